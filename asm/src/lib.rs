@@ -1,0 +1,1 @@
+//! BPF instructions: what they mean, their bytes, and an eDSL that emits them.

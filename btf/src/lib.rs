@@ -1,0 +1,1 @@
+//! Reads the BPF Type Format (BTF) where it lies, without copying it.

@@ -1,0 +1,1 @@
+//! BPF iterator programs, written against the running kernel's own types.
