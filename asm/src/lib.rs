@@ -1,1 +1,72 @@
 //! BPF instructions: what they mean, their bytes, and an eDSL that emits them.
+//!
+//! A program that writes the pid of every task, as 4 bytes each:
+//!
+//! ```
+//! use kwalk_asm::{Assembler, Endian, Helper, Insn, Reg::*, u32_at, u64_at};
+//!
+//! let pid = 2480; // the offset of task_struct.pid, which BTF tells
+//!
+//! let mut a = Assembler::new();
+//! let end = a.label();
+//! a.load(R6, u64_at(R1 + 8)); //        the context of an iterator: { meta, task }
+//! a.jump_if(R6.eq(0), end); //          the last call has no task
+//! a.load(R2, u32_at(R6 + pid));
+//! a.store(u32_at(R10 - 4), R2); //      the stack lies below R10
+//! a.load(R1, u64_at(R1 + 0)); //        ctx->meta
+//! a.load(R1, u64_at(R1 + 0)); //        meta->seq
+//! a.address(R2, R10 - 4); //            a move and an addition
+//! a.mov(R3, 4);
+//! a.call(Helper::SeqWrite); //          bpf_seq_write(seq, stack, 4)
+//! a.bind(end);
+//! a.mov(R0, 0);
+//! a.exit();
+//! let code = a.finish()?;
+//!
+//! assert_eq!(code.len_slots(), 12);
+//! let bytes = code.encode(Endian::Little, |slot| unreachable!("{slot:?}: this program has no maps"));
+//! assert_eq!(bytes[..16], [
+//!     0x79, 0x16, 0x08, 0x00, 0, 0, 0, 0, // r6 = *(u64 *)(r1 + 8)
+//!     0x15, 0x06, 0x08, 0x00, 0, 0, 0, 0, // if r6 == 0 goto +8
+//! ]);
+//! assert_eq!(Insn::decode_all(&bytes, Endian::Little)?, code.insns());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Insn`] is an instruction as what it means; [`Insn::encode`] and [`Insn::decode`] turn it into
+//! bytes and back, in either byte order. [`Assembler`] emits them and ties jumps to [`Label`]s;
+//! what is wrong with a program is an [`AsmError`] that names the line of Rust at fault. The
+//! finished [`Code`] has a [`Slot`] wherever only a loader knows the value, and knows the line
+//! behind each instruction, for when the kernel's verifier speaks of one.
+//!
+//! Meanings and bytes are those of [RFC 9669](https://www.rfc-editor.org/rfc/rfc9669); [`Insn`] lists
+//! those of its instructions that exist here.
+
+#![no_std]
+
+extern crate alloc;
+
+mod build;
+mod code;
+mod error;
+mod helper;
+mod insn;
+mod label;
+mod op;
+mod operand;
+mod reg;
+mod slot;
+mod table;
+mod wire;
+
+pub use build::Assembler;
+pub use code::Code;
+pub use error::{AsmError, AsmErrorKind};
+pub use helper::{Helper, HelperId};
+pub use insn::{DecodeError, DecodeReason, Insn, Wide};
+pub use label::Label;
+pub use op::{AluOp, JumpOp, Size, Width};
+pub use operand::{Address, Condition, Memory, Operand, u8_at, u16_at, u32_at, u64_at};
+pub use reg::Reg;
+pub use slot::Slot;
+pub use wire::{Endian, Field};

@@ -1,0 +1,138 @@
+//! An instruction's 8 bytes as fields, in either byte order: RFC 9669, section 3.
+
+use core::fmt;
+
+/// Instruction classes: the lowest three bits of the opcode.
+pub(crate) const CLASS_MASK: u8 = 0x07;
+pub(crate) const LDX: u8 = 0x01;
+pub(crate) const ST: u8 = 0x02;
+pub(crate) const STX: u8 = 0x03;
+pub(crate) const ALU: u8 = 0x04;
+pub(crate) const JMP: u8 = 0x05;
+pub(crate) const JMP32: u8 = 0x06;
+pub(crate) const ALU64: u8 = 0x07;
+
+/// Arithmetic and jumps: the operation, and whether the source is a register.
+pub(crate) const OP_MASK: u8 = 0xf0;
+pub(crate) const X: u8 = 0x08;
+pub(crate) const NEG: u8 = 0x80;
+
+/// Loads and stores: their size and their mode, of which this is the regular one.
+pub(crate) const SIZE_MASK: u8 = 0x18;
+pub(crate) const MODE_MASK: u8 = 0xe0;
+pub(crate) const MEM: u8 = 0x60;
+
+/// Opcodes without variations: `IMM | DW | LD` and three of class `JMP`.
+pub(crate) const WIDE: u8 = 0x18;
+pub(crate) const JA: u8 = JMP;
+pub(crate) const CALL: u8 = 0x80 | JMP;
+pub(crate) const EXIT: u8 = 0x90 | JMP;
+
+/// What a source register means that is none: in a call, RFC 9669, section 4.3.1; in a wide load,
+/// section 5.4.
+pub(crate) const CALL_HELPER: u8 = 0;
+pub(crate) const CALL_KFUNC: u8 = 2;
+pub(crate) const IMM64: u8 = 0;
+pub(crate) const MAP_FD: u8 = 1;
+pub(crate) const MAP_FD_VALUE: u8 = 2;
+pub(crate) const MAP_IDX: u8 = 5;
+pub(crate) const MAP_IDX_VALUE: u8 = 6;
+
+/// The order of bytes in the offset and immediate fields, and of the two register nibbles with it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Endian {
+    /// Lowest byte first; `dst` in the lower nibble.
+    Little,
+    /// Highest byte first; `dst` in the upper nibble.
+    Big,
+}
+
+impl Endian {
+    /// The order of the machine this is compiled for, which is the one its kernel loads.
+    pub const NATIVE: Self = if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
+}
+
+/// A field of an instruction on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Field {
+    /// The opcode, 8 bits; it is fixed only in the second half of a wide load.
+    Opcode,
+    /// The destination register, 4 bits.
+    Dst,
+    /// The source register, 4 bits.
+    Src,
+    /// The offset, 16 bits.
+    Offset,
+    /// The immediate, 32 bits.
+    Imm,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Opcode => "opcode",
+            Self::Dst => "destination register",
+            Self::Src => "source register",
+            Self::Offset => "offset",
+            Self::Imm => "immediate",
+        })
+    }
+}
+
+/// One 8-byte slot. The default is all zero, so that what an instruction doesn't use is what it
+/// must be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Raw {
+    pub(crate) opcode: u8,
+    pub(crate) dst: u8,
+    pub(crate) src: u8,
+    pub(crate) offset: i16,
+    pub(crate) imm: i32,
+}
+
+impl Raw {
+    pub(crate) const BYTES: usize = 8;
+
+    pub(crate) fn to_bytes(self, endian: Endian) -> [u8; Self::BYTES] {
+        let (regs, [o0, o1], [i0, i1, i2, i3]) = match endian {
+            Endian::Little => (self.src << 4 | self.dst, self.offset.to_le_bytes(), self.imm.to_le_bytes()),
+            Endian::Big => (self.dst << 4 | self.src, self.offset.to_be_bytes(), self.imm.to_be_bytes()),
+        };
+        [self.opcode, regs, o0, o1, i0, i1, i2, i3]
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; Self::BYTES], endian: Endian) -> Self {
+        let [opcode, regs, o0, o1, i0, i1, i2, i3] = bytes;
+        let (low, high) = (regs & 0xf, regs >> 4);
+        let (offset, imm) = ([o0, o1], [i0, i1, i2, i3]);
+        match endian {
+            Endian::Little => Self {
+                opcode,
+                dst: low,
+                src: high,
+                offset: i16::from_le_bytes(offset),
+                imm: i32::from_le_bytes(imm),
+            },
+            Endian::Big => Self {
+                opcode,
+                dst: high,
+                src: low,
+                offset: i16::from_be_bytes(offset),
+                imm: i32::from_be_bytes(imm),
+            },
+        }
+    }
+
+    /// The first field in which the two differ.
+    pub(crate) fn difference(self, other: Self) -> Option<Field> {
+        [
+            (Field::Opcode, self.opcode != other.opcode),
+            (Field::Dst, self.dst != other.dst),
+            (Field::Src, self.src != other.src),
+            (Field::Offset, self.offset != other.offset),
+            (Field::Imm, self.imm != other.imm),
+        ]
+        .into_iter()
+        .find_map(|(field, differs)| differs.then_some(field))
+    }
+}

@@ -1,0 +1,235 @@
+//! Encoding and decoding undo each other, whatever the operands and whatever the bytes.
+
+use kwalk_asm::{
+    AluOp, Condition, DecodeError, DecodeReason, Endian, Field, HelperId, Insn, JumpOp, Operand, Reg, Size,
+    Wide, Width,
+};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+fn reg() -> impl Strategy<Value = Reg> {
+    select(Reg::ALL)
+}
+
+fn operand() -> impl Strategy<Value = Operand> {
+    prop_oneof![reg().prop_map(Operand::Reg), any::<i32>().prop_map(Operand::Imm)]
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    (select(Width::ALL), select(JumpOp::ALL), reg(), operand())
+        .prop_map(|(width, op, left, right)| Condition { width, op, left, right })
+}
+
+fn wide() -> impl Strategy<Value = Wide> {
+    prop_oneof![
+        any::<u64>().prop_map(Wide::Imm),
+        any::<i32>().prop_map(Wide::MapFd),
+        any::<(i32, u32)>().prop_map(|(fd, offset)| Wide::MapFdValue { fd, offset }),
+        any::<u32>().prop_map(Wide::MapIdx),
+        any::<(u32, u32)>().prop_map(|(index, offset)| Wide::MapIdxValue { index, offset }),
+    ]
+}
+
+fn insn() -> impl Strategy<Value = Insn> {
+    prop_oneof![
+        (select(Width::ALL), select(AluOp::ALL), reg(), operand())
+            .prop_map(|(width, op, dst, src)| Insn::Alu { width, op, dst, src }),
+        (select(Width::ALL), reg()).prop_map(|(width, dst)| Insn::Neg { width, dst }),
+        (select(Size::ALL), reg(), reg(), any::<i16>()).prop_map(|(size, dst, base, offset)| Insn::Load {
+            size,
+            dst,
+            base,
+            offset
+        }),
+        (select(Size::ALL), reg(), any::<i16>(), operand())
+            .prop_map(|(size, base, offset, src)| Insn::Store { size, base, offset, src }),
+        (reg(), wide()).prop_map(|(dst, value)| Insn::LoadWide { dst, value }),
+        any::<i16>().prop_map(|offset| Insn::Jump { offset }),
+        (condition(), any::<i16>()).prop_map(|(condition, offset)| Insn::JumpIf { condition, offset }),
+        any::<u32>().prop_map(|id| Insn::CallHelper { helper: HelperId(id) }),
+        any::<(u32, i16)>().prop_map(|(btf_id, btf_fd_offset)| Insn::CallKfunc { btf_id, btf_fd_offset }),
+        Just(Insn::Exit),
+    ]
+}
+
+fn endian() -> impl Strategy<Value = Endian> {
+    select(&[Endian::Little, Endian::Big])
+}
+
+/// 16 bytes that are often nearly an instruction: any opcode, and fields of which each may be zero.
+fn nearly() -> impl Strategy<Value = [u8; 16]> {
+    let field = || prop_oneof![3 => Just(0u8), 1 => any::<u8>()];
+    (any::<u8>(), proptest::array::uniform15(field())).prop_map(|(opcode, fields)| {
+        let mut bytes = [0; 16];
+        bytes[0] = opcode;
+        bytes[1..].copy_from_slice(&fields);
+        bytes
+    })
+}
+
+fn encoded(insn: Insn, endian: Endian) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    insn.encode(endian, &mut bytes);
+    bytes
+}
+
+/// What decodes, encodes to the same bytes; what doesn't, says where in the bytes that is.
+fn check(bytes: &[u8], endian: Endian) -> Result<(), TestCaseError> {
+    match Insn::decode(bytes, endian) {
+        Ok((insn, len)) => {
+            prop_assert_eq!(len, insn.slots() * 8);
+            prop_assert_eq!(&encoded(insn, endian)[..], &bytes[..len]);
+        }
+        Err(DecodeError { offset, .. }) => prop_assert!(offset == 0 || offset == 8),
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn what_is_encoded_decodes_to_itself(insn in insn(), endian in endian()) {
+        let bytes = encoded(insn, endian);
+        prop_assert_eq!(bytes.len(), insn.slots() * 8);
+        prop_assert_eq!(Insn::decode(&bytes, endian), Ok((insn, bytes.len())));
+    }
+
+    #[test]
+    fn what_is_decoded_encodes_to_itself(bytes in nearly(), endian in endian()) {
+        check(&bytes, endian)?;
+    }
+
+    #[test]
+    fn decoding_is_total(bytes in prop::collection::vec(any::<u8>(), 0..40), endian in endian()) {
+        check(&bytes, endian)?;
+        if let Ok(insns) = Insn::decode_all(&bytes, endian) {
+            let again: Vec<u8> = insns.into_iter().flat_map(|insn| encoded(insn, endian)).collect();
+            prop_assert_eq!(again, bytes);
+        }
+    }
+
+    #[test]
+    fn what_comes_after_an_instruction_does_not_matter(
+        first in insn(), rest in prop::collection::vec(any::<u8>(), 0..24), endian in endian(),
+    ) {
+        let mut bytes = encoded(first, endian);
+        let len = bytes.len();
+        bytes.extend(rest);
+        prop_assert_eq!(Insn::decode(&bytes, endian), Ok((first, len)));
+    }
+
+    #[test]
+    fn a_cut_instruction_is_truncated(insn in insn(), endian in endian(), cut in 1usize..16) {
+        let bytes = encoded(insn, endian);
+        let kept = bytes.len().saturating_sub(cut);
+        let error = DecodeError { offset: kept / 8 * 8, reason: DecodeReason::Truncated };
+        prop_assert_eq!(Insn::decode(&bytes[..kept], endian), Err(error));
+    }
+}
+
+/// Of all 256 opcodes, exactly those of the instructions that exist decode.
+#[test]
+fn opcodes_that_no_instruction_has_are_refused() {
+    let mut known = vec![0x05, 0x18, 0x85, 0x95, 0x84, 0x87];
+    for size in [0x00, 0x08, 0x10, 0x18] {
+        known.extend([0x61, 0x62, 0x63].map(|class| class | size));
+    }
+    for code in [0x0u8, 0x1, 0x2, 0x3, 0x4, 0x5, 0x6, 0x7, 0x9, 0xa, 0xb, 0xc] {
+        known.extend([0x04, 0x07, 0x0c, 0x0f].map(|class| class | code << 4));
+    }
+    for code in [0x1u8, 0x2, 0x3, 0x4, 0x5, 0x6, 0x7, 0xa, 0xb, 0xc, 0xd] {
+        known.extend([0x05, 0x06, 0x0d, 0x0e].map(|class| class | code << 4));
+    }
+    for opcode in 0..=255 {
+        let mut bytes = [0; 16];
+        bytes[0] = opcode;
+        let decoded = Insn::decode(&bytes, Endian::Little);
+        if known.contains(&opcode) {
+            assert!(decoded.is_ok(), "{opcode:#04x}: {decoded:?}");
+        } else {
+            let reason = DecodeReason::UnknownOpcode(opcode);
+            assert_eq!(decoded, Err(DecodeError { offset: 0, reason }));
+        }
+    }
+}
+
+#[test]
+fn what_must_be_zero_is_refused_if_it_is_not() {
+    use DecodeReason::{Reserved, Truncated, UnknownOpcode, UnknownPseudo, UnknownRegister};
+    use Field::{Dst, Imm, Offset, Opcode, Src};
+    // The opcode, the registers (source in the high nibble), the offset, the immediate; what is wrong.
+    #[rustfmt::skip]
+    let cases: &[([u8; 8], DecodeReason)] = &[
+        ([0x07, 0x21, 0, 0, 8, 0, 0, 0], Reserved(Src)),      // r1 += 8
+        ([0x07, 0x01, 1, 0, 8, 0, 0, 0], Reserved(Offset)),
+        ([0x37, 0x01, 2, 0, 8, 0, 0, 0], Reserved(Offset)),   // 1 would be signed division
+        ([0xbf, 0x21, 8, 0, 0, 0, 0, 0], Reserved(Offset)),   // a sign-extending move
+        ([0x0f, 0x21, 0, 0, 1, 0, 0, 0], Reserved(Imm)),      // r1 += r2
+        ([0x0f, 0xb1, 0, 0, 0, 0, 0, 0], UnknownRegister(11)),
+        ([0x0f, 0x2f, 0, 0, 0, 0, 0, 0], UnknownRegister(15)),
+        ([0x87, 0x21, 0, 0, 0, 0, 0, 0], Reserved(Src)),      // r1 = -r1
+        ([0x87, 0x01, 0, 1, 0, 0, 0, 0], Reserved(Offset)),
+        ([0x87, 0x01, 0, 0, 0, 0, 0, 1], Reserved(Imm)),
+        ([0x8f, 0x01, 0, 0, 0, 0, 0, 0], UnknownOpcode(0x8f)),
+        ([0xd7, 0x01, 0, 0, 16, 0, 0, 0], UnknownOpcode(0xd7)), // a byte swap
+        ([0x79, 0x21, 0, 0, 1, 0, 0, 0], Reserved(Imm)),      // r1 = *(u64 *)(r2 + 0)
+        ([0x79, 0xc1, 0, 0, 0, 0, 0, 0], UnknownRegister(12)),
+        ([0x91, 0x21, 0, 0, 0, 0, 0, 0], UnknownOpcode(0x91)), // a sign-extending load
+        ([0xdb, 0x21, 0, 0, 0, 0, 0, 0], UnknownOpcode(0xdb)), // an atomic addition
+        ([0x7b, 0x21, 0, 0, 1, 0, 0, 0], Reserved(Imm)),      // *(u64 *)(r1 + 0) = r2
+        ([0x7a, 0x21, 0, 0, 1, 0, 0, 0], Reserved(Src)),      // *(u64 *)(r1 + 0) = 1
+        ([0x05, 0x01, 1, 0, 0, 0, 0, 0], Reserved(Dst)),      // goto +1
+        ([0x05, 0x10, 1, 0, 0, 0, 0, 0], Reserved(Src)),
+        ([0x05, 0x00, 1, 0, 9, 0, 0, 0], Reserved(Imm)),
+        ([0x06, 0x00, 0, 0, 9, 0, 0, 0], UnknownOpcode(0x06)), // gotol
+        ([0x15, 0x21, 1, 0, 0, 0, 0, 0], Reserved(Src)),      // if r1 == 0 goto +1
+        ([0x1d, 0x21, 1, 0, 9, 0, 0, 0], Reserved(Imm)),      // if r1 == r2 goto +1
+        ([0x85, 0x01, 0, 0, 9, 0, 0, 0], Reserved(Dst)),      // call 9
+        ([0x85, 0x00, 1, 0, 9, 0, 0, 0], Reserved(Offset)),
+        ([0x85, 0x21, 0, 0, 9, 0, 0, 0], Reserved(Dst)),      // a call of a kernel function
+        ([0x85, 0x30, 0, 0, 9, 0, 0, 0], UnknownPseudo { opcode: 0x85, src: 3 }),
+        ([0x95, 0x01, 0, 0, 0, 0, 0, 0], Reserved(Dst)),      // exit
+        ([0x95, 0x10, 0, 0, 0, 0, 0, 0], Reserved(Src)),
+        ([0x95, 0x00, 1, 0, 0, 0, 0, 0], Reserved(Offset)),
+        ([0x95, 0x00, 0, 0, 1, 0, 0, 0], Reserved(Imm)),
+    ];
+    for &(bytes, reason) in cases {
+        assert_eq!(
+            Insn::decode(&bytes, Endian::Little),
+            Err(DecodeError { offset: 0, reason }),
+            "{bytes:x?}"
+        );
+    }
+
+    // The two halves of a wide load.
+    #[rustfmt::skip]
+    let wide: &[([u8; 8], [u8; 8], usize, DecodeReason)] = &[
+        ([0x18, 0x01, 1, 0, 9, 0, 0, 0], [0; 8],                   0, Reserved(Offset)),
+        ([0x18, 0x71, 0, 0, 9, 0, 0, 0], [0; 8],                   0, UnknownPseudo { opcode: 0x18, src: 7 }),
+        ([0x18, 0x0b, 0, 0, 9, 0, 0, 0], [0; 8],                   0, UnknownRegister(11)),
+        ([0x18, 0x01, 0, 0, 9, 0, 0, 0], [1, 0, 0, 0, 9, 0, 0, 0], 8, Reserved(Opcode)),
+        ([0x18, 0x01, 0, 0, 9, 0, 0, 0], [0, 1, 0, 0, 9, 0, 0, 0], 8, Reserved(Dst)),
+        ([0x18, 0x01, 0, 0, 9, 0, 0, 0], [0, 16, 0, 0, 9, 0, 0, 0], 8, Reserved(Src)),
+        ([0x18, 0x01, 0, 0, 9, 0, 0, 0], [0, 0, 1, 0, 9, 0, 0, 0], 8, Reserved(Offset)),
+        ([0x18, 0x11, 0, 0, 9, 0, 0, 0], [0, 0, 0, 0, 9, 0, 0, 0], 8, Reserved(Imm)), // a map has no second immediate
+    ];
+    for &(first, second, offset, reason) in wide {
+        let bytes = [first, second].concat();
+        assert_eq!(Insn::decode(&bytes, Endian::Little), Err(DecodeError { offset, reason }), "{bytes:x?}");
+    }
+    let half = Insn::decode(&wide[3].0, Endian::Little);
+    assert_eq!(half, Err(DecodeError { offset: 8, reason: Truncated }));
+}
+
+#[test]
+fn the_offset_of_an_error_is_that_in_the_whole() {
+    let mut bytes = Vec::new();
+    Insn::Exit.encode(Endian::Little, &mut bytes);
+    Insn::LoadWide { dst: Reg::R1, value: Wide::Imm(1) }.encode(Endian::Little, &mut bytes);
+    let cut = Insn::decode_all(&bytes[..20], Endian::Little);
+    assert_eq!(cut, Err(DecodeError { offset: 16, reason: DecodeReason::Truncated }));
+    bytes.extend([0xff; 8]);
+    let error = Insn::decode_all(&bytes, Endian::Little).unwrap_err();
+    assert_eq!(error.to_string(), "no instruction at byte 24: unknown opcode 0xff");
+}
