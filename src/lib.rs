@@ -1,1 +1,53 @@
-//! kwalk
+//! Walks the objects of a running Linux kernel: tasks, open files, sockets, BPF maps and more.
+//!
+//! A BPF iterator is a program that the kernel runs for each object of a kind, and that prints what it likes. This
+//! crate writes such programs itself, against the running kernel's own types, and loads, attaches and reads them with
+//! three calls of `bpf(2)`. It needs no clang, no libbpf, no ELF object and no headers, neither here nor where it
+//! runs.
+//!
+//! ```no_run
+//! use kwalk::{KernelBtf, Loaded, Parameters, btf::Btf, text};
+//!
+//! # fn main() -> Result<(), kwalk::Error> {
+//! let kernel = KernelBtf::open()?;
+//! let btf = Btf::new(kernel.bytes())?;
+//! let options = text::Options { comm: Some("sshd".parse()?) };
+//! let program = text::by_name("stacks")?.write(&btf, &options)?;
+//! let link = Loaded::load(&program)?.attach(&Parameters::None)?;
+//! let mut iter = link.iter()?;
+//! while let chunk @ [_, ..] = iter.next_chunk()? {
+//!     print!("{}", String::from_utf8_lossy(chunk));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The crate's features: `cli`, on by default, is the command `kwalk` and brings what only that needs. An embedder
+//! turns it off with `default-features = false`.
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+mod error;
+mod iter;
+mod link;
+mod load;
+mod pin;
+#[cfg(feature = "cli")]
+pub mod print;
+mod skeleton;
+#[allow(unsafe_code)]
+pub mod sys;
+
+pub use kwalk_asm as asm;
+pub use kwalk_btf as btf;
+pub use kwalk_progs as progs;
+pub use kwalk_progs::text;
+
+pub use error::{Error, PinError, ProcessError};
+pub use iter::Iter;
+pub use link::{Link, Parameters};
+pub use load::Loaded;
+pub use pin::{PinPath, pin_all, replace_all, unpin};
+pub use skeleton::Skeleton;
+pub use sys::KernelBtf;

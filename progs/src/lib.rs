@@ -1,1 +1,27 @@
 //! BPF iterator programs, written against the running kernel's own types.
+//!
+//! This crate joins [`kwalk_asm`] and [`kwalk_btf`]: it knows which kinds of object a kernel can walk ([`target`]),
+//! how to write a program for one safely ([`Walk`]), and the [`text`] programs that come with kwalk. It knows
+//! nothing of file descriptors: what it gives is a [`Program`], which the crate `kwalk` loads.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else { return Ok(()) };
+//! let btf = kwalk_btf::Btf::new(&bytes)?;
+//! let options = kwalk_progs::text::Options { comm: Some("sshd".parse()?) };
+//! let program = kwalk_progs::text::by_name("stacks")?.write(&btf, &options)?;
+//! assert_eq!(program.target.name, "task");
+//! # Ok(())
+//! # }
+//! ```
+
+mod error;
+mod program;
+pub mod target;
+pub mod text;
+mod walk;
+
+pub use error::{CommError, Error};
+pub use program::{LICENSE, Map, MapKind, Program};
+pub use target::Target;
+pub use walk::{CTX, Ptr, SEQ, StackSlot, Trusted, Unchecked, Untrusted, Value, Walk};

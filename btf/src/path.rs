@@ -1,0 +1,395 @@
+//! Field paths: from `real_parent.tgid` to the loads that lead there.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::iter;
+use core::ops::ControlFlow;
+
+use crate::view::CHAIN_MAX;
+use crate::{Btf, Error, Kind, Member, Reason, Type, TypeId, near};
+
+/// How to get from an object to one of its fields, or to a field of an object it points to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path {
+    /// The pointers to load, in order: the first from the object itself, each further one from where the last points.
+    pub hops: Vec<Hop>,
+    /// The field, in the object that the last hop points to.
+    pub field: Field,
+}
+
+/// One pointer to load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hop {
+    /// Where the pointer lies, in bytes from the current base.
+    pub offset: u32,
+    /// The struct or union it points to, typedefs and qualifiers stripped.
+    pub pointee: TypeId,
+}
+
+/// The field at the end of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Where it lies, in bytes from the last base. For a bitfield, where the unit that holds it lies.
+    pub offset: u32,
+    /// Its type, as written.
+    pub ty: TypeId,
+    /// Its size, in bytes. For a bitfield, the size of the unit that holds it: the smallest of 1, 2, 4 and 8 that does
+    /// when naturally aligned, which may be less than its type's.
+    pub size: u32,
+    /// What it is, typedefs and qualifiers stripped.
+    pub class: Class,
+    /// Which bits of the unit it is, if it is a bitfield.
+    pub bits: Option<Bits>,
+}
+
+/// A bitfield's place in the unit that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bits {
+    /// Its first bit: counted from the unit's least significant bit on a little-endian machine, from its most
+    /// significant one on a big-endian machine.
+    pub offset: u8,
+    /// How many bits, from 1 to 64.
+    pub width: u8,
+}
+
+/// What a field is to somebody who wants to print or compare it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// An integer, other than those below.
+    Int {
+        /// Whether it has a sign.
+        signed: bool,
+    },
+    /// A `bool`.
+    Bool,
+    /// A single plain `char`; `signed char` and `unsigned char` (`s8`, `u8`) are integers.
+    Char,
+    /// An enum; [`Btf::enumerators`] knows the names.
+    Enum {
+        /// Whether its values have signs. Before Linux 6.0 the BTF doesn't tell, and this is false.
+        signed: bool,
+    },
+    /// A pointer.
+    Ptr {
+        /// What it points to, typedefs and qualifiers stripped; 0 is `void`.
+        pointee: TypeId,
+    },
+    /// An array of plain `char`, which may hold a text that ends at a zero byte or fills it.
+    Text,
+    /// Any other array.
+    Array {
+        /// The type of its elements, as written.
+        element: TypeId,
+        /// How many; 0 for a flexible array.
+        len: u32,
+    },
+    /// A struct or union as a whole.
+    Struct,
+    /// A floating-point number.
+    Float,
+}
+
+impl<'a> Btf<'a> {
+    /// Finds out how to load the field that `path` names, starting from an object of type `root`.
+    ///
+    /// A path is names and indices: `comm`, `real_parent.tgid`, `files.fd_array[3].f_pos`. A `.` steps into a struct or
+    /// union, or through a pointer to one: each pointer crossed is a [`Hop`]. If `root` itself is a pointer, crossing it
+    /// is the first hop, at offset 0. Members of anonymous structs and unions belong to what surrounds them. A flexible
+    /// array takes any index, for BTF doesn't know its length.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Path`] if the path doesn't fit the types, and what [`resolve`](Btf::resolve) and
+    /// [`size_of`](Btf::size_of) may say of the types on the way.
+    pub fn path(&self, root: TypeId, path: &str) -> Result<Path, Error> {
+        let mut place = Place { hops: Vec::new(), bit: 0, width: 0, ty: root };
+        let mut last = (0, path);
+        let walked = segments(path).try_for_each(|(at, segment, step)| {
+            last = (at, segment);
+            match step.ok_or(Stuck::Path(Reason::Syntax))? {
+                Step::Member(name) => self.step_into(&mut place, name),
+                Step::Index(index) => self.step_along(&mut place, index),
+            }
+        });
+        match walked.and_then(|()| self.field(&place)) {
+            Ok(field) => Ok(Path { hops: place.hops, field }),
+            Err(Stuck::Types(error)) => Err(error),
+            Err(Stuck::Path(reason)) => Err(Error::Path {
+                path: String::from(path),
+                at: last.0,
+                segment: String::from(last.1),
+                type_name: self.c_name(place.ty),
+                reason,
+            }),
+        }
+    }
+
+    /// Steps to a member of the struct or union at `place`, or of the one that the pointer there points to.
+    fn step_into(&self, place: &mut Place, name: &str) -> Result<(), Stuck> {
+        let mut ty = self.behind(place.ty)?;
+        if let Some(pointer) = ty.filter(|ty| ty.kind() == Kind::Ptr) {
+            let offset = place.byte()?;
+            place.ty = pointer.refers_to().unwrap_or(TypeId(0));
+            ty = self.behind(place.ty)?;
+            place.hops.push(Hop { offset, pointee: ty.map_or(TypeId(0), |ty| ty.id) });
+            place.bit = 0;
+        }
+        let outer = match ty {
+            Some(ty) if matches!(ty.kind(), Kind::Struct | Kind::Union) => ty,
+            Some(ty) if ty.kind() == Kind::Fwd => return Err(Stuck::Path(Reason::ForwardDeclared)),
+            _ => return Err(Stuck::Path(Reason::NotAStruct)),
+        };
+        let found = self.each_member(outer, |member, bit| {
+            if member.name == name { ControlFlow::Break((member, bit)) } else { ControlFlow::Continue(()) }
+        })?;
+        let Some((member, bit)) = found else {
+            let mut names = Vec::new();
+            self.each_member(outer, |member, _| {
+                names.push(member.name);
+                ControlFlow::<()>::Continue(())
+            })?;
+            return Err(Stuck::Path(Reason::NoSuchMember { near: near(name, names.into_iter()) }));
+        };
+        place.bit += bit;
+        place.ty = member.type_id;
+        place.width = member.bitfield_width;
+        Ok(())
+    }
+
+    /// Steps to an element of the array at `place`.
+    fn step_along(&self, place: &mut Place, index: u32) -> Result<(), Stuck> {
+        let array =
+            self.behind(place.ty)?.and_then(|ty| ty.array()).ok_or(Stuck::Path(Reason::NotAnArray))?;
+        if array.len != 0 && index >= array.len {
+            return Err(Stuck::Path(Reason::IndexOutOfRange { index, len: array.len }));
+        }
+        // Fewer than 2³² elements of fewer than 2³² bytes; what comes out too large is found by `byte`.
+        let bytes = u64::from(index) * u64::from(self.size_of(array.element)?);
+        place.bit = place.bit.saturating_add(bytes.saturating_mul(8));
+        place.byte()?;
+        place.ty = array.element;
+        Ok(())
+    }
+
+    /// What lies at `place`, at the end of a path.
+    fn field(&self, place: &Place) -> Result<Field, Stuck> {
+        let ty = self.behind(place.ty)?.ok_or(Error::Void)?;
+        let mut field = Field {
+            offset: 0,
+            ty: place.ty,
+            size: self.size_of(ty.id)?,
+            class: self.class(&ty)?,
+            bits: None,
+        };
+        let mut bit = place.bit;
+        let mut width = u32::from(place.width);
+        // Without the kind flag, a bitfield is an integer that fills only part of its own bytes.
+        if let Some(int) = ty.int().filter(|_| width == 0) {
+            bit += u64::from(int.offset);
+            if bit % 8 != 0 || u64::from(int.bits) != u64::from(field.size) * 8 {
+                width = u32::from(int.bits);
+            }
+        }
+        if width == 0 {
+            field.offset = place.byte()?;
+        } else {
+            let (offset, size, bits) = unit(bit, width).ok_or(Stuck::Path(Reason::Unaligned))?;
+            field.offset = offset.try_into().map_err(|_| Error::TooLarge { id: place.ty })?;
+            field.size = size;
+            field.bits = Some(bits);
+        }
+        Ok(field)
+    }
+
+    fn class(&self, ty: &Type<'a>) -> Result<Class, Error> {
+        if let Some(int) = ty.int() {
+            return Ok(match ty.name() {
+                _ if int.bool => Class::Bool,
+                "_Bool" => Class::Bool,
+                _ if is_char(ty) => Class::Char,
+                _ => Class::Int { signed: int.signed },
+            });
+        }
+        if let Some(array) = ty.array() {
+            let text = self.behind(array.element)?.is_some_and(|element| is_char(&element));
+            return Ok(if text {
+                Class::Text
+            } else {
+                Class::Array { element: array.element, len: array.len }
+            });
+        }
+        match ty.kind() {
+            Kind::Enum | Kind::Enum64 => Ok(Class::Enum { signed: ty.kind_flag() }),
+            Kind::Struct | Kind::Union => Ok(Class::Struct),
+            Kind::Float => Ok(Class::Float),
+            Kind::Ptr => {
+                let pointee = self.behind(ty.refers_to().unwrap_or(TypeId(0)))?;
+                Ok(Class::Ptr { pointee: pointee.map_or(TypeId(0), |ty| ty.id) })
+            }
+            kind => Err(Error::WrongKind { id: ty.id, kind, wanted: "the type of a field" }),
+        }
+    }
+
+    /// Shows every named member, those of anonymous structs and unions too, with its offset in bits from `outer`,
+    /// until `visit` breaks.
+    fn each_member<B>(
+        &self,
+        outer: Type<'a>,
+        mut visit: impl FnMut(Member<'a>, u64) -> ControlFlow<B>,
+    ) -> Result<Option<B>, Error> {
+        // A damaged BTF may nest a struct in itself, or the same one a thousand times: no second visit finds new names.
+        let mut seen = BTreeSet::new();
+        let mut open = Vec::from([(outer, 0)]);
+        while let Some((ty, base)) = open.pop() {
+            if !seen.insert(ty.id) {
+                continue;
+            }
+            for member in self.members_of(&ty).into_iter().flatten() {
+                let member = member?;
+                let bit = base + u64::from(member.bit_offset);
+                if !member.name.is_empty() {
+                    if let ControlFlow::Break(value) = visit(member, bit) {
+                        return Ok(Some(value));
+                    }
+                } else if let Some(inner) = self.behind(member.type_id)? {
+                    open.push((inner, bit));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// As [`Btf::resolve`], but `None` for `void`.
+    fn behind(&self, id: TypeId) -> Result<Option<Type<'a>>, Error> {
+        match self.resolve(id) {
+            Ok((_, ty)) => Ok(Some(ty)),
+            Err(Error::Void) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A type's name for an error message, near to how C writes it: `struct file *`, `char[16]`.
+    fn c_name(&self, mut id: TypeId) -> String {
+        let mut tail = String::new();
+        for _ in 0..CHAIN_MAX {
+            let ty = match self.get(id) {
+                Ok(ty) => ty,
+                Err(Error::Void) => return format!("void{tail}"),
+                Err(_) => break,
+            };
+            let name = if ty.name().is_empty() { "(anonymous)" } else { ty.name() };
+            match ty.kind() {
+                Kind::Struct => return format!("struct {name}{tail}"),
+                Kind::Union => return format!("union {name}{tail}"),
+                Kind::Enum | Kind::Enum64 => return format!("enum {name}{tail}"),
+                Kind::Fwd if ty.kind_flag() => return format!("union {name}{tail}"),
+                Kind::Fwd => return format!("struct {name}{tail}"),
+                Kind::Ptr => tail.insert_str(0, if tail.starts_with('*') { "*" } else { " *" }),
+                Kind::Const
+                | Kind::Volatile
+                | Kind::Restrict
+                | Kind::TypeTag
+                | Kind::DeclTag
+                | Kind::Array => {}
+                Kind::FuncProto => return format!("function{tail}"),
+                _ => return format!("{name}{tail}"),
+            }
+            id = match ty.array() {
+                Some(array) => {
+                    tail.push_str(&format!("[{}]", array.len));
+                    array.element
+                }
+                None => ty.refers_to().unwrap_or(TypeId(0)),
+            };
+        }
+        format!("type {id}{tail}")
+    }
+}
+
+/// Where a path has come to.
+struct Place {
+    hops: Vec<Hop>,
+    /// From the last base.
+    bit: u64,
+    /// The width that the last member gave for itself, if it is a bitfield.
+    width: u8,
+    ty: TypeId,
+}
+
+impl Place {
+    /// The offset from the last base in whole bytes.
+    fn byte(&self) -> Result<u32, Stuck> {
+        if self.bit % 8 != 0 {
+            return Err(Stuck::Path(Reason::Unaligned));
+        }
+        (self.bit / 8).try_into().map_err(|_| Stuck::Types(Error::TooLarge { id: self.ty }))
+    }
+}
+
+/// Why a step could not be made.
+enum Stuck {
+    /// The path doesn't fit the types.
+    Path(Reason),
+    /// The types themselves are wrong.
+    Types(Error),
+}
+
+impl From<Error> for Stuck {
+    fn from(error: Error) -> Stuck {
+        match error {
+            Error::Loop { .. } => Stuck::Path(Reason::Loop),
+            error => Stuck::Types(error),
+        }
+    }
+}
+
+enum Step<'p> {
+    Member(&'p str),
+    Index(u32),
+}
+
+/// Cuts a path into names and bracketed indices, each with its place in the path; no step for what is neither.
+fn segments(path: &str) -> impl Iterator<Item = (usize, &str, Option<Step<'_>>)> {
+    let mut next_piece = 0;
+    path.split('.').flat_map(move |piece| {
+        let at = next_piece;
+        next_piece += piece.len() + 1;
+        let (name, indices) =
+            piece.find('[').and_then(|bracket| piece.split_at_checked(bracket)).unwrap_or((piece, ""));
+        let mut next_index = at + name.len();
+        let indices = indices.split_inclusive(']').map(move |index| {
+            let at = next_index;
+            next_index += index.len();
+            (at, index, parse_index(index).map(Step::Index))
+        });
+        iter::once((at, name, is_name(name).then_some(Step::Member(name)))).chain(indices)
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn parse_index(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix('[')?.strip_suffix(']')?;
+    // `parse` alone would take a sign.
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// The smallest aligned unit that holds these bits: its offset and size in bytes, and the bits' place in it.
+fn unit(bit: u64, width: u32) -> Option<(u64, u32, Bits)> {
+    [1u32, 2, 4, 8].into_iter().find_map(|size| {
+        let unit_bits = u64::from(size) * 8;
+        let offset = bit % unit_bits;
+        let holds = offset + u64::from(width) <= unit_bits;
+        // Both fit a byte, as the unit has at most 64 bits.
+        holds.then_some(((bit - offset) / 8, size, Bits { offset: offset as u8, width: width as u8 }))
+    })
+}
+
+/// Compilers say that plain `char` is an integer with or without a sign, as the machine has it; its name tells.
+fn is_char(ty: &Type<'_>) -> bool {
+    ty.int().is_some_and(|int| int.char || ty.name() == "char" && ty.size() == Some(1))
+}

@@ -1,0 +1,126 @@
+//! Why a program could not be written.
+
+use core::fmt;
+
+use crate::target::Version;
+
+/// Why a program could not be written for this kernel.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel has no such target.
+    NoTarget {
+        /// The target asked for.
+        name: String,
+        /// The kernel that first has it, where that is known.
+        since: Option<Version>,
+        /// Targets of this kernel with similar names.
+        near: Vec<String>,
+    },
+    /// There is no such text program.
+    NoProgram {
+        /// The program asked for.
+        name: String,
+        /// Programs with similar names.
+        near: Vec<String>,
+    },
+    /// The program walks objects that have no command name, so it can't be filtered by one.
+    NoComm {
+        /// The program.
+        program: &'static str,
+    },
+    /// A command name that no task can have.
+    Comm {
+        /// The name as it was given.
+        name: Vec<u8>,
+        /// What is wrong with it.
+        reason: CommError,
+    },
+    /// A pointer argument was asked for as trusted, and this target's are not.
+    Untrusted {
+        /// The target.
+        target: &'static str,
+        /// The context argument.
+        argument: &'static str,
+    },
+    /// A field is not of the sort that the program needs there.
+    Field {
+        /// The path of the field.
+        path: String,
+        /// What the program needs: "a pointer to a struct", "an integer".
+        needs: &'static str,
+    },
+    /// The kernel's types don't answer.
+    Btf(kwalk_btf::Error),
+    /// The instructions don't fit together: a defect of the program, not of the kernel or of the user's input.
+    Asm(kwalk_asm::AsmError),
+}
+
+/// What is wrong with a command name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommError {
+    /// It is empty.
+    Empty,
+    /// It has more than 15 bytes, which no task's has (`TASK_COMM_LEN`).
+    TooLong,
+    /// It has a NUL byte, which ends a name.
+    Nul,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NoTarget { name, since: Some((major, minor)), .. } => {
+                write!(
+                    f,
+                    "target {name}: this kernel does not have it; Linux {major}.{minor} is the first that may"
+                )
+            }
+            Error::NoTarget { name, since: None, .. } => {
+                write!(f, "target {name}: no such target in this kernel")
+            }
+            Error::NoProgram { name, .. } => write!(f, "program {name}: no such text program"),
+            Error::NoComm { program } => {
+                write!(f, "program {program}: the objects it walks have no command name to filter by")
+            }
+            Error::Comm { name, reason } => {
+                let name = name.escape_ascii();
+                match reason {
+                    CommError::Empty => write!(f, "command name: it is empty"),
+                    CommError::TooLong => {
+                        write!(f, "command name {name}: it has more than 15 bytes, no task's has")
+                    }
+                    CommError::Nul => write!(f, "command name {name}: it has a NUL byte"),
+                }
+            }
+            Error::Untrusted { target, argument } => {
+                write!(f, "target {target}: the verifier does not trust its argument {argument}")
+            }
+            Error::Field { path, needs } => write!(f, "field {path}: it is not {needs}"),
+            Error::Btf(error) => error.fmt(f),
+            Error::Asm(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Error::Btf(error) => Some(error),
+            Error::Asm(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<kwalk_btf::Error> for Error {
+    fn from(error: kwalk_btf::Error) -> Self {
+        Error::Btf(error)
+    }
+}
+
+impl From<kwalk_asm::AsmError> for Error {
+    fn from(error: kwalk_asm::AsmError) -> Self {
+        Error::Asm(error)
+    }
+}

@@ -1,0 +1,50 @@
+//! What a loader takes: a finished program, and the maps that it wants made first.
+
+use core::ffi::CStr;
+
+use kwalk_asm::Code;
+
+use crate::target::Target;
+
+/// The licence that programs are handed to the kernel with: helpers such as `bpf_seq_printf` are for
+/// GPL-compatible programs only (`include/linux/license.h`).
+pub const LICENSE: &CStr = c"Dual MIT/GPL";
+
+/// An iterator program, ready to be loaded.
+#[derive(Debug)]
+pub struct Program {
+    /// What `bpftool prog` will call it, shortened to the kernel's 15 bytes.
+    pub name: &'static str,
+    /// The target that it walks.
+    pub target: &'static Target,
+    /// `attach_btf_id`: the id of the FUNC `bpf_iter_<target>` in the BTF of the kernel it was written for.
+    pub attach_btf_id: u32,
+    /// The instructions; `Slot::Map(n)` in them means `maps[n]`.
+    pub code: Code,
+    /// The maps to make before loading, in the order that the instructions count them.
+    pub maps: Vec<Map>,
+}
+
+/// A map that a program needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Map {
+    /// What `bpftool map` will call it: at most 15 bytes of `[A-Za-z0-9_.]`.
+    pub name: &'static str,
+    /// What kind of map.
+    pub kind: MapKind,
+    /// Bytes of a key.
+    pub key_size: u32,
+    /// Bytes of a value.
+    pub value_size: u32,
+    /// How many elements at most.
+    pub max_entries: u32,
+}
+
+/// The kinds of map that programs here use (`enum bpf_map_type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapKind {
+    /// `BPF_MAP_TYPE_ARRAY`, since Linux 3.19.
+    Array,
+    /// `BPF_MAP_TYPE_LRU_HASH`, since Linux 4.10: when it is full, the element that was used least recently goes.
+    LruHash,
+}

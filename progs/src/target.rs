@@ -1,0 +1,152 @@
+//! The table of iterator targets: what kinds of object a kernel can walk, and how they differ.
+//!
+//! One row each, and nothing per target anywhere else. Which targets a *running* kernel has is asked of its BTF
+//! ([`available`]).
+
+use kwalk_btf::{Btf, Kind, TypeId};
+
+/// What every target's context struct is called, before the target's own name (`include/linux/bpf.h`,
+/// `DEFINE_BPF_ITER_FUNC`).
+const CONTEXT: &str = "bpf_iter__";
+/// What every target's attach function is called, before the target's own name.
+const FUNC: &str = "bpf_iter_";
+
+/// A kernel version as `(major, minor)`.
+pub type Version = (u16, u16);
+
+/// A kind of object that the kernel can walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The kernel's name, as in `bpf_iter_<name>`.
+    pub name: &'static str,
+    /// The first kernel that has it, if that is known.
+    pub since: Option<Version>,
+    /// The context argument that tells an object from the end of the walk.
+    pub object: &'static str,
+    /// How the program learns that the walk has ended.
+    pub end: End,
+    /// Whether the verifier trusts the arguments that point to kernel objects once they are known not to be NULL;
+    /// only then may they go to most kfuncs.
+    pub trusted: bool,
+    /// What a link to this target can be told.
+    pub parameters: Parameters,
+}
+
+/// The call that follows the last object (`kernel/bpf/bpf_iter.c`, `bpf_seq_read`; measured on 6.18).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The object is NULL.
+    Null,
+    /// The object is the last one again, not NULL: only its position, one past the number of objects shown, tells.
+    Stale,
+    /// There is no such call.
+    None,
+}
+
+/// What a link can be told about the walk (`union bpf_iter_link_info`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameters {
+    /// Nothing.
+    None,
+    /// One process or one thread, if wanted; since Linux 6.1.
+    Task,
+    /// Whose elements to walk: a map is needed.
+    Map,
+    /// Where to begin and in which order to go: an order is needed.
+    Cgroup,
+}
+
+impl Parameters {
+    /// The options of the command line that give them.
+    pub fn options(self) -> &'static str {
+        match self {
+            Parameters::None => "",
+            Parameters::Task => "[--pid N | --tid N]",
+            Parameters::Map => "--map WHAT",
+            Parameters::Cgroup => "--cgroup PATH --order ORDER",
+        }
+    }
+}
+
+macro_rules! targets {
+    ($($name:literal $major:literal . $minor:literal $object:literal $end:ident $trust:ident $parameters:ident;)*) => {
+        &[$(Target {
+            name: $name,
+            since: Some(($major, $minor)),
+            object: $object,
+            end: End::$end,
+            trusted: targets!(@$trust),
+            parameters: Parameters::$parameters,
+        }),*]
+    };
+    (@trusted) => { true };
+    (@untrusted) => { false };
+}
+
+/// Every target of the kernels up to 7.2.
+pub const TARGETS: &[Target] = targets! {
+    // name              since  object       end   arguments parameters
+    "bpf_link"           5 . 19 "link"       Null  untrusted None;
+    "bpf_map"            5 . 8  "map"        Null  trusted   None;
+    "bpf_map_elem"       5 . 9  "key"        Null  untrusted Map;
+    "bpf_prog"           5 . 9  "prog"       Null  untrusted None;
+    "bpf_sk_storage_map" 5 . 9  "sk"         Null  untrusted Map;
+    "cgroup"             6 . 1  "cgroup"     Null  trusted   Cgroup;
+    "dmabuf"             6 . 16 "dmabuf"     None  untrusted None;
+    "ipv6_route"         5 . 8  "rt"         Null  untrusted None;
+    "kmem_cache"         6 . 13 "s"          Null  trusted   None;
+    "ksym"               6 . 0  "ksym"       Stale untrusted None;
+    "netlink"            5 . 8  "sk"         Null  untrusted None;
+    "sockmap"            5 . 10 "key"        Null  untrusted Map;
+    "task"               5 . 8  "task"       Null  trusted   Task;
+    "task_file"          5 . 8  "task"       Null  untrusted Task;
+    "task_vma"           5 . 12 "task"       Null  untrusted Task;
+    "tcp"                5 . 9  "sk_common"  Null  trusted   None;
+    "udp"                5 . 9  "udp_sk"     Null  trusted   None;
+    "unix"               5 . 15 "unix_sk"    Null  untrusted None;
+};
+
+impl Target {
+    /// The row of the table with this name.
+    pub fn by_name(name: &str) -> Option<&'static Target> {
+        TARGETS.iter().find(|target| target.name == name)
+    }
+}
+
+/// A target of the running kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Available<'a> {
+    /// The kernel's name for it.
+    pub name: &'a str,
+    /// The STRUCT `bpf_iter__<name>`: the program's context.
+    pub context: TypeId,
+    /// Its row of the table; none for a target that is newer than this crate.
+    pub known: Option<&'static Target>,
+}
+
+/// The targets that a kernel's BTF offers, in the order of their names.
+///
+/// A name counts if there are both the FUNC `bpf_iter_<name>`, to which a program attaches, and the STRUCT
+/// `bpf_iter__<name>`, which it is handed: many functions begin with `bpf_iter_` and are no targets, and some
+/// structs only mark arguments for the verifier.
+///
+/// # Errors
+///
+/// What [`Btf::with_prefix`] reports of a BTF that is damaged.
+pub fn available<'a>(btf: &Btf<'a>) -> Result<Vec<Available<'a>>, kwalk_btf::Error> {
+    let functions = btf.with_prefix(Kind::Func, FUNC)?;
+    let mut targets: Vec<_> = btf
+        .with_prefix(Kind::Struct, CONTEXT)?
+        .into_iter()
+        .filter_map(|(context, name)| Some((context, name.strip_prefix(CONTEXT)?)))
+        .filter(|(_, name)| functions.iter().any(|(_, f)| f.strip_prefix(FUNC) == Some(name)))
+        .map(|(context, name)| Available { name, context, known: Target::by_name(name) })
+        .collect();
+    targets.sort_by_key(|target| target.name);
+    Ok(targets)
+}
+
+/// The names in BTF of a target's attach function and of its context struct.
+pub(crate) fn btf_names(target: &str) -> (String, String) {
+    (format!("{FUNC}{target}"), format!("{CONTEXT}{target}"))
+}

@@ -1,0 +1,38 @@
+//! `files`: the open files of all tasks, or of those with one command name.
+
+use kwalk_asm::Reg::*;
+use kwalk_asm::{Label, u64_at};
+
+use super::Options;
+use super::session::{Sessions, count};
+use crate::error::Error;
+use crate::walk::{Value, Walk};
+
+pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(), Error> {
+    let end = w.asm.label();
+    let sessions = Sessions::new(w, 8);
+    let task = w.object(R7, end)?;
+    let file = w.argument(R8, "file")?;
+    let file = w.non_null(file, end);
+    options.filter(w, &task, done)?;
+    w.header(&format!("{:<16} {:>8} {:>8} {:>6} {}\n", "COMM", "TGID", "PID", "FD", "FILE_OPS"))?;
+    w.printf(
+        "%-16s %8d %8d %6d 0x%lx\n",
+        &[
+            task.text("comm"),
+            task.field("tgid"),
+            task.field("pid"),
+            w.plain_argument("fd"),
+            file.field("f_op"),
+        ],
+    )?;
+    w.asm.jump_if(R0.ne(0), done);
+    sessions.enter(w, R8, done)?;
+    count(w, R8);
+    w.asm.jump(done);
+
+    w.asm.bind(end);
+    sessions.recall(w, R8, done)?;
+    w.asm.load(R0, u64_at(R8));
+    w.printf("\n=== Summary: %u file descriptors shown ===\n", &[Value::Reg(R0)])
+}

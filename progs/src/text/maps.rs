@@ -1,0 +1,28 @@
+//! `maps`: the kernel's BPF maps, as its preloaded `maps.debug` shows them.
+
+use kwalk_asm::Label;
+use kwalk_asm::Reg::*;
+
+use super::Options;
+use crate::error::Error;
+use crate::walk::{Value, Walk};
+
+/// Counts a map's elements; since Linux 6.6.
+const ELEM_COUNT: &str = "bpf_map_sum_elem_count";
+
+pub(super) fn emit(w: &mut Walk<'_>, _: &Options, done: Label) -> Result<(), Error> {
+    let map = w.trusted_object(R7, done)?;
+    let (id, name, max_entries) = (map.field("id"), map.text("name"), map.field("max_entries"));
+    match w.kfunc(ELEM_COUNT)? {
+        Some(elem_count) => {
+            w.header("  id name             max_entries  cur_entries\n")?;
+            w.call_kfunc(elem_count, &map);
+            w.asm.mov(R8, R0);
+            w.printf("%4u %-16s  %10d   %10lld\n", &[id, name, max_entries, Value::Reg(R8)])
+        }
+        None => {
+            w.header("  id name             max_entries\n")?;
+            w.printf("%4u %-16s%6d\n", &[id, name, max_entries])
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The programs that print text: what `cat` shows of a pinned iterator.
+//!
+//! Formats are a contract to the byte: each is the kernel's own or a well-known tutorial's.
+
+mod files;
+mod maps;
+mod progs;
+mod session;
+mod stacks;
+mod task_file;
+
+use std::str::FromStr;
+
+use kwalk_asm::Label;
+use kwalk_btf::Btf;
+
+use crate::error::{CommError, Error};
+use crate::program::Program;
+use crate::target::Target;
+use crate::walk::{Ptr, Walk};
+
+pub use session::SESSIONS;
+
+/// A program that prints text.
+#[derive(Debug)]
+pub struct TextProgram {
+    /// What it is called, on the command line and in the kernel.
+    pub name: &'static str,
+    /// The target that it walks.
+    pub target: &'static str,
+    /// What it prints.
+    pub about: &'static str,
+    /// Whether it can be told a command name, to show only what belongs to tasks of that name.
+    pub comm: bool,
+    /// Writes it, up to the label for "done with this object", to which it falls through.
+    emit: fn(&mut Walk<'_>, &Options, Label) -> Result<(), Error>,
+}
+
+/// All of them, in the order of their names.
+pub const PROGRAMS: &[TextProgram] = &[
+    TextProgram {
+        name: "files",
+        target: "task_file",
+        about: "open files: command, process, thread, descriptor, address of the file operations",
+        comm: true,
+        emit: files::emit,
+    },
+    TextProgram {
+        name: "maps",
+        target: "bpf_map",
+        about: "BPF maps: id, name, most and present entries",
+        comm: false,
+        emit: maps::emit,
+    },
+    TextProgram {
+        name: "progs",
+        target: "bpf_prog",
+        about: "BPF programs: id, name, function and program they are attached to",
+        comm: false,
+        emit: progs::emit,
+    },
+    TextProgram {
+        name: "stacks",
+        target: "task",
+        about: "kernel stacks of tasks, symbolised",
+        comm: true,
+        emit: stacks::emit,
+    },
+    TextProgram {
+        name: "task_file",
+        target: "task_file",
+        about: "open files: process, thread, descriptor, address of the file operations",
+        comm: true,
+        emit: task_file::emit,
+    },
+];
+
+/// What a text program can be told.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Show only what belongs to tasks of this command name; compared in the kernel.
+    pub comm: Option<Comm>,
+}
+
+/// The program called `name`.
+///
+/// # Errors
+///
+/// [`Error::NoProgram`], with the names that are alike.
+pub fn by_name(name: &str) -> Result<&'static TextProgram, Error> {
+    PROGRAMS.iter().find(|program| program.name == name).ok_or_else(|| Error::NoProgram {
+        name: name.into(),
+        near: kwalk_btf::near(name, PROGRAMS.iter().map(|program| program.name)),
+    })
+}
+
+impl TextProgram {
+    /// Writes the program for the kernel that `btf` describes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoTarget`] where the kernel lacks its target, [`Error::NoComm`] where it is told a command name and
+    /// has no use for it, [`Error::Btf`] where a field that it prints is not there.
+    pub fn write(&self, btf: &Btf<'_>, options: &Options) -> Result<Program, Error> {
+        if options.comm.is_some() && !self.comm {
+            return Err(Error::NoComm { program: self.name });
+        }
+        let target = Target::by_name(self.target).ok_or_else(|| Error::NoTarget {
+            name: self.target.into(),
+            since: None,
+            near: Vec::new(),
+        })?;
+        let mut walk = Walk::new(btf, target)?;
+        let done = walk.asm.label();
+        (self.emit)(&mut walk, options, done)?;
+        walk.finish(self.name, done)
+    }
+}
+
+/// A command name as the kernel keeps it: 1 to 15 bytes without a NUL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comm(Vec<u8>);
+
+impl Comm {
+    /// Takes a command name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Comm`] where no task can have that name.
+    pub fn new(name: &[u8]) -> Result<Comm, Error> {
+        let reason = match name.len() {
+            0 => CommError::Empty,
+            1..16 if name.contains(&0) => CommError::Nul,
+            1..16 => return Ok(Comm(name.into())),
+            _ => CommError::TooLong,
+        };
+        Err(Error::Comm { name: name.into(), reason })
+    }
+
+    /// Its bytes, without a NUL.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromStr for Comm {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Comm, Error> {
+        Comm::new(name.as_bytes())
+    }
+}
+
+impl Options {
+    /// Goes to `done` unless `task` has the command name that was asked for, if one was.
+    fn filter<T>(&self, w: &mut Walk<'_>, task: &Ptr<T>, done: Label) -> Result<(), Error> {
+        match &self.comm {
+            Some(comm) => w.text_is(task, "comm", comm.as_bytes(), done),
+            None => Ok(()),
+        }
+    }
+}

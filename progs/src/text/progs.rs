@@ -1,0 +1,52 @@
+//! `progs`: the kernel's BPF programs, as its preloaded `progs.debug` shows them.
+
+use kwalk_asm::Reg::*;
+use kwalk_asm::{Label, u32_at, u64_at};
+
+use super::Options;
+use crate::error::Error;
+use crate::walk::{Ptr, StackSlot, Value, Walk};
+
+pub(super) fn emit(w: &mut Walk<'_>, _: &Options, done: Label) -> Result<(), Error> {
+    let name = w.stack_slot();
+    let prog = w.object(R7, done)?;
+    let aux = w.follow(R7, &prog, "aux")?;
+    let aux = w.non_null(aux, done);
+    w.header("  id name             attached\n")?;
+    w.load(R1, aux.text("name"))?;
+    w.asm.store(u64_at(name.address()), R1);
+    function_name(w, &aux, name)?;
+    w.printf(
+        "%4u %-16s %s %s\n",
+        &[aux.field("id"), Value::Stack(name), aux.field("attach_func_name"), aux.text("dst_prog.aux.name")],
+    )
+}
+
+/// Puts the address of the program's function name into `name`, if its own BTF has one: that is longer than the 15
+/// bytes that the program's name is cut to.
+fn function_name<T>(w: &mut Walk<'_>, aux: &Ptr<T>, name: StackSlot) -> Result<(), Error> {
+    let (none, read) = (w.asm.label(), w.stack_slot());
+    let btf = w.follow(R8, aux, "btf")?;
+    let btf = w.non_null(btf, none);
+    let func_info = w.follow(R1, aux, "func_info")?;
+    let func_info = w.non_null(func_info, none);
+    // A program's BTF builds on no other, so the function's type is the type_id-th of `types`.
+    w.load(R3, func_info.field("type_id"))?;
+    w.asm.lsh(R3, 3);
+    w.load(R1, btf.field("types"))?;
+    w.asm.add(R3, R1);
+    w.probe_read(read, 8);
+    w.asm.jump_if(R0.ne(0), none);
+    // `name_off` is the first field of `struct btf_type` (uapi linux/btf.h).
+    w.asm.load(R3, u64_at(read.address()));
+    w.probe_read(read, 4);
+    w.asm.jump_if(R0.ne(0), none);
+    w.asm.load(R2, u32_at(read.address()));
+    w.load(R1, btf.field("hdr.str_len"))?;
+    w.asm.jump_if(R2.ge(R1), none);
+    w.load(R1, btf.field("strings"))?;
+    w.asm.add(R1, R2);
+    w.asm.store(u64_at(name.address()), R1);
+    w.asm.bind(none);
+    Ok(())
+}

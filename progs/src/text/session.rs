@@ -1,0 +1,95 @@
+//! What a program remembers for each reader: two that read one pinned program don't see each other's totals.
+
+use kwalk_asm::Reg::{self, *};
+use kwalk_asm::{Helper, Label, Slot, u64_at};
+
+use crate::error::Error;
+use crate::program::{Map, MapKind};
+use crate::walk::{StackSlot, Walk};
+
+/// For how many reading sessions at once the totals of a program are kept. With more readers interleaved than that,
+/// or somewhat fewer on machines with many CPUs, which each hold some entries of the map back, totals are too small.
+pub const SESSIONS: u32 = 4096;
+
+/// Memory for each session, of which the first 8 bytes are a count.
+pub(super) struct Sessions {
+    map: u32,
+    key: StackSlot,
+    zeros: Zeros,
+}
+
+/// What a session's memory begins as.
+enum Zeros {
+    /// Few enough to lie on the stack.
+    Stack(StackSlot),
+    /// The one value of an array that nobody writes to.
+    Map(u32),
+}
+
+impl Sessions {
+    /// Asks for `size` bytes for each session.
+    pub(super) fn new(w: &mut Walk<'_>, size: u32) -> Sessions {
+        let map = w.map(Map {
+            name: "sessions",
+            kind: MapKind::LruHash,
+            key_size: 8,
+            value_size: size,
+            max_entries: SESSIONS,
+        });
+        let key = w.stack_slot();
+        let zeros = if size == 8 {
+            Zeros::Stack(w.stack_slot())
+        } else {
+            Zeros::Map(w.map(Map {
+                name: "zeros",
+                kind: MapKind::Array,
+                key_size: 4,
+                value_size: size,
+                max_entries: 1,
+            }))
+        };
+        Sessions { map, key, zeros }
+    }
+
+    /// Points `reg` to this session's memory, or goes to `absent` where it has none.
+    pub(super) fn recall(&self, w: &mut Walk<'_>, reg: Reg, absent: Label) -> Result<(), Error> {
+        w.session_id(self.key)?;
+        w.lookup(self.map, self.key);
+        w.asm.jump_if(R0.eq(0), absent);
+        w.asm.mov(reg, R0);
+        Ok(())
+    }
+
+    /// Points `reg` to this session's memory, which is all zeros at first, or goes to `otherwise` where the kernel
+    /// has none left.
+    pub(super) fn enter(&self, w: &mut Walk<'_>, reg: Reg, otherwise: Label) -> Result<(), Error> {
+        let entered = w.asm.label();
+        w.session_id(self.key)?;
+        w.lookup(self.map, self.key);
+        w.asm.jump_if(R0.ne(0), entered);
+        match self.zeros {
+            Zeros::Stack(slot) => {
+                w.asm.store(u64_at(slot.address()), 0);
+                w.asm.address(R3, slot.address());
+            }
+            Zeros::Map(index) => w.asm.load_slot(R3, Slot::MapValue { index, offset: 0 }),
+        }
+        w.asm.load_slot(R1, Slot::Map(self.map));
+        w.asm.address(R2, self.key.address());
+        w.asm.mov(R4, 0);
+        w.asm.call(Helper::MapUpdateElem);
+        w.lookup(self.map, self.key);
+        w.asm.jump_if(R0.eq(0), otherwise);
+        w.asm.bind(entered);
+        w.asm.mov(reg, R0);
+        Ok(())
+    }
+}
+
+/// Counts one more in the session's memory at `memory`: to be done only when the last output is known to have fit,
+/// since otherwise the kernel throws away what this call wrote and shows the object again.
+pub(super) fn count(w: &mut Walk<'_>, memory: Reg) {
+    w.asm.load(R1, u64_at(memory));
+    w.asm.add(R1, 1);
+    w.asm.store(u64_at(memory), R1);
+}

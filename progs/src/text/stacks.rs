@@ -1,0 +1,60 @@
+//! `stacks`: the kernel stacks of all tasks, or of those with one command name.
+
+use kwalk_asm::Reg::*;
+use kwalk_asm::{Label, u64_at};
+
+use super::Options;
+use super::session::{Sessions, count};
+use crate::error::Error;
+use crate::walk::{Value, Walk};
+
+/// Frames of a stack that are shown at most.
+const DEPTH: i32 = 64;
+/// A session's memory: the count of stacks, how many bytes of frames there are, the frames. They are too many for
+/// the program's stack, and must not be another reader's.
+const BYTES: i32 = 8;
+const FRAMES: i32 = 16;
+
+pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(), Error> {
+    let (end, frames, frames_done) = (w.asm.label(), w.asm.label(), w.asm.label());
+    let sessions = Sessions::new(w, (FRAMES + 8 * DEPTH) as u32);
+    let memory = R8;
+    let task = w.trusted_object(R7, end)?;
+    options.filter(w, &task, done)?;
+    sessions.enter(w, memory, done)?;
+    w.get_task_stack(&task, memory + FRAMES, 8 * DEPTH);
+    // A task that is exiting has no stack any more.
+    w.asm.jump_if(R0.slt(0), done);
+    w.asm.store(u64_at(memory + BYTES), R0);
+    w.asm.rsh(R0, 3);
+    w.printf(
+        "=== Task: %s (pid=%u, tgid=%u) ===\nStack depth: %u frames\n",
+        &[task.text("comm"), task.field("pid"), task.field("tgid"), Value::Reg(R0)],
+    )?;
+
+    let nth = R7;
+    w.asm.mov(nth, 0);
+    w.asm.bind(frames);
+    w.asm.mov(R1, nth);
+    w.asm.lsh(R1, 3);
+    w.asm.load(R2, u64_at(memory + BYTES));
+    w.asm.jump_if(R1.sge(R2), frames_done);
+    w.asm.mov(R2, memory);
+    w.asm.add(R2, R1);
+    w.asm.load(R0, u64_at(R2 + FRAMES));
+    w.printf("  [%2ld] %pB\n", &[Value::Reg(nth), Value::Reg(R0)])?;
+    w.asm.add(nth, 1);
+    w.asm.jump_if(nth.lt(DEPTH), frames);
+    w.asm.bind(frames_done);
+    w.write(b"\n");
+    w.asm.jump_if(R0.ne(0), done);
+    count(w, memory);
+    w.asm.jump(done);
+
+    w.asm.bind(end);
+    sessions.recall(w, memory, done)?;
+    w.asm.load(R0, u64_at(memory));
+    // A stack that did not fit and was never shown again leaves a session that has counted none.
+    w.asm.jump_if(R0.eq(0), done);
+    w.printf("\n=== Summary: %u task stacks shown ===\n", &[Value::Reg(R0)])
+}

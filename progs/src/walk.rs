@@ -1,0 +1,517 @@
+//! The typed layer between the kernel's types and the instructions: where the safety of a program lives.
+//!
+//! A [`Walk`] is an iterator program being written. It knows the target's context struct from BTF, so that fields
+//! are named by paths; it keeps two registers, [`CTX`] and [`SEQ`], and leaves [`R7`] and [`R8`], which survive
+//! calls, to the program. A pointer that may be NULL is an [`Unchecked`], which has no way to a field or to a
+//! helper: only [`Walk::non_null`], which emits the check, makes a [`Ptr`] of it.
+
+use core::marker::PhantomData;
+
+use kwalk_asm::Reg::{self, *};
+use kwalk_asm::{Address, Assembler, Helper, Label, Slot, u8_at, u16_at, u32_at, u64_at};
+use kwalk_btf::{Btf, Class, Kind, Path, TypeId};
+
+use crate::error::Error;
+use crate::program::{Map, Program};
+use crate::target::{End, Target, btf_names};
+
+/// Holds the context for the whole program.
+pub const CTX: Reg = R6;
+/// Holds the `seq_file` that output goes to for the whole program.
+pub const SEQ: Reg = R9;
+
+/// Marks a pointer that the verifier trusts: it may go to helpers and kfuncs that keep no reference of their own.
+#[derive(Debug, Clone, Copy)]
+pub struct Trusted;
+/// Marks a pointer that may only be read through: a read of freed or unmapped memory gives 0.
+#[derive(Debug, Clone, Copy)]
+pub struct Untrusted;
+
+/// A pointer to a kernel object, in a register, that may be NULL.
+#[derive(Debug)]
+#[must_use = "a pointer is of no use before its check"]
+pub struct Unchecked<T> {
+    reg: Reg,
+    pointee: TypeId,
+    trust: PhantomData<T>,
+}
+
+/// A pointer to a kernel object, in a register, that is not NULL wherever the program goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Ptr<T> {
+    reg: Reg,
+    pointee: TypeId,
+    trust: PhantomData<T>,
+}
+
+impl<T> Ptr<T> {
+    /// The value of the field at `path`, for [`Walk::printf`].
+    pub fn field<'p>(&self, path: &'p str) -> Value<'p> {
+        Value::Field { base: self.reg, pointee: self.pointee, path }
+    }
+
+    /// The address of the field at `path`, or NULL where the path leads through a NULL pointer: what `%s` takes
+    /// for a field that is an array of characters.
+    pub fn text<'p>(&self, path: &'p str) -> Value<'p> {
+        Value::Address { base: self.reg, pointee: self.pointee, path }
+    }
+}
+
+/// What is printed.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'p> {
+    /// What a register holds.
+    Reg(Reg),
+    /// What 8 bytes of the program's stack hold.
+    Stack(StackSlot),
+    /// A field, behind a pointer.
+    Field {
+        /// The register that holds the pointer.
+        base: Reg,
+        /// The type that it points to.
+        pointee: TypeId,
+        /// The path from there.
+        path: &'p str,
+    },
+    /// The address of a field, behind a pointer.
+    Address {
+        /// The register that holds the pointer.
+        base: Reg,
+        /// The type that it points to.
+        pointee: TypeId,
+        /// The path from there.
+        path: &'p str,
+    },
+}
+
+/// Eight bytes of the program's stack.
+#[derive(Debug, Clone, Copy)]
+pub struct StackSlot(i32);
+
+impl StackSlot {
+    /// Where it lies.
+    pub fn address(self) -> Address {
+        R10 - self.0
+    }
+}
+
+/// An iterator program being written.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    /// The instructions so far. The program may add to them what it likes.
+    pub asm: Assembler,
+    btf: &'a Btf<'a>,
+    target: &'static Target,
+    context: TypeId,
+    attach: TypeId,
+    maps: Vec<Map>,
+    stack: i32,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins a program for `target`: keeps the context in [`CTX`] and the output in [`SEQ`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoTarget`] where the kernel that `btf` describes doesn't have it.
+    pub fn new(btf: &'a Btf<'a>, target: &'static Target) -> Result<Self, Error> {
+        let (func, context) = btf_names(target.name);
+        let [Some(attach), Some(context)] =
+            btf.find_many([(Kind::Func, func.as_str()), (Kind::Struct, context.as_str())])?
+        else {
+            return Err(Error::NoTarget { name: target.name.into(), since: target.since, near: Vec::new() });
+        };
+        let mut walk =
+            Walk { asm: Assembler::new(), btf, target, context, attach, maps: Vec::new(), stack: 0 };
+        walk.asm.mov(CTX, R1);
+        let path = walk.path(context, "meta.seq")?;
+        walk.load_path(SEQ, CTX, &path)?;
+        Ok(walk)
+    }
+
+    /// Ends the program: `out`, where it returns 0, and what a loader needs beside the instructions.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Asm`] where the instructions don't fit together.
+    pub fn finish(mut self, name: &'static str, out: Label) -> Result<Program, Error> {
+        self.asm.bind(out);
+        self.asm.mov(R0, 0);
+        self.asm.exit();
+        Ok(Program {
+            name,
+            target: self.target,
+            attach_btf_id: self.attach.0,
+            code: self.asm.finish()?,
+            maps: self.maps,
+        })
+    }
+
+    // Pointers
+
+    /// Loads the object of this call into `reg` and goes to `end` if the walk has ended, however this target says so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where the context has no such argument.
+    #[track_caller]
+    pub fn object(&mut self, reg: Reg, end: Label) -> Result<Ptr<Untrusted>, Error> {
+        let object = self.argument(reg, self.target.object)?;
+        let ptr = self.non_null(object, end);
+        if self.target.end == End::Stale {
+            // Past the last object the position is ahead of the count of those shown; for an object they are equal.
+            self.load(R1, ptr.field("pos"))?;
+            let path = self.path(self.context, "meta.seq_num")?;
+            self.load_path(R2, CTX, &path)?;
+            self.asm.jump_if(R1.ne(R2), end);
+        }
+        Ok(ptr)
+    }
+
+    /// The same for a target whose arguments the verifier trusts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Untrusted`] where it does not.
+    #[track_caller]
+    pub fn trusted_object(&mut self, reg: Reg, end: Label) -> Result<Ptr<Trusted>, Error> {
+        if !self.target.trusted {
+            return Err(Error::Untrusted { target: self.target.name, argument: self.target.object });
+        }
+        let Ptr { reg, pointee, .. } = self.object(reg, end)?;
+        Ok(Ptr { reg, pointee, trust: PhantomData })
+    }
+
+    /// Loads the context argument `name`, a pointer, into `reg`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where the context has no such argument, [`Error::Field`] where it is no pointer to a struct.
+    #[track_caller]
+    pub fn argument(&mut self, reg: Reg, name: &str) -> Result<Unchecked<Untrusted>, Error> {
+        // The verifier takes loads of a context's pointers only with their full width, which a pointer's is.
+        self.follow_from(reg, CTX, self.context, name)
+    }
+
+    /// A context argument that is no pointer, for [`Walk::printf`].
+    pub fn plain_argument<'p>(&self, name: &'p str) -> Value<'p> {
+        Value::Field { base: CTX, pointee: self.context, path: name }
+    }
+
+    /// Loads the pointer at `path`, behind `from`, into `reg`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where there is no such path, [`Error::Field`] where its end is no pointer to a struct.
+    #[track_caller]
+    pub fn follow<T>(&mut self, reg: Reg, from: &Ptr<T>, path: &str) -> Result<Unchecked<Untrusted>, Error> {
+        self.follow_from(reg, from.reg, from.pointee, path)
+    }
+
+    #[track_caller]
+    fn follow_from(
+        &mut self,
+        reg: Reg,
+        base: Reg,
+        root: TypeId,
+        path: &str,
+    ) -> Result<Unchecked<Untrusted>, Error> {
+        let steps = self.path(root, path)?;
+        let Class::Ptr { pointee } = steps.field.class else {
+            return Err(Error::Field { path: path.into(), needs: "a pointer" });
+        };
+        let (pointee, ty) = self.btf.resolve(pointee)?;
+        if !matches!(ty.kind(), Kind::Struct | Kind::Union) {
+            return Err(Error::Field { path: path.into(), needs: "a pointer to a struct" });
+        }
+        self.load_path(reg, base, &steps)?;
+        Ok(Unchecked { reg, pointee, trust: PhantomData })
+    }
+
+    /// Goes to `otherwise` where the pointer is NULL; beyond, it is not.
+    #[track_caller]
+    pub fn non_null<T>(&mut self, pointer: Unchecked<T>, otherwise: Label) -> Ptr<T> {
+        let Unchecked { reg, pointee, trust } = pointer;
+        self.asm.jump_if(reg.eq(0), otherwise);
+        Ptr { reg, pointee, trust }
+    }
+
+    // Values
+
+    /// Loads a value into `reg`. Of a field of fewer than 4 bytes that is signed the sign is extended to all 64
+    /// bits; one of 4 bytes fills the low half, as 32-bit conversions of a format read it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where there is no such path, [`Error::Field`] where a register can't hold its end.
+    #[track_caller]
+    pub fn load(&mut self, reg: Reg, value: Value<'_>) -> Result<(), Error> {
+        match value {
+            Value::Reg(from) if from == reg => Ok(()),
+            Value::Reg(from) => {
+                self.asm.mov(reg, from);
+                Ok(())
+            }
+            Value::Stack(slot) => {
+                self.asm.load(reg, u64_at(slot.address()));
+                Ok(())
+            }
+            Value::Field { base, pointee, path } => {
+                let path = self.path(pointee, path)?;
+                self.load_path(reg, base, &path)
+            }
+            Value::Address { base, pointee, path } => {
+                let path = self.path(pointee, path)?;
+                self.address_of(reg, base, &path);
+                Ok(())
+            }
+        }
+    }
+
+    fn path(&self, root: TypeId, path: &str) -> Result<Path, Error> {
+        Ok(self.btf.path(root, path)?)
+    }
+
+    /// Pointers on the way need no check: the verifier makes a read through them give 0 where it faults.
+    #[track_caller]
+    fn load_path(&mut self, reg: Reg, base: Reg, path: &Path) -> Result<(), Error> {
+        let mut base = base;
+        for hop in &path.hops {
+            self.asm.load(reg, u64_at(base + hop.offset as i32));
+            base = reg;
+        }
+        let field = &path.field;
+        let at = base + field.offset as i32;
+        let signed = matches!(field.class, Class::Int { signed: true } | Class::Enum { signed: true });
+        let loadable = field.bits.is_none()
+            && matches!(
+                field.class,
+                Class::Int { .. } | Class::Bool | Class::Char | Class::Enum { .. } | Class::Ptr { .. }
+            );
+        match field.size {
+            size @ (1 | 2) if loadable => {
+                self.asm.load(reg, if size == 1 { u8_at(at) } else { u16_at(at) });
+                if signed {
+                    let unused = 64 - 8 * size as i32;
+                    self.asm.lsh(reg, unused);
+                    self.asm.arsh(reg, unused);
+                }
+            }
+            4 if loadable => self.asm.load(reg, u32_at(at)),
+            8 if loadable => self.asm.load(reg, u64_at(at)),
+            _ => {
+                return Err(Error::Field {
+                    path: format!("{path:?}"),
+                    needs: "a number of 1, 2, 4 or 8 bytes",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// An address, unlike a value, is checked at every hop: an offset added to NULL is a pointer that a helper may
+    /// well be able to read.
+    #[track_caller]
+    fn address_of(&mut self, reg: Reg, base: Reg, path: &Path) {
+        let done = self.asm.label();
+        let mut base = base;
+        for hop in &path.hops {
+            self.asm.load(reg, u64_at(base + hop.offset as i32));
+            self.asm.jump_if(reg.eq(0), done);
+            base = reg;
+        }
+        self.asm.address(reg, base + path.field.offset as i32);
+        self.asm.bind(done);
+    }
+
+    // Memory of the program's own
+
+    /// Takes 8 bytes of the stack for the rest of the program.
+    pub fn stack_slot(&mut self) -> StackSlot {
+        self.stack += 8;
+        StackSlot(self.stack)
+    }
+
+    /// Asks the loader for a map; the index is what [`Slot::Map`] takes.
+    pub fn map(&mut self, map: Map) -> u32 {
+        self.maps.push(map);
+        (self.maps.len() - 1) as u32
+    }
+
+    /// Stores the number of this reading session, which no two readers share, in `slot`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where the kernel's `bpf_iter_meta` has no such field.
+    #[track_caller]
+    pub fn session_id(&mut self, slot: StackSlot) -> Result<(), Error> {
+        let path = self.path(self.context, "meta.session_id")?;
+        self.load_path(R1, CTX, &path)?;
+        self.asm.store(u64_at(slot.address()), R1);
+        Ok(())
+    }
+
+    // Output
+
+    /// Writes `bytes` as they are. R0 is then 0, or negative where the buffer was too full: then the kernel shows
+    /// the object again.
+    #[track_caller]
+    pub fn write(&mut self, bytes: &[u8]) {
+        let at = self.stack_bytes(self.stack, bytes);
+        self.asm.mov(R1, SEQ);
+        self.asm.address(R2, R10 - at);
+        self.asm.mov(R3, bytes.len() as i32);
+        self.asm.call(Helper::SeqWrite);
+    }
+
+    /// Writes `header` if nothing was written yet in this read-through.
+    ///
+    /// That needs no state: before the first output, and only then, the buffer is empty and the file's position 0.
+    /// A header whose row no longer fits is thrown away with it, and both come again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where the kernel's `seq_file` has no such fields.
+    #[track_caller]
+    pub fn header(&mut self, header: &str) -> Result<(), Error> {
+        let begun = self.asm.label();
+        for field in ["meta.seq.count", "meta.seq.file.f_pos"] {
+            let path = self.path(self.context, field)?;
+            self.load_path(R1, CTX, &path)?;
+            self.asm.jump_if(R1.ne(0), begun);
+        }
+        self.write(header.as_bytes());
+        self.asm.bind(begun);
+        Ok(())
+    }
+
+    /// Writes `values` as `format` says (`bpf_seq_printf`, at most 12). R0 is then 0, or negative where the buffer
+    /// was too full: then the kernel shows the object again.
+    ///
+    /// # Errors
+    ///
+    /// What [`Walk::load`] reports of the values.
+    #[track_caller]
+    pub fn printf(&mut self, format: &str, values: &[Value<'_>]) -> Result<(), Error> {
+        let args = self.stack + 8 * values.len() as i32;
+        for (value, nth) in values.iter().zip(0..) {
+            let reg = if let Value::Reg(reg) = value { *reg } else { R1 };
+            self.load(reg, *value)?;
+            self.asm.store(u64_at(R10 - args + 8 * nth), reg);
+        }
+        let terminated = [format.as_bytes(), b"\0"].concat();
+        let text = self.stack_bytes(args, &terminated);
+        self.asm.mov(R1, SEQ);
+        self.asm.address(R2, R10 - text);
+        self.asm.mov(R3, terminated.len() as i32);
+        self.asm.address(R4, R10 - args);
+        self.asm.mov(R5, 8 * values.len() as i32);
+        self.asm.call(Helper::SeqPrintf);
+        Ok(())
+    }
+
+    /// Lays `bytes` on the stack, below the `used` bytes in use, and gives how far below the frame's top they begin.
+    /// They stay there until the next output: a format or a header needs no map.
+    #[track_caller]
+    fn stack_bytes(&mut self, used: i32, bytes: &[u8]) -> i32 {
+        let at = (used + bytes.len() as i32 + 7) & !7;
+        for (chunk, nth) in bytes.chunks(4).zip(0..) {
+            let mut word = [0; 4];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.asm.store(u32_at(R10 - at + 4 * nth), i32::from_ne_bytes(word));
+        }
+        at
+    }
+
+    // Helpers and kfuncs
+
+    /// The id of the kernel function `name`, for [`Assembler::call_kfunc`], where this kernel has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where the BTF is damaged.
+    pub fn kfunc(&self, name: &str) -> Result<Option<u32>, Error> {
+        let [id] = self.btf.find_many([(Kind::Func, name)])?;
+        Ok(id.map(|id| id.0))
+    }
+
+    /// Calls a kfunc that takes one trusted pointer. R0 is then what it returns.
+    #[track_caller]
+    pub fn call_kfunc(&mut self, id: u32, argument: &Ptr<Trusted>) {
+        self.asm.mov(R1, argument.reg);
+        self.asm.call_kfunc(id, 0);
+    }
+
+    /// Reads `size` bytes at the kernel address in R3, whatever lies there, into `to`. R0 is then 0, or negative
+    /// where they could not be read.
+    #[track_caller]
+    pub fn probe_read(&mut self, to: StackSlot, size: i32) {
+        self.asm.address(R1, R10 - to.0);
+        self.asm.mov(R2, size);
+        self.asm.call(Helper::ProbeReadKernel);
+    }
+
+    /// Writes the return addresses of a task's kernel stack, 8 bytes each and the innermost first, to the `size`
+    /// bytes at `to`. R0 is then how many bytes it wrote, or negative where the task has no stack any more.
+    ///
+    /// The helper itself checks nothing, and the verifier lets a NULL pass (seen to oops 6.18): hence [`Ptr`]. What
+    /// keeps the task alive is the iterator, which holds a reference to it during the call.
+    #[track_caller]
+    pub fn get_task_stack<T>(&mut self, task: &Ptr<T>, to: Address, size: i32) {
+        self.asm.mov(R1, task.reg);
+        self.asm.address(R2, to);
+        self.asm.mov(R3, size);
+        self.asm.mov(R4, 0);
+        self.asm.call(Helper::GetTaskStack);
+    }
+
+    /// Looks the key in `key` up in map `index`. R0 is then a pointer to its value, or NULL.
+    #[track_caller]
+    pub fn lookup(&mut self, index: u32, key: StackSlot) {
+        self.asm.load_slot(R1, Slot::Map(index));
+        self.asm.address(R2, R10 - key.0);
+        self.asm.call(Helper::MapLookupElem);
+    }
+
+    /// Goes to `otherwise` unless the text in the character array at `path` is exactly `text`.
+    ///
+    /// What lies behind the NUL of a name is not zero on every kernel, so the comparison ends there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Field`] where the field is no character array with room for the text.
+    #[track_caller]
+    pub fn text_is<T>(
+        &mut self,
+        object: &Ptr<T>,
+        path: &str,
+        text: &[u8],
+        otherwise: Label,
+    ) -> Result<(), Error> {
+        let steps = self.path(object.pointee, path)?;
+        let terminated = [text, b"\0"].concat();
+        // Whole words are read, so the array must have them whole.
+        if steps.field.class != Class::Text
+            || !steps.hops.is_empty()
+            || (steps.field.size as usize) < terminated.len().next_multiple_of(8)
+        {
+            return Err(Error::Field {
+                path: path.into(),
+                needs: "a character array with room for the text",
+            });
+        }
+        for (chunk, nth) in terminated.chunks(8).zip(0..) {
+            let (mut word, mut mask) = ([0; 8], [0; 8]);
+            word[..chunk.len()].copy_from_slice(chunk);
+            mask[..chunk.len()].fill(0xff);
+            self.asm.load(R1, u64_at(object.reg + steps.field.offset as i32 + 8 * nth));
+            if chunk.len() < 8 {
+                self.asm.load_imm64(R2, u64::from_ne_bytes(mask));
+                self.asm.and(R1, R2);
+            }
+            self.asm.load_imm64(R2, u64::from_ne_bytes(word));
+            self.asm.jump_if(R1.ne(R2), otherwise);
+        }
+        Ok(())
+    }
+}

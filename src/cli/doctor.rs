@@ -1,0 +1,141 @@
+//! `kwalk doctor`: what this kernel, these privileges and these mounts allow.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+use nix::sys::utsname::uname;
+
+use super::message::Failure;
+use crate::btf::Btf;
+use crate::sys::Caps;
+use crate::text::{self, Options, TextProgram};
+use crate::{Error, KernelBtf, Loaded, Parameters};
+
+/// What was found out about one thing.
+struct Finding {
+    verdict: Verdict,
+    what: String,
+    why: String,
+    hint: Option<String>,
+}
+
+/// Whether it is as it should be.
+#[derive(PartialEq)]
+enum Verdict {
+    Good,
+    /// Something won't work, or not everywhere.
+    Limited,
+    /// Nothing can be walked.
+    Bad,
+}
+
+impl Finding {
+    fn good(what: impl Into<String>, why: impl Into<String>) -> Finding {
+        Finding { verdict: Verdict::Good, what: what.into(), why: why.into(), hint: None }
+    }
+
+    fn limited(what: impl Into<String>, why: impl Into<String>, hint: impl Into<String>) -> Finding {
+        Finding { verdict: Verdict::Limited, what: what.into(), why: why.into(), hint: Some(hint.into()) }
+    }
+
+    fn failed(verdict: Verdict, what: impl Into<String>, error: &Error) -> Finding {
+        Finding { verdict, what: what.into(), why: error.to_string(), hint: error.hint() }
+    }
+}
+
+/// Prints a line for each finding. The exit status is 1 if nothing can be walked.
+pub(super) fn doctor() -> Result<ExitCode, Failure> {
+    let mut findings = vec![kernel(), capabilities()];
+    match KernelBtf::open().map_err(Error::from) {
+        Ok(kernel) => findings.extend(types(&kernel)),
+        Err(error) => findings.push(Finding::failed(Verdict::Bad, "types", &error)),
+    }
+    findings.push(bpffs());
+
+    let mut out = io::stdout().lock();
+    for Finding { verdict, what, why, hint } in &findings {
+        let verdict = match verdict {
+            Verdict::Good => "ok",
+            Verdict::Limited => "limited",
+            Verdict::Bad => "failed",
+        };
+        writeln!(out, "{verdict:<8} {what}: {why}").map_err(Failure::output)?;
+        if let Some(hint) = hint {
+            writeln!(out, "         hint: {hint}").map_err(Failure::output)?;
+        }
+    }
+    let bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
+    Ok(ExitCode::from(u8::from(bad)))
+}
+
+fn kernel() -> Finding {
+    match uname() {
+        Ok(name) => Finding::good(
+            "kernel",
+            format!("{} {}", name.release().to_string_lossy(), name.machine().to_string_lossy()),
+        ),
+        Err(errno) => Finding::limited("kernel", errno.desc(), "uname(2) is denied here"),
+    }
+}
+
+fn capabilities() -> Finding {
+    let needed = Caps::BPF | Caps::PERFMON;
+    match Caps::effective() {
+        Ok(caps) => {
+            let missing = needed.missing_from(caps);
+            if missing.is_empty() {
+                Finding::good("privileges", format!("{needed} are there"))
+            } else {
+                Finding::limited(
+                    "privileges",
+                    format!("{missing} missing: programs can't be loaded, pinned ones can be read"),
+                    "run as root, or with these capabilities",
+                )
+            }
+        }
+        Err(error) => Finding::limited("privileges", error.to_string(), "capget(2) is denied here"),
+    }
+}
+
+/// What the kernel's types offer, and whether the text programs really load: a toy program would pass where a real one
+/// fails.
+fn types(kernel: &KernelBtf) -> Vec<Finding> {
+    let listed = Btf::new(kernel.bytes())
+        .and_then(|btf| Ok((crate::progs::target::available(&btf)?.len(), btf.type_count()?, btf)));
+    let (targets, types, btf) = match listed {
+        Ok(listed) => listed,
+        Err(error) => return vec![Finding::failed(Verdict::Bad, "types", &error.into())],
+    };
+    let bytes = kernel.bytes().len();
+    let mut findings =
+        vec![Finding::good("types", format!("{types} in {bytes} bytes of BTF, {targets} targets to walk"))];
+    let tried: Vec<_> =
+        text::PROGRAMS.iter().map(|program| (program.name, try_program(program, &btf))).collect();
+    let none = tried.iter().all(|(_, tried)| tried.is_err());
+    findings.extend(tried.into_iter().map(|(name, tried)| match tried {
+        Ok(()) => Finding::good(format!("program {name}"), "it loads and attaches"),
+        Err(error) => {
+            let verdict = if none { Verdict::Bad } else { Verdict::Limited };
+            Finding::failed(verdict, format!("program {name}"), &error)
+        }
+    }));
+    findings
+}
+
+fn try_program(program: &TextProgram, btf: &Btf<'_>) -> Result<(), Error> {
+    Loaded::load(&program.write(btf, &Options::default())?)?.attach(&Parameters::None)?;
+    Ok(())
+}
+
+fn bpffs() -> Finding {
+    const PATH: &str = "/sys/fs/bpf";
+    const HINT: &str = "to pin programs: mount -t bpf bpf /sys/fs/bpf, or `kwalk preload --mount`";
+    match statfs(PATH) {
+        Ok(stat) if stat.filesystem_type() == BPF_FS_MAGIC => {
+            Finding::good("bpffs", format!("mounted at {PATH}"))
+        }
+        Ok(_) => Finding::limited("bpffs", format!("none is mounted at {PATH}"), HINT),
+        Err(errno) => Finding::limited("bpffs", format!("{PATH}: {}", errno.desc()), HINT),
+    }
+}

@@ -1,0 +1,58 @@
+//! Why a command ends before its work is done, and how that is said.
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::{Error, progs};
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The library says why.
+    Library(Error),
+    /// The output could not be written.
+    Output(io::Error),
+    /// What the user typed makes no sense.
+    Usage(String),
+}
+
+impl Failure {
+    pub(super) fn output(error: io::Error) -> Failure {
+        Failure::Output(error)
+    }
+
+    pub(super) fn usage(message: impl Into<String>) -> Failure {
+        Failure::Usage(message.into())
+    }
+
+    /// Says it on stderr, in the form `kwalk: what failed: why` and `hint: what to do`, and gives the exit status: 1, or
+    /// 2 for wrong usage. A reader that has gone is no failure.
+    pub(super) fn report(self) -> ExitCode {
+        let (message, hint) = match &self {
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Failure::Output(error) => (format!("standard output: {error}"), None),
+            Failure::Library(error) => (error.to_string(), error.hint()),
+            Failure::Usage(message) => (message.clone(), Some("see `kwalk --help`".into())),
+        };
+        eprintln!("kwalk: {message}");
+        if let Some(hint) = hint {
+            eprintln!("hint: {hint}");
+        }
+        ExitCode::from(if self.is_usage() { 2 } else { 1 })
+    }
+
+    fn is_usage(&self) -> bool {
+        use progs::Error::{Comm, NoComm, NoProgram};
+        match self {
+            Failure::Usage(_) => true,
+            Failure::Library(Error::Program(NoProgram { .. } | NoComm { .. } | Comm { .. })) => true,
+            Failure::Library(_) | Failure::Output(_) => false,
+        }
+    }
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::Library(error.into())
+    }
+}

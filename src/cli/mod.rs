@@ -1,0 +1,124 @@
+//! The command `kwalk`: arguments in, calls to the library out.
+
+mod doctor;
+mod list;
+mod message;
+mod text;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use message::Failure;
+
+/// Walks the objects of the running kernel.
+#[derive(Parser)]
+#[command(name = "kwalk", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a text program, or read a pinned one
+    Cat {
+        /// A text program (see `kwalk programs`), or the path of a pinned iterator
+        program: OsString,
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Pin a text program in bpffs, where `cat` reads it
+    ///
+    /// What is pinned outlives this process, until it is unpinned or the machine restarts. Only root can read it
+    /// unless its mode is changed; other readers also need a bpffs that they can traverse.
+    Pin {
+        /// A text program (see `kwalk programs`)
+        program: String,
+        /// Where: a name in a bpffs, without a dot
+        path: PathBuf,
+        #[command(flatten)]
+        filter: Filter,
+        /// Give the link that is pinned there this program, without a gap for its readers
+        #[arg(long, conflicts_with_all = ["pid", "tid"])]
+        replace: bool,
+    },
+    /// Remove pinned iterators
+    Unpin {
+        /// The paths they are pinned at
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Pin maps.debug and progs.debug, as the kernel's preload module does
+    Preload {
+        /// The directory to make for them, in a bpffs
+        #[arg(long, default_value = "/sys/fs/bpf/kwalk")]
+        dir: PathBuf,
+        /// Give the links that are pinned there new programs, without a gap for their readers
+        #[arg(long)]
+        replace: bool,
+        /// Mount a bpffs at /sys/fs/bpf if there is none
+        #[arg(long)]
+        mount: bool,
+    },
+    /// List what this kernel can walk
+    Targets,
+    /// List the text programs
+    Programs,
+    /// List the iterator links that live in this kernel
+    Links,
+    /// Say what this kernel, these privileges and these mounts allow
+    Doctor,
+}
+
+/// What a text program shows.
+#[derive(Args)]
+struct Filter {
+    /// Only tasks with this command name, of at most 15 bytes
+    comm: Option<OsString>,
+    /// Only this process
+    #[arg(long, value_name = "N", conflicts_with = "tid", value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
+    /// Only this thread
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    tid: Option<u32>,
+}
+
+/// Runs the command that this process was started as.
+pub fn main() -> ExitCode {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return usage(&error),
+    };
+    let done = match command {
+        Command::Cat { program, filter } => text::cat(&program, &filter),
+        Command::Pin { program, path, filter, replace } => text::pin(&program, &path, &filter, replace),
+        Command::Unpin { paths } => text::unpin(&paths),
+        Command::Preload { dir, replace, mount } => text::preload(&dir, replace, mount),
+        Command::Targets => list::targets(),
+        Command::Programs => list::programs(),
+        Command::Links => list::links(),
+        Command::Doctor => doctor::doctor(),
+    };
+    match done {
+        Ok(status) => status,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// What clap has to say: help goes to stdout, anything else is wrong usage.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return match error.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => Failure::output(error).report(),
+        };
+    }
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    eprintln!("kwalk: {}", text.trim_end());
+    ExitCode::from(2)
+}

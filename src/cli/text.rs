@@ -1,0 +1,140 @@
+//! The commands on text programs: cat, pin, unpin, preload.
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use nix::mount::{MsFlags, mount, umount};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+
+use super::Filter;
+use super::message::Failure;
+use crate::btf::Btf;
+use crate::print::Escape;
+use crate::progs::Program;
+use crate::text::{self, Comm, Options};
+use crate::{
+    Error, Iter, KernelBtf, Link, Loaded, Parameters, PinError, PinPath, Skeleton, pin_all, replace_all,
+    unpin as remove,
+};
+
+/// Where bpffs is by convention.
+const BPFFS: &str = "/sys/fs/bpf";
+/// What the kernel's preload module pins: the name of the pin, and of the program.
+const PRELOADED: [(&str, &str); 2] = [("maps.debug", "maps"), ("progs.debug", "progs")];
+
+pub(super) fn cat(program: &OsStr, filter: &Filter) -> Result<ExitCode, Failure> {
+    if program.as_bytes().contains(&b'/') {
+        if filter.comm.is_some() || filter.pid.is_some() || filter.tid.is_some() {
+            return Err(Failure::usage(format!(
+                "{}: what is pinned is filtered when it is pinned",
+                Path::new(program).display()
+            )));
+        }
+        return print(Iter::open(Path::new(program))?);
+    }
+    let program = program.to_string_lossy();
+    print(attach(&program, filter)?.iter()?)
+}
+
+/// Copies a walk's output to stdout.
+fn print(mut iter: Iter) -> Result<ExitCode, Failure> {
+    let mut out = Escape::new(io::stdout().lock());
+    while let chunk @ [_, ..] = iter.next_chunk()? {
+        out.write_all(chunk).map_err(Failure::output)?;
+    }
+    drop(out.finish().map_err(Failure::output)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(program: &str, filter: &Filter) -> Result<Program, Failure> {
+    let program = text::by_name(program).map_err(Error::from)?;
+    let comm =
+        filter.comm.as_ref().map(|comm| Comm::new(comm.as_bytes())).transpose().map_err(Error::from)?;
+    let kernel = KernelBtf::open()?;
+    Ok(program.write(&Btf::new(kernel.bytes())?, &Options { comm })?)
+}
+
+fn attach(program: &str, filter: &Filter) -> Result<Link, Failure> {
+    let program = write(program, filter)?;
+    Ok(Loaded::load(&program)?.attach(&filter.parameters())?)
+}
+
+impl Filter {
+    fn parameters(&self) -> Parameters<'static> {
+        match (self.pid, self.tid) {
+            (Some(pid), _) => Parameters::Pid(pid),
+            (None, Some(tid)) => Parameters::Tid(tid),
+            (None, None) => Parameters::None,
+        }
+    }
+}
+
+pub(super) fn pin(program: &str, path: &Path, filter: &Filter, replace: bool) -> Result<ExitCode, Failure> {
+    if replace {
+        let program = Loaded::load(&write(program, filter)?)?;
+        replace_all(&[(path, &program)])?;
+    } else {
+        let path = PinPath::new(path)?;
+        attach(program, filter)?.pin(&path)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn unpin(paths: &[impl AsRef<Path>]) -> Result<ExitCode, Failure> {
+    paths.iter().try_for_each(|path| remove(path.as_ref()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn preload(dir: &Path, replace: bool, mount: bool) -> Result<ExitCode, Failure> {
+    let mounted = if mount { mount_bpffs()? } else { false };
+    let done = pin_preloaded(dir, replace);
+    if mounted && done.is_err() {
+        // Nothing is in it: this process has mounted it, and failed to pin anything.
+        let _ = umount(BPFFS);
+    }
+    done
+}
+
+/// Mounts a bpffs at the usual place; gives whether it had to.
+fn mount_bpffs() -> Result<bool, Failure> {
+    let failed = |errno: nix::Error| {
+        Failure::from(Error::Pin { path: BPFFS.into(), reason: PinError::Io(errno.into()) })
+    };
+    if statfs(BPFFS).map_err(failed)?.filesystem_type() == BPF_FS_MAGIC {
+        return Ok(false);
+    }
+    mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), None::<&str>).map_err(failed)?;
+    Ok(true)
+}
+
+fn pin_preloaded(dir: &Path, replace: bool) -> Result<ExitCode, Failure> {
+    let paths = PRELOADED.map(|(pin, _)| dir.join(pin));
+    // With --replace, a directory that is not there yet is made as without.
+    let replace = replace && dir.exists();
+    let place = if replace { None } else { Some(PinPath::new(dir)?) };
+    let kernel = KernelBtf::open()?;
+    let btf = Btf::new(kernel.bytes())?;
+    let programs = PRELOADED.map(|(_, program)| text::by_name(program)?.write(&btf, &Options::default()));
+    let mut programs = Skeleton::open(programs.into_iter().collect::<Result<Vec<_>, _>>()?);
+    programs.load()?;
+    match place {
+        Some(dir) => {
+            programs.attach()?;
+            let links: Vec<_> =
+                PRELOADED.iter().filter_map(|(pin, program)| Some((*pin, programs.link(program)?))).collect();
+            pin_all(&dir, &links)?;
+        }
+        None => {
+            let loaded: Vec<_> = paths
+                .iter()
+                .zip(&PRELOADED)
+                .filter_map(|(path, (_, program))| Some((path.as_path(), programs.loaded(program)?)))
+                .collect();
+            replace_all(&loaded)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

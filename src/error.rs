@@ -1,0 +1,276 @@
+//! Why something could not be done: what failed, why, and what to do about it.
+
+use std::path::PathBuf;
+use std::{fmt, io};
+
+use kwalk_progs::Target;
+
+use crate::sys;
+
+/// Why something could not be done.
+///
+/// `Display` says what failed and why; [`Error::hint`] what to do about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel refused a command of `bpf(2)`.
+    Sys(sys::Error),
+    /// The kernel's types could not be read or don't answer.
+    Btf(kwalk_btf::Error),
+    /// A program could not be written.
+    Program(kwalk_progs::Error),
+    /// The verifier found fault with a program.
+    Rejected {
+        /// The program.
+        program: &'static str,
+        /// The kernel's error number.
+        errno: i32,
+        /// What the verifier said.
+        log: String,
+    },
+    /// A target can't be walked without being told more, such as a map or an order.
+    NeedsParameters {
+        /// The target.
+        target: &'static Target,
+        /// The kernel's refusal.
+        source: sys::Error,
+    },
+    /// This kernel's walks of tasks can't be told a process or a thread.
+    NoParameters {
+        /// The target.
+        target: &'static str,
+    },
+    /// A number that is not that of a process, or of a thread.
+    Process {
+        /// The number.
+        number: u32,
+        /// What is wrong with it.
+        reason: ProcessError,
+    },
+    /// A skeleton has no such program, or it is not attached.
+    NoPart {
+        /// The program's name.
+        name: String,
+    },
+    /// A program is to be attached before it is loaded.
+    NotLoaded {
+        /// The program's name.
+        program: &'static str,
+    },
+    /// Something can't be pinned, or unpinned.
+    Pin {
+        /// The place.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: PinError,
+    },
+    /// A file could not be opened to be read.
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// What is pinned at a path is no iterator.
+    NotAnIterator {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The iterator that is pinned at a path walks something else.
+    OtherTarget {
+        /// The path.
+        path: PathBuf,
+        /// What the pinned iterator walks.
+        pinned: String,
+        /// What the program walks that was to replace it.
+        program: &'static str,
+    },
+    /// A walk ended before its end.
+    Read {
+        /// How many bytes of output it gave before.
+        bytes: u64,
+        /// The kernel's error number.
+        errno: i32,
+    },
+}
+
+/// Why a number does not name what it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessError {
+    /// There is no process of that number.
+    NoProcess,
+    /// There is no thread of that number.
+    NoThread,
+    /// It is a thread's, and not that of its process.
+    Thread,
+}
+
+/// Why a place is no good for a pin.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PinError {
+    /// The path ends in no name.
+    NoName,
+    /// It is not in a bpffs.
+    NotBpffs,
+    /// Something is there already.
+    Exists,
+    /// The name has a dot.
+    Dot,
+    /// It is a directory.
+    Directory,
+    /// The file system refused.
+    Io(io::Error),
+}
+
+impl Error {
+    /// What to do about it, where something is known to help.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Sys(error) | Error::NeedsParameters { source: error, .. }
+                if error.errno() == libc::EPERM =>
+            {
+                return error.hint().map(String::from);
+            }
+            Error::Sys(error) => return error.hint().map(String::from),
+            Error::Program(error) => return program_hint(error),
+            Error::NeedsParameters { target, .. } => {
+                return Some(match target.parameters.options() {
+                    "" => format!(
+                        "this kernel walks {} only with parameters that kwalk doesn't know",
+                        target.name
+                    ),
+                    options => format!("give {options}"),
+                });
+            }
+            Error::NoParameters { .. } => "since Linux 6.1 they can; before, filter by command name",
+            Error::Process { number, reason: ProcessError::Thread } => {
+                return Some(format!("for this thread alone, use --tid {number}"));
+            }
+            Error::Pin { reason: PinError::NotBpffs, .. } => {
+                "choose a path below a bpffs, such as /sys/fs/bpf; if none is mounted: mount -t bpf bpf /sys/fs/bpf"
+            }
+            Error::Pin { reason: PinError::Exists, .. } => {
+                "choose another path, remove what is there, or use --replace to give that link the new program"
+            }
+            Error::Pin { reason: PinError::Dot, .. } => {
+                "bpffs keeps names with a dot for the kernel, and for `kwalk preload`; choose a name without one"
+            }
+            Error::Pin { reason: PinError::Directory, .. } => "to remove a directory of pins: rm -r",
+            Error::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "a pin is root's alone until its mode is changed, and the directories above it must let you through"
+            }
+            Error::Read { errno: libc::E2BIG, .. } => {
+                "one object's output is larger than the kernel's buffer of 32 KiB"
+            }
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+}
+
+fn program_hint(error: &kwalk_progs::Error) -> Option<String> {
+    use kwalk_progs::Error;
+    match error {
+        Error::NoTarget { near, .. } | Error::NoProgram { near, .. } if !near.is_empty() => {
+            Some(format!("did you mean {}?", near.join(", ")))
+        }
+        Error::NoProgram { .. } => {
+            let names: Vec<_> = kwalk_progs::text::PROGRAMS.iter().map(|program| program.name).collect();
+            Some(format!("the programs are {}; the path of a pinned one has a slash", names.join(", ")))
+        }
+        Error::Comm { .. } => Some("a command name has 1 to 15 bytes, as /proc/PID/comm shows it".into()),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Sys(error) => error.fmt(f),
+            Error::Btf(error) => error.fmt(f),
+            Error::Program(error) => error.fmt(f),
+            Error::Rejected { program, errno, log } => {
+                // What the verifier objects to comes last, before its statistics.
+                let why = log.lines().rev().find(|line| !line.starts_with("processed ") && !line.is_empty());
+                write!(
+                    f,
+                    "program {program}: the verifier rejects it: {}",
+                    why.unwrap_or("it does not say why")
+                )?;
+                write!(f, " ({})", strerror(*errno))
+            }
+            Error::NeedsParameters { target, .. } => {
+                write!(f, "target {}: it can't be walked without parameters", target.name)
+            }
+            Error::NoParameters { target } => {
+                write!(f, "target {target}: this kernel can't walk one process or thread alone")
+            }
+            Error::Process { number, reason } => match reason {
+                ProcessError::NoProcess => write!(f, "process {number}: there is none of this number"),
+                ProcessError::NoThread => write!(f, "thread {number}: there is none of this number"),
+                ProcessError::Thread => write!(f, "process {number}: this is a thread of another process"),
+            },
+            Error::NoPart { name } => write!(f, "program {name}: it is not attached in this skeleton"),
+            Error::NotLoaded { program } => write!(f, "program {program}: it is not loaded yet"),
+            Error::Pin { path, reason } => {
+                write!(f, "{}: ", path.display())?;
+                match reason {
+                    PinError::NoName => write!(f, "a pin needs a name"),
+                    PinError::NotBpffs => write!(f, "it is not in a bpffs"),
+                    PinError::Exists => write!(f, "it exists already"),
+                    PinError::Dot => write!(f, "bpffs refuses names with a dot"),
+                    PinError::Directory => write!(f, "it is a directory"),
+                    PinError::Io(error) => error.fmt(f),
+                }
+            }
+            Error::Open { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::NotAnIterator { path } => {
+                write!(f, "{}: what is pinned there is no iterator", path.display())
+            }
+            Error::OtherTarget { path, pinned, program } => {
+                write!(f, "{}: the iterator pinned there walks {pinned}, not {program}", path.display())
+            }
+            Error::Read { bytes, errno } => {
+                write!(f, "read: the walk broke off after {bytes} bytes of output: {}", strerror(*errno))
+            }
+        }
+    }
+}
+
+fn strerror(errno: i32) -> io::Error {
+    io::Error::from_raw_os_error(errno)
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Sys(error) | Error::NeedsParameters { source: error, .. } => Some(error),
+            Error::Btf(error) => Some(error),
+            Error::Program(error) => Some(error),
+            Error::Open { source, .. } | Error::Pin { reason: PinError::Io(source), .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<sys::Error> for Error {
+    fn from(error: sys::Error) -> Error {
+        Error::Sys(error)
+    }
+}
+
+impl From<kwalk_btf::Error> for Error {
+    fn from(error: kwalk_btf::Error) -> Error {
+        Error::Btf(error)
+    }
+}
+
+impl From<kwalk_progs::Error> for Error {
+    fn from(error: kwalk_progs::Error) -> Error {
+        match error {
+            kwalk_progs::Error::Btf(error) => Error::Btf(error),
+            error => Error::Program(error),
+        }
+    }
+}

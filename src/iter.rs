@@ -1,0 +1,66 @@
+//! A walk in progress.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::unistd::read;
+
+use crate::Error;
+use crate::sys::IterFd;
+
+/// As much as the kernel collects before it gives something out (8 pages of 4 KiB, `kernel/bpf/bpf_iter.c`); with less
+/// it starts and stops its walk more often.
+const BUFFER: usize = 32 << 10;
+
+/// A walk in progress: gives what the program writes, object by object.
+#[derive(Debug)]
+pub struct Iter {
+    fd: OwnedFd,
+    buffer: Vec<u8>,
+    bytes: u64,
+}
+
+impl Iter {
+    pub(crate) fn new(fd: impl Into<OwnedFd>) -> Iter {
+        Iter { fd: fd.into(), buffer: vec![0; BUFFER], bytes: 0 }
+    }
+
+    /// Starts a walk of the iterator that is pinned at `path`, which takes no more than the right to read that file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Open`] where it can't be opened, be it for want of a right, or because it is no iterator.
+    pub fn open(path: &Path) -> Result<Iter, Error> {
+        let file = File::open(path).map_err(|source| Error::Open { path: path.into(), source })?;
+        Ok(Iter::new(file))
+    }
+
+    /// The next bytes of the output, some 32 KiB at most; none at the end. The kernel alone can say that this is the
+    /// end: whatever keeps it from finishing is an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`], with how far the walk came.
+    pub fn next_chunk(&mut self) -> Result<&[u8], Error> {
+        loop {
+            match read(&self.fd, &mut self.buffer) {
+                Ok(len) => {
+                    self.bytes += len as u64;
+                    return Ok(&self.buffer[..len]);
+                }
+                // A signal came in between, or 1,000,000 objects passed without output: the walk goes on where it was.
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(errno) => return Err(Error::Read { bytes: self.bytes, errno: errno as i32 }),
+            }
+        }
+    }
+}
+
+impl From<IterFd> for Iter {
+    /// Reads a walk that was started by hand.
+    fn from(fd: IterFd) -> Iter {
+        Iter::new(fd)
+    }
+}

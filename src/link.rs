@@ -1,0 +1,151 @@
+//! A program attached to what it walks.
+
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use crate::pin::c_path;
+use crate::sys::{
+    self, CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkFd, LinkInfo, LinkUpdate,
+    MapFd, ObjGet, ProgFd, bpf, pidfd_open,
+};
+use crate::{Error, Iter, Loaded, ProcessError};
+
+/// What a walk is told when its program is attached. Each kind belongs to some targets; the kernel refuses it
+/// (`EINVAL`) for others.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Parameters<'a> {
+    /// Nothing: all objects.
+    #[default]
+    None,
+    /// `task`, `task_file`, `task_vma`: the threads of one process, by its number here. Since Linux 6.1.
+    Pid(u32),
+    /// `task`, `task_file`, `task_vma`: one thread, by its number here. Since Linux 6.1.
+    Tid(u32),
+    /// `task`, `task_file`, `task_vma`: the threads of one process, by a pidfd. Since Linux 6.1.
+    PidFd(BorrowedFd<'a>),
+    /// `bpf_map_elem`, `sockmap`, `bpf_sk_storage_map`: the elements of this map. They need one.
+    Map(&'a MapFd),
+    /// `cgroup`: which cgroups, and in which order. It needs one.
+    Cgroup {
+        /// In which order.
+        order: CgroupOrder,
+        /// Around which.
+        start: CgroupStart<'a>,
+    },
+}
+
+impl Parameters<'_> {
+    /// Numbers that name nobody are refused here: the kernel only shows an empty walk.
+    fn check(&self) -> Result<(), Error> {
+        match *self {
+            Parameters::Pid(pid) => match pidfd_open(pid) {
+                Ok(_) => Ok(()),
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::ESRCH) => Err(Error::Process { number: pid, reason: ProcessError::NoProcess }),
+                    // ENOENT since 6.16
+                    Some(libc::EINVAL | libc::ENOENT) => {
+                        let reason = if exists(pid) { ProcessError::Thread } else { ProcessError::NoProcess };
+                        Err(Error::Process { number: pid, reason })
+                    }
+                    // Out of descriptors, or forbidden: that says nothing about the process.
+                    _ => Ok(()),
+                },
+            },
+            Parameters::Tid(tid) if !exists(tid) => {
+                Err(Error::Process { number: tid, reason: ProcessError::NoThread })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether there is a process or thread of this number; `kill` takes both.
+fn exists(number: u32) -> bool {
+    i32::try_from(number).is_ok_and(|number| kill(Pid::from_raw(number), None) != Err(Errno::ESRCH))
+}
+
+/// A program attached to its target. It is detached with this value, unless it is pinned.
+#[derive(Debug)]
+pub struct Link(LinkFd);
+
+impl Link {
+    pub(crate) fn create(loaded: &Loaded, parameters: &Parameters<'_>) -> Result<Link, Error> {
+        parameters.check()?;
+        let task = matches!(parameters, Parameters::Pid(_) | Parameters::Tid(_) | Parameters::PidFd(_));
+        let failed = |source: sys::Error| match source.errno() {
+            libc::E2BIG if task => Error::NoParameters { target: loaded.target().name },
+            libc::EBADF | libc::EINVAL if matches!(parameters, Parameters::None) => {
+                Error::NeedsParameters { target: loaded.target(), source }
+            }
+            _ => source.into(),
+        };
+        let info = match *parameters {
+            Parameters::None => IterLinkInfo::None,
+            Parameters::Pid(pid) => IterLinkInfo::Pid(pid),
+            Parameters::Tid(tid) => IterLinkInfo::Tid(tid),
+            Parameters::PidFd(fd) => IterLinkInfo::PidFd(fd),
+            Parameters::Map(map) => IterLinkInfo::Map(map),
+            Parameters::Cgroup { order, start } => IterLinkInfo::Cgroup { order, start },
+        };
+        let link = Link(bpf(LinkCreate::iter(loaded.fd(), info)).map_err(failed)?);
+        // Kernels before 6.1 take a tid for a map's descriptor, which task targets ignore: they would walk everything.
+        if matches!(parameters, Parameters::Tid(_)) && !link.is_parametrized()? {
+            return Err(Error::NoParameters { target: loaded.target().name });
+        }
+        Ok(link)
+    }
+
+    /// Opens the link that is pinned at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Sys`] where there is none, or something else; [`Error::NotAnIterator`] for a link of another kind.
+    pub fn open(path: &Path) -> Result<Link, Error> {
+        let fd = bpf(ObjGet { path: &c_path(path)? })?;
+        let link = Link(LinkFd::try_from(fd)?);
+        match link.info()?.iter {
+            Some(_) => Ok(link),
+            None => Err(Error::NotAnIterator { path: path.into() }),
+        }
+    }
+
+    /// Starts a walk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Sys`], for want of memory or descriptors.
+    pub fn iter(&self) -> Result<Iter, Error> {
+        Ok(Iter::new(bpf(IterCreate { link: &self.0 })?))
+    }
+
+    /// Gives the link another program for the same target. Walks that have begun end with the one they began with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Sys`] with `EINVAL` where the new program is for another target.
+    pub fn update(&self, new: &ProgFd) -> Result<(), Error> {
+        Ok(bpf(LinkUpdate { link: &self.0, new, old: None })?)
+    }
+
+    /// What the kernel says of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Sys`].
+    pub fn info(&self) -> Result<LinkInfo, Error> {
+        Ok(self.0.info()?)
+    }
+
+    /// The link's descriptor.
+    pub fn fd(&self) -> &LinkFd {
+        &self.0
+    }
+
+    fn is_parametrized(&self) -> Result<bool, Error> {
+        Ok(self.info()?.iter.and_then(|iter| iter.task()).is_some_and(|task| task != (0, 0)))
+    }
+}

@@ -1,0 +1,98 @@
+//! From a program to one that the kernel has taken.
+
+use std::os::fd::AsRawFd;
+
+use kwalk_asm::{Endian, Slot};
+use kwalk_progs::{LICENSE, Map, MapKind, Program, Target};
+
+use crate::sys::{Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgFd, ProgLoad, bpf};
+use crate::{Error, Link, Parameters};
+
+/// A program that the kernel has verified and taken. It is gone with this value, unless a [`Link`] holds it.
+#[derive(Debug)]
+pub struct Loaded {
+    prog: ProgFd,
+    target: &'static Target,
+}
+
+impl Loaded {
+    /// Makes the program's maps and loads it: one system call, and one for each map.
+    ///
+    /// The maps' descriptors are closed again: the program holds the maps.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] with the verifier's log where the kernel finds fault with the instructions, [`Error::Sys`]
+    /// where it refuses for another reason. Nothing is left behind then.
+    pub fn load(program: &Program) -> Result<Loaded, Error> {
+        let maps = program.maps.iter().map(create).collect::<Result<Vec<_>, _>>()?;
+        let insns = program.code.encode(Endian::NATIVE, |slot| {
+            let index = match slot {
+                Slot::Map(index) | Slot::MapValue { index, .. } => index,
+                _ => return -1,
+            };
+            maps.get(index as usize).map_or(-1, MapFd::as_raw_fd)
+        });
+        let command = || ProgLoad {
+            name: ObjName::new(program.name),
+            ..ProgLoad::iter(&insns, LICENSE, program.attach_btf_id)
+        };
+        // Without a log first: writing one costs more than the verification.
+        let prog = match bpf(command()) {
+            Ok(prog) => prog,
+            Err(error) if error.errno() == libc::EPERM => return Err(error.into()),
+            Err(error) => {
+                let load = |log: Log<'_>| bpf(ProgLoad { log: Some(log), ..command() });
+                let log = verifier_log(|log| load(log).err().map(|error| error.errno()));
+                return Err(match log {
+                    Some(log) => Error::Rejected { program: program.name, errno: error.errno(), log },
+                    None => error.into(),
+                });
+            }
+        };
+        Ok(Loaded { prog, target: program.target })
+    }
+
+    /// Attaches it to its target, with what the walk is to be told.
+    ///
+    /// # Errors
+    ///
+    /// See [`Parameters`].
+    pub fn attach(&self, parameters: &Parameters<'_>) -> Result<Link, Error> {
+        Link::create(self, parameters)
+    }
+
+    /// The program's descriptor.
+    pub fn fd(&self) -> &ProgFd {
+        &self.prog
+    }
+
+    /// What it walks.
+    pub fn target(&self) -> &'static Target {
+        self.target
+    }
+}
+
+fn create(map: &Map) -> Result<MapFd, crate::sys::Error> {
+    let map_type = match map.kind {
+        MapKind::Array => MapType::ARRAY,
+        MapKind::LruHash => MapType::LRU_HASH,
+    };
+    bpf(MapCreate {
+        name: ObjName::new(map.name),
+        ..MapCreate::new(map_type, map.key_size, map.value_size, map.max_entries)
+    })
+}
+
+/// What the verifier has to say, if it says anything: `load` loads once more, and gives the errno of its failure. The
+/// buffer grows until the log fits.
+fn verifier_log(mut load: impl FnMut(Log<'_>) -> Option<i32>) -> Option<String> {
+    const FIRST: usize = 64 << 10;
+    const LAST: usize = 16 << 20;
+    let mut buf = vec![0; FIRST];
+    while load(Log { level: LogLevel::BRIEF, buf: &mut buf }) == Some(libc::ENOSPC) && buf.len() < LAST {
+        buf = vec![0; buf.len() * 4];
+    }
+    let log = Log::text(&buf);
+    (!log.is_empty()).then_some(log)
+}

@@ -1,0 +1,161 @@
+//! Pins: links that outlive the process, under a name in a bpffs.
+
+use std::ffi::CString;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+
+use crate::sys::{ObjPin, ProgFd, bpf, open_id};
+use crate::{Error, Link, Loaded, PinError};
+
+/// A place in a bpffs where nothing is yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinPath(PathBuf);
+
+impl PinPath {
+    /// Looks whether something can be pinned at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pin`] where `path` is outside a bpffs, exists, or has a name that bpffs refuses.
+    pub fn new(path: &Path) -> Result<PinPath, Error> {
+        let failed = |reason| Error::Pin { path: path.into(), reason };
+        let name = path.file_name().ok_or_else(|| failed(PinError::NoName))?;
+        in_bpffs(path).map_err(failed)?;
+        if path.symlink_metadata().is_ok() {
+            return Err(failed(PinError::Exists));
+        }
+        // bpffs_lookup: the kernel keeps names with a dot for itself.
+        if name.as_encoded_bytes().contains(&b'.') {
+            return Err(failed(PinError::Dot));
+        }
+        Ok(PinPath(path.into()))
+    }
+}
+
+/// Whether what lies, or will lie, at `path` is in a bpffs.
+fn in_bpffs(path: &Path) -> Result<(), PinError> {
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    match statfs(parent) {
+        Ok(stat) if stat.filesystem_type() == BPF_FS_MAGIC => Ok(()),
+        Ok(_) => Err(PinError::NotBpffs),
+        Err(errno) => Err(PinError::Io(errno.into())),
+    }
+}
+
+/// The path as the kernel takes it.
+pub(crate) fn c_path(path: &Path) -> Result<CString, Error> {
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|error| Error::Pin { path: path.into(), reason: PinError::Io(error.into()) })
+}
+
+impl Link {
+    /// Pins the link: it then outlives this process, until [`unpin`] or the end of the mount. Only root can read the
+    /// file, until its mode is changed; others also need the right to traverse the directories above it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Sys`].
+    pub fn pin(&self, path: &PinPath) -> Result<(), Error> {
+        self.pin_at(&path.0)
+    }
+
+    fn pin_at(&self, path: &Path) -> Result<(), Error> {
+        Ok(bpf(ObjPin { fd: self.fd().as_fd(), path: &c_path(path)? })?)
+    }
+}
+
+/// Removes the pinned iterator at `path`. With its last pin and descriptor the link goes too.
+///
+/// # Errors
+///
+/// [`Error::Pin`] where the path is outside a bpffs, [`Error::NotAnIterator`] where something else is pinned there:
+/// that is left alone.
+pub fn unpin(path: &Path) -> Result<(), Error> {
+    let failed = |reason| Error::Pin { path: path.into(), reason };
+    in_bpffs(path).map_err(failed)?;
+    if path.symlink_metadata().map_err(|error| failed(PinError::Io(error)))?.is_dir() {
+        return Err(failed(PinError::Directory));
+    }
+    Link::open(path)?;
+    fs::remove_file(path).map_err(|error| failed(PinError::Io(error)))
+}
+
+/// Pins several links, readable by root alone, in a directory of their own: all of them, or none.
+///
+/// The directory is made with mode 000, in which bpffs allows names with a dot, and which nobody but root can look
+/// into. Its final mode, 755, is set last: that is the moment when all the pins appear.
+///
+/// # Errors
+///
+/// [`Error::Pin`] where the directory can't be made, [`Error::Sys`] where a link can't be pinned. Nothing is left
+/// behind then.
+pub fn pin_all(PinPath(dir): &PinPath, links: &[(&str, &Link)]) -> Result<(), Error> {
+    let failed = |path: &Path, source: io::Error| {
+        let reason = match source.kind() {
+            io::ErrorKind::AlreadyExists => PinError::Exists,
+            _ => PinError::Io(source),
+        };
+        Error::Pin { path: path.into(), reason }
+    };
+    DirBuilder::new().mode(0).create(dir).map_err(|error| failed(dir, error))?;
+    let pinned = links
+        .iter()
+        .try_for_each(|(name, link)| {
+            let path = dir.join(name);
+            link.pin_at(&path)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o400)).map_err(|error| failed(&path, error))
+        })
+        .and_then(|()| {
+            fs::set_permissions(dir, Permissions::from_mode(0o755)).map_err(|error| failed(dir, error))
+        });
+    if pinned.is_err() {
+        // The first failure is the one to tell of.
+        for (name, _) in links {
+            let _ = fs::remove_file(dir.join(name));
+        }
+        let _ = fs::remove_dir(dir);
+    }
+    pinned
+}
+
+/// Gives the links that are pinned at these paths new programs: all of them, or none. Readers that have begun end
+/// with the program that they began with; there is no moment at which a path can't be read.
+///
+/// # Errors
+///
+/// [`Error::Sys`] where there is no link, [`Error::NotAnIterator`] where it is one of another kind,
+/// [`Error::OtherTarget`] where it walks something else than the program. What was replaced is put back then.
+pub fn replace_all(programs: &[(&Path, &Loaded)]) -> Result<(), Error> {
+    let mut replaced = Vec::new();
+    for (path, new) in programs {
+        let link = Link::open(path)?;
+        let info = link.info()?;
+        let target = info.iter.as_ref().map_or("", |iter| iter.target.as_str());
+        if target != new.target().name {
+            return Err(Error::OtherTarget {
+                path: (*path).into(),
+                pinned: target.into(),
+                program: new.target().name,
+            });
+        }
+        replaced.push((link, open_id::<ProgFd>(info.prog_id)?));
+    }
+    for (nth, ((link, _), (_, new))) in replaced.iter().zip(programs).enumerate() {
+        if let Err(error) = link.update(new.fd()) {
+            for (link, old) in &replaced[..nth] {
+                let _ = link.update(old);
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}

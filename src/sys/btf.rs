@@ -1,0 +1,177 @@
+//! BTF: loading a program's, and having the kernel's in memory.
+
+use std::ffi::{c_int, c_void};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::ptr::{self, NonNull};
+
+use nix::sys::statfs::{SYSFS_MAGIC, fstatfs};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::command::{address, count, layout};
+use super::{BtfFd, Command, Error, Log, Result};
+
+/// `BPF_BTF_LOAD`: hands the types of a program or map to the kernel. Gives a [`BtfFd`].
+///
+/// # Errors
+///
+/// `EINVAL`: not well-formed, see the log; `EPERM`: `CAP_BPF` is missing; `ENOSPC`: the log buffer is too small;
+/// `E2BIG`: larger than 16 MiB.
+#[derive(Debug)]
+pub struct BtfLoad<'a> {
+    /// The BTF, in the machine's byte order.
+    pub btf: &'a [u8],
+    /// Where the verifier's words go.
+    pub log: Option<Log<'a>>,
+}
+
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct BtfLoadAttr {
+    btf: u64,
+    btf_log_buf: u64,
+    btf_size: u32,
+    btf_log_size: u32,
+    btf_log_level: u32,
+    btf_log_true_size: u32,
+}
+
+layout!(BtfLoadAttr: 32, btf @ 0, btf_log_buf @ 8, btf_size @ 16, btf_log_size @ 20, btf_log_level @ 24,
+    btf_log_true_size @ 28);
+
+// SAFETY: the kernel reads `btf_size` bytes, and writes `btf_log_size` bytes of the log, which is borrowed exclusively.
+unsafe impl Command for BtfLoad<'_> {
+    const CMD: c_int = 18;
+    const NAME: &'static str = "BPF_BTF_LOAD";
+    type Attr = BtfLoadAttr;
+    type Returned = OwnedFd;
+    type Output = BtfFd;
+
+    fn attr(&mut self) -> Result<BtfLoadAttr> {
+        let (btf_log_level, btf_log_size, btf_log_buf) = Log::attr(self.log.as_mut(), Self::NAME)?;
+        Ok(BtfLoadAttr {
+            btf: address(self.btf),
+            btf_log_buf,
+            btf_size: count(Self::NAME, self.btf)?,
+            btf_log_size,
+            btf_log_level,
+            btf_log_true_size: 0,
+        })
+    }
+
+    fn output(self, fd: OwnedFd, _: &BtfLoadAttr) -> Result<BtfFd> {
+        Ok(BtfFd::known(fd))
+    }
+}
+
+/// The kernel's BTF: the types of the running kernel, or of another.
+///
+/// sysfs gives out 4 KiB per read(2), some 1350 calls for the whole; mapping it takes one, and pages that nobody looks
+/// at cost nothing. Kernels that can't map it (before 6.16) are read.
+pub struct KernelBtf(Memory);
+
+enum Memory {
+    Mapped { start: NonNull<c_void>, len: usize },
+    Read(Vec<u8>),
+}
+
+// SAFETY: the memory, mapped or not, is only read until it is dropped, and belongs to no thread.
+unsafe impl Send for Memory {}
+// SAFETY: see above.
+unsafe impl Sync for Memory {}
+
+impl KernelBtf {
+    /// Where the running kernel shows its types (since 5.4, with `CONFIG_DEBUG_INFO_BTF`).
+    pub const PATH: &'static str = "/sys/kernel/btf/vmlinux";
+    /// What errors name as the call.
+    pub(super) const OPEN: &'static str = "open";
+    /// More than any kernel has, less than a mistaken path (`/dev/zero`) could take: 256 MiB.
+    const MAX_LEN: u64 = 256 << 20;
+
+    /// The running kernel's.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`: the kernel was built without; or sysfs is not mounted.
+    pub fn open() -> Result<KernelBtf> {
+        KernelBtf::open_path(KernelBtf::PATH.as_ref())
+    }
+
+    /// That of a file: BTF as it lies in sysfs or in the section `.BTF`, with nothing around it.
+    ///
+    /// # Errors
+    ///
+    /// Those of open(2) and read(2); `EFBIG`: more than 256 MiB.
+    pub fn open_path(path: &Path) -> Result<KernelBtf> {
+        open(path).map(KernelBtf).map_err(|e| Error::at(KernelBtf::OPEN, &path.to_string_lossy(), &e))
+    }
+
+    /// The BTF, as bytes nobody has checked.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            // SAFETY: `start` is a mapping of at least `len` readable bytes that lives until `self` is dropped, and
+            // whose contents don't change: see `map`.
+            Memory::Mapped { start, len } => unsafe {
+                std::slice::from_raw_parts(start.cast().as_ptr(), *len)
+            },
+            Memory::Read(bytes) => bytes,
+        }
+    }
+
+    /// Whether it is the kernel's own memory, mapped, rather than a copy.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.0, Memory::Mapped { .. })
+    }
+}
+
+impl fmt::Debug for KernelBtf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelBtf")
+            .field("len", &self.bytes().len())
+            .field("mapped", &self.is_mapped())
+            .finish()
+    }
+}
+
+fn open(path: &Path) -> io::Result<Memory> {
+    let file = File::open(path)?;
+    let len = file.metadata()?.len();
+    if let Some(mapped) = map(&file, len) {
+        return Ok(mapped);
+    }
+    let mut bytes = Vec::with_capacity(len.min(KernelBtf::MAX_LEN) as usize);
+    file.take(KernelBtf::MAX_LEN + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > KernelBtf::MAX_LEN {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    Ok(Memory::Read(bytes))
+}
+
+/// Maps a file of sysfs, where the kernel can do that.
+fn map(file: &File, len: u64) -> Option<Memory> {
+    let len = usize::try_from(len).ok().filter(|&len| len != 0)?;
+    // Behind the path could be any file, even under /sys: by a bind mount, or in a chroot.
+    if fstatfs(file).ok()?.filesystem_type() != SYSFS_MAGIC {
+        return None;
+    }
+    // SAFETY: a new mapping, at an address of the kernel's choice, replaces none. That its memory can be lent out as
+    // `&[u8]` rests on this: what sysfs lets be mapped read-only and private is the kernel's BTF, part of its read-only
+    // data. Nobody writes it, and no truncation takes it away (SIGBUS), as it could with a file of a user.
+    let start =
+        unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_READ, libc::MAP_PRIVATE, file.as_raw_fd(), 0) };
+    let start = if start == libc::MAP_FAILED { None } else { NonNull::new(start) };
+    start.map(|start| Memory::Mapped { start, len })
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Memory::Mapped { start, len } = self {
+            // SAFETY: the mapping is ours, and nobody borrows from it any more. A failure would leave it in place.
+            unsafe { libc::munmap(start.as_ptr(), *len) };
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What this process may do: capabilities, the locked-memory limit; and a hold on another process.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+
+use super::Returned as _;
+
+bitflags::bitflags! {
+    /// Capabilities that bear on BPF, as bits of a capability set; see capabilities(7).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Caps: u64 {
+        /// Load network programs; link parameters of some targets.
+        const NET_ADMIN = 1 << 12;
+        /// Look into other users' processes.
+        const SYS_PTRACE = 1 << 19;
+        /// Everything below, and enumerating the kernel's BPF objects.
+        const SYS_ADMIN = 1 << 21;
+        /// Raise resource limits, `RLIMIT_MEMLOCK` among them.
+        const SYS_RESOURCE = 1 << 24;
+        /// See kernel addresses.
+        const SYSLOG = 1 << 34;
+        /// Programs that read kernel memory, since 5.8.
+        const PERFMON = 1 << 38;
+        /// Create maps, BTF and programs, since 5.8.
+        const BPF = 1 << 39;
+        const _ = !0;
+    }
+}
+
+impl Caps {
+    /// The effective set of the calling thread, from capget(2).
+    ///
+    /// # Errors
+    ///
+    /// Only if the system call itself is denied (seccomp).
+    pub fn effective() -> io::Result<Caps> {
+        /// `struct __user_cap_header_struct` of linux/capability.h.
+        #[repr(C)]
+        struct Header {
+            version: u32,
+            pid: i32,
+        }
+        /// `struct __user_cap_data_struct`; version 3 has two, the low 32 bits first.
+        #[repr(C)]
+        #[derive(Clone, Copy, Default)]
+        struct Data {
+            effective: u32,
+            permitted: u32,
+            inheritable: u32,
+        }
+        const VERSION_3: u32 = 0x2008_0522;
+
+        let mut header = Header { version: VERSION_3, pid: 0 };
+        let mut data = [Data::default(); 2];
+        // SAFETY: both are laid out as version 3 wants them, and are ours to be written.
+        let status = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) };
+        if status != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Caps::from_bits_retain(u64::from(data[1].effective) << 32 | u64::from(data[0].effective)))
+    }
+
+    /// What of `self` a process with these capabilities lacks. `CAP_SYS_ADMIN` stands in for the two younger ones.
+    pub fn missing_from(self, caps: Caps) -> Caps {
+        let implied = if caps.contains(Caps::SYS_ADMIN) { Caps::BPF | Caps::PERFMON } else { Caps::empty() };
+        self.difference(caps | implied)
+    }
+}
+
+/// As in capabilities(7), joined by "and": `CAP_PERFMON and CAP_BPF`.
+impl fmt::Display for Caps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter_names().enumerate().try_for_each(|(i, (name, _))| {
+            let and = if i == 0 { "" } else { " and " };
+            write!(f, "{and}CAP_{name}")
+        })
+    }
+}
+
+/// A descriptor for a process (pidfd_open(2), since 5.3), by its number in this process's pid namespace.
+///
+/// # Errors
+///
+/// `ESRCH`: no such process; `EINVAL`: not a positive number or, before 6.9, a thread that leads no process
+/// (later `ENOENT`).
+pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // SAFETY: no memory is involved.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    match RawFd::try_from(fd) {
+        // SAFETY: pidfd_open returns a new descriptor.
+        Ok(fd) if fd >= 0 => unsafe { OwnedFd::from_value(fd) },
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Raises this process's limit of locked memory: to no limit where that is allowed, else to the hard limit. Kernels
+/// before 5.11 charge maps and programs against it. Gives whether the limit is higher than it was.
+///
+/// # Errors
+///
+/// Only if the limits can't even be read.
+pub fn raise_memlock() -> io::Result<bool> {
+    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: a valid place for one rlimit.
+    if unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut old) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let raised = [libc::RLIM_INFINITY, old.rlim_max].into_iter().any(|limit| {
+        let new = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+        // SAFETY: a valid rlimit, only read.
+        limit > old.rlim_cur && unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const new) } == 0
+    });
+    Ok(raised)
+}

@@ -1,0 +1,118 @@
+//! The file descriptors of kernel objects, and reading from one.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::fcntl::{FcntlArg, fcntl};
+
+use super::{Error, Result, object};
+
+macro_rules! fd_types {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name(OwnedFd);
+
+        impl $name {
+            /// Wraps a descriptor which the kernel says is one of this type.
+            pub(super) fn known(fd: OwnedFd) -> $name {
+                $name(fd)
+            }
+        }
+
+        impl AsFd for $name {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.0.as_fd()
+            }
+        }
+
+        impl AsRawFd for $name {
+            fn as_raw_fd(&self) -> RawFd {
+                self.0.as_raw_fd()
+            }
+        }
+
+        impl From<$name> for OwnedFd {
+            fn from(fd: $name) -> OwnedFd {
+                fd.0
+            }
+        }
+
+        impl TryFrom<OwnedFd> for $name {
+            type Error = Error;
+
+            /// Takes the descriptor for what it is by `/proc/self/fd`; an [`Error`] (`EINVAL`) if it is something else.
+            fn try_from(fd: OwnedFd) -> Result<$name> {
+                object::identify(fd, $name::ANON_INODE).map($name)
+            }
+        }
+    )*};
+}
+
+fd_types! {
+    /// A loaded program. It lives until the last descriptor, pin and link to it are gone.
+    ProgFd;
+    /// A link: a program attached. It lives until the last descriptor and pin are gone.
+    LinkFd;
+    /// A walk in progress, made from an iterator link. Each one starts at the first object.
+    IterFd;
+    /// A BTF object: types of a program, of a module or of the kernel itself.
+    BtfFd;
+}
+
+impl ProgFd {
+    pub(super) const ANON_INODE: &str = "anon_inode:bpf-prog";
+}
+
+impl LinkFd {
+    pub(super) const ANON_INODE: &str = "anon_inode:bpf_link";
+}
+
+impl IterFd {
+    pub(super) const ANON_INODE: &str = "anon_inode:bpf_iter";
+
+    /// One `read(2)`: the bytes read, at most about 32 KiB; 0 is the end of the walk.
+    ///
+    /// # Errors
+    ///
+    /// As the kernel gives them, without a retry: `EINTR`; `EAGAIN` after 1,000,000 objects without output (the walk
+    /// goes on at the next call); `E2BIG` for an object whose output does not fit the kernel's buffer; `EOPNOTSUPP` for
+    /// a cgroup walk that would need a second call.
+    pub fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(nix::unistd::read(&self.0, buf)?)
+    }
+}
+
+impl BtfFd {
+    pub(super) const ANON_INODE: &str = "anon_inode:btf";
+}
+
+/// One `read(2)` into memory that need not be zeroed first: the bytes read, which begin at `buf`'s own start. For
+/// any descriptor: an [`IterFd`], or the file of a pinned iterator.
+///
+/// # Errors
+///
+/// See [`IterFd::read`].
+pub fn read_uninit<'b>(fd: BorrowedFd<'_>, buf: &'b mut [MaybeUninit<u8>]) -> io::Result<&'b mut [u8]> {
+    // SAFETY: the memory is ours to be written for `buf.len()` bytes; the kernel reads none of it.
+    let read = unsafe { libc::read(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len()) };
+    match usize::try_from(read) {
+        // SAFETY: the kernel has written, so initialized, the first `len` bytes (never more than asked for), and
+        // `buf` stays borrowed for as long as the result lives.
+        Ok(len) => Ok(unsafe { std::slice::from_raw_parts_mut(buf[..len].as_mut_ptr().cast(), len) }),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Moves a descriptor up that would pass for standard input, output or error: a program that was started with one of
+/// them closed would else print into a kernel object. The low one is closed, whether that works or not.
+pub(super) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
+    const FIRST: RawFd = libc::STDERR_FILENO + 1;
+    if fd.as_raw_fd() >= FIRST {
+        return Ok(fd);
+    }
+    let moved = fcntl(&fd, FcntlArg::F_DUPFD_CLOEXEC(FIRST))?;
+    // SAFETY: fcntl has just made this descriptor, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
+}

@@ -1,0 +1,412 @@
+//! `BPF_OBJ_GET_INFO_BY_FD`: what the kernel tells about an object.
+//!
+//! Each kernel has more to tell than the one before. We ask for the fields below; those that a kernel does not know
+//! stay 0.
+
+use std::ffi::c_int;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+use super::command::{address_mut, count, layout};
+use super::{BtfFd, CgroupOrder, Command, LinkFd, MapFlags, MapType, ObjName, ProgFd, ProgType, Result, bpf};
+
+/// A program, as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgInfo {
+    /// Its type.
+    pub prog_type: ProgType,
+    /// Its id.
+    pub id: u32,
+    /// A truncated hash of its instructions.
+    pub tag: [u8; 8],
+    /// Its name.
+    pub name: ObjName,
+    /// The size of its instructions as the kernel runs them (or compiles them), in bytes.
+    pub xlated_prog_len: u32,
+    /// The size of its machine code, in bytes; 0 if not compiled.
+    pub jited_prog_len: u32,
+    /// When it was loaded, in nanoseconds since boot.
+    pub load_time: u64,
+    /// Who loaded it.
+    pub created_by_uid: u32,
+    /// How many maps it uses.
+    pub nr_map_ids: u32,
+    /// Its BTF; 0 for none.
+    pub btf_id: u32,
+    /// How many instructions the verifier looked at, since 5.16.
+    pub verified_insns: u32,
+    /// The BTF object of what it attaches to, since 5.18; 0 for none.
+    pub attach_btf_obj_id: u32,
+    /// The type in it, since 5.18; 0 for none.
+    pub attach_btf_id: u32,
+}
+
+/// A map, as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapInfo {
+    /// Its type.
+    pub map_type: MapType,
+    /// Its id.
+    pub id: u32,
+    /// The size of a key, in bytes.
+    pub key_size: u32,
+    /// The size of a value, in bytes.
+    pub value_size: u32,
+    /// How many elements it may have.
+    pub max_entries: u32,
+    /// Its flags.
+    pub flags: MapFlags,
+    /// Its name.
+    pub name: ObjName,
+    /// Its BTF; 0 for none.
+    pub btf_id: u32,
+    /// The type of its keys there.
+    pub btf_key_type_id: u32,
+    /// The type of its values there.
+    pub btf_value_type_id: u32,
+}
+
+/// A value of `enum bpf_link_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkType(pub u32);
+
+impl LinkType {
+    /// A tracing program at a kernel function.
+    pub const TRACING: LinkType = LinkType(2);
+    /// An iterator.
+    pub const ITER: LinkType = LinkType(4);
+}
+
+/// A link, as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// Its type.
+    pub link_type: LinkType,
+    /// Its id.
+    pub id: u32,
+    /// Its program's id.
+    pub prog_id: u32,
+    /// What it walks, for an iterator.
+    pub iter: Option<IterInfo>,
+}
+
+/// What the link of an iterator walks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IterInfo {
+    /// The target: `task`, `bpf_map`, …
+    pub target: String,
+    map_id: u32,
+    words: [u32; 4],
+}
+
+impl IterInfo {
+    /// The map whose elements are walked, for the targets `bpf_map_elem`, `sockmap` and `bpf_sk_storage_map`.
+    pub fn map_id(&self) -> Option<u32> {
+        (self.map_id != 0).then_some(self.map_id)
+    }
+
+    /// The thread and the process, for the targets `task`, `task_file` and `task_vma`; 0 where not restricted. Since 6.1.
+    pub fn task(&self) -> Option<(u32, u32)> {
+        let [tid, pid, ..] = self.words;
+        self.target.starts_with("task").then_some((tid, pid))
+    }
+
+    /// The cgroup's id and the order, for the target `cgroup`.
+    pub fn cgroup(&self) -> Option<(u64, CgroupOrder)> {
+        let [first, second, order, _] = self.words;
+        (self.target == "cgroup").then(|| (zerocopy::transmute!([first, second]), CgroupOrder(order)))
+    }
+}
+
+/// BTF, as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BtfInfo {
+    /// Its id.
+    pub id: u32,
+    /// The size of its data, in bytes.
+    pub size: u32,
+    /// Whether it is the kernel's or a module's, since 5.11.
+    pub kernel: bool,
+    /// `vmlinux` or the module's name, since 5.11; empty for a program's.
+    pub name: String,
+}
+
+impl ProgFd {
+    /// What the kernel tells about the program.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn info(&self) -> Result<ProgInfo> {
+        let wire = prog(self.as_fd(), &mut [], &mut [])?;
+        Ok(ProgInfo {
+            prog_type: ProgType(wire.prog_type),
+            id: wire.id,
+            tag: wire.tag,
+            name: ObjName(wire.name),
+            xlated_prog_len: wire.xlated_prog_len,
+            jited_prog_len: wire.jited_prog_len,
+            load_time: wire.load_time,
+            created_by_uid: wire.created_by_uid,
+            nr_map_ids: wire.nr_map_ids,
+            btf_id: wire.btf_id,
+            verified_insns: wire.verified_insns,
+            attach_btf_obj_id: wire.attach_btf_obj_id,
+            attach_btf_id: wire.attach_btf_id,
+        })
+    }
+
+    /// Its instructions as the kernel runs them: rewritten by the verifier. Empty without `CAP_BPF`, and for a program
+    /// with blinded constants (`net.core.bpf_jit_harden`) where this user may not see them.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn xlated(&self) -> Result<Vec<u8>> {
+        let mut insns = vec![0; self.info()?.xlated_prog_len as usize];
+        let wire = prog(self.as_fd(), &mut insns, &mut [])?;
+        insns.truncate(if wire.xlated_prog_insns == 0 { 0 } else { wire.xlated_prog_len as usize });
+        Ok(insns)
+    }
+
+    /// The ids of the maps it uses.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn map_ids(&self) -> Result<Vec<u32>> {
+        let mut ids = vec![0; self.info()?.nr_map_ids as usize];
+        let len = prog(self.as_fd(), &mut [], &mut ids)?.nr_map_ids as usize;
+        ids.truncate(len);
+        Ok(ids)
+    }
+}
+
+impl LinkFd {
+    /// What the kernel tells about the link.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn info(&self) -> Result<LinkInfo> {
+        link(self.as_fd())
+    }
+}
+
+impl BtfFd {
+    /// What the kernel tells about it.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn info(&self) -> Result<BtfInfo> {
+        btf(self.as_fd(), &mut [])
+    }
+
+    /// The data: what was loaded, or the kernel's or module's own.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn data(&self) -> Result<Vec<u8>> {
+        let mut data = vec![0; self.info()?.size as usize];
+        btf(self.as_fd(), &mut data)?;
+        Ok(data)
+    }
+}
+
+/// `struct bpf_prog_info`.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+struct ProgWire {
+    prog_type: u32,
+    id: u32,
+    tag: [u8; 8],
+    jited_prog_len: u32,
+    xlated_prog_len: u32,
+    jited_prog_insns: u64,
+    xlated_prog_insns: u64,
+    load_time: u64,
+    created_by_uid: u32,
+    nr_map_ids: u32,
+    map_ids: u64,
+    name: [u8; 16],
+    _ifindex_to_func_lens: [u64; 6],
+    btf_id: u32,
+    _func_info_to_run_cnt: [u32; 21],
+    verified_insns: u32,
+    attach_btf_obj_id: u32,
+    attach_btf_id: u32,
+    _pad: u32,
+}
+
+layout!(ProgWire: 232, tag @ 8, jited_prog_len @ 16, xlated_prog_len @ 20, xlated_prog_insns @ 32, load_time @ 40,
+    created_by_uid @ 48, nr_map_ids @ 52, map_ids @ 56, name @ 64, btf_id @ 128, verified_insns @ 216,
+    attach_btf_obj_id @ 220, attach_btf_id @ 224);
+
+/// `struct bpf_map_info`.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+struct MapWire {
+    map_type: u32,
+    id: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    name: [u8; 16],
+    _ifindex_to_netns: [u64; 3],
+    btf_id: u32,
+    btf_key_type_id: u32,
+    btf_value_type_id: u32,
+    _pad: u32,
+}
+
+layout!(MapWire: 80, id @ 4, key_size @ 8, value_size @ 12, max_entries @ 16, map_flags @ 20, name @ 24, btf_id @ 64,
+    btf_key_type_id @ 68, btf_value_type_id @ 72);
+
+/// `struct bpf_link_info` with its member for iterators.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+struct LinkWire {
+    link_type: u32,
+    id: u32,
+    prog_id: u32,
+    _pad: u32,
+    target_name: u64,
+    target_name_len: u32,
+    map_id: u32,
+    words: [u32; 4],
+}
+
+layout!(LinkWire: 48, id @ 4, prog_id @ 8, target_name @ 16, target_name_len @ 24, map_id @ 28, words @ 32);
+
+/// `struct bpf_btf_info`.
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+struct BtfWire {
+    btf: u64,
+    btf_size: u32,
+    id: u32,
+    name: u64,
+    name_len: u32,
+    kernel_btf: u32,
+}
+
+layout!(BtfWire: 32, btf @ 0, btf_size @ 8, id @ 12, name @ 16, name_len @ 24, kernel_btf @ 28);
+
+/// A program's info. The kernel fills the slices as far as they go.
+fn prog(fd: BorrowedFd<'_>, xlated: &mut [u8], map_ids: &mut [u32]) -> Result<ProgWire> {
+    let mut wire = ProgWire::new_zeroed();
+    (wire.xlated_prog_insns, wire.xlated_prog_len) = lend(xlated)?;
+    (wire.map_ids, wire.nr_map_ids) = lend(map_ids)?;
+    // SAFETY: `fd` is a program's; `lend` gives the slices' own lengths.
+    unsafe { get(fd, wire) }
+}
+
+pub(super) fn map(fd: BorrowedFd<'_>) -> Result<MapInfo> {
+    // SAFETY: no address is set.
+    let wire = unsafe { get(fd, MapWire::new_zeroed()) }?;
+    Ok(MapInfo {
+        map_type: MapType(wire.map_type),
+        id: wire.id,
+        key_size: wire.key_size,
+        value_size: wire.value_size,
+        max_entries: wire.max_entries,
+        flags: MapFlags::from_bits_retain(wire.map_flags),
+        name: ObjName(wire.name),
+        btf_id: wire.btf_id,
+        btf_key_type_id: wire.btf_key_type_id,
+        btf_value_type_id: wire.btf_value_type_id,
+    })
+}
+
+fn link(fd: BorrowedFd<'_>) -> Result<LinkInfo> {
+    // SAFETY: no address is set.
+    let wire = unsafe { get(fd, LinkWire::new_zeroed()) }?;
+    // Links of other types have other fields where an iterator's has the name's address, and other lengths too.
+    let iter = LinkType(wire.link_type) == LinkType::ITER;
+    let iter = iter.then(|| {
+        let mut name = vec![0; wire.target_name_len as usize];
+        let mut wire = LinkWire::new_zeroed();
+        (wire.target_name, wire.target_name_len) = lend(&mut name)?;
+        // SAFETY: `fd` is the link of an iterator, and stays one; `lend` gives the length of `name`.
+        let wire = unsafe { get(fd, wire) }?;
+        Ok(IterInfo { target: text(&name), map_id: wire.map_id, words: wire.words })
+    });
+    let (link_type, id, prog_id) = (LinkType(wire.link_type), wire.id, wire.prog_id);
+    Ok(LinkInfo { link_type, id, prog_id, iter: iter.transpose()? })
+}
+
+/// The info of BTF, with room for the name only where the kernel has one to give. Fills `data` as far as it goes.
+fn btf(fd: BorrowedFd<'_>, data: &mut [u8]) -> Result<BtfInfo> {
+    // SAFETY: no address is set.
+    let wire = unsafe { get(fd, BtfWire::new_zeroed()) }?;
+    let mut name = vec![0; if wire.name_len == 0 { 0 } else { wire.name_len as usize + 1 }];
+    let mut wire = BtfWire::new_zeroed();
+    (wire.btf, wire.btf_size) = lend(data)?;
+    (wire.name, wire.name_len) = lend(&mut name)?;
+    // SAFETY: `fd` is BTF's; `lend` gives the lengths of `data` and `name`.
+    let wire = unsafe { get(fd, wire) }?;
+    Ok(BtfInfo { id: wire.id, size: wire.btf_size, kernel: wire.kernel_btf != 0, name: text(&name) })
+}
+
+/// A name up to its NUL.
+fn text(name: &[u8]) -> String {
+    let name = name.split(|&b| b == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(name).into_owned()
+}
+
+/// The address of memory for the kernel to fill, and how many items fit.
+fn lend<T: FromBytes + IntoBytes>(memory: &mut [T]) -> Result<(u64, u32)> {
+    Ok((address_mut(memory), count(NAME, memory)?))
+}
+
+/// Asks for the info of an object.
+///
+/// # Safety
+///
+/// Each address in `wire` is 0, or that of memory that the caller has borrowed exclusively and that the kernel may fill
+/// as far as the lengths in `wire` say, taken in the layout that the kernel has for what `fd` is.
+unsafe fn get<W: FromBytes + IntoBytes + Immutable + KnownLayout>(fd: BorrowedFd<'_>, wire: W) -> Result<W> {
+    bpf(ObjGetInfoByFd { fd, wire })
+}
+
+const NAME: &str = "BPF_OBJ_GET_INFO_BY_FD";
+
+/// Made by [`get`] alone.
+struct ObjGetInfoByFd<'a, W> {
+    fd: BorrowedFd<'a>,
+    wire: W,
+}
+
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+struct InfoAttr {
+    bpf_fd: u32,
+    info_len: u32,
+    info: u64,
+}
+
+layout!(InfoAttr: 16, bpf_fd @ 0, info_len @ 4, info @ 8);
+
+// SAFETY: the kernel reads and writes `info_len` bytes of the wire struct, which is our own and takes any bytes; for the
+// addresses in it the caller of `get` vouches.
+unsafe impl<W: FromBytes + IntoBytes + Immutable + KnownLayout> Command for ObjGetInfoByFd<'_, W> {
+    const CMD: c_int = 15;
+    const NAME: &'static str = NAME;
+    type Attr = InfoAttr;
+    type Returned = ();
+    type Output = W;
+
+    fn attr(&mut self) -> Result<InfoAttr> {
+        let info = self.wire.as_mut_bytes();
+        let (info, info_len) = lend(info)?;
+        Ok(InfoAttr { bpf_fd: self.fd.as_raw_fd() as u32, info_len, info })
+    }
+
+    fn output(self, (): (), _: &InfoAttr) -> Result<W> {
+        Ok(self.wire)
+    }
+}

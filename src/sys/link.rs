@@ -1,0 +1,237 @@
+//! Commands on links: attach an iterator program, give it parameters, swap it, start a walk.
+
+use std::ffi::c_int;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::command::{address, layout};
+use super::{AttachType, Command, Error, IterFd, LinkFd, MapFd, ProgFd, Result};
+
+/// In which order a cgroup walk goes: a value of `enum bpf_cgroup_iter_order`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CgroupOrder(pub u32);
+
+impl CgroupOrder {
+    /// The cgroup itself.
+    pub const SELF_ONLY: CgroupOrder = CgroupOrder(1);
+    /// It and all below it, each before its children.
+    pub const DESCENDANTS_PRE: CgroupOrder = CgroupOrder(2);
+    /// It and all below it, each after its children.
+    pub const DESCENDANTS_POST: CgroupOrder = CgroupOrder(3);
+    /// It and all above it.
+    pub const ANCESTORS_UP: CgroupOrder = CgroupOrder(4);
+    /// Its children, without itself; since 7.0.
+    pub const CHILDREN: CgroupOrder = CgroupOrder(5);
+}
+
+/// Where a cgroup walk begins.
+#[derive(Clone, Copy, Debug)]
+pub enum CgroupStart<'a> {
+    /// The root of the cgroup v2 hierarchy.
+    Root,
+    /// An open cgroup directory.
+    Fd(BorrowedFd<'a>),
+    /// A cgroup v2 id: the inode number of its directory.
+    Id(u64),
+}
+
+/// What a link tells its iterator: `union bpf_iter_link_info`.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum IterLinkInfo<'a> {
+    /// Nothing: every object of the kind.
+    #[default]
+    None,
+    /// The elements of this map.
+    Map(&'a MapFd),
+    /// The cgroups around a start, since 6.1. There is no default order: the kernel wants one.
+    Cgroup {
+        /// Which, and in which order.
+        order: CgroupOrder,
+        /// Around which.
+        start: CgroupStart<'a>,
+    },
+    /// One thread, by its number in the pid namespace of whoever starts the walk. Since 6.1; older kernels ignore it.
+    Tid(u32),
+    /// The threads of one process, by its number in the pid namespace of whoever starts the walk. Since 6.1.
+    Pid(u32),
+    /// The threads of one process. Since 6.1.
+    PidFd(BorrowedFd<'a>),
+}
+
+impl IterLinkInfo<'_> {
+    /// The union, and how many words of it count: no more than needed, for kernels that know a shorter one.
+    fn words(self) -> Result<([u32; 4], usize)> {
+        // In the union 0 means "none given": descriptor 0 would silently walk everything.
+        let number = |fd: BorrowedFd<'_>| match fd.as_raw_fd() {
+            0 => Err(Error::misuse(LinkCreate::NAME, "descriptor 0 can't be a link's parameter".into())),
+            fd => Ok(fd as u32),
+        };
+        Ok(match self {
+            IterLinkInfo::None => ([0; 4], 0),
+            IterLinkInfo::Map(map) => ([map.as_raw_fd() as u32, 0, 0, 0], 1),
+            IterLinkInfo::Cgroup { order, start: CgroupStart::Root } => ([order.0, 0, 0, 0], 1),
+            IterLinkInfo::Cgroup { order, start: CgroupStart::Fd(fd) } => ([order.0, number(fd)?, 0, 0], 2),
+            IterLinkInfo::Cgroup { order, start: CgroupStart::Id(id) } => {
+                let [first, second] = zerocopy::transmute!(id);
+                ([order.0, 0, first, second], 4)
+            }
+            IterLinkInfo::Tid(tid) => ([tid, 0, 0, 0], 1),
+            IterLinkInfo::Pid(pid) => ([0, pid, 0, 0], 2),
+            IterLinkInfo::PidFd(fd) => ([0, 0, number(fd)?, 0], 3),
+        })
+    }
+}
+
+/// `BPF_LINK_CREATE` (since 5.7, iterators since 5.8): attaches a program. Gives a [`LinkFd`].
+///
+/// # Errors
+///
+/// `EBADF`: the target walks the elements of a map, and needs one; `EINVAL`: a parameter the target does not know, a
+/// cgroup walk without an order, a program that is no iterator, a sleepable program where the target does not allow
+/// it; `E2BIG`: a parameter this kernel does not know; `ENOENT`: the program's target is not there.
+#[derive(Debug)]
+pub struct LinkCreate<'a> {
+    prog: &'a ProgFd,
+    info: IterLinkInfo<'a>,
+    words: [u32; 4],
+}
+
+impl<'a> LinkCreate<'a> {
+    /// Attaches an iterator program.
+    pub fn iter(prog: &'a ProgFd, info: IterLinkInfo<'a>) -> LinkCreate<'a> {
+        LinkCreate { prog, info, words: [0; 4] }
+    }
+}
+
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct LinkCreateAttr {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+    iter_info: u64,
+    iter_info_len: u32,
+    _pad: u32,
+}
+
+layout!(LinkCreateAttr: 32, prog_fd @ 0, target_fd @ 4, attach_type @ 8, flags @ 12, iter_info @ 16,
+    iter_info_len @ 24);
+
+// SAFETY: the kernel reads `iter_info_len` bytes of the words.
+unsafe impl Command for LinkCreate<'_> {
+    const CMD: c_int = 28;
+    const NAME: &'static str = "BPF_LINK_CREATE";
+    type Attr = LinkCreateAttr;
+    type Returned = OwnedFd;
+    type Output = LinkFd;
+
+    fn attr(&mut self) -> Result<LinkCreateAttr> {
+        let (words, len) = self.info.words()?;
+        self.words = words;
+        let info = &self.words[..len];
+        Ok(LinkCreateAttr {
+            prog_fd: self.prog.as_raw_fd() as u32,
+            target_fd: 0,
+            attach_type: AttachType::TRACE_ITER.0,
+            flags: 0,
+            iter_info: address(info),
+            iter_info_len: size_of_val(info) as u32,
+            _pad: 0,
+        })
+    }
+
+    fn output(self, fd: OwnedFd, _: &LinkCreateAttr) -> Result<LinkFd> {
+        Ok(LinkFd::known(fd))
+    }
+}
+
+/// `BPF_LINK_UPDATE` (since 5.7): puts another program in a link's place, pinned or not. Walks in progress keep the old.
+///
+/// # Errors
+///
+/// `EINVAL`: the programs are not for the same target; `EPERM`: the link's program is not `old`.
+#[derive(Debug)]
+pub struct LinkUpdate<'a> {
+    /// The link.
+    pub link: &'a LinkFd,
+    /// Its program from now on.
+    pub new: &'a ProgFd,
+    /// If given, the link is updated only if this is its program.
+    pub old: Option<&'a ProgFd>,
+}
+
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct LinkUpdateAttr {
+    link_fd: u32,
+    new_prog_fd: u32,
+    flags: u32,
+    old_prog_fd: u32,
+}
+
+layout!(LinkUpdateAttr: 16, link_fd @ 0, new_prog_fd @ 4, flags @ 8, old_prog_fd @ 12);
+
+// SAFETY: no address is involved.
+unsafe impl Command for LinkUpdate<'_> {
+    const CMD: c_int = 29;
+    const NAME: &'static str = "BPF_LINK_UPDATE";
+    type Attr = LinkUpdateAttr;
+    type Returned = ();
+    type Output = ();
+
+    fn attr(&mut self) -> Result<LinkUpdateAttr> {
+        const REPLACE: u32 = 1 << 2;
+        Ok(LinkUpdateAttr {
+            link_fd: self.link.as_raw_fd() as u32,
+            new_prog_fd: self.new.as_raw_fd() as u32,
+            flags: if self.old.is_some() { REPLACE } else { 0 },
+            old_prog_fd: self.old.map_or(0, |old| old.as_raw_fd() as u32),
+        })
+    }
+
+    fn output(self, (): (), _: &LinkUpdateAttr) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// `BPF_ITER_CREATE` (since 5.8): starts a walk. Gives an [`IterFd`], in the network namespace of the caller.
+///
+/// # Errors
+///
+/// `EINVAL`: not an iterator's link; `ENOMEM`.
+#[derive(Debug)]
+pub struct IterCreate<'a> {
+    /// The link of an iterator.
+    pub link: &'a LinkFd,
+}
+
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct IterCreateAttr {
+    link_fd: u32,
+    flags: u32,
+}
+
+layout!(IterCreateAttr: 8, link_fd @ 0, flags @ 4);
+
+// SAFETY: no address is involved.
+unsafe impl Command for IterCreate<'_> {
+    const CMD: c_int = 33;
+    const NAME: &'static str = "BPF_ITER_CREATE";
+    type Attr = IterCreateAttr;
+    type Returned = OwnedFd;
+    type Output = IterFd;
+
+    fn attr(&mut self) -> Result<IterCreateAttr> {
+        Ok(IterCreateAttr { link_fd: self.link.as_raw_fd() as u32, flags: 0 })
+    }
+
+    fn output(self, fd: OwnedFd, _: &IterCreateAttr) -> Result<IterFd> {
+        Ok(IterFd::known(fd))
+    }
+}

@@ -1,0 +1,431 @@
+//! Maps: their descriptors, and the commands on them.
+
+use std::ffi::c_int;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::command::{address, address_mut, layout};
+use super::{BtfFd, Command, Error, MapInfo, ObjName, Result, info, object};
+
+/// A value of `enum bpf_map_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MapType(pub u32);
+
+impl MapType {
+    /// A hash table.
+    pub const HASH: MapType = MapType(1);
+    /// An array: keys are 4-byte indices, all elements exist.
+    pub const ARRAY: MapType = MapType(2);
+    /// A hash table with a value per possible CPU.
+    pub const PERCPU_HASH: MapType = MapType(5);
+    /// An array with a value per possible CPU.
+    pub const PERCPU_ARRAY: MapType = MapType(6);
+    /// A hash table that forgets what was not used for longest.
+    pub const LRU_HASH: MapType = MapType(9);
+    /// The same with a value per possible CPU.
+    pub const LRU_PERCPU_HASH: MapType = MapType(10);
+    /// Longest-prefix match.
+    pub const LPM_TRIE: MapType = MapType(11);
+    /// Sockets, by index.
+    pub const SOCKMAP: MapType = MapType(15);
+    /// Sockets, by key.
+    pub const SOCKHASH: MapType = MapType(18);
+    /// A value per cgroup and possible CPU.
+    pub const PERCPU_CGROUP_STORAGE: MapType = MapType(21);
+    /// A value per socket.
+    pub const SK_STORAGE: MapType = MapType(24);
+    /// The youngest type whose values are known to be of one size (`ARENA`).
+    const YOUNGEST: MapType = MapType(33);
+
+    /// Whether a value is `value_size` bytes in user space too, and not a multiple of that.
+    fn has_plain_values(self) -> bool {
+        const PER_CPU: [MapType; 4] = [
+            MapType::PERCPU_HASH,
+            MapType::PERCPU_ARRAY,
+            MapType::LRU_PERCPU_HASH,
+            MapType::PERCPU_CGROUP_STORAGE,
+        ];
+        self <= MapType::YOUNGEST && !PER_CPU.contains(&self)
+    }
+}
+
+bitflags::bitflags! {
+    /// `map_flags` of `BPF_MAP_CREATE`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct MapFlags: u32 {
+        /// A hash table that allocates elements when they come.
+        const NO_PREALLOC = 1 << 0;
+        /// User space may only read it.
+        const RDONLY = 1 << 3;
+        /// User space may only write it.
+        const WRONLY = 1 << 4;
+        /// Programs may only read it.
+        const RDONLY_PROG = 1 << 7;
+        /// Programs may only write it.
+        const WRONLY_PROG = 1 << 8;
+        /// User space may map it into memory.
+        const MMAPABLE = 1 << 10;
+        const _ = !0;
+    }
+}
+
+bitflags::bitflags! {
+    /// `flags` of `BPF_MAP_UPDATE_ELEM`; none for an update or insertion.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct ElemFlags: u64 {
+        /// Insert only: `EEXIST` if the key is there.
+        const NOEXIST = 1 << 0;
+        /// Update only: `ENOENT` if the key is not there.
+        const EXIST = 1 << 1;
+        const _ = !0;
+    }
+}
+
+/// A map. It lives until the last descriptor, pin and program that uses it are gone.
+///
+/// The sizes of its keys and values, which never change, are kept along: the kernel trusts them when it writes to our
+/// memory.
+#[derive(Debug)]
+pub struct MapFd {
+    fd: OwnedFd,
+    map_type: MapType,
+    key_size: u32,
+    value_size: u32,
+}
+
+impl MapFd {
+    pub(super) const ANON_INODE: &str = "anon_inode:bpf-map";
+
+    /// Wraps a descriptor which the kernel says is a map's.
+    pub(super) fn known(fd: OwnedFd) -> Result<MapFd> {
+        let info = info::map(fd.as_fd())?;
+        Ok(MapFd { fd, map_type: info.map_type, key_size: info.key_size, value_size: info.value_size })
+    }
+
+    /// Its type.
+    pub fn map_type(&self) -> MapType {
+        self.map_type
+    }
+
+    /// The size of a key, in bytes; 0 for types without keys.
+    pub fn key_size(&self) -> usize {
+        self.key_size as usize
+    }
+
+    /// The size of a value (of one CPU's value, for types that have several), in bytes.
+    pub fn value_size(&self) -> usize {
+        self.value_size as usize
+    }
+
+    /// What the kernel tells about it.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn info(&self) -> Result<MapInfo> {
+        info::map(self.fd.as_fd())
+    }
+
+    /// Whether these are a key, and if given a value, of this map.
+    fn check(&self, call: &'static str, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let wrong = |what, len, size| {
+            Err(Error::misuse(call, format!("a {what} of {len} bytes for a map whose {what}s have {size}")))
+        };
+        if key.len() != self.key_size() {
+            return wrong("key", key.len(), self.key_size());
+        }
+        match value {
+            Some(_) if !self.map_type.has_plain_values() => Err(Error::misuse(
+                call,
+                "this type of map has more than one value per key, or is unknown".into(),
+            )),
+            Some(value) if value.len() != self.value_size() => wrong("value", value.len(), self.value_size()),
+            _ => Ok(()),
+        }
+    }
+
+    fn elem(&self, key: &[u8], value: u64, flags: ElemFlags) -> MapElemAttr {
+        MapElemAttr {
+            map_fd: self.as_raw_fd() as u32,
+            _pad: 0,
+            key: address(key),
+            value,
+            flags: flags.bits(),
+        }
+    }
+}
+
+impl AsFd for MapFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for MapFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+impl From<MapFd> for OwnedFd {
+    fn from(map: MapFd) -> OwnedFd {
+        map.fd
+    }
+}
+
+impl TryFrom<OwnedFd> for MapFd {
+    type Error = Error;
+
+    /// Takes the descriptor for what it is by `/proc/self/fd`; an [`Error`] (`EINVAL`) if it is something else.
+    fn try_from(fd: OwnedFd) -> Result<MapFd> {
+        object::identify(fd, MapFd::ANON_INODE).and_then(MapFd::known)
+    }
+}
+
+/// The types of a map's keys and values, for `bpftool` and for types of map that insist on them.
+#[derive(Clone, Copy, Debug)]
+pub struct MapBtf<'a> {
+    /// The BTF object.
+    pub btf: &'a BtfFd,
+    /// The type of the keys in it; 0 for `void`.
+    pub key_type_id: u32,
+    /// The type of the values in it.
+    pub value_type_id: u32,
+}
+
+/// `BPF_MAP_CREATE`. Gives a [`MapFd`].
+///
+/// # Errors
+///
+/// `EINVAL`: sizes, entries or flags that the type does not allow; `EPERM`: `CAP_BPF` is missing; `ENOMEM`, `E2BIG`:
+/// too large.
+#[derive(Debug)]
+pub struct MapCreate<'a> {
+    /// What kind of map.
+    pub map_type: MapType,
+    /// The size of a key, in bytes.
+    pub key_size: u32,
+    /// The size of a value, in bytes.
+    pub value_size: u32,
+    /// How many elements it may have.
+    pub max_entries: u32,
+    /// How it works, and who may do what.
+    pub flags: MapFlags,
+    /// Its name for bpftool and the like.
+    pub name: ObjName,
+    /// The types of what it holds.
+    pub btf: Option<MapBtf<'a>>,
+}
+
+impl MapCreate<'_> {
+    /// A map with nothing but its type and sizes.
+    pub fn new(map_type: MapType, key_size: u32, value_size: u32, max_entries: u32) -> Self {
+        let (flags, name) = (MapFlags::empty(), ObjName::default());
+        MapCreate { map_type, key_size, value_size, max_entries, flags, name, btf: None }
+    }
+}
+
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct MapCreateAttr {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    inner_map_fd: u32,
+    numa_node: u32,
+    map_name: [u8; 16],
+    map_ifindex: u32,
+    btf_fd: u32,
+    btf_key_type_id: u32,
+    btf_value_type_id: u32,
+}
+
+layout!(MapCreateAttr: 60, key_size @ 4, value_size @ 8, max_entries @ 12, map_flags @ 16, map_name @ 28,
+    map_ifindex @ 44, btf_fd @ 48, btf_key_type_id @ 52, btf_value_type_id @ 56);
+
+// SAFETY: no address is involved.
+unsafe impl Command for MapCreate<'_> {
+    const CMD: c_int = 0;
+    const NAME: &'static str = "BPF_MAP_CREATE";
+    const CHARGES_MEMLOCK: bool = true;
+    type Attr = MapCreateAttr;
+    type Returned = OwnedFd;
+    type Output = MapFd;
+
+    fn attr(&mut self) -> Result<MapCreateAttr> {
+        Ok(MapCreateAttr {
+            map_type: self.map_type.0,
+            key_size: self.key_size,
+            value_size: self.value_size,
+            max_entries: self.max_entries,
+            map_flags: self.flags.bits(),
+            inner_map_fd: 0,
+            numa_node: 0,
+            map_name: self.name.0,
+            map_ifindex: 0,
+            btf_fd: self.btf.map_or(0, |btf| btf.btf.as_raw_fd() as u32),
+            btf_key_type_id: self.btf.map_or(0, |btf| btf.key_type_id),
+            btf_value_type_id: self.btf.map_or(0, |btf| btf.value_type_id),
+        })
+    }
+
+    fn output(self, fd: OwnedFd, _: &MapCreateAttr) -> Result<MapFd> {
+        Ok(MapFd { fd, map_type: self.map_type, key_size: self.key_size, value_size: self.value_size })
+    }
+}
+
+/// `BPF_MAP_UPDATE_ELEM`: inserts or changes an element.
+///
+/// # Errors
+///
+/// `EEXIST`, `ENOENT`: see [`ElemFlags`]; `E2BIG`: the map is full, or the index too large; `EPERM`: the map is frozen,
+/// or not writable. A key or value of the wrong length, and a map with values per CPU, are `EINVAL`.
+#[derive(Debug)]
+pub struct MapUpdateElem<'a> {
+    /// The map.
+    pub map: &'a MapFd,
+    /// The element's key.
+    pub key: &'a [u8],
+    /// Its new value.
+    pub value: &'a [u8],
+    /// Whether it must exist, or must not.
+    pub flags: ElemFlags,
+}
+
+/// `BPF_MAP_LOOKUP_ELEM`: reads an element.
+///
+/// # Errors
+///
+/// `ENOENT`: no such key; `EPERM`: the map is not readable. A key or value of the wrong length, and a map with values
+/// per CPU, are `EINVAL`.
+#[derive(Debug)]
+pub struct MapLookupElem<'a> {
+    /// The map.
+    pub map: &'a MapFd,
+    /// The element's key.
+    pub key: &'a [u8],
+    /// Where its value goes.
+    pub value: &'a mut [u8],
+}
+
+/// `BPF_MAP_DELETE_ELEM`: removes an element.
+///
+/// # Errors
+///
+/// `ENOENT`: no such key; `EINVAL`: elements of an array can't be removed; `EPERM`: the map is frozen, or not writable.
+#[derive(Debug)]
+pub struct MapDeleteElem<'a> {
+    /// The map.
+    pub map: &'a MapFd,
+    /// The element's key.
+    pub key: &'a [u8],
+}
+
+/// `BPF_MAP_FREEZE` (since 5.2): from now on user space can't change the map; its programs still can.
+///
+/// # Errors
+///
+/// `EBUSY`: frozen already, or writable somewhere else; `ENOTSUPP` (524): not for this type of map.
+#[derive(Debug)]
+pub struct MapFreeze<'a> {
+    /// The map.
+    pub map: &'a MapFd,
+}
+
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct MapElemAttr {
+    map_fd: u32,
+    _pad: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+layout!(MapElemAttr: 32, map_fd @ 0, key @ 8, value @ 16, flags @ 24);
+
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct MapFreezeAttr {
+    map_fd: u32,
+}
+
+layout!(MapFreezeAttr: 4, map_fd @ 0);
+
+// SAFETY: the kernel reads a key and a value of the map's sizes, which `check` compares with what is lent.
+unsafe impl Command for MapUpdateElem<'_> {
+    const CMD: c_int = 2;
+    const NAME: &'static str = "BPF_MAP_UPDATE_ELEM";
+    type Attr = MapElemAttr;
+    type Returned = ();
+    type Output = ();
+
+    fn attr(&mut self) -> Result<MapElemAttr> {
+        self.map.check(Self::NAME, self.key, Some(self.value))?;
+        Ok(self.map.elem(self.key, address(self.value), self.flags))
+    }
+
+    fn output(self, (): (), _: &MapElemAttr) -> Result<()> {
+        Ok(())
+    }
+}
+
+// SAFETY: the kernel reads a key and writes a value of the map's sizes, which `check` compares with what is lent; types
+// for which it writes more are refused there. The value is borrowed exclusively.
+unsafe impl Command for MapLookupElem<'_> {
+    const CMD: c_int = 1;
+    const NAME: &'static str = "BPF_MAP_LOOKUP_ELEM";
+    type Attr = MapElemAttr;
+    type Returned = ();
+    type Output = ();
+
+    fn attr(&mut self) -> Result<MapElemAttr> {
+        self.map.check(Self::NAME, self.key, Some(self.value))?;
+        Ok(self.map.elem(self.key, address_mut(self.value), ElemFlags::empty()))
+    }
+
+    fn output(self, (): (), _: &MapElemAttr) -> Result<()> {
+        Ok(())
+    }
+}
+
+// SAFETY: the kernel reads a key of the map's size, which `check` compares with what is lent.
+unsafe impl Command for MapDeleteElem<'_> {
+    const CMD: c_int = 3;
+    const NAME: &'static str = "BPF_MAP_DELETE_ELEM";
+    type Attr = MapElemAttr;
+    type Returned = ();
+    type Output = ();
+
+    fn attr(&mut self) -> Result<MapElemAttr> {
+        self.map.check(Self::NAME, self.key, None)?;
+        Ok(self.map.elem(self.key, 0, ElemFlags::empty()))
+    }
+
+    fn output(self, (): (), _: &MapElemAttr) -> Result<()> {
+        Ok(())
+    }
+}
+
+// SAFETY: no address is involved.
+unsafe impl Command for MapFreeze<'_> {
+    const CMD: c_int = 22;
+    const NAME: &'static str = "BPF_MAP_FREEZE";
+    type Attr = MapFreezeAttr;
+    type Returned = ();
+    type Output = ();
+
+    fn attr(&mut self) -> Result<MapFreezeAttr> {
+        Ok(MapFreezeAttr { map_fd: self.map.as_raw_fd() as u32 })
+    }
+
+    fn output(self, (): (), _: &MapFreezeAttr) -> Result<()> {
+        Ok(())
+    }
+}

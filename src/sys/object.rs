@@ -1,0 +1,272 @@
+//! What programs, maps, links and BTF have in common: a name, an id, a descriptor, a place in bpffs.
+
+use std::ffi::{CStr, c_int};
+use std::fmt;
+use std::iter::FusedIterator;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::command::{address, layout};
+use super::{BtfFd, Command, Error, LinkFd, MapFd, ProgFd, Result, bpf, fd};
+
+/// The name of a program or map: at most 15 bytes of letters, digits, `_` and `.`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct ObjName(pub(super) [u8; 16]);
+
+impl ObjName {
+    /// The name nearest to `name`: other characters become `_`, what is too long is cut.
+    pub fn new(name: &str) -> ObjName {
+        let mut bytes = [0; 16];
+        for (byte, c) in bytes[..15].iter_mut().zip(name.chars()) {
+            let allowed = c.is_ascii_alphanumeric() || c == '_' || c == '.';
+            *byte = if allowed { c as u8 } else { b'_' };
+        }
+        ObjName(bytes)
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        // The kernel lets only ASCII in; should it ever change its mind, an unreadable name is none.
+        let name = self.0.split(|&b| b == 0).next().unwrap_or_default();
+        std::str::from_utf8(name).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for ObjName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for ObjName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.as_str(), f)
+    }
+}
+
+/// A kind of object that has ids: [`ProgFd`], [`MapFd`], [`LinkFd`] or [`BtfFd`]. See [`ids`] and [`open_id`].
+pub trait Object: sealed::Kind {}
+
+pub(super) mod sealed {
+    use super::{OwnedFd, Result, c_int};
+
+    /// The commands of a kind of object.
+    pub trait Kind: Sized {
+        const NEXT_ID: (c_int, &'static str);
+        const FD_BY_ID: (c_int, &'static str);
+
+        /// Wraps a descriptor that is known to be of this kind.
+        fn adopt(fd: OwnedFd) -> Result<Self>;
+    }
+}
+
+macro_rules! kinds {
+    ($($type:ident: $next_id:literal $next_name:literal, $fd_by_id:literal $fd_name:literal, $adopt:expr;)*) => {$(
+        impl Object for $type {}
+
+        impl sealed::Kind for $type {
+            const NEXT_ID: (c_int, &'static str) = ($next_id, $next_name);
+            const FD_BY_ID: (c_int, &'static str) = ($fd_by_id, $fd_name);
+
+            fn adopt(fd: OwnedFd) -> Result<$type> {
+                $adopt(fd)
+            }
+        }
+    )*};
+}
+
+kinds! {
+    ProgFd: 11 "BPF_PROG_GET_NEXT_ID", 13 "BPF_PROG_GET_FD_BY_ID", |fd| Ok(ProgFd::known(fd));
+    MapFd: 12 "BPF_MAP_GET_NEXT_ID", 14 "BPF_MAP_GET_FD_BY_ID", MapFd::known;
+    BtfFd: 23 "BPF_BTF_GET_NEXT_ID", 19 "BPF_BTF_GET_FD_BY_ID", |fd| Ok(BtfFd::known(fd));
+    LinkFd: 31 "BPF_LINK_GET_NEXT_ID", 30 "BPF_LINK_GET_FD_BY_ID", |fd| Ok(LinkFd::known(fd));
+}
+
+/// The ids of all objects of a kind, in ascending order: `ids::<LinkFd>()`. Needs `CAP_SYS_ADMIN`.
+///
+/// Objects may come and go meanwhile: an id that [`open_id`] does not find any more (`ENOENT`) is no error.
+pub fn ids<O: Object>() -> Ids<O> {
+    Ids { last: Some(0), kind: PhantomData }
+}
+
+/// The iterator that [`ids`] gives. After an error it ends.
+#[derive(Debug)]
+pub struct Ids<O> {
+    last: Option<u32>,
+    kind: PhantomData<fn() -> O>,
+}
+
+impl<O: Object> Iterator for Ids<O> {
+    type Item = Result<u32>;
+
+    fn next(&mut self) -> Option<Result<u32>> {
+        let next = bpf(GetNextId::<O> { last: self.last?, kind: PhantomData });
+        self.last = next.as_ref().ok().copied();
+        match next {
+            Err(e) if e.errno() == libc::ENOENT => None,
+            next => Some(next),
+        }
+    }
+}
+
+impl<O: Object> FusedIterator for Ids<O> {}
+
+/// Opens an object by its id: `open_id::<MapFd>(7)`. Needs `CAP_SYS_ADMIN`.
+///
+/// # Errors
+///
+/// `ENOENT`: no such object, or no longer; `EPERM`: the capability is missing.
+pub fn open_id<O: Object>(id: u32) -> Result<O> {
+    bpf(GetFdById { id, kind: PhantomData })
+}
+
+/// `BPF_*_GET_NEXT_ID`.
+struct GetNextId<O> {
+    last: u32,
+    kind: PhantomData<O>,
+}
+
+#[doc(hidden)]
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct NextIdAttr {
+    start_id: u32,
+    next_id: u32,
+}
+
+layout!(NextIdAttr: 8, start_id @ 0, next_id @ 4);
+
+// SAFETY: no address is involved.
+unsafe impl<O: Object> Command for GetNextId<O> {
+    const CMD: c_int = O::NEXT_ID.0;
+    const NAME: &'static str = O::NEXT_ID.1;
+    type Attr = NextIdAttr;
+    type Returned = ();
+    type Output = u32;
+
+    fn attr(&mut self) -> Result<NextIdAttr> {
+        Ok(NextIdAttr { start_id: self.last, next_id: 0 })
+    }
+
+    fn output(self, (): (), attr: &NextIdAttr) -> Result<u32> {
+        Ok(attr.next_id)
+    }
+}
+
+/// `BPF_*_GET_FD_BY_ID`.
+struct GetFdById<O> {
+    id: u32,
+    kind: PhantomData<O>,
+}
+
+#[doc(hidden)]
+#[repr(C)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct FdByIdAttr {
+    id: u32,
+}
+
+layout!(FdByIdAttr: 4, id @ 0);
+
+// SAFETY: no address is involved.
+unsafe impl<O: Object> Command for GetFdById<O> {
+    const CMD: c_int = O::FD_BY_ID.0;
+    const NAME: &'static str = O::FD_BY_ID.1;
+    type Attr = FdByIdAttr;
+    type Returned = OwnedFd;
+    type Output = O;
+
+    fn attr(&mut self) -> Result<FdByIdAttr> {
+        Ok(FdByIdAttr { id: self.id })
+    }
+
+    fn output(self, fd: OwnedFd, _: &FdByIdAttr) -> Result<O> {
+        O::adopt(fd)
+    }
+}
+
+/// `BPF_OBJ_PIN`: gives a program, map or link a name in bpffs, which keeps it alive.
+///
+/// # Errors
+///
+/// `EPERM`: not in a bpffs, or a name with a dot; `EEXIST`; `ENOENT`: no such directory; `EACCES`: the directory is not
+/// writable.
+#[derive(Debug)]
+pub struct ObjPin<'a> {
+    /// The object.
+    pub fd: BorrowedFd<'a>,
+    /// Its name to be.
+    pub path: &'a CStr,
+}
+
+/// `BPF_OBJ_GET`: opens a pinned program, map or link. What it is shows when the descriptor is converted, say with
+/// `LinkFd::try_from(fd)`. To read a pinned iterator, open(2) it instead.
+///
+/// # Errors
+///
+/// `ENOENT`; `EACCES`: not a pinned object, or not readable and writable by this user.
+#[derive(Debug)]
+pub struct ObjGet<'a> {
+    /// Its name.
+    pub path: &'a CStr,
+}
+
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct ObjAttr {
+    pathname: u64,
+    bpf_fd: u32,
+    file_flags: u32,
+}
+
+layout!(ObjAttr: 16, pathname @ 0, bpf_fd @ 8, file_flags @ 12);
+
+// SAFETY: the kernel reads the path up to its NUL.
+unsafe impl Command for ObjPin<'_> {
+    const CMD: c_int = 6;
+    const NAME: &'static str = "BPF_OBJ_PIN";
+    type Attr = ObjAttr;
+    type Returned = ();
+    type Output = ();
+
+    fn attr(&mut self) -> Result<ObjAttr> {
+        let pathname = address(self.path.to_bytes_with_nul());
+        Ok(ObjAttr { pathname, bpf_fd: self.fd.as_raw_fd() as u32, file_flags: 0 })
+    }
+
+    fn output(self, (): (), _: &ObjAttr) -> Result<()> {
+        Ok(())
+    }
+}
+
+// SAFETY: the kernel reads the path up to its NUL.
+unsafe impl Command for ObjGet<'_> {
+    const CMD: c_int = 7;
+    const NAME: &'static str = "BPF_OBJ_GET";
+    type Attr = ObjAttr;
+    type Returned = OwnedFd;
+    type Output = OwnedFd;
+
+    fn attr(&mut self) -> Result<ObjAttr> {
+        Ok(ObjAttr { pathname: address(self.path.to_bytes_with_nul()), bpf_fd: 0, file_flags: 0 })
+    }
+
+    fn output(self, fd: OwnedFd, _: &ObjAttr) -> Result<OwnedFd> {
+        Ok(fd)
+    }
+}
+
+/// Gives the descriptor back if it is of the kind that the kernel names so in `/proc/self/fd`. `bpf(2)` itself has no
+/// way to ask: `BPF_OBJ_GET_INFO_BY_FD` answers for each kind, in another layout.
+pub(super) fn identify(fd: OwnedFd, anon_inode: &str) -> Result<OwnedFd> {
+    const CALL: &str = "identify";
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let name = std::fs::read_link(&link).map_err(|e| Error::at(CALL, &link, &e))?;
+    if name.as_os_str() != anon_inode {
+        return Err(Error::misuse(CALL, format!("the descriptor is {}, not {anon_inode}", name.display())));
+    }
+    fd::above_stdio(fd).map_err(|e| Error::from_io(CALL, &e))
+}

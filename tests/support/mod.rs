@@ -1,0 +1,184 @@
+//! What the integration tests share: how a test says what it needs, and how it makes objects to find.
+#![allow(dead_code, reason = "every test binary uses its own part of it")]
+
+use std::ffi::OsStr;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Completion, Trial};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use tempfile::TempDir;
+
+/// What a test needs beside a Rust toolchain. Where it is missing, the test is reported as ignored, and why.
+#[derive(Clone, Copy)]
+pub enum Need {
+    /// To load programs: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and a kernel with BTF.
+    Bpf,
+    /// To be root: to mount, to look into other processes.
+    Root,
+    /// A program of this name.
+    Tool(&'static str),
+}
+
+impl Need {
+    fn missing(self) -> Option<String> {
+        match self {
+            Need::Bpf if !Path::new("/sys/kernel/btf/vmlinux").exists() => {
+                Some("the kernel has no BTF in /sys/kernel/btf/vmlinux".into())
+            }
+            Need::Bpf => {
+                use kwalk::sys::Caps;
+                let caps = Caps::effective().unwrap_or(Caps::empty());
+                let enough = caps.contains(Caps::SYS_ADMIN) || caps.contains(Caps::BPF | Caps::PERFMON);
+                (!enough).then(|| "needs CAP_BPF and CAP_PERFMON".into())
+            }
+            Need::Root => (!nix::unistd::geteuid().is_root()).then(|| "needs root".into()),
+            Need::Tool(name) => {
+                let found = std::env::var_os("PATH")
+                    .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).exists()));
+                (!found).then(|| format!("needs the program {name}"))
+            }
+        }
+    }
+}
+
+/// A test that runs where all of `needs` are there; it fails by panicking.
+pub fn test(name: &str, needs: &'static [Need], run: fn()) -> Trial {
+    Trial::ignorable_test(name, move || match needs.iter().find_map(|need| need.missing()) {
+        Some(reason) => Ok(Completion::ignored_with(reason)),
+        None => {
+            run();
+            Ok(Completion::Completed)
+        }
+    })
+}
+
+/// Runs the tests as the arguments of this process say.
+pub fn main(tests: Vec<Trial>) -> ExitCode {
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
+
+/// The command under test.
+pub fn kwalk<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kwalk"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// What a command that must succeed silently on stderr printed.
+#[track_caller]
+pub fn stdout(command: &mut Command) -> String {
+    let output = command.output().expect("the command starts");
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{command:?}: {}, stderr: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("the output is UTF-8")
+}
+
+/// What a command that must fail with `status`, and print nothing, said about it.
+#[track_caller]
+pub fn failure(command: &mut Command, status: i32) -> String {
+    let Output { status: actual, stdout, stderr } = command.output().expect("the command starts");
+    let stderr = String::from_utf8(stderr).expect("the message is UTF-8");
+    assert_eq!(actual.code(), Some(status), "{command:?}: {stderr}");
+    assert_eq!(String::from_utf8_lossy(&stdout), "", "{command:?}");
+    assert!(stderr.starts_with("kwalk: "), "{command:?}: {stderr}");
+    stderr
+}
+
+/// A directory that goes with the test.
+pub fn dir() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+/// A bpffs of the test's own.
+pub struct Bpffs(TempDir);
+
+impl Bpffs {
+    pub fn mount() -> Bpffs {
+        let dir = dir();
+        mount(Some("bpf"), dir.path(), Some("bpf"), MsFlags::empty(), None::<&str>).expect("bpffs mounts");
+        Bpffs(dir)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The names in it.
+    pub fn names(&self) -> Vec<String> {
+        let names = std::fs::read_dir(self.0.path()).expect("bpffs lists");
+        let mut names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Bpffs {
+    fn drop(&mut self) {
+        let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
+    }
+}
+
+/// A process that sleeps under a command name of its own.
+pub struct Sleeper {
+    child: Child,
+    _dir: TempDir,
+}
+
+impl Sleeper {
+    /// Starts one whose command name is `comm`, which should be one that nobody else uses.
+    pub fn named(comm: &str) -> Sleeper {
+        Sleeper::with(comm, |_| ())
+    }
+
+    /// The same, with its standard streams and more as `prepare` says.
+    pub fn with(comm: &str, prepare: impl FnOnce(&mut Command)) -> Sleeper {
+        let dir = dir();
+        let path = dir.path().join(comm);
+        symlink("/bin/sleep", &path).expect("a symbolic link");
+        let mut command = Command::new(path);
+        command.arg("600").stdin(Stdio::null()).stdout(Stdio::null());
+        prepare(&mut command);
+        let sleeper = Sleeper { child: command.spawn().expect("sleep starts"), _dir: dir };
+        eventually("the process sleeps", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", sleeper.pid())).unwrap();
+            let maps =
+                std::fs::read_to_string(format!("/proc/{}/syscall", sleeper.pid())).unwrap_or_default();
+            stat.contains(&format!("({comm}) S")) && !maps.starts_with("running")
+        });
+        sleeper
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits, some seconds at most, for what takes the kernel or another process a moment.
+#[track_caller]
+pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}: not after 20 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A command name that no other test and no other run uses: at most 15 bytes.
+pub fn unique(prefix: &str) -> String {
+    format!("{prefix}{}", std::process::id())
+}
