@@ -1,5 +1,5 @@
 //! What the integration tests share: how a test says what it needs, and how it makes objects to find.
-#![allow(dead_code, reason = "every test binary uses its own part of it")]
+#![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of it")]
 
 use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
