@@ -175,3 +175,32 @@ impl Drop for Memory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_outside_of_sysfs_is_read_not_mapped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("btf");
+        let bytes: Vec<u8> = (0..100_000u32).flat_map(u32::to_ne_bytes).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let btf = KernelBtf::open_path(&path).unwrap();
+        assert!(!btf.is_mapped());
+        assert_eq!(btf.bytes(), bytes);
+    }
+
+    #[test]
+    fn an_empty_file_is_no_bytes() {
+        assert_eq!(KernelBtf::open_path("/dev/null".as_ref()).unwrap().bytes(), []);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = KernelBtf::open_path("/nonexistent/btf".as_ref()).unwrap_err();
+        assert_eq!(error.errno(), libc::ENOENT);
+        assert_eq!(error.to_string(), "open: /nonexistent/btf: No such file or directory (ENOENT)");
+        assert!(error.hint().unwrap().contains("CONFIG_DEBUG_INFO_BTF"));
+    }
+}

@@ -114,3 +114,50 @@ pub fn raise_memlock() -> io::Result<bool> {
     });
     Ok(raised)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn sys_admin_stands_in_for_bpf_and_perfmon_alone() {
+        let needed = Caps::BPF | Caps::PERFMON | Caps::SYSLOG;
+        assert_eq!(needed.missing_from(Caps::SYS_ADMIN), Caps::SYSLOG);
+        assert_eq!(needed.missing_from(Caps::BPF).to_string(), "CAP_SYSLOG and CAP_PERFMON");
+        assert_eq!(needed.missing_from(Caps::all()), Caps::empty());
+    }
+
+    #[test]
+    fn the_effective_set_is_what_proc_says() {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("CapEff:\t")).unwrap();
+        let expected = u64::from_str_radix(line, 16).unwrap();
+        assert_eq!(Caps::effective().unwrap().bits(), expected);
+    }
+
+    #[test]
+    fn a_pidfd_is_for_a_process_that_exists() {
+        assert!(pidfd_open(std::process::id()).unwrap().as_raw_fd() > 2);
+        // Above the largest pid_max there is.
+        assert_eq!(pidfd_open(1 << 30).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        for pid in [0, u32::MAX] {
+            assert_eq!(pidfd_open(pid).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        }
+    }
+
+    #[test]
+    fn the_locked_memory_limit_never_sinks() {
+        let soft = || {
+            let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+            let line = limits.lines().find(|line| line.starts_with("Max locked memory")).unwrap();
+            line.split_whitespace().nth(3).unwrap().parse().unwrap_or(u64::MAX)
+        };
+        let before = soft();
+        let raised = raise_memlock().unwrap();
+        assert_eq!(raised, soft() > before);
+        assert!(soft() >= before);
+        assert!(!raise_memlock().unwrap(), "raised as far as it goes");
+    }
+}

@@ -102,7 +102,7 @@ fn call<C: Command>(attr: &mut C::Attr) -> std::result::Result<RawFd, i32> {
     let size = size_of::<C::Attr>() as u32;
     // SAFETY: the attribute is `size` bytes, initialized (IntoBytes), ours to be written, and valid whatever is written
     // (FromBytes). The addresses in it are good for what this command does with them, as `Command` promises.
-    let value = unsafe { libc::syscall(libc::SYS_bpf, C::CMD as c_long, (&raw mut *attr), size) };
+    let value = unsafe { libc::syscall(libc::SYS_bpf, C::CMD as c_long, &raw mut *attr, size) };
     match RawFd::try_from(value) {
         Ok(value) if value >= 0 => Ok(value),
         _ => Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)),

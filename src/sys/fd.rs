@@ -62,15 +62,16 @@ fd_types! {
 }
 
 impl ProgFd {
-    pub(super) const ANON_INODE: &str = "anon_inode:bpf-prog";
+    const ANON_INODE: &[&str] = &["anon_inode:bpf-prog"];
 }
 
 impl LinkFd {
-    pub(super) const ANON_INODE: &str = "anon_inode:bpf_link";
+    /// As `BPF_LINK_CREATE` names it, and as all others do.
+    const ANON_INODE: &[&str] = &["anon_inode:bpf_link", "anon_inode:bpf-link"];
 }
 
 impl IterFd {
-    pub(super) const ANON_INODE: &str = "anon_inode:bpf_iter";
+    const ANON_INODE: &[&str] = &["anon_inode:bpf_iter"];
 
     /// One `read(2)`: the bytes read, at most about 32 KiB; 0 is the end of the walk.
     ///
@@ -85,7 +86,7 @@ impl IterFd {
 }
 
 impl BtfFd {
-    pub(super) const ANON_INODE: &str = "anon_inode:btf";
+    const ANON_INODE: &[&str] = &["anon_inode:btf"];
 }
 
 /// One `read(2)` into memory that need not be zeroed first: the bytes read, which begin at `buf`'s own start. For

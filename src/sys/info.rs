@@ -134,10 +134,6 @@ pub struct BtfInfo {
 
 impl ProgFd {
     /// What the kernel tells about the program.
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
     pub fn info(&self) -> Result<ProgInfo> {
         let wire = prog(self.as_fd(), &mut [], &mut [])?;
         Ok(ProgInfo {
@@ -159,10 +155,6 @@ impl ProgFd {
 
     /// Its instructions as the kernel runs them: rewritten by the verifier. Empty without `CAP_BPF`, and for a program
     /// with blinded constants (`net.core.bpf_jit_harden`) where this user may not see them.
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
     pub fn xlated(&self) -> Result<Vec<u8>> {
         let mut insns = vec![0; self.info()?.xlated_prog_len as usize];
         let wire = prog(self.as_fd(), &mut insns, &mut [])?;
@@ -171,10 +163,6 @@ impl ProgFd {
     }
 
     /// The ids of the maps it uses.
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
     pub fn map_ids(&self) -> Result<Vec<u32>> {
         let mut ids = vec![0; self.info()?.nr_map_ids as usize];
         let len = prog(self.as_fd(), &mut [], &mut ids)?.nr_map_ids as usize;
@@ -185,10 +173,6 @@ impl ProgFd {
 
 impl LinkFd {
     /// What the kernel tells about the link.
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
     pub fn info(&self) -> Result<LinkInfo> {
         link(self.as_fd())
     }
@@ -196,19 +180,11 @@ impl LinkFd {
 
 impl BtfFd {
     /// What the kernel tells about it.
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
     pub fn info(&self) -> Result<BtfInfo> {
         btf(self.as_fd(), &mut [])
     }
 
     /// The data: what was loaded, or the kernel's or module's own.
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
     pub fn data(&self) -> Result<Vec<u8>> {
         let mut data = vec![0; self.info()?.size as usize];
         btf(self.as_fd(), &mut data)?;

@@ -235,3 +235,42 @@ unsafe impl Command for IterCreate<'_> {
         Ok(IterFd::known(fd))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    fn bytes(info: IterLinkInfo<'_>) -> Vec<u8> {
+        let (words, len) = info.words().unwrap();
+        words[..len].as_bytes().to_vec()
+    }
+
+    #[test]
+    fn parameters_are_no_longer_than_needed() {
+        let order = CgroupOrder::SELF_ONLY;
+        assert_eq!(bytes(IterLinkInfo::None), []);
+        assert_eq!(bytes(IterLinkInfo::Tid(7)), 7u32.to_ne_bytes());
+        assert_eq!(bytes(IterLinkInfo::Pid(7)), [0u32, 7].as_bytes());
+        assert_eq!(bytes(IterLinkInfo::Cgroup { order, start: CgroupStart::Root }), 1u32.to_ne_bytes());
+    }
+
+    #[test]
+    fn a_cgroup_id_lies_in_the_union_as_a_64_bit_number() {
+        let (order, id) = (CgroupOrder::ANCESTORS_UP, 0x0102_0304_0506_0708);
+        let bytes = bytes(IterLinkInfo::Cgroup { order, start: CgroupStart::Id(id) });
+        assert_eq!(bytes[..8], *[4u32, 0].as_bytes());
+        assert_eq!(bytes[8..], id.to_ne_bytes());
+    }
+
+    #[test]
+    fn descriptor_0_is_refused_because_it_would_mean_none() {
+        let stdin = std::io::stdin();
+        let (fd, order) = (stdin.as_fd(), CgroupOrder::SELF_ONLY);
+        assert!(IterLinkInfo::PidFd(fd).words().is_err());
+        assert!(IterLinkInfo::Cgroup { order, start: CgroupStart::Fd(fd) }.words().is_err());
+        let stderr = std::io::stderr();
+        assert_eq!(bytes(IterLinkInfo::PidFd(stderr.as_fd())), [0u32, 0, 2].as_bytes());
+    }
+}

@@ -30,6 +30,7 @@
 mod btf;
 mod caps;
 mod command;
+mod elem;
 mod error;
 mod fd;
 mod info;
@@ -41,14 +42,12 @@ mod prog;
 pub use btf::{BtfLoad, KernelBtf};
 pub use caps::{Caps, pidfd_open, raise_memlock};
 pub use command::{Command, Returned, bpf};
+pub use elem::{ElemFlags, MapDeleteElem, MapFreeze, MapLookupElem, MapUpdateElem};
 pub use error::{Error, Result};
 pub use fd::{BtfFd, IterFd, LinkFd, ProgFd, read_uninit};
 pub use info::{BtfInfo, IterInfo, LinkInfo, LinkType, MapInfo, ProgInfo};
 pub use link::{CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkUpdate};
-pub use map::{
-    ElemFlags, MapBtf, MapCreate, MapDeleteElem, MapFd, MapFlags, MapFreeze, MapLookupElem, MapType,
-    MapUpdateElem,
-};
+pub use map::{MapBtf, MapCreate, MapFd, MapFlags, MapType};
 pub use object::{Ids, ObjGet, ObjName, ObjPin, Object, ids, open_id};
 pub use prog::{
     AttachType, FuncInfo, LineInfo, Log, LogLevel, ProgBindMap, ProgBtf, ProgFlags, ProgLoad, ProgRun,

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int};
 use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -128,10 +128,9 @@ struct GetNextId<O> {
     kind: PhantomData<O>,
 }
 
-#[doc(hidden)]
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct NextIdAttr {
+struct NextIdAttr {
     start_id: u32,
     next_id: u32,
 }
@@ -161,10 +160,9 @@ struct GetFdById<O> {
     kind: PhantomData<O>,
 }
 
-#[doc(hidden)]
 #[repr(C)]
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct FdByIdAttr {
+struct FdByIdAttr {
     id: u32,
 }
 
@@ -259,14 +257,33 @@ unsafe impl Command for ObjGet<'_> {
     }
 }
 
-/// Gives the descriptor back if it is of the kind that the kernel names so in `/proc/self/fd`. `bpf(2)` itself has no
-/// way to ask: `BPF_OBJ_GET_INFO_BY_FD` answers for each kind, in another layout.
-pub(super) fn identify(fd: OwnedFd, anon_inode: &str) -> Result<OwnedFd> {
+/// Gives the descriptor back if it is what the kernel names so in `/proc/self/fd`. `bpf(2)` itself has no way to ask:
+/// `BPF_OBJ_GET_INFO_BY_FD` answers for each kind, in another layout.
+pub(super) fn identify(fd: OwnedFd, names: &[&str]) -> Result<OwnedFd> {
     const CALL: &str = "identify";
     let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let name = std::fs::read_link(&link).map_err(|e| Error::at(CALL, &link, &e))?;
-    if name.as_os_str() != anon_inode {
-        return Err(Error::misuse(CALL, format!("the descriptor is {}, not {anon_inode}", name.display())));
+    if !names.iter().any(|known| name.as_os_str() == *known) {
+        return Err(Error::misuse(CALL, format!("the descriptor is {}, not {}", name.display(), names[0])));
     }
     fd::above_stdio(fd).map_err(|e| Error::from_io(CALL, &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_and_cleaned() {
+        for (name, kept) in [
+            ("", ""),
+            ("task_file.1", "task_file.1"),
+            ("a b-c", "a_b_c"),
+            ("número", "n_mero"),
+            ("exactly15_bytes", "exactly15_bytes"),
+            ("more_than_15_bytes", "more_than_15_by"),
+        ] {
+            assert_eq!(ObjName::new(name).as_str(), kept);
+        }
+    }
 }

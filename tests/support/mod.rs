@@ -128,6 +128,8 @@ impl Drop for Bpffs {
 
 /// A process that sleeps under a command name of its own.
 pub struct Sleeper {
+    /// Its command name.
+    pub comm: String,
     child: Child,
     _dir: TempDir,
 }
@@ -146,7 +148,7 @@ impl Sleeper {
         let mut command = Command::new(path);
         command.arg("600").stdin(Stdio::null()).stdout(Stdio::null());
         prepare(&mut command);
-        let sleeper = Sleeper { child: command.spawn().expect("sleep starts"), _dir: dir };
+        let sleeper = Sleeper { comm: comm.into(), child: command.spawn().expect("sleep starts"), _dir: dir };
         eventually("the process sleeps", || {
             let stat = std::fs::read_to_string(format!("/proc/{}/stat", sleeper.pid())).unwrap();
             let maps =

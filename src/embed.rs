@@ -1,0 +1,36 @@
+//! How to embed kwalk: walks the tasks of one command name with a program of its own, in a binary that needs nothing at
+//! run time but a kernel.
+//!
+//!     embed COMM
+
+use std::error::Error;
+use std::io::{Write, stdout};
+use std::process::exit;
+
+use kwalk::asm::Reg::R7;
+use kwalk::btf::Btf;
+use kwalk::progs::{Target, Walk};
+use kwalk::{KernelBtf, Loaded, Parameters};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let comm = std::env::args().nth(1).ok_or("usage: embed COMM")?;
+    let kernel = KernelBtf::open()?;
+    let btf = Btf::new(kernel.bytes())?;
+
+    let mut walk = Walk::new(&btf, Target::by_name("task").ok_or("no target task")?)?;
+    let done = walk.asm.label();
+    let task = walk.trusted_object(R7, done)?;
+    walk.text_is(&task, "comm", comm.as_bytes(), done)?;
+    let row = [task.field("tgid"), task.field("pid"), task.field("real_parent.tgid"), task.text("comm")];
+    walk.printf("tgid=%d pid=%d ppid=%d %s\n", &row)?;
+    let program = walk.finish("embed", done)?;
+
+    let loaded = Loaded::load(&program)?;
+    let link = loaded.attach(&Parameters::None)?;
+    let mut tasks = link.iter()?;
+    while let chunk @ [_, ..] = tasks.next_chunk()? {
+        stdout().write_all(chunk)?;
+    }
+    // The kernel closes what is open faster than we could.
+    exit(0)
+}

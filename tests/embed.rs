@@ -1,0 +1,200 @@
+//! What embedding costs: the size, the dependencies, the system calls and the memory of a static binary that walks tasks
+//! through the library alone, against an empty one.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use support::{Need, Sleeper, eventually, test, unique};
+
+/// The crates that an embedder compiles, those that only run at build time included.
+const DEPENDENCIES: [&str; 14] = [
+    "bitflags",
+    "cfg-if",
+    "cfg_aliases",
+    "kwalk",
+    "kwalk-asm",
+    "kwalk-btf",
+    "kwalk-progs",
+    "libc",
+    "nix",
+    "proc-macro2",
+    "quote",
+    "syn",
+    "unicode-ident",
+    "zerocopy",
+];
+
+/// Three programs, built alike.
+struct Built {
+    /// Does nothing.
+    empty: PathBuf,
+    /// Sleeps.
+    idle: PathBuf,
+    /// The example.
+    embed: PathBuf,
+}
+
+static BUILT: LazyLock<Built> = LazyLock::new(|| {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("embed");
+    let (out, target) = (dir.join("empty"), host());
+    std::fs::create_dir_all(&out).unwrap();
+    let flags = ["-Ctarget-feature=+crt-static", "-Cstrip=symbols"];
+    let embed =
+        cargo(&["build", "--release", "--example", "embed", "--no-default-features", "--target", &target])
+            .arg("--target-dir")
+            .arg(&dir)
+            .env("RUSTFLAGS", flags.join(" "))
+            .status()
+            .unwrap();
+    assert!(embed.success());
+
+    let compile = |name: &str, source: &str| {
+        let path = out.join(name).with_extension("rs");
+        std::fs::write(&path, source).unwrap();
+        let compiled = Command::new("rustc")
+            .args(["--edition=2024", "-Copt-level=3", "-Clto=fat", "-Ccodegen-units=1", "-Cpanic=abort"])
+            .args(flags)
+            .args(["--target", &target, "--out-dir"])
+            .args([&out, &path])
+            .status()
+            .unwrap();
+        assert!(compiled.success());
+        out.join(name)
+    };
+    Built {
+        empty: compile("empty", "fn main() {}"),
+        idle: compile("idle", "fn main() { std::thread::sleep(std::time::Duration::from_secs(600)) }"),
+        embed: dir.join(&target).join("release/examples/embed"),
+    }
+});
+
+fn cargo(args: &[&str]) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.args(args).args(["--quiet", "--locked", "--manifest-path"]);
+    cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+    cargo
+}
+
+/// The target that binaries for this machine are built for.
+fn host() -> String {
+    let version = Command::new("rustc").arg("-vV").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().into()
+}
+
+fn size() {
+    let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+    let more = size(&BUILT.embed) - size(&BUILT.empty);
+    assert!(more <= 200_000, "{more} bytes more than an empty program");
+}
+
+fn is_static() {
+    let elf = std::fs::read(&BUILT.embed).unwrap();
+    let number =
+        |at: usize, len: usize| elf[at..at + len].iter().rev().fold(0, |n, byte| n << 8 | *byte as usize);
+    // Elf64_Ehdr: e_phoff, e_phentsize, e_phnum.
+    let (offset, entry, count) = (number(32, 8), number(54, 2), number(56, 2));
+    assert!(count > 0);
+    const PT_INTERP: usize = 3;
+    assert!((0..count).all(|nth| number(offset + nth * entry, 4) != PT_INTERP), "it names a dynamic loader");
+}
+
+fn dependencies() {
+    let tree = cargo(&[
+        "tree",
+        "--no-default-features",
+        "--edges=normal,build",
+        "--prefix=none",
+        "--format={lib}|{p}",
+    ])
+    .output()
+    .unwrap();
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let names: BTreeSet<_> = tree
+        .lines()
+        .filter_map(|line| line.split_once('|')?.1.split(' ').next())
+        .filter(|name| *name != "zerocopy-derive")
+        .collect();
+    assert_eq!(names, BTreeSet::from(DEPENDENCIES));
+}
+
+/// How often `command` enters the kernel.
+fn system_calls(command: &Path, argument: &str) -> usize {
+    let trace = support::dir();
+    let trace = trace.path().join("trace");
+    let status =
+        Command::new("strace").arg("-f").arg("-o").arg(&trace).arg(command).arg(argument).output().unwrap();
+    assert!(status.status.success());
+    std::fs::read_to_string(trace).unwrap().lines().filter(|line| line.contains('(')).count()
+}
+
+fn system_calls_are_few() {
+    let sleeper = Sleeper::named(&unique("kwc"));
+    let more = system_calls(&BUILT.embed, &sleeper.comm) - system_calls(&BUILT.empty, "");
+    assert!(more <= 12, "{more} system calls more than an empty program");
+}
+
+/// The most memory that `command` has had when it comes to sleep, in kB: of several runs the one in the middle, since
+/// how much of a file the kernel maps around a page varies.
+fn resident(command: &Path, argument: &str) -> u64 {
+    let name = command.file_name().unwrap().to_str().unwrap();
+    let mut runs = [(); 15].map(|()| {
+        // It comes to sleep when it wants to write, at the latest.
+        let (full, _reader) = UnixStream::pair().unwrap();
+        full.set_nonblocking(true).unwrap();
+        while (&full).write(&[0; 4096]).is_ok() {}
+        full.set_nonblocking(false).unwrap();
+        let mut child = Command::new(command).arg(argument).stdout(OwnedFd::from(full)).spawn().unwrap();
+        let proc = PathBuf::from(format!("/proc/{}", child.id()));
+        let asleep = format!("({name}) S ");
+        eventually("it sleeps", || std::fs::read_to_string(proc.join("stat")).unwrap().contains(&asleep));
+        let status = std::fs::read_to_string(proc.join("status")).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
+    });
+    runs.sort_unstable();
+    runs[runs.len() / 2]
+}
+
+fn memory() {
+    let sleeper = Sleeper::named(&unique("kwm"));
+    let idle = resident(&BUILT.idle, "");
+    let more = resident(&BUILT.embed, &sleeper.comm) - idle;
+    assert!(more <= 300, "{more} kB more than an idle program's {idle} kB");
+}
+
+fn walks_the_tasks() {
+    let comm = unique("kwe");
+    let sleepers = [Sleeper::named(&comm), Sleeper::named(&comm)];
+    let output = Command::new(&BUILT.embed).arg(&comm).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut rows: Vec<_> = std::str::from_utf8(&output.stdout).unwrap().lines().collect();
+    let parent = std::process::id();
+    let mut expected =
+        sleepers.each_ref().map(|sleeper| format!("tgid={0} pid={0} ppid={parent} {comm}", sleeper.pid()));
+    rows.sort_unstable();
+    expected.sort();
+    assert_eq!(rows, expected);
+}
+
+fn main() -> std::process::ExitCode {
+    const RUN: &[Need] = &[Need::Bpf];
+    const TRACE: &[Need] = &[Need::Bpf, Need::Tool("strace")];
+    support::main(vec![
+        test("it_walks_the_tasks", RUN, walks_the_tasks),
+        test("it_is_static", &[], is_static),
+        test("it_adds_at_most_200_kb", &[], size),
+        test("it_adds_at_most_300_kb_of_memory", RUN, memory),
+        test("it_adds_at_most_12_system_calls", TRACE, system_calls_are_few),
+        test("it_depends_on_these_crates_alone", &[], dependencies),
+    ])
+}
