@@ -28,12 +28,10 @@ pub enum Error {
         /// What the verifier said.
         log: String,
     },
-    /// A target can't be walked without being told more, such as a map or an order.
-    NeedsParameters {
-        /// The target.
+    /// A target can't be told what it was told, or can't be walked without being told more.
+    Parameters {
+        /// The target; [`Target::parameters`] is what it wants.
         target: &'static Target,
-        /// The kernel's refusal.
-        source: sys::Error,
     },
     /// This kernel's walks of tasks can't be told a process or a thread.
     NoParameters {
@@ -127,20 +125,12 @@ impl Error {
     /// What to do about it, where something is known to help.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Error::Sys(error) | Error::NeedsParameters { source: error, .. }
-                if error.errno() == libc::EPERM =>
-            {
-                return error.hint().map(String::from);
-            }
             Error::Sys(error) => return error.hint().map(String::from),
             Error::Program(error) => return program_hint(error),
-            Error::NeedsParameters { target, .. } => {
+            Error::Parameters { target } => {
                 return Some(match target.parameters.options() {
-                    "" => format!(
-                        "this kernel walks {} only with parameters that kwalk doesn't know",
-                        target.name
-                    ),
-                    options => format!("give {options}"),
+                    "" => format!("{} is always walked as a whole", target.name),
+                    options => format!("give it {options}"),
                 });
             }
             Error::NoParameters { .. } => "since Linux 6.1 they can; before, filter by command name",
@@ -200,8 +190,8 @@ impl fmt::Display for Error {
                 )?;
                 write!(f, " ({})", strerror(*errno))
             }
-            Error::NeedsParameters { target, .. } => {
-                write!(f, "target {}: it can't be walked without parameters", target.name)
+            Error::Parameters { target } => {
+                write!(f, "target {}: it can't be walked with these parameters", target.name)
             }
             Error::NoParameters { target } => {
                 write!(f, "target {target}: this kernel can't walk one process or thread alone")
@@ -245,7 +235,7 @@ fn strerror(errno: i32) -> io::Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Sys(error) | Error::NeedsParameters { source: error, .. } => Some(error),
+            Error::Sys(error) => Some(error),
             Error::Btf(error) => Some(error),
             Error::Program(error) => Some(error),
             Error::Open { source, .. } | Error::Pin { reason: PinError::Io(source), .. } => Some(source),

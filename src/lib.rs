@@ -11,7 +11,7 @@
 //! # fn main() -> Result<(), kwalk::Error> {
 //! let kernel = KernelBtf::open()?;
 //! let btf = Btf::new(kernel.bytes())?;
-//! let options = text::Options { comm: Some("sshd".parse()?) };
+//! let options = text::Options { comm: Some("sshd".parse()?), ..Default::default() };
 //! let program = text::by_name("stacks")?.write(&btf, &options)?;
 //! let link = Loaded::load(&program)?.attach(&Parameters::None)?;
 //! let mut iter = link.iter()?;

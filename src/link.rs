@@ -7,6 +7,8 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
+use kwalk_progs::{Target, target};
+
 use crate::pin::c_path;
 use crate::sys::{
     self, CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkFd, LinkInfo, LinkUpdate,
@@ -14,8 +16,8 @@ use crate::sys::{
 };
 use crate::{Error, Iter, Loaded, ProcessError};
 
-/// What a walk is told when its program is attached. Each kind belongs to some targets; the kernel refuses it
-/// (`EINVAL`) for others.
+/// What a walk is told when its program is attached. Each kind belongs to some targets ([`Target::parameters`]), and is
+/// refused for others.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Parameters<'a> {
     /// Nothing: all objects.
@@ -39,8 +41,22 @@ pub enum Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    /// Numbers that name nobody are refused here: the kernel only shows an empty walk.
-    fn check(&self) -> Result<(), Error> {
+    /// Some of what makes no sense is refused here, since the kernel does not: targets without parameters ignore them,
+    /// and a walk of a process that does not exist is empty.
+    fn check(&self, target: &'static Target) -> Result<(), Error> {
+        let takes = match self {
+            Parameters::None => {
+                !matches!(target.parameters, target::Parameters::Map | target::Parameters::Cgroup)
+            }
+            Parameters::Pid(_) | Parameters::Tid(_) | Parameters::PidFd(_) => {
+                target.parameters == target::Parameters::Task
+            }
+            Parameters::Map(_) => target.parameters == target::Parameters::Map,
+            Parameters::Cgroup { .. } => target.parameters == target::Parameters::Cgroup,
+        };
+        if !takes {
+            return Err(Error::Parameters { target });
+        }
         match *self {
             Parameters::Pid(pid) => match pidfd_open(pid) {
                 Ok(_) => Ok(()),
@@ -74,13 +90,10 @@ pub struct Link(LinkFd);
 
 impl Link {
     pub(crate) fn create(loaded: &Loaded, parameters: &Parameters<'_>) -> Result<Link, Error> {
-        parameters.check()?;
+        parameters.check(loaded.target())?;
         let task = matches!(parameters, Parameters::Pid(_) | Parameters::Tid(_) | Parameters::PidFd(_));
         let failed = |source: sys::Error| match source.errno() {
             libc::E2BIG if task => Error::NoParameters { target: loaded.target().name },
-            libc::EBADF | libc::EINVAL if matches!(parameters, Parameters::None) => {
-                Error::NeedsParameters { target: loaded.target(), source }
-            }
             _ => source.into(),
         };
         let info = match *parameters {

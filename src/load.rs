@@ -57,7 +57,8 @@ impl Loaded {
     ///
     /// # Errors
     ///
-    /// See [`Parameters`].
+    /// [`Error::Parameters`] where they are not for this target, [`Error::NoParameters`] where this kernel knows none,
+    /// [`Error::Process`] where they name nobody, [`Error::Sys`] where the kernel refuses.
     pub fn attach(&self, parameters: &Parameters<'_>) -> Result<Link, Error> {
         Link::create(self, parameters)
     }

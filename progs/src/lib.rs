@@ -8,7 +8,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else { return Ok(()) };
 //! let btf = kwalk_btf::Btf::new(&bytes)?;
-//! let options = kwalk_progs::text::Options { comm: Some("sshd".parse()?) };
+//! let options = kwalk_progs::text::Options { comm: Some("sshd".parse()?), ..Default::default() };
 //! let program = kwalk_progs::text::by_name("stacks")?.write(&btf, &options)?;
 //! assert_eq!(program.target.name, "task");
 //! # Ok(())

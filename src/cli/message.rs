@@ -45,7 +45,9 @@ impl Failure {
         use progs::Error::{Comm, NoComm, NoProgram};
         match self {
             Failure::Usage(_) => true,
-            Failure::Library(Error::Program(NoProgram { .. } | NoComm { .. } | Comm { .. })) => true,
+            Failure::Library(
+                Error::Program(NoProgram { .. } | NoComm { .. } | Comm { .. }) | Error::Parameters { .. },
+            ) => true,
             Failure::Library(_) | Failure::Output(_) => false,
         }
     }

@@ -117,8 +117,12 @@ fn usage(error: &clap::Error) -> ExitCode {
             Err(error) => Failure::output(error).report(),
         };
     }
-    let text = error.to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    eprintln!("kwalk: {}", text.trim_end());
+    for line in error.to_string().lines().filter(|line| !line.is_empty() && !line.starts_with("For more")) {
+        let (lead, rest) = [("error: ", "kwalk: "), ("  tip: ", "hint: "), ("Usage: ", "hint: usage: ")]
+            .into_iter()
+            .find_map(|(clap, ours)| Some((ours, line.strip_prefix(clap)?)))
+            .unwrap_or(("", line));
+        eprintln!("{lead}{rest}");
+    }
     ExitCode::from(2)
 }

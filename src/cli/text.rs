@@ -13,10 +13,9 @@ use super::Filter;
 use super::message::Failure;
 use crate::btf::Btf;
 use crate::print::Escape;
-use crate::progs::Program;
 use crate::text::{self, Comm, Options};
 use crate::{
-    Error, Iter, KernelBtf, Link, Loaded, Parameters, PinError, PinPath, Skeleton, pin_all, replace_all,
+    Error, Iter, KernelBtf, Loaded, Parameters, PinError, PinPath, Skeleton, pin_all, replace_all,
     unpin as remove,
 };
 
@@ -36,7 +35,7 @@ pub(super) fn cat(program: &OsStr, filter: &Filter) -> Result<ExitCode, Failure>
         return print(Iter::open(Path::new(program))?);
     }
     let program = program.to_string_lossy();
-    print(attach(&program, filter)?.iter()?)
+    print(load(&program, filter, false)?.attach(&filter.parameters())?.iter()?)
 }
 
 /// Copies a walk's output to stdout.
@@ -49,17 +48,15 @@ fn print(mut iter: Iter) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(program: &str, filter: &Filter) -> Result<Program, Failure> {
+/// Writes and loads a program, for one reader or for those of a pin.
+fn load(program: &str, filter: &Filter, pinned: bool) -> Result<Loaded, Failure> {
     let program = text::by_name(program).map_err(Error::from)?;
     let comm =
         filter.comm.as_ref().map(|comm| Comm::new(comm.as_bytes())).transpose().map_err(Error::from)?;
+    let pin = Options::default();
+    let options = Options { comm, readers: if pinned { pin.readers } else { 1 } };
     let kernel = KernelBtf::open()?;
-    Ok(program.write(&Btf::new(kernel.bytes())?, &Options { comm })?)
-}
-
-fn attach(program: &str, filter: &Filter) -> Result<Link, Failure> {
-    let program = write(program, filter)?;
-    Ok(Loaded::load(&program)?.attach(&filter.parameters())?)
+    Ok(Loaded::load(&program.write(&Btf::new(kernel.bytes())?, &options)?)?)
 }
 
 impl Filter {
@@ -74,11 +71,10 @@ impl Filter {
 
 pub(super) fn pin(program: &str, path: &Path, filter: &Filter, replace: bool) -> Result<ExitCode, Failure> {
     if replace {
-        let program = Loaded::load(&write(program, filter)?)?;
-        replace_all(&[(path, &program)])?;
+        replace_all(&[(path, &load(program, filter, true)?)])?;
     } else {
         let path = PinPath::new(path)?;
-        attach(program, filter)?.pin(&path)?;
+        load(program, filter, true)?.attach(&filter.parameters())?.pin(&path)?;
     }
     Ok(ExitCode::SUCCESS)
 }

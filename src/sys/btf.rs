@@ -140,8 +140,10 @@ impl fmt::Debug for KernelBtf {
 fn open(path: &Path) -> io::Result<Memory> {
     let file = File::open(path)?;
     let len = file.metadata()?.len();
-    if let Some(mapped) = map(&file, len) {
-        return Ok(mapped);
+    if path == Path::new(KernelBtf::PATH) {
+        if let Some(mapped) = map(&file, len) {
+            return Ok(mapped);
+        }
     }
     let mut bytes = Vec::with_capacity(len.min(KernelBtf::MAX_LEN) as usize);
     file.take(KernelBtf::MAX_LEN + 1).read_to_end(&mut bytes)?;
@@ -151,16 +153,16 @@ fn open(path: &Path) -> io::Result<Memory> {
     Ok(Memory::Read(bytes))
 }
 
-/// Maps a file of sysfs, where the kernel can do that.
+/// Maps the running kernel's BTF, if `file` is that and the kernel can do it.
 fn map(file: &File, len: u64) -> Option<Memory> {
     let len = usize::try_from(len).ok().filter(|&len| len != 0)?;
-    // Behind the path could be any file, even under /sys: by a bind mount, or in a chroot.
+    // In a container or chroot any file may lie at that path.
     if fstatfs(file).ok()?.filesystem_type() != SYSFS_MAGIC {
         return None;
     }
     // SAFETY: a new mapping, at an address of the kernel's choice, replaces none. That its memory can be lent out as
-    // `&[u8]` rests on this: what sysfs lets be mapped read-only and private is the kernel's BTF, part of its read-only
-    // data. Nobody writes it, and no truncation takes it away (SIGBUS), as it could with a file of a user.
+    // `&[u8]` rests on this: sysfs maps here the kernel's BTF, part of its read-only data. Nobody writes it, and no
+    // truncation takes it away (SIGBUS), as it could with a user's file, or with a device's memory elsewhere in sysfs.
     let start =
         unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_READ, libc::MAP_PRIVATE, file.as_raw_fd(), 0) };
     let start = if start == libc::MAP_FAILED { None } else { NonNull::new(start) };

@@ -72,17 +72,15 @@ impl Returned for OwnedFd {
 ///
 /// What the kernel refused and why, or inputs that don't fit together (as `EINVAL`, with the detail in words).
 pub fn bpf<C: Command>(mut command: C) -> Result<C::Output> {
-    const ATTEMPTS: u32 = 5;
-
-    let mut attr = command.attr()?;
-    let mut attempts = ATTEMPTS;
+    // A caller with a busy timer should see the error at some point.
+    let mut again = if C::AGAIN_ON_SIGNAL { 5 } else { 0 };
     let mut may_raise = C::CHARGES_MEMLOCK;
+    let mut attr = command.attr()?;
     let value = loop {
-        attempts -= 1;
         match call::<C>(&mut attr) {
-            Err(libc::EAGAIN) if C::AGAIN_ON_SIGNAL && attempts > 0 => {}
+            Err(libc::EAGAIN) if again > 0 => again -= 1,
             Err(libc::EPERM) if may_raise && may_load() && raise_memlock().unwrap_or(false) => {
-                may_raise = false
+                may_raise = false;
             }
             Err(errno) => return Err(Error::new(C::NAME, errno)),
             Ok(value) => break value,
@@ -99,7 +97,7 @@ fn may_load() -> bool {
 }
 
 fn call<C: Command>(attr: &mut C::Attr) -> std::result::Result<RawFd, i32> {
-    let size = size_of::<C::Attr>() as u32;
+    let size = size_of::<C::Attr>();
     // SAFETY: the attribute is `size` bytes, initialized (IntoBytes), ours to be written, and valid whatever is written
     // (FromBytes). The addresses in it are good for what this command does with them, as `Command` promises.
     let value = unsafe { libc::syscall(libc::SYS_bpf, C::CMD as c_long, &raw mut *attr, size) };

@@ -1,12 +1,12 @@
 //! The file descriptors of kernel objects, and reading from one.
 
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
-
-use super::{Error, Result, object};
 
 macro_rules! fd_types {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -38,15 +38,6 @@ macro_rules! fd_types {
                 fd.0
             }
         }
-
-        impl TryFrom<OwnedFd> for $name {
-            type Error = Error;
-
-            /// Takes the descriptor for what it is by `/proc/self/fd`; an [`Error`] (`EINVAL`) if it is something else.
-            fn try_from(fd: OwnedFd) -> Result<$name> {
-                object::identify(fd, $name::ANON_INODE).map($name)
-            }
-        }
     )*};
 }
 
@@ -61,17 +52,15 @@ fd_types! {
     BtfFd;
 }
 
-impl ProgFd {
-    const ANON_INODE: &[&str] = &["anon_inode:bpf-prog"];
-}
-
-impl LinkFd {
-    /// As `BPF_LINK_CREATE` names it, and as all others do.
-    const ANON_INODE: &[&str] = &["anon_inode:bpf_link", "anon_inode:bpf-link"];
-}
-
 impl IterFd {
-    const ANON_INODE: &[&str] = &["anon_inode:bpf_iter"];
+    /// Starts a walk of a pinned iterator: opens the file. Needs the right to read it, and no capability.
+    ///
+    /// # Errors
+    ///
+    /// Those of open(2); `EIO`: pinned, but not an iterator.
+    pub fn open(path: &Path) -> io::Result<IterFd> {
+        above_stdio(File::open(path)?.into()).map(IterFd)
+    }
 
     /// One `read(2)`: the bytes read, at most about 32 KiB; 0 is the end of the walk.
     ///
@@ -83,10 +72,6 @@ impl IterFd {
     pub fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         Ok(nix::unistd::read(&self.0, buf)?)
     }
-}
-
-impl BtfFd {
-    const ANON_INODE: &[&str] = &["anon_inode:btf"];
 }
 
 /// One `read(2)` into memory that need not be zeroed first: the bytes read, which begin at `buf`'s own start. For

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::command::layout;
-use super::{BtfFd, Command, Error, MapInfo, ObjName, Result, info, object};
+use super::{BtfFd, Command, MapInfo, ObjName, Result, info};
 
 /// A value of `enum bpf_map_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,8 +83,6 @@ pub struct MapFd {
 }
 
 impl MapFd {
-    const ANON_INODE: &[&str] = &["anon_inode:bpf-map"];
-
     /// Wraps a descriptor which the kernel says is a map's.
     pub(super) fn known(fd: OwnedFd) -> Result<MapFd> {
         let info = info::map(fd.as_fd())?;
@@ -127,15 +125,6 @@ impl AsRawFd for MapFd {
 impl From<MapFd> for OwnedFd {
     fn from(map: MapFd) -> OwnedFd {
         map.fd
-    }
-}
-
-impl TryFrom<OwnedFd> for MapFd {
-    type Error = Error;
-
-    /// Takes the descriptor for what it is by `/proc/self/fd`; an [`Error`] (`EINVAL`) if it is something else.
-    fn try_from(fd: OwnedFd) -> Result<MapFd> {
-        object::identify(fd, MapFd::ANON_INODE).and_then(MapFd::known)
     }
 }
 

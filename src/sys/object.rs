@@ -46,13 +46,16 @@ impl fmt::Display for ObjName {
     }
 }
 
-/// A kind of object that has ids: [`ProgFd`], [`MapFd`], [`LinkFd`] or [`BtfFd`]. See [`ids`] and [`open_id`].
-pub trait Object: sealed::Kind {}
+/// A kind of object: [`ProgFd`], [`MapFd`], [`LinkFd`] or [`BtfFd`]. See [`ids`] and [`open_id`].
+///
+/// A descriptor that came from elsewhere becomes one by `try_from`, which looks into `/proc/self/fd` what it is, and
+/// refuses (`EINVAL`) what is something else.
+pub trait Object: sealed::Kind + TryFrom<OwnedFd, Error = Error> {}
 
 pub(super) mod sealed {
     use super::{OwnedFd, Result, c_int};
 
-    /// The commands of a kind of object.
+    /// What differs between the kinds of objects.
     pub trait Kind: Sized {
         const NEXT_ID: (c_int, &'static str);
         const FD_BY_ID: (c_int, &'static str);
@@ -63,7 +66,10 @@ pub(super) mod sealed {
 }
 
 macro_rules! kinds {
-    ($($type:ident: $next_id:literal $next_name:literal, $fd_by_id:literal $fd_name:literal, $adopt:expr;)*) => {$(
+    ($(
+        $type:ident = $($proc_name:literal)|+, by $adopt:expr;
+        $next_id:literal $next_name:literal, $fd_by_id:literal $fd_name:literal;
+    )*) => {$(
         impl Object for $type {}
 
         impl sealed::Kind for $type {
@@ -74,14 +80,27 @@ macro_rules! kinds {
                 $adopt(fd)
             }
         }
+
+        impl TryFrom<OwnedFd> for $type {
+            type Error = Error;
+
+            fn try_from(fd: OwnedFd) -> Result<$type> {
+                identify(fd, &[$($proc_name),+]).and_then($adopt)
+            }
+        }
     )*};
 }
 
 kinds! {
-    ProgFd: 11 "BPF_PROG_GET_NEXT_ID", 13 "BPF_PROG_GET_FD_BY_ID", |fd| Ok(ProgFd::known(fd));
-    MapFd: 12 "BPF_MAP_GET_NEXT_ID", 14 "BPF_MAP_GET_FD_BY_ID", MapFd::known;
-    BtfFd: 23 "BPF_BTF_GET_NEXT_ID", 19 "BPF_BTF_GET_FD_BY_ID", |fd| Ok(BtfFd::known(fd));
-    LinkFd: 31 "BPF_LINK_GET_NEXT_ID", 30 "BPF_LINK_GET_FD_BY_ID", |fd| Ok(LinkFd::known(fd));
+    ProgFd = "anon_inode:bpf-prog", by |fd| Ok(ProgFd::known(fd));
+    11 "BPF_PROG_GET_NEXT_ID", 13 "BPF_PROG_GET_FD_BY_ID";
+    MapFd = "anon_inode:bpf-map", by MapFd::known;
+    12 "BPF_MAP_GET_NEXT_ID", 14 "BPF_MAP_GET_FD_BY_ID";
+    BtfFd = "anon_inode:btf", by |fd| Ok(BtfFd::known(fd));
+    23 "BPF_BTF_GET_NEXT_ID", 19 "BPF_BTF_GET_FD_BY_ID";
+    // BPF_LINK_CREATE uses the second name, all that opens a link again the first.
+    LinkFd = "anon_inode:bpf-link" | "anon_inode:bpf_link", by |fd| Ok(LinkFd::known(fd));
+    31 "BPF_LINK_GET_NEXT_ID", 30 "BPF_LINK_GET_FD_BY_ID";
 }
 
 /// The ids of all objects of a kind, in ascending order: `ids::<LinkFd>()`. Needs `CAP_SYS_ADMIN`.
@@ -259,7 +278,7 @@ unsafe impl Command for ObjGet<'_> {
 
 /// Gives the descriptor back if it is what the kernel names so in `/proc/self/fd`. `bpf(2)` itself has no way to ask:
 /// `BPF_OBJ_GET_INFO_BY_FD` answers for each kind, in another layout.
-pub(super) fn identify(fd: OwnedFd, names: &[&str]) -> Result<OwnedFd> {
+fn identify(fd: OwnedFd, names: &[&str]) -> Result<OwnedFd> {
     const CALL: &str = "identify";
     let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let name = std::fs::read_link(&link).map_err(|e| Error::at(CALL, &link, &e))?;

@@ -10,7 +10,7 @@ use crate::walk::{Value, Walk};
 
 pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(), Error> {
     let end = w.asm.label();
-    let sessions = Sessions::new(w, 8);
+    let sessions = Sessions::new(w, options, 8);
     let task = w.object(R7, end)?;
     let file = w.argument(R8, "file")?;
     let file = w.non_null(file, end);

@@ -19,8 +19,6 @@ use crate::program::Program;
 use crate::target::Target;
 use crate::walk::{Ptr, Walk};
 
-pub use session::SESSIONS;
-
 /// A program that prints text.
 #[derive(Debug)]
 pub struct TextProgram {
@@ -76,10 +74,21 @@ pub const PROGRAMS: &[TextProgram] = &[
 ];
 
 /// What a text program can be told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Show only what belongs to tasks of this command name; compared in the kernel.
     pub comm: Option<Comm>,
+    /// How many readers at once the totals are kept for. With more of them interleaved, or somewhat fewer on machines
+    /// with many CPUs, each of which holds some memory back, totals are too small. Each costs the kernel some 100
+    /// bytes, and some 600 for stacks, for as long as the program lives.
+    pub readers: u32,
+}
+
+impl Default for Options {
+    /// No filter, and as many readers as a pinned program may have.
+    fn default() -> Options {
+        Options { comm: None, readers: 4096 }
+    }
 }
 
 /// The program called `name`.

@@ -3,13 +3,10 @@
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Helper, Label, Slot, u64_at};
 
+use super::Options;
 use crate::error::Error;
 use crate::program::{Map, MapKind};
 use crate::walk::{StackSlot, Walk};
-
-/// For how many reading sessions at once the totals of a program are kept. With more readers interleaved than that,
-/// or somewhat fewer on machines with many CPUs, which each hold some entries of the map back, totals are too small.
-pub const SESSIONS: u32 = 4096;
 
 /// Memory for each session, of which the first 8 bytes are a count.
 pub(super) struct Sessions {
@@ -27,14 +24,14 @@ enum Zeros {
 }
 
 impl Sessions {
-    /// Asks for `size` bytes for each session.
-    pub(super) fn new(w: &mut Walk<'_>, size: u32) -> Sessions {
+    /// Asks for `size` bytes for each session, for as many as there are to be readers at once.
+    pub(super) fn new(w: &mut Walk<'_>, options: &Options, size: u32) -> Sessions {
         let map = w.map(Map {
             name: "sessions",
             kind: MapKind::LruHash,
             key_size: 8,
             value_size: size,
-            max_entries: SESSIONS,
+            max_entries: options.readers.max(1),
         });
         let key = w.stack_slot();
         let zeros = if size == 8 {

@@ -17,7 +17,7 @@ const FRAMES: i32 = 16;
 
 pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(), Error> {
     let (end, frames, frames_done) = (w.asm.label(), w.asm.label(), w.asm.label());
-    let sessions = Sessions::new(w, (FRAMES + 8 * DEPTH) as u32);
+    let sessions = Sessions::new(w, options, (FRAMES + 8 * DEPTH) as u32);
     let memory = R8;
     let task = w.trusted_object(R7, end)?;
     options.filter(w, &task, done)?;
