@@ -87,8 +87,8 @@ pub enum Error {
     Read {
         /// How many bytes of output it gave before.
         bytes: u64,
-        /// The kernel's error number.
-        errno: i32,
+        /// Why.
+        source: io::Error,
     },
 }
 
@@ -125,7 +125,7 @@ impl Error {
     /// What to do about it, where something is known to help.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Error::Sys(error) => return error.hint().map(String::from),
+            Error::Sys(error) => return error.hint(),
             Error::Program(error) => return program_hint(error),
             Error::Parameters { target } => {
                 return Some(match target.parameters.options() {
@@ -150,7 +150,7 @@ impl Error {
             Error::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "a pin is root's alone until its mode is changed, and the directories above it must let you through"
             }
-            Error::Read { errno: libc::E2BIG, .. } => {
+            Error::Read { source, .. } if source.raw_os_error() == Some(libc::E2BIG) => {
                 "one object's output is larger than the kernel's buffer of 32 KiB"
             }
             _ => return None,
@@ -221,8 +221,8 @@ impl fmt::Display for Error {
             Error::OtherTarget { path, pinned, program } => {
                 write!(f, "{}: the iterator pinned there walks {pinned}, not {program}", path.display())
             }
-            Error::Read { bytes, errno } => {
-                write!(f, "read: the walk broke off after {bytes} bytes of output: {}", strerror(*errno))
+            Error::Read { bytes, source } => {
+                write!(f, "read: the walk broke off after {bytes} bytes of output: {source}")
             }
         }
     }
@@ -238,7 +238,9 @@ impl std::error::Error for Error {
             Error::Sys(error) => Some(error),
             Error::Btf(error) => Some(error),
             Error::Program(error) => Some(error),
-            Error::Open { source, .. } | Error::Pin { reason: PinError::Io(source), .. } => Some(source),
+            Error::Open { source, .. }
+            | Error::Read { source, .. }
+            | Error::Pin { reason: PinError::Io(source), .. } => Some(source),
             _ => None,
         }
     }

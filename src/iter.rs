@@ -1,11 +1,9 @@
 //! A walk in progress.
 
-use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::unistd::read;
+use nix::sys::statfs::{BPF_FS_MAGIC, fstatfs};
 
 use crate::Error;
 use crate::sys::IterFd;
@@ -17,24 +15,27 @@ const BUFFER: usize = 32 << 10;
 /// A walk in progress: gives what the program writes, object by object.
 #[derive(Debug)]
 pub struct Iter {
-    fd: OwnedFd,
+    fd: IterFd,
     buffer: Vec<u8>,
     bytes: u64,
 }
 
 impl Iter {
-    pub(crate) fn new(fd: impl Into<OwnedFd>) -> Iter {
-        Iter { fd: fd.into(), buffer: vec![0; BUFFER], bytes: 0 }
+    pub(crate) fn new(fd: IterFd) -> Iter {
+        Iter { fd, buffer: vec![0; BUFFER], bytes: 0 }
     }
 
     /// Starts a walk of the iterator that is pinned at `path`, which takes no more than the right to read that file.
     ///
     /// # Errors
     ///
-    /// [`Error::Open`] where it can't be opened, be it for want of a right, or because it is no iterator.
+    /// [`Error::Open`] where it can't be opened, [`Error::NotAnIterator`] where it is some other file.
     pub fn open(path: &Path) -> Result<Iter, Error> {
-        let file = File::open(path).map_err(|source| Error::Open { path: path.into(), source })?;
-        Ok(Iter::new(file))
+        let fd = IterFd::open(path).map_err(|source| Error::Open { path: path.into(), source })?;
+        match fstatfs(&fd) {
+            Ok(stat) if stat.filesystem_type() == BPF_FS_MAGIC => Ok(Iter::new(fd)),
+            _ => Err(Error::NotAnIterator { path: path.into() }),
+        }
     }
 
     /// The next bytes of the output, some 32 KiB at most; none at the end. The kernel alone can say that this is the
@@ -45,22 +46,15 @@ impl Iter {
     /// [`Error::Read`], with how far the walk came.
     pub fn next_chunk(&mut self) -> Result<&[u8], Error> {
         loop {
-            match read(&self.fd, &mut self.buffer) {
+            match self.fd.read(&mut self.buffer) {
                 Ok(len) => {
                     self.bytes += len as u64;
                     return Ok(&self.buffer[..len]);
                 }
                 // A signal came in between, or 1,000,000 objects passed without output: the walk goes on where it was.
-                Err(Errno::EINTR | Errno::EAGAIN) => {}
-                Err(errno) => return Err(Error::Read { bytes: self.bytes, errno: errno as i32 }),
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+                Err(source) => return Err(Error::Read { bytes: self.bytes, source }),
             }
         }
-    }
-}
-
-impl From<IterFd> for Iter {
-    /// Reads a walk that was started by hand.
-    fn from(fd: IterFd) -> Iter {
-        Iter::new(fd)
     }
 }

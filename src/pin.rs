@@ -106,7 +106,7 @@ pub fn pin_all(PinPath(dir): &PinPath, links: &[(&str, &Link)]) -> Result<(), Er
         };
         Error::Pin { path: path.into(), reason }
     };
-    DirBuilder::new().mode(0).create(dir).map_err(|error| failed(dir, error))?;
+    DirBuilder::new().mode(0o000).create(dir).map_err(|error| failed(dir, error))?;
     let pinned = links
         .iter()
         .try_for_each(|(name, link)| {

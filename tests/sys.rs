@@ -5,7 +5,6 @@ mod support;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::Read;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -133,10 +132,10 @@ fn stamps(link: &LinkFd) -> usize {
     let iter = bpf(IterCreate { link }).unwrap();
     let mut output = Vec::new();
     loop {
-        let mut buf = [MaybeUninit::uninit(); 4096];
-        match read_uninit(iter.as_fd(), &mut buf).unwrap() {
-            [] => break,
-            bytes => output.extend_from_slice(bytes),
+        let mut buf = [0; 4096];
+        match iter.read(&mut buf).unwrap() {
+            0 => break,
+            len => output.extend_from_slice(&buf[..len]),
         }
     }
     let stamp = i64::from(STAMP).to_ne_bytes();

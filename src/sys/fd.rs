@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
@@ -71,23 +70,6 @@ impl IterFd {
     /// a cgroup walk that would need a second call.
     pub fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         Ok(nix::unistd::read(&self.0, buf)?)
-    }
-}
-
-/// One `read(2)` into memory that need not be zeroed first: the bytes read, which begin at `buf`'s own start. For
-/// any descriptor: an [`IterFd`], or the file of a pinned iterator.
-///
-/// # Errors
-///
-/// See [`IterFd::read`].
-pub fn read_uninit<'b>(fd: BorrowedFd<'_>, buf: &'b mut [MaybeUninit<u8>]) -> io::Result<&'b mut [u8]> {
-    // SAFETY: the memory is ours to be written for `buf.len()` bytes; the kernel reads none of it.
-    let read = unsafe { libc::read(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len()) };
-    match usize::try_from(read) {
-        // SAFETY: the kernel has written, so initialized, the first `len` bytes (never more than asked for), and
-        // `buf` stays borrowed for as long as the result lives.
-        Ok(len) => Ok(unsafe { std::slice::from_raw_parts_mut(buf[..len].as_mut_ptr().cast(), len) }),
-        Err(_) => Err(io::Error::last_os_error()),
     }
 }
 

@@ -44,7 +44,7 @@ pub use caps::{Caps, pidfd_open, raise_memlock};
 pub use command::{Command, Returned, bpf};
 pub use elem::{ElemFlags, MapDeleteElem, MapFreeze, MapLookupElem, MapUpdateElem};
 pub use error::{Error, Result};
-pub use fd::{BtfFd, IterFd, LinkFd, ProgFd, read_uninit};
+pub use fd::{BtfFd, IterFd, LinkFd, ProgFd};
 pub use info::{BtfInfo, IterInfo, LinkInfo, LinkType, MapInfo, ProgInfo};
 pub use link::{CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkUpdate};
 pub use map::{MapBtf, MapCreate, MapFd, MapFlags, MapType};
