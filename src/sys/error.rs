@@ -175,8 +175,12 @@ const HINTS: &[Row] = &[
 
 /// Which of the capabilities this thread lacks; or, if none, what else denies permission.
 fn need(caps: Caps) -> String {
-    let missing = Caps::effective().map_or(caps, |effective| caps.missing_from(effective));
-    if missing.is_empty() {
+    // Who lacks the one for a program's maps would be told next of the one for the program.
+    let load = Caps::BPF | Caps::PERFMON;
+    let told = if caps.intersects(load) { load } else { caps };
+    let lacking = |caps: Caps| Caps::effective().map_or(caps, |effective| caps.missing_from(effective));
+    let missing = lacking(told);
+    if lacking(caps).is_empty() {
         return "the capabilities are there: a locked-memory limit (ulimit -l; kernels before 5.11), a user namespace, \
                 seccomp, lockdown or another security module denies it"
             .into();
