@@ -16,12 +16,14 @@
 //! ```
 
 mod error;
+mod operand;
 mod program;
 pub mod target;
 pub mod text;
 mod walk;
 
 pub use error::{CommError, Error};
+pub use operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
 pub use program::{LICENSE, Map, MapKind, Program};
 pub use target::Target;
-pub use walk::{CTX, Ptr, SEQ, StackSlot, Trusted, Unchecked, Untrusted, Value, Walk};
+pub use walk::{CTX, SEQ, Walk};

@@ -6,7 +6,8 @@ use kwalk_asm::{Label, u64_at};
 use super::Options;
 use super::session::{Sessions, count};
 use crate::error::Error;
-use crate::walk::{Value, Walk};
+use crate::operand::Value;
+use crate::walk::Walk;
 
 pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(), Error> {
     let end = w.asm.label();

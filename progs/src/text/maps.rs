@@ -5,7 +5,8 @@ use kwalk_asm::Reg::*;
 
 use super::Options;
 use crate::error::Error;
-use crate::walk::{Value, Walk};
+use crate::operand::Value;
+use crate::walk::Walk;
 
 /// Counts a map's elements; since Linux 6.6.
 const ELEM_COUNT: &str = "bpf_map_sum_elem_count";

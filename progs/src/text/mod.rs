@@ -15,9 +15,10 @@ use kwalk_asm::Label;
 use kwalk_btf::Btf;
 
 use crate::error::{CommError, Error};
+use crate::operand::Ptr;
 use crate::program::Program;
 use crate::target::Target;
-use crate::walk::{Ptr, Walk};
+use crate::walk::Walk;
 
 /// A program that prints text.
 #[derive(Debug)]

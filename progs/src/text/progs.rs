@@ -5,7 +5,8 @@ use kwalk_asm::{Label, u32_at, u64_at};
 
 use super::Options;
 use crate::error::Error;
-use crate::walk::{Ptr, StackSlot, Value, Walk};
+use crate::operand::{Ptr, StackSlot, Value};
+use crate::walk::Walk;
 
 pub(super) fn emit(w: &mut Walk<'_>, _: &Options, done: Label) -> Result<(), Error> {
     let name = w.stack_slot();

@@ -5,8 +5,9 @@ use kwalk_asm::{Helper, Label, Slot, u64_at};
 
 use super::Options;
 use crate::error::Error;
+use crate::operand::StackSlot;
 use crate::program::{Map, MapKind};
-use crate::walk::{StackSlot, Walk};
+use crate::walk::Walk;
 
 /// Memory for each session, of which the first 8 bytes are a count.
 pub(super) struct Sessions {
