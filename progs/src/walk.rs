@@ -50,8 +50,7 @@ impl<'a> Walk<'a> {
         let mut walk =
             Walk { asm: Assembler::new(), btf, target, context, attach, maps: Vec::new(), stack: 0 };
         walk.asm.mov(CTX, R1);
-        let path = walk.path(context, "meta.seq")?;
-        walk.load_path(SEQ, CTX, &path)?;
+        walk.load_path(SEQ, CTX, context, "meta.seq")?;
         Ok(walk)
     }
 
@@ -87,8 +86,7 @@ impl<'a> Walk<'a> {
         if self.target.end == End::Stale {
             // Past the last object the position is ahead of the count of those shown; for an object they are equal.
             self.load(R1, ptr.field("pos"))?;
-            let path = self.path(self.context, "meta.seq_num")?;
-            self.load_path(R2, CTX, &path)?;
+            self.load_path(R2, CTX, self.context, "meta.seq_num")?;
             self.asm.jump_if(R1.ne(R2), end);
         }
         Ok(ptr)
@@ -150,7 +148,7 @@ impl<'a> Walk<'a> {
         if !matches!(ty.kind(), Kind::Struct | Kind::Union) {
             return Err(Error::Field { path: path.into(), needs: "a pointer to a struct" });
         }
-        self.load_path(reg, base, &steps)?;
+        self.load_path(reg, base, root, path)?;
         Ok(Unchecked { reg, pointee, trust: PhantomData })
     }
 
@@ -182,10 +180,7 @@ impl<'a> Walk<'a> {
                 self.asm.load(reg, u64_at(slot.address()));
                 Ok(())
             }
-            Value::Field { base, pointee, path } => {
-                let path = self.path(pointee, path)?;
-                self.load_path(reg, base, &path)
-            }
+            Value::Field { base, pointee, path } => self.load_path(reg, base, pointee, path),
             Value::Address { base, pointee, path } => {
                 let path = self.path(pointee, path)?;
                 self.address_of(reg, base, &path);
@@ -200,13 +195,14 @@ impl<'a> Walk<'a> {
 
     /// Pointers on the way need no check: the verifier makes a read through them give 0 where it faults.
     #[track_caller]
-    fn load_path(&mut self, reg: Reg, base: Reg, path: &Path) -> Result<(), Error> {
+    fn load_path(&mut self, reg: Reg, base: Reg, root: TypeId, path: &str) -> Result<(), Error> {
+        let steps = self.path(root, path)?;
         let mut base = base;
-        for hop in &path.hops {
+        for hop in &steps.hops {
             self.asm.load(reg, u64_at(base + hop.offset as i32));
             base = reg;
         }
-        let field = &path.field;
+        let field = &steps.field;
         let at = base + field.offset as i32;
         let signed = matches!(field.class, Class::Int { signed: true } | Class::Enum { signed: true });
         let loadable = field.bits.is_none()
@@ -226,10 +222,7 @@ impl<'a> Walk<'a> {
             4 if loadable => self.asm.load(reg, u32_at(at)),
             8 if loadable => self.asm.load(reg, u64_at(at)),
             _ => {
-                return Err(Error::Field {
-                    path: format!("{path:?}"),
-                    needs: "a number of 1, 2, 4 or 8 bytes",
-                });
+                return Err(Error::Field { path: path.into(), needs: "a number of 1, 2, 4 or 8 bytes" });
             }
         }
         Ok(())
@@ -271,8 +264,7 @@ impl<'a> Walk<'a> {
     /// [`Error::Btf`] where the kernel's `bpf_iter_meta` has no such field.
     #[track_caller]
     pub fn session_id(&mut self, slot: StackSlot) -> Result<(), Error> {
-        let path = self.path(self.context, "meta.session_id")?;
-        self.load_path(R1, CTX, &path)?;
+        self.load_path(R1, CTX, self.context, "meta.session_id")?;
         self.asm.store(u64_at(slot.address()), R1);
         Ok(())
     }
@@ -302,8 +294,7 @@ impl<'a> Walk<'a> {
     pub fn header(&mut self, header: &str) -> Result<(), Error> {
         let begun = self.asm.label();
         for field in ["meta.seq.count", "meta.seq.file.f_pos"] {
-            let path = self.path(self.context, field)?;
-            self.load_path(R1, CTX, &path)?;
+            self.load_path(R1, CTX, self.context, field)?;
             self.asm.jump_if(R1.ne(0), begun);
         }
         self.write(header.as_bytes());
