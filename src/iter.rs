@@ -1,9 +1,9 @@
 //! A walk in progress.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use nix::sys::statfs::{BPF_FS_MAGIC, fstatfs};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use crate::Error;
 use crate::sys::IterFd;
@@ -31,10 +31,16 @@ impl Iter {
     ///
     /// [`Error::Open`] where it can't be opened, [`Error::NotAnIterator`] where it is some other file.
     pub fn open(path: &Path) -> Result<Iter, Error> {
-        let fd = IterFd::open(path).map_err(|source| Error::Open { path: path.into(), source })?;
-        match fstatfs(&fd) {
-            Ok(stat) if stat.filesystem_type() == BPF_FS_MAGIC => Ok(Iter::new(fd)),
-            _ => Err(Error::NotAnIterator { path: path.into() }),
+        let failed = |source: io::Error| Error::Open { path: path.into(), source };
+        let other = || Error::NotAnIterator { path: path.into() };
+        // Before it is opened, which can be more than looking.
+        if statfs(path).map_err(|errno| failed(errno.into()))?.filesystem_type() != BPF_FS_MAGIC {
+            return Err(other());
+        }
+        match IterFd::open(path) {
+            Ok(fd) => Ok(Iter::new(fd)),
+            Err(source) if source.raw_os_error() == Some(libc::EIO) => Err(other()),
+            Err(source) => Err(failed(source)),
         }
     }
 

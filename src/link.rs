@@ -116,10 +116,14 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// [`Error::Sys`] where there is none, or something else; [`Error::NotAnIterator`] for a link of another kind.
+    /// [`Error::Open`] where it can't be opened, [`Error::NotAnIterator`] where it is something else.
     pub fn open(path: &Path) -> Result<Link, Error> {
-        let fd = bpf(ObjGet { path: &c_path(path)? })?;
-        let link = Link(LinkFd::try_from(fd)?);
+        let fd = bpf(ObjGet { path: &c_path(path)? }).map_err(|error| Error::Open {
+            path: path.into(),
+            source: std::io::Error::from_raw_os_error(error.errno()),
+        })?;
+        let Ok(fd) = LinkFd::try_from(fd) else { return Err(Error::NotAnIterator { path: path.into() }) };
+        let link = Link(fd);
         match link.info()?.iter {
             Some(_) => Ok(link),
             None => Err(Error::NotAnIterator { path: path.into() }),

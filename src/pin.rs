@@ -26,8 +26,12 @@ impl PinPath {
     pub fn new(path: &Path) -> Result<PinPath, Error> {
         let failed = |reason| Error::Pin { path: path.into(), reason };
         let name = path.file_name().ok_or_else(|| failed(PinError::NoName))?;
-        in_bpffs(path).map_err(failed)?;
-        if path.symlink_metadata().is_ok() {
+        let exists = path.symlink_metadata().is_ok();
+        // Of a mount point, the directory above is in another file system.
+        if !(exists && is_bpffs(path).unwrap_or(false)) {
+            in_bpffs(path).map_err(failed)?;
+        }
+        if exists {
             return Err(failed(PinError::Exists));
         }
         // bpffs_lookup: the kernel keeps names with a dot for itself.
@@ -44,11 +48,15 @@ fn in_bpffs(path: &Path) -> Result<(), PinError> {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    match statfs(parent) {
-        Ok(stat) if stat.filesystem_type() == BPF_FS_MAGIC => Ok(()),
-        Ok(_) => Err(PinError::NotBpffs),
+    match is_bpffs(parent) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(PinError::NotBpffs),
         Err(errno) => Err(PinError::Io(errno.into())),
     }
+}
+
+fn is_bpffs(path: &Path) -> nix::Result<bool> {
+    Ok(statfs(path)?.filesystem_type() == BPF_FS_MAGIC)
 }
 
 /// The path as the kernel takes it.
@@ -81,10 +89,11 @@ impl Link {
 /// that is left alone.
 pub fn unpin(path: &Path) -> Result<(), Error> {
     let failed = |reason| Error::Pin { path: path.into(), reason };
-    in_bpffs(path).map_err(failed)?;
-    if path.symlink_metadata().map_err(|error| failed(PinError::Io(error)))?.is_dir() {
+    let is_dir = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+    if is_dir && is_bpffs(path).unwrap_or(false) {
         return Err(failed(PinError::Directory));
     }
+    in_bpffs(path).map_err(failed)?;
     Link::open(path)?;
     fs::remove_file(path).map_err(|error| failed(PinError::Io(error)))
 }
@@ -106,6 +115,12 @@ pub fn pin_all(PinPath(dir): &PinPath, links: &[(&str, &Link)]) -> Result<(), Er
         };
         Error::Pin { path: path.into(), reason }
     };
+    // A name with a slash would lead out of the directory, and what is undone could be somebody else's.
+    if let Some((name, _)) =
+        links.iter().find(|(name, _)| matches!(*name, "" | "." | "..") || name.contains('/'))
+    {
+        return Err(Error::Pin { path: dir.join(name), reason: PinError::NoName });
+    }
     DirBuilder::new().mode(0o000).create(dir).map_err(|error| failed(dir, error))?;
     let pinned = links
         .iter()

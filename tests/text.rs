@@ -5,7 +5,7 @@ mod helper;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
@@ -350,7 +350,8 @@ impl Task {
     fn block(&self) -> String {
         let Task { tid, tgid, comm, stack } = self;
         let (comm, depth) = (escape(comm), stack.len());
-        let mut block = format!("=== Task: {comm} (pid={tid}, tgid={tgid}) ===\nStack depth: {depth} frames\n");
+        let mut block =
+            format!("=== Task: {comm} (pid={tid}, tgid={tgid}) ===\nStack depth: {depth} frames\n");
         for (nth, frame) in stack.iter().enumerate() {
             writeln!(block, "  [{nth:2}] {frame}").unwrap();
         }
@@ -388,7 +389,9 @@ fn escape(comm: &[u8]) -> String {
     for chunk in comm.utf8_chunks() {
         for char in chunk.valid().chars() {
             match char.is_control() {
-                true => char.encode_utf8(&mut [0; 4]).bytes().for_each(|b| write!(text, "\\x{b:02x}").unwrap()),
+                true => {
+                    char.encode_utf8(&mut [0; 4]).bytes().for_each(|b| write!(text, "\\x{b:02x}").unwrap())
+                }
                 false => text.push(char),
             }
         }
@@ -413,24 +416,303 @@ fn stacks_shows_exactly_the_sleepers() {
 }
 
 fn stacks_tells_alike_names_apart() {
-    // Of 7 bytes, which with the NUL fill a word; the others begin with it.
-    let seven = format!("kw{:05}", std::process::id() % 100_000);
-    let eight = format!("{seven}e");
-    let names = [
-        "~".into(),
-        seven[..6].into(),
-        seven.clone(),
-        eight.clone(),
-        format!("{eight}a"),
-        format!("{eight}b"),
-        format!("{eight}_four14"),
-        format!("{eight}_four14n"),
-        format!("{eight}_four14m"),
-    ];
-    assert_eq!(names.each_ref().map(String::len), [1, 6, 7, 8, 9, 9, 15, 16, 16].map(|len: usize| len.min(16)));
-    let sleepers = names.each_ref().map(|name| Sleeper::named(&name[..name.len().min(15)]));
-    let _ = sleepers;
-    for name in &names {
-        let _ = name;
+    // Numbers in base 36 leave room for 7 bytes, which fill a word together with the NUL.
+    let digit = |place| char::from_digit(std::process::id() / 36u32.pow(place) % 36, 36).unwrap();
+    let six: String = ['k'].into_iter().chain((0..5).map(digit)).collect();
+    let rests = ["", "7", "78", "78a", "78b", "78_14_6", "78_14_71", "78_14_715", "78_14_716"];
+    let names = [vec!["~".to_owned()], rests.map(|rest| format!("{six}{rest}")).to_vec()].concat();
+    let lengths: Vec<_> = names.iter().map(String::len).collect();
+    assert_eq!(lengths, [1, 6, 7, 8, 9, 9, 13, 14, 15, 15]);
+    let sleepers: Vec<_> = names.iter().map(|name| Sleeper::named(name)).collect();
+    for (name, sleeper) in names.iter().zip(&sleepers) {
+        let shown = check_stacks(name);
+        assert!(shown.contains(&sleeper.pid()), "{name}: {shown:?}");
+        // A name of one byte is somebody else's too, for all we know.
+        assert!(shown.len() == 1 || name.len() == 1, "{name}: {shown:?}");
     }
+}
+
+/// What `stacks` has printed, block by block, and that its summary counts the blocks.
+#[track_caller]
+fn blocks(text: &str) -> Vec<(Task, &str)> {
+    let (mut rest, summary) = text.split_at(text.rfind("\n=== Summary: ").expect("a summary"));
+    let mut blocks = Vec::new();
+    while !rest.is_empty() {
+        let (block, next) = rest.split_at(rest.find("\n\n").expect("an empty line ends a block") + 2);
+        let (head, tail) = block.split_once(") ===\nStack depth: ").expect("a head");
+        let (comm, numbers) = head.rsplit_once(" (pid=").expect("a number");
+        let (tid, tgid) = numbers.split_once(", tgid=").expect("a process's number");
+        let (depth, frames) = tail.split_once(" frames\n").expect("a depth");
+        let frames = frames.lines().filter_map(|line| line.get(7..));
+        let comm = comm.strip_prefix("=== Task: ").expect("a name").as_bytes().to_vec();
+        let stack: Vec<_> = frames.map(str::to_owned).collect();
+        assert_eq!(depth, stack.len().to_string(), "{block}");
+        blocks.push((Task { tid: tid.parse().unwrap(), tgid: tgid.parse().unwrap(), comm, stack }, block));
+        rest = next;
+    }
+    assert_eq!(summary, format!("\n=== Summary: {} task stacks shown ===\n", blocks.len()));
+    blocks
+}
+
+fn stacks_shows_every_thread() {
+    let comm = unique("all");
+    let helper = Helper::with_threads(&comm, 5);
+    let (before, text, after) = (tasks(None), cat(["stacks"]), tasks(None));
+    let shown = blocks(&text);
+    let tids: Vec<_> = shown.iter().map(|(task, _)| task.tid).collect();
+    assert!(tids.is_sorted() && tids.windows(2).all(|pair| pair[0] != pair[1]), "{tids:?}");
+
+    let shown: BTreeMap<_, _> = shown.into_iter().map(|(task, block)| (task.tid, (task, block))).collect();
+    let after: BTreeMap<_, _> = after.into_iter().map(|task| (task.tid, task)).collect();
+    for task in &before {
+        // Without a stack it has ended, or is in the act; and this may be a namespace whose first process is not its own.
+        let Some(later) = after.get(&task.tid).filter(|later| later.tgid == task.tgid) else { continue };
+        if task.stack.is_empty() || later.stack.is_empty() || (task.tgid == 1 && task.tid != 1) {
+            continue;
+        }
+        let (seen, _) = shown.get(&task.tid).unwrap_or_else(|| panic!("{task:?} is not shown"));
+        assert_eq!(seen.tgid, task.tgid);
+        // What /proc tells of a kernel thread's name is longer than what the kernel keeps with the task.
+        let kernel = fs::read(format!("/proc/{}/cmdline", task.tgid)).is_ok_and(|args| args.is_empty());
+        let (name, known) = (String::from_utf8_lossy(&seen.comm), escape(&task.comm));
+        assert!(
+            name == known || task.comm != later.comm || (kernel && known.starts_with(&*name)),
+            "{name}: {task:?}"
+        );
+    }
+    let tids = helper.tids();
+    assert_eq!(tids.len(), 6);
+    for tid in tids {
+        assert_eq!(shown[&tid].1, Task::look(helper.pid(), tid).unwrap().block());
+    }
+}
+
+fn stacks_of_one_process_or_thread() {
+    let (comm, other) = (unique("one"), unique("thr"));
+    let helper = Helper::with_named_thread(&comm, &other);
+    let _same_name = Sleeper::named(&comm);
+    let pid = helper.pid();
+    let [leader, thread] = helper.tids()[..] else { panic!("not two threads") };
+    let tasks = [leader, thread].map(|tid| Task::look(pid, tid).unwrap());
+    assert_eq!(tasks.each_ref().map(|task| &task.comm[..]), [comm.as_bytes(), other.as_bytes()]);
+
+    let (pid, thread) = (&*pid.to_string(), &*thread.to_string());
+    for (args, shown) in [
+        (&["--pid", pid][..], &tasks[..]),
+        (&["--tid", pid], &tasks[..1]),
+        (&["--tid", thread], &tasks[1..]),
+        (&[&comm, "--pid", pid], &tasks[..1]),
+        (&[&other, "--pid", pid], &tasks[1..]),
+        (&[&other, "--tid", thread], &tasks[1..]),
+        (&[&other, "--tid", pid], &[]),
+        (&[&other], &tasks[1..]),
+    ] {
+        assert_eq!(cat([&["stacks"][..], args].concat()), stacks_text(shown), "{args:?}");
+    }
+}
+
+// files, task_file
+
+/// An open file: of this process, seen in this thread, of this number.
+type Open = (u32, u32, u32);
+
+/// What processes of this name have open, as /proc shows it, in the order of their numbers.
+fn open_files(comm: &str) -> Vec<Open> {
+    let named = |pid: &u32| {
+        let is = fs::read(format!("/proc/{pid}/comm"));
+        is.is_ok_and(|is| is.strip_suffix(b"\n") == Some(comm.as_bytes()))
+    };
+    let pids = numbers("/proc").into_iter().filter(named);
+    pids.flat_map(|pid| fds(pid).into_iter().map(move |fd| (pid, pid, fd))).collect()
+}
+
+/// Checks what `files` has printed, to the byte but for the addresses; it gives those, as the kernel prints numbers.
+#[track_caller]
+fn check_files(text: &str, comm: &[u8], open: &[Open]) -> Vec<String> {
+    if open.is_empty() {
+        assert_eq!(text, "");
+        return Vec::new();
+    }
+    let mut rest =
+        text.strip_prefix("COMM                 TGID      PID     FD FILE_OPS\n").expect("the header");
+    // The name is padded as it is, and escaped after.
+    let comm = escape(&[comm, &[b' '; 16][comm.len()..]].concat());
+    let mut addresses = Vec::new();
+    for (tgid, pid, fd) in open {
+        let start = format!("{comm} {tgid:>8} {pid:>8} {fd:>6} 0x");
+        let row;
+        (row, rest) = rest.split_once('\n').expect("a row");
+        addresses.push(address(row.strip_prefix(&start).unwrap_or_else(|| panic!("{row:?}, not {start:?}"))));
+    }
+    assert_eq!(rest, format!("\n=== Summary: {} file descriptors shown ===\n", open.len()));
+    addresses
+}
+
+/// The same for `task_file`.
+#[track_caller]
+fn check_task_file(text: &str, open: &[Open]) -> Vec<String> {
+    if open.is_empty() {
+        assert_eq!(text, "");
+        return Vec::new();
+    }
+    let mut lines = text.strip_suffix('\n').expect("the last line ends").split('\n');
+    assert_eq!(lines.next(), Some("    tgid      gid       fd      file"));
+    let addresses = open.iter().map(|(tgid, pid, fd)| {
+        let start = format!("{tgid:>8} {pid:>8} {fd:>8} ");
+        let row = lines.next().expect("a row");
+        address(row.strip_prefix(&start).unwrap_or_else(|| panic!("{row:?}, not {start:?}")))
+    });
+    let addresses = addresses.collect();
+    assert_eq!(lines.next(), None);
+    addresses
+}
+
+/// An address of the kernel, as `%lx` prints it.
+#[track_caller]
+fn address(text: &str) -> String {
+    let number = u64::from_str_radix(text, 16).expect("an address");
+    assert!(number != 0 && text == format!("{number:x}"), "{text}");
+    text.into()
+}
+
+fn files_shows_what_a_sleeper_inherits() {
+    let (comm, dir) = (unique("fil"), dir());
+    let create = |name| File::create(dir.path().join(name)).unwrap();
+    let (_pipe_out, pipe_in) = nix::unistd::pipe().unwrap();
+    let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let sleepers = [
+        Sleeper::with(&comm, |command| {
+            command.stdin(create("one")).stdout(create("two")).stderr(create("three"));
+        }),
+        Sleeper::with(&comm, |command| {
+            command.stdin(std::os::fd::OwnedFd::from(socket)).stdout(pipe_in).stderr(create("four"));
+        }),
+    ];
+    let (open, text) = settled(|| open_files(&comm), || cat(["files", &comm]));
+    let addresses = check_files(&text, comm.as_bytes(), &open);
+    let of = |nth: usize, fd| {
+        let at = open.iter().position(|open| *open == (sleepers[nth].pid(), sleepers[nth].pid(), fd));
+        &addresses[at.expect("/proc shows it")]
+    };
+    assert_eq!(
+        open.iter().map(|open| open.0).collect::<BTreeSet<_>>(),
+        BTreeSet::from(sleepers.each_ref().map(Sleeper::pid))
+    );
+    let regular = of(0, 0);
+    assert_eq!([of(0, 1), of(0, 2), of(1, 2)], [regular; 3]);
+    assert_eq!(BTreeSet::from([of(1, 0), of(1, 1), regular]).len(), 3, "{text}");
+}
+
+fn files_shows_all_kinds_of_file() {
+    let (comm, dir) = (unique("kin"), dir());
+    let helper = Helper::with_kinds(&comm, dir.path());
+    let kinds =
+        ["one", "two", "high", "null", "pipe_out", "pipe_in", "unix", "tcp"].map(|kind| helper.fd(kind));
+    assert!(kinds.contains(&(HIGH_FD as u32)));
+    let open = open_files(&comm);
+    assert!(kinds.iter().all(|fd| open.contains(&(helper.pid(), helper.pid(), *fd))), "{kinds:?}: {open:?}");
+
+    let text = cat(["files", &comm]);
+    let addresses = check_files(&text, comm.as_bytes(), &open);
+    let of = |fd| &addresses[open.iter().position(|open| open.2 == fd).unwrap()];
+    let [one, two, high, null, pipe_out, pipe_in, unix, tcp] = kinds.map(of);
+    assert_eq!([two, high], [one; 2]);
+    assert_eq!([pipe_in, of(0), of(1)], [pipe_out; 3]);
+    assert_eq!((unix, of(2)), (tcp, null));
+    assert_eq!(BTreeSet::from([one, null, pipe_out, unix]).len(), 4, "{text}");
+}
+
+fn files_of_one_process_or_thread() {
+    let (comm, other) = (unique("pid"), unique("tid"));
+    let helper = Helper::with_named_thread(&comm, &other);
+    let _same_name = Sleeper::named(&comm);
+    let pid = helper.pid();
+    let [leader, thread] = helper.tids()[..] else { panic!("not two threads") };
+    let open = |tid| fds(pid).into_iter().map(|fd| (pid, tid, fd)).collect::<Vec<_>>();
+    // The kernel shows files that threads share once, as those of the thread that leads them.
+    let (leading, led) = (open(leader), open(thread));
+    assert!(leading.len() >= 3, "{leading:?}");
+
+    let (pid, thread) = (&*pid.to_string(), &*thread.to_string());
+    for (args, name, shown) in [
+        (&["--pid", pid][..], &comm, &leading[..]),
+        (&["--tid", pid], &comm, &leading),
+        (&["--tid", thread], &other, &led),
+        (&[&comm, "--pid", pid], &comm, &leading),
+        (&[&other, "--tid", thread], &other, &led),
+        (&[&comm, "--tid", thread], &comm, &[]),
+        (&[&other, "--pid", pid], &other, &[]),
+    ] {
+        check_files(&cat([&["files"][..], args].concat()), name.as_bytes(), shown);
+        check_task_file(&cat([&["task_file"][..], args].concat()), shown);
+    }
+}
+
+fn task_file_shows_the_same_files() {
+    let (comm, dir) = (unique("tsk"), dir());
+    let helpers = [(); 2].map(|()| Helper::with_kinds(&comm, dir.path()));
+    let (open, text) = settled(|| open_files(&comm), || cat(["task_file", &comm]));
+    assert_eq!(
+        open.iter().map(|open| open.0).collect::<BTreeSet<_>>(),
+        BTreeSet::from(helpers.each_ref().map(Helper::pid))
+    );
+    let addresses = check_task_file(&text, &open);
+    assert_eq!(addresses, check_files(&cat(["files", &comm]), comm.as_bytes(), &open));
+}
+
+// names
+
+fn no_match_prints_nothing() {
+    let nobody = unique("no_");
+    let own = std::process::id().to_string();
+    for program in ["stacks", "files", "task_file"] {
+        assert_eq!(cat([program, &nobody]), "", "{program}");
+        assert_eq!(cat([program, &nobody, "--pid", &own]), "", "{program} --pid");
+        assert_eq!(cat([program, &nobody, "--tid", &own]), "", "{program} --tid");
+    }
+}
+
+fn a_name_is_compared_to_its_end_alone() {
+    let comm = unique("n");
+    let long = format!("{comm:_<15}");
+    let helper = Helper::with_names(&[&long, &comm]);
+    assert_eq!(check_stacks(&comm), BTreeSet::from([helper.pid()]));
+    assert_eq!(check_stacks(&long), BTreeSet::new());
+    check_files(&cat(["files", &comm]), comm.as_bytes(), &open_files(&comm));
+}
+
+fn a_hostile_name_is_escaped() {
+    // It begins with a command for the terminal and ends with half a character.
+    let pid = std::process::id().to_string();
+    let comm = [b"\x1b[7m\xff\x07\xc3\xa9".as_slice(), &pid.as_bytes()[..pid.len().min(6)], b"\xc3"].concat();
+    let helper = Helper::with_threads(OsStr::from_bytes(&comm), 0);
+    let pid = helper.pid();
+    let (name, number) = (OsStr::from_bytes(&comm), pid.to_string());
+    let args = |program: &'static str| {
+        [[OsStr::new(program), name].to_vec(), [program, "--pid", &number].map(OsStr::new).to_vec()]
+    };
+    let task = Task::look(pid, pid).unwrap();
+    assert!(task.block().starts_with("=== Task: \\x1b[7m\\xff\\x07é"), "{task:?}");
+    for args in args("stacks") {
+        assert_eq!(cat(args), stacks_text(std::slice::from_ref(&task)));
+    }
+    let open: Vec<_> = fds(pid).into_iter().map(|fd| (pid, pid, fd)).collect();
+    for args in args("files") {
+        let text = cat(args);
+        assert!(!text.chars().any(|char| char.is_control() && char != '\n'), "{text:?}");
+        check_files(&text, &comm, &open);
+    }
+}
+
+fn a_line_feed_in_a_name_makes_no_row() {
+    let helper = Helper::with_threads(format!("a\n{}", std::process::id()), 0);
+    let pid = helper.pid();
+    let number = pid.to_string();
+    let text = cat(["files", "--pid", &number]);
+    // The header, the rows, an empty line, the summary.
+    assert_eq!(text.lines().count(), 1 + fds(pid).len() + 2, "{text}");
+    let text = cat(["stacks", "--pid", &number]);
+    let frames = Task::look(pid, pid).unwrap().stack.len();
+    // The head, the depth, the frames, two empty lines, the summary.
+    assert_eq!(text.lines().count(), 2 + frames + 2 + 1, "{text}");
 }

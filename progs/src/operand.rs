@@ -50,6 +50,8 @@ pub enum Value<'p> {
     Reg(Reg),
     /// What 8 bytes of the program's stack hold.
     Stack(StackSlot),
+    /// The address of bytes on the program's stack.
+    StackAddress(StackSlot),
     /// A field, behind a pointer.
     Field {
         /// The register that holds the pointer.
@@ -70,7 +72,7 @@ pub enum Value<'p> {
     },
 }
 
-/// Eight bytes of the program's stack.
+/// Eight bytes of the program's stack, or the first eight of more.
 #[derive(Debug, Clone, Copy)]
 pub struct StackSlot(pub(crate) i32);
 

@@ -21,6 +21,19 @@ pub const CTX: Reg = R6;
 /// Holds the `seq_file` that output goes to for the whole program.
 pub const SEQ: Reg = R9;
 
+/// Which objects a program writes a row for.
+///
+/// It tells how a program knows its first row without keeping state: then, and only then, the buffer is empty and the
+/// file's position 0. pread(2), however, leaves the position at 0, and would get a header with each buffer, where the
+/// number of the object can't tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// All of them: only the first has the number 0, or one made after the end of a walk of one.
+    All,
+    /// Some.
+    Some,
+}
+
 /// An iterator program being written.
 #[derive(Debug)]
 pub struct Walk<'a> {
@@ -180,6 +193,10 @@ impl<'a> Walk<'a> {
                 self.asm.load(reg, u64_at(slot.address()));
                 Ok(())
             }
+            Value::StackAddress(slot) => {
+                self.asm.address(reg, slot.address());
+                Ok(())
+            }
             Value::Field { base, pointee, path } => self.load_path(reg, base, pointee, path),
             Value::Address { base, pointee, path } => {
                 let path = self.path(pointee, path)?;
@@ -282,24 +299,64 @@ impl<'a> Walk<'a> {
         self.asm.call(Helper::SeqWrite);
     }
 
-    /// Writes `header` if nothing was written yet in this read-through.
-    ///
-    /// That needs no state: before the first output, and only then, the buffer is empty and the file's position 0.
-    /// A header whose row no longer fits is thrown away with it, and both come again.
+    /// Writes `header` before the first row of this read-through. A header whose row no longer fits is thrown away with
+    /// it, and both come again.
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the kernel's `seq_file` has no such fields.
+    /// [`Error::Btf`] where the kernel's `bpf_iter_meta` or `seq_file` has no such fields.
     #[track_caller]
-    pub fn header(&mut self, header: &str) -> Result<(), Error> {
+    pub fn header(&mut self, header: &str, rows: Rows) -> Result<(), Error> {
         let begun = self.asm.label();
-        for field in ["meta.seq.count", "meta.seq.file.f_pos"] {
+        let number = (rows == Rows::All).then_some("meta.seq_num");
+        for field in number.into_iter().chain(["meta.seq.count", "meta.seq.file.f_pos"]) {
             self.load_path(R1, CTX, self.context, field)?;
             self.asm.jump_if(R1.ne(0), begun);
         }
         self.write(header.as_bytes());
         self.asm.bind(begun);
         Ok(())
+    }
+
+    /// Copies the characters of the array at `path` to the stack, with `?` for each line feed: a name must not make
+    /// rows of its own. What can print it is the value that this gives.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Field`] where the field is no character array, or one whose size is no multiple of 8.
+    #[track_caller]
+    pub fn line<T>(&mut self, object: &Ptr<T>, path: &str) -> Result<Value<'static>, Error> {
+        let (size, at) = self.characters(object, path)?;
+        if size % 8 != 0 {
+            return Err(Error::Field { path: path.into(), needs: "a character array of whole words" });
+        }
+        let bytes = |byte: u8| u64::from_ne_bytes([byte; 8]);
+        self.stack += size;
+        let copy = StackSlot(self.stack);
+        for word in (0..size).step_by(8) {
+            self.asm.load(R1, u64_at(at + word));
+            // The top bit of each byte of R2 becomes 1 where R1 has a line feed, and all others 0: x is a zero byte
+            // if neither its top bit nor, after adding 0x7f, that of its lower seven is set.
+            self.asm.load_imm64(R2, bytes(b'\n'));
+            self.asm.xor(R2, R1);
+            self.asm.load_imm64(R3, bytes(0x7f));
+            self.asm.mov(R4, R2);
+            self.asm.and(R4, R3);
+            self.asm.add(R4, R3);
+            self.asm.or(R2, R4);
+            self.asm.or(R2, R3);
+            self.asm.xor(R2, -1);
+            self.asm.rsh(R2, 7);
+            self.asm.mul(R2, i32::from(b'\n' ^ b'?'));
+            self.asm.xor(R1, R2);
+            if word + 8 == size {
+                // The kernel ends every name so; a copy made while it is being changed must end, too.
+                self.asm.load_imm64(R2, u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]));
+                self.asm.and(R1, R2);
+            }
+            self.asm.store(u64_at(copy.address() + word), R1);
+        }
+        Ok(Value::StackAddress(copy))
     }
 
     /// Writes `values` as `format` says (`bpf_seq_printf`, at most 12). R0 is then 0, or negative where the buffer
@@ -405,13 +462,10 @@ impl<'a> Walk<'a> {
         text: &[u8],
         otherwise: Label,
     ) -> Result<(), Error> {
-        let steps = self.path(object.pointee, path)?;
+        let (size, at) = self.characters(object, path)?;
         let terminated = [text, b"\0"].concat();
         // Whole words are read, so the array must have them whole.
-        if steps.field.class != Class::Text
-            || !steps.hops.is_empty()
-            || (steps.field.size as usize) < terminated.len().next_multiple_of(8)
-        {
+        if (size as usize) < terminated.len().next_multiple_of(8) {
             return Err(Error::Field {
                 path: path.into(),
                 needs: "a character array with room for the text",
@@ -421,7 +475,7 @@ impl<'a> Walk<'a> {
             let (mut word, mut mask) = ([0; 8], [0; 8]);
             word[..chunk.len()].copy_from_slice(chunk);
             mask[..chunk.len()].fill(0xff);
-            self.asm.load(R1, u64_at(object.reg + steps.field.offset as i32 + 8 * nth));
+            self.asm.load(R1, u64_at(at + 8 * nth));
             if chunk.len() < 8 {
                 self.asm.load_imm64(R2, u64::from_ne_bytes(mask));
                 self.asm.and(R1, R2);
@@ -430,5 +484,14 @@ impl<'a> Walk<'a> {
             self.asm.jump_if(R1.ne(R2), otherwise);
         }
         Ok(())
+    }
+
+    /// The size and place of a character array that lies in the object itself.
+    fn characters<T>(&self, object: &Ptr<T>, path: &str) -> Result<(i32, Address), Error> {
+        let steps = self.path(object.pointee, path)?;
+        if steps.field.class != Class::Text || !steps.hops.is_empty() {
+            return Err(Error::Field { path: path.into(), needs: "a character array in the object itself" });
+        }
+        Ok((steps.field.size as i32, object.reg + steps.field.offset as i32))
     }
 }

@@ -80,10 +80,10 @@ struct Filter {
     /// Only tasks with this command name, of at most 15 bytes
     comm: Option<OsString>,
     /// Only this process
-    #[arg(long, value_name = "N", conflicts_with = "tid", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "tid", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pid: Option<u32>,
     /// Only this thread
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     tid: Option<u32>,
 }
 
@@ -109,7 +109,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What clap has to say: help goes to stdout, anything else is wrong usage.
+/// What clap has to say: help that was asked for goes to stdout, anything else is wrong usage.
 fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return match error.print() {
@@ -117,7 +117,13 @@ fn usage(error: &clap::Error) -> ExitCode {
             Err(error) => Failure::output(error).report(),
         };
     }
-    for line in error.to_string().lines().filter(|line| !line.is_empty() && !line.starts_with("For more")) {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprint!("{error}");
+        return ExitCode::from(2);
+    }
+    // What is missing stands in lines of its own.
+    let text = error.to_string().replace(":\n  ", ": ");
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with("For more")) {
         let (lead, rest) = [("error: ", "kwalk: "), ("  tip: ", "hint: "), ("Usage: ", "hint: usage: ")]
             .into_iter()
             .find_map(|(clap, ours)| Some((ours, line.strip_prefix(clap)?)))

@@ -2,6 +2,8 @@
 //!
 //! They are this test binary again, so its `main` begins with [`main`].
 
+#![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of it")]
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -156,7 +158,7 @@ impl Helper {
 
     /// Its threads, itself first, in the order of their numbers.
     pub fn tids(&self) -> Vec<u32> {
-        crate::helper::numbers(&format!("/proc/{}/task", self.pid()))
+        numbers(&format!("/proc/{}/task", self.pid()))
     }
 
     /// The number of one of the files of [`Helper::with_kinds`].

@@ -184,3 +184,40 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}{}", std::process::id())
 }
+
+/// A command that must fail with `status` and print nothing but `kwalk: {message}` and, unless `hint` is empty, a line of
+/// hint with these words.
+#[track_caller]
+pub fn refused(command: &mut Command, status: i32, message: &str, hint: &str) {
+    let said = failure(command, status);
+    let mut lines = said.lines();
+    assert_eq!(lines.next(), Some(format!("kwalk: {message}").as_str()), "{command:?}");
+    let hinted = lines.next().unwrap_or_default();
+    assert_eq!(hinted.starts_with("hint: "), !hint.is_empty(), "{command:?}: {said}");
+    assert!(hinted.contains(hint), "{command:?}: {said}");
+    assert_eq!(lines.next(), None, "{command:?}: {said}");
+}
+
+/// A [`test`] in a process of its own, whose descriptors no other test opens or closes.
+pub fn test_alone(name: &'static str, needs: &'static [Need], run: fn()) -> Trial {
+    const ALONE: &str = "KWALK_TEST_ALONE";
+    Trial::ignorable_test(name, move || match needs.iter().find_map(|need| need.missing()) {
+        Some(reason) => Ok(Completion::ignored_with(reason)),
+        None if std::env::var_os(ALONE).is_some() => {
+            run();
+            Ok(Completion::Completed)
+        }
+        None => {
+            let mut child = Command::new(std::env::current_exe().expect("the test's own path"));
+            child.args(["--exact", name, "--test-threads=1", "--color=never"]).env(ALONE, "1");
+            let Output { status, stdout, stderr } = child.output().expect("the test starts again");
+            let said = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+            // A name that selects no test would succeed too.
+            if status.success() && said.contains(" 1 passed;") {
+                Ok(Completion::Completed)
+            } else {
+                Err(said.into())
+            }
+        }
+    })
+}

@@ -16,16 +16,14 @@ pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(
     let file = w.argument(R8, "file")?;
     let file = w.non_null(file, end);
     options.filter(w, &task, done)?;
-    w.header(&format!("{:<16} {:>8} {:>8} {:>6} {}\n", "COMM", "TGID", "PID", "FD", "FILE_OPS"))?;
+    w.header(
+        &format!("{:<16} {:>8} {:>8} {:>6} {}\n", "COMM", "TGID", "PID", "FD", "FILE_OPS"),
+        options.rows(),
+    )?;
+    let comm = w.line(&task, "comm")?;
     w.printf(
         "%-16s %8d %8d %6d 0x%lx\n",
-        &[
-            task.text("comm"),
-            task.field("tgid"),
-            task.field("pid"),
-            w.plain_argument("fd"),
-            file.field("f_op"),
-        ],
+        &[comm, task.field("tgid"), task.field("pid"), w.plain_argument("fd"), file.field("f_op")],
     )?;
     w.asm.jump_if(R0.ne(0), done);
     sessions.enter(w, R8, done)?;

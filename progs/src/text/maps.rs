@@ -6,7 +6,7 @@ use kwalk_asm::Reg::*;
 use super::Options;
 use crate::error::Error;
 use crate::operand::Value;
-use crate::walk::Walk;
+use crate::walk::{Rows, Walk};
 
 /// Counts a map's elements; since Linux 6.6.
 const ELEM_COUNT: &str = "bpf_map_sum_elem_count";
@@ -16,13 +16,13 @@ pub(super) fn emit(w: &mut Walk<'_>, _: &Options, done: Label) -> Result<(), Err
     let (id, name, max_entries) = (map.field("id"), map.text("name"), map.field("max_entries"));
     match w.kfunc(ELEM_COUNT)? {
         Some(elem_count) => {
-            w.header("  id name             max_entries  cur_entries\n")?;
+            w.header("  id name             max_entries  cur_entries\n", Rows::All)?;
             w.call_kfunc(elem_count, &map);
             w.asm.mov(R8, R0);
             w.printf("%4u %-16s  %10d   %10lld\n", &[id, name, max_entries, Value::Reg(R8)])
         }
         None => {
-            w.header("  id name             max_entries\n")?;
+            w.header("  id name             max_entries\n", Rows::All)?;
             w.printf("%4u %-16s%6d\n", &[id, name, max_entries])
         }
     }

@@ -18,7 +18,7 @@ use crate::error::{CommError, Error};
 use crate::operand::Ptr;
 use crate::program::Program;
 use crate::target::Target;
-use crate::walk::Walk;
+use crate::walk::{Rows, Walk};
 
 /// A program that prints text.
 #[derive(Debug)]
@@ -168,5 +168,10 @@ impl Options {
             Some(comm) => w.text_is(task, "comm", comm.as_bytes(), done),
             None => Ok(()),
         }
+    }
+
+    /// Which objects of a walk are shown that can be filtered by name.
+    fn rows(&self) -> Rows {
+        if self.comm.is_some() { Rows::Some } else { Rows::All }
     }
 }

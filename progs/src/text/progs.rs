@@ -6,14 +6,14 @@ use kwalk_asm::{Label, u32_at, u64_at};
 use super::Options;
 use crate::error::Error;
 use crate::operand::{Ptr, StackSlot, Value};
-use crate::walk::Walk;
+use crate::walk::{Rows, Walk};
 
 pub(super) fn emit(w: &mut Walk<'_>, _: &Options, done: Label) -> Result<(), Error> {
     let name = w.stack_slot();
     let prog = w.object(R7, done)?;
     let aux = w.follow(R7, &prog, "aux")?;
     let aux = w.non_null(aux, done);
-    w.header("  id name             attached\n")?;
+    w.header("  id name             attached\n", Rows::All)?;
     w.load(R1, aux.text("name"))?;
     w.asm.store(u64_at(name.address()), R1);
     function_name(w, &aux, name)?;

@@ -27,10 +27,12 @@ pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(
     // A task that is exiting has no stack any more.
     w.asm.jump_if(R0.slt(0), done);
     w.asm.store(u64_at(memory + BYTES), R0);
+    let comm = w.line(&task, "comm")?;
+    w.asm.load(R0, u64_at(memory + BYTES));
     w.asm.rsh(R0, 3);
     w.printf(
         "=== Task: %s (pid=%u, tgid=%u) ===\nStack depth: %u frames\n",
-        &[task.text("comm"), task.field("pid"), task.field("tgid"), Value::Reg(R0)],
+        &[comm, task.field("pid"), task.field("tgid"), Value::Reg(R0)],
     )?;
 
     let nth = R7;

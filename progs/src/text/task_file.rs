@@ -13,7 +13,7 @@ pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(
     let file = w.non_null(file, done);
     options.filter(w, &task, done)?;
     // The column headed gid is the thread's id: the heading is the documentation's.
-    w.header("    tgid      gid       fd      file\n")?;
+    w.header("    tgid      gid       fd      file\n", options.rows())?;
     w.printf(
         "%8d %8d %8d %lx\n",
         &[task.field("tgid"), task.field("pid"), w.plain_argument("fd"), file.field("f_op")],
