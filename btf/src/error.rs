@@ -84,7 +84,8 @@ pub enum Error {
         at: usize,
         /// The failing segment: a member's name, or an index with its brackets.
         segment: String,
-        /// The type the segment was applied to, as C writes it: `struct task_struct`.
+        /// The type the segment was applied to, as C writes it: `struct task_struct`. If the field it leads to is itself
+        /// at fault, that field's type.
         type_name: String,
         /// What is wrong with it.
         reason: Reason,
@@ -208,6 +209,7 @@ fn describe(reason: &Reason, f: &mut fmt::Formatter<'_>, segment: &str, type_nam
         Reason::IndexOutOfRange { index, len } => {
             write!(f, "index {index} is out of range for `{type_name}`; the array has {len} elements")
         }
+        Reason::Syntax if segment.is_empty() => write!(f, "a name is missing; write a path like `a.b[3].c`"),
         Reason::Syntax => write!(f, "`{segment}` is not a segment; write names and indices like `a.b[3].c`"),
         Reason::Loop => {
             write!(f, "the types behind `{segment}` lead back into themselves; the BTF is damaged")

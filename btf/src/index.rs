@@ -24,9 +24,10 @@ pub(crate) struct Index {
 pub(crate) struct Stop<'a> {
     pub(crate) place: usize,
     pub(crate) record: &'a Record,
-    /// Where the record begins and what follows it ends, from the start of the type section.
+    /// Where the record begins in the type section.
     pub(crate) start: usize,
-    pub(crate) end: usize,
+    /// What follows the record: members and the like.
+    pub(crate) trail: &'a [u8],
 }
 
 impl Stop<'_> {
@@ -61,6 +62,8 @@ impl<'a> Btf<'a> {
         if missing == 0 {
             return Ok(found);
         }
+        // Comparing the names of the wanted kinds on the way costs less than searching the string section first: the
+        // walk waits for the lengths of records, and the names come in meanwhile.
         self.walk(0, |stop| {
             for (&(kind, name), found) in wanted.iter().zip(&mut found) {
                 if stop.record.raw_kind() == kind as u8 && found.is_none() && self.is_named(stop.record, name)
@@ -85,7 +88,7 @@ impl<'a> Btf<'a> {
             let name_off = stop.record.name_off.get();
             if stop.record.raw_kind() == kind as u8 && self.starts_with(name_off, prefix.as_bytes()) {
                 match self.name(name_off) {
-                    Ok("") => {}
+                    Ok(name) if name.is_empty() || !name.starts_with(prefix) => {}
                     Ok(name) => found.push((stop.id(), name)),
                     Err(error) => return ControlFlow::Break(error),
                 }
@@ -135,38 +138,43 @@ impl<'a> Btf<'a> {
     ) -> Result<Option<B>, Error> {
         let types = self.types;
         let mut marks = self.index.marks.borrow_mut();
-        let (mut place, mut start) = match marks.get(mark) {
-            Some(&start) => (mark * STRIDE, start as usize),
-            None => (0, 0),
-        };
-        while let Some(rest) = types.get(start..).filter(|rest| !rest.is_empty()) {
-            if place % STRIDE == 0 && place / STRIDE == marks.len() {
+        let start = marks.get(mark).and_then(|&start| types.get(start as usize..));
+        let (mut place, mut rest) = start.map_or((0, types), |rest| (mark * STRIDE, rest));
+        let mut next_mark = marks.len() * STRIDE;
+        while !rest.is_empty() {
+            let start = types.len() - rest.len();
+            if place == next_mark {
                 marks.push(start as u32);
+                next_mark += STRIDE;
             }
-            let cut_short = || Error::Record { offset: self.types_at + start };
-            let (record, _) = Record::ref_from_prefix(rest).map_err(|_| cut_short())?;
+            // Errors are made where they are returned: an eager one would cost each of 100,000 rounds a drop.
+            let Ok((record, behind)) = Record::ref_from_prefix(rest) else {
+                return Err(Error::Record { offset: self.types_at + start });
+            };
             let Some(trail_len) = record.trail_len() else {
                 return Err(Error::UnknownKind { offset: self.types_at + start, kind: record.raw_kind() });
             };
-            let end = start + Record::SIZE + trail_len;
-            if end > types.len() {
-                return Err(cut_short());
-            }
-            if let ControlFlow::Break(value) = visit(Stop { place, record, start, end }) {
+            let Some((trail, next)) = behind.split_at_checked(trail_len) else {
+                return Err(Error::Record { offset: self.types_at + start });
+            };
+            if let ControlFlow::Break(value) = visit(Stop { place, record, start, trail }) {
                 return Ok(Some(value));
             }
             place += 1;
-            start = end;
+            rest = next;
         }
         self.index.count.set(Some(place as u32));
         Ok(None)
     }
 
-    /// Whether the record has this name, which must not be empty.
+    /// Whether the record has this name: whole, not empty, and one name only.
     #[inline]
     fn is_named(&self, record: &Record, name: &str) -> bool {
         let Some(rest) = self.strings.get(record.name_off.get() as usize..) else { return false };
-        rest.get(name.len()) == Some(&0) && rest.starts_with(name.as_bytes()) && !name.is_empty()
+        rest.get(name.len()) == Some(&0)
+            && rest.starts_with(name.as_bytes())
+            && !name.is_empty()
+            && !name.contains('\0')
     }
 
     fn starts_with(&self, name_off: u32, prefix: &[u8]) -> bool {

@@ -26,7 +26,6 @@
 //!     assert_eq!(path.field.class, Class::Int { signed: true });
 //!     Ok(())
 //! }
-//! # if let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") { parent(&bytes).unwrap() }
 //! # assert_eq!(parent(b"ELF?"), Err(Error::NotBtf));
 //! ```
 //!
@@ -36,6 +35,8 @@
 //! kernel's; type 0 is `void`.
 
 #![no_std]
+// Nothing that foreign bytes say may end in a panic.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 extern crate alloc;
 

@@ -11,8 +11,8 @@ const LONGEST: usize = 64;
 
 /// Up to three of the `candidates` that `name` may have meant, best first.
 ///
-/// A candidate is near if at most one edit in three characters (at least one) turns `name` into it, where an edit
-/// inserts, removes or replaces a byte. Behind those come the ones that contain `name`, or are contained in it, if the
+/// A candidate is near if one edit for every three bytes begun turns `name` into it, where an edit inserts, removes or
+/// replaces a byte. Behind those come the ones that contain `name`, or are contained in it, if the
 /// shorter has three bytes or more.
 ///
 /// ```
@@ -38,7 +38,7 @@ fn distance(a: &[u8], b: &[u8]) -> Option<usize> {
     if a.is_empty() || b.is_empty() || a.len() > LONGEST || b.len() > LONGEST {
         return None;
     }
-    let limit = (a.len() / 3).max(1);
+    let limit = a.len().div_ceil(3);
     if a.len().abs_diff(b.len()) <= limit {
         let edits = edits(a, b);
         if edits <= limit {

@@ -152,7 +152,7 @@ impl<'a> Btf<'a> {
             })?;
             return Err(Stuck::Path(Reason::NoSuchMember { near: near(name, names.into_iter()) }));
         };
-        place.bit += bit;
+        place.bit = place.bit.saturating_add(bit);
         place.ty = member.type_id;
         place.width = member.bitfield_width;
         Ok(())
@@ -170,44 +170,41 @@ impl<'a> Btf<'a> {
         place.bit = place.bit.saturating_add(bytes.saturating_mul(8));
         place.byte()?;
         place.ty = array.element;
+        place.width = 0;
         Ok(())
     }
 
     /// What lies at `place`, at the end of a path.
     fn field(&self, place: &Place) -> Result<Field, Stuck> {
         let ty = self.behind(place.ty)?.ok_or(Error::Void)?;
-        let mut field = Field {
-            offset: 0,
-            ty: place.ty,
-            size: self.size_of(ty.id)?,
-            class: self.class(&ty)?,
-            bits: None,
-        };
+        let class = self.class(&ty)?;
+        let size = self.size_of(ty.id)?;
         let mut bit = place.bit;
         let mut width = u32::from(place.width);
         // Without the kind flag, a bitfield is an integer that fills only part of its own bytes.
         if let Some(int) = ty.int().filter(|_| width == 0) {
-            bit += u64::from(int.offset);
-            if bit % 8 != 0 || u64::from(int.bits) != u64::from(field.size) * 8 {
+            bit = bit.saturating_add(u64::from(int.offset));
+            if bit % 8 != 0 || u64::from(int.bits) != u64::from(size) * 8 {
                 width = u32::from(int.bits);
             }
         }
-        if width == 0 {
-            field.offset = place.byte()?;
+        let (offset, size, bits) = if width == 0 {
+            (place.byte()?, size, None)
         } else {
-            let (offset, size, bits) = unit(bit, width).ok_or(Stuck::Path(Reason::Unaligned))?;
-            field.offset = offset.try_into().map_err(|_| Error::TooLarge { id: place.ty })?;
-            field.size = size;
-            field.bits = Some(bits);
-        }
-        Ok(field)
+            let number = matches!(class, Class::Int { .. } | Class::Bool | Class::Char | Class::Enum { .. });
+            let unit = unit(bit, width).filter(|_| number);
+            let (offset, size, bits) = unit.ok_or(Stuck::Path(Reason::Unaligned))?;
+            (offset.try_into().map_err(|_| place.too_large())?, size, Some(bits))
+        };
+        // Whoever adds the two shall not have to check.
+        offset.checked_add(size).ok_or_else(|| place.too_large())?;
+        Ok(Field { offset, ty: place.ty, size, class, bits })
     }
 
     fn class(&self, ty: &Type<'a>) -> Result<Class, Error> {
         if let Some(int) = ty.int() {
-            return Ok(match ty.name() {
+            return Ok(match ty {
                 _ if int.bool => Class::Bool,
-                "_Bool" => Class::Bool,
                 _ if is_char(ty) => Class::Char,
                 _ => Class::Int { signed: int.signed },
             });
@@ -240,21 +237,21 @@ impl<'a> Btf<'a> {
         mut visit: impl FnMut(Member<'a>, u64) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
         // A damaged BTF may nest a struct in itself, or the same one a thousand times: no second visit finds new names.
-        let mut seen = BTreeSet::new();
-        let mut open = Vec::from([(outer, 0)]);
+        let mut seen = BTreeSet::from([outer.id]);
+        let mut open = Vec::from([(outer, 0u64)]);
         while let Some((ty, base)) = open.pop() {
-            if !seen.insert(ty.id) {
-                continue;
-            }
             for member in self.members_of(&ty).into_iter().flatten() {
                 let member = member?;
-                let bit = base + u64::from(member.bit_offset);
+                let bit = base.saturating_add(u64::from(member.bit_offset));
                 if !member.name.is_empty() {
                     if let ControlFlow::Break(value) = visit(member, bit) {
                         return Ok(Some(value));
                     }
-                } else if let Some(inner) = self.behind(member.type_id)? {
-                    open.push((inner, bit));
+                } else if seen.insert(member.type_id) {
+                    let inner = self.behind(member.type_id)?;
+                    open.extend(
+                        inner.filter(|ty| ty.id == member.type_id || seen.insert(ty.id)).map(|ty| (ty, bit)),
+                    );
                 }
             }
         }
@@ -324,7 +321,11 @@ impl Place {
         if self.bit % 8 != 0 {
             return Err(Stuck::Path(Reason::Unaligned));
         }
-        (self.bit / 8).try_into().map_err(|_| Stuck::Types(Error::TooLarge { id: self.ty }))
+        (self.bit / 8).try_into().map_err(|_| self.too_large())
+    }
+
+    fn too_large(&self) -> Stuck {
+        Stuck::Types(Error::TooLarge { id: self.ty })
     }
 }
 
@@ -391,5 +392,5 @@ fn unit(bit: u64, width: u32) -> Option<(u64, u32, Bits)> {
 
 /// Compilers say that plain `char` is an integer with or without a sign, as the machine has it; its name tells.
 fn is_char(ty: &Type<'_>) -> bool {
-    ty.int().is_some_and(|int| int.char || ty.name() == "char" && ty.size() == Some(1))
+    ty.size() == Some(1) && ty.int().is_some_and(|int| int.char || ty.name() == "char")
 }

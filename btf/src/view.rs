@@ -81,10 +81,11 @@ impl<'a> Btf<'a> {
     ///
     /// [`Error::Void`] for 0, [`Error::NoSuchType`], [`Error::Name`], or what is wrong with the records on the way.
     pub fn get(&self, id: TypeId) -> Result<Type<'a>, Error> {
-        let Stop { record, start, end, .. } = self.stop(id)?;
-        let damaged = Error::Record { offset: self.types_at.saturating_add(start) };
-        let kind = Kind::from_number(record.raw_kind()).ok_or(damaged.clone())?;
-        let trail = self.types.get(start.saturating_add(wire::Record::SIZE)..end).ok_or(damaged)?;
+        let Stop { record, start, trail, .. } = self.stop(id)?;
+        let number = record.raw_kind();
+        let Some(kind) = Kind::from_number(number) else {
+            return Err(Error::UnknownKind { offset: self.types_at + start, kind: number });
+        };
         Ok(Type { id, kind, name: self.name(record.name_off.get())?, record, trail })
     }
 

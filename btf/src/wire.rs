@@ -39,8 +39,6 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) const SIZE: usize = size_of::<Self>();
-
     /// The kind's number.
     ///
     /// The documentation leaves bits 29, 30 and 16 to 23 unused. They are read as the upper bits of their neighbours:
@@ -98,17 +96,17 @@ pub(crate) struct Enum64 {
 }
 
 /// `struct btf_param`, `vlen` of them behind a FUNC_PROTO.
-#[derive(Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(crate) struct Param {
-    pub(crate) name_off: Word,
-    pub(crate) type_id: Word,
+struct Param {
+    name_off: Word,
+    type_id: Word,
 }
 
 /// `struct btf_var_secinfo`, `vlen` of them behind a DATASEC.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(crate) struct VarSecinfo {
+struct VarSecinfo {
     type_id: Word,
     offset: Word,
     size: Word,
@@ -210,6 +208,7 @@ struct Trail {
 }
 
 /// [`Trail`] by kind number; none for numbers that are no kind.
+#[expect(clippy::indexing_slicing, reason = "the compiler does it, within the array")]
 const TRAILS: [Option<Trail>; 128] = {
     let mut trails = [None; 128];
     let mut number = 0;
@@ -250,9 +249,9 @@ impl Record {
     #[inline]
     pub(crate) fn trail_len(&self) -> Option<usize> {
         let kind = self.raw_kind();
-        // More than half of a kernel's records. A branch lets the processor guess where the next record begins; the
-        // product below is waited for.
-        if kind == Kind::Func as u8 || kind == Kind::Ptr as u8 {
+        // Nearly half of a kernel's records. A branch lets the processor guess where the next one begins; for what is
+        // looked up and multiplied it must wait. Guesses at more kinds go wrong too often.
+        if kind == Kind::Func as u8 {
             return Some(0);
         }
         let trail = (*TRAILS.get(usize::from(kind))?)?;

@@ -1,0 +1,242 @@
+//! The running kernel's types, and btf-rs as the witness that they are read right.
+//!
+//! Where the kernel has no BTF the tests are reported as ignored, with the reason.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use btf_rs::BtfType as _;
+use kwalk_btf::{Btf, Class, Error, Kind, Member, Path, Reason, Type, TypeId};
+use libtest_mimic::{Arguments, Completion, Trial};
+
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+fn main() -> ExitCode {
+    let bytes = std::fs::read(VMLINUX).map(Arc::<[u8]>::from).map_err(|error| format!("{VMLINUX}: {error}"));
+    type Test = fn(&[u8]);
+    let tests: [(&str, Test); 5] = [
+        ("every_type_is_the_one_btf_rs_reads", every_type_is_the_one_btf_rs_reads),
+        ("every_name_is_found", every_name_is_found),
+        ("iterator_contexts_lead_to_their_objects", iterator_contexts_lead_to_their_objects),
+        ("fields_of_a_task_are_the_members_written", fields_of_a_task_are_the_members_written),
+        ("every_member_of_every_struct_has_a_path", every_member_of_every_struct_has_a_path),
+    ];
+    let trials = tests.map(|(name, test)| {
+        let bytes = bytes.clone();
+        Trial::ignorable_test(name, move || match bytes {
+            Ok(bytes) => {
+                test(&bytes);
+                Ok(Completion::Completed)
+            }
+            Err(reason) => Ok(Completion::ignored_with(reason)),
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+}
+
+fn name(witness: &btf_rs::Btf, named: &dyn btf_rs::BtfType) -> String {
+    // An anonymous type has no name to resolve.
+    named.get_name_offset().map_or(String::new(), |_| witness.resolve_name(named).unwrap())
+}
+
+/// What btf-rs calls the kind, and the size where it has one.
+fn kind_and_size(ty: &btf_rs::Type) -> (Kind, Option<usize>) {
+    use btf_rs::Type as T;
+    match ty {
+        T::Int(int) => (Kind::Int, Some(int.size())),
+        T::Ptr(_) => (Kind::Ptr, Some(8)),
+        T::Array(_) => (Kind::Array, None),
+        T::Struct(of) => (Kind::Struct, Some(of.size())),
+        T::Union(of) => (Kind::Union, Some(of.size())),
+        T::Enum(of) => (Kind::Enum, Some(of.size())),
+        T::Fwd(_) => (Kind::Fwd, None),
+        T::Typedef(_) => (Kind::Typedef, None),
+        T::Volatile(_) => (Kind::Volatile, None),
+        T::Const(_) => (Kind::Const, None),
+        T::Restrict(_) => (Kind::Restrict, None),
+        T::Func(_) => (Kind::Func, None),
+        T::FuncProto(_) => (Kind::FuncProto, None),
+        T::Var(_) => (Kind::Var, None),
+        T::Datasec(of) => (Kind::Datasec, Some(of.size())),
+        T::Float(of) => (Kind::Float, Some(of.size())),
+        T::DeclTag(_) => (Kind::DeclTag, None),
+        T::TypeTag(_) => (Kind::TypeTag, None),
+        T::Enum64(of) => (Kind::Enum64, Some(of.size())),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn every_type_is_the_one_btf_rs_reads(bytes: &[u8]) {
+    let btf = Btf::new(bytes).unwrap();
+    let witness = btf_rs::Btf::from_bytes(bytes).unwrap();
+    let count = btf.type_count().unwrap();
+    assert!(count > 1000, "{count}");
+    assert!(witness.resolve_type_by_id(count).is_ok());
+    assert!(witness.resolve_type_by_id(count + 1).is_err());
+    for id in (1..=count).map(TypeId) {
+        let ours = btf.get(id).unwrap();
+        let theirs = witness.resolve_type_by_id(id.0).unwrap();
+        let (kind, size) = kind_and_size(&theirs);
+        assert_eq!((ours.kind(), ours.size().map(|size| size as usize)), (kind, size), "{id}");
+        let refers_to = ours.refers_to().or(ours.array().map(|array| array.element));
+        let (name, their_type) = match (&theirs, theirs.as_btf_type()) {
+            (btf_rs::Type::FuncProto(proto), _) => (String::new(), Some(proto.return_type_id())),
+            (_, general) => (name(&witness, general.unwrap()), general.unwrap().get_type_id()),
+        };
+        assert_eq!((ours.name(), refers_to.map(|id| id.0)), (name.as_str(), their_type), "{id}");
+        compare_details(&btf, &witness, &ours, &theirs);
+    }
+}
+
+fn compare_details(btf: &Btf, witness: &btf_rs::Btf, ours: &Type, theirs: &btf_rs::Type) {
+    let id = ours.id;
+    match theirs {
+        btf_rs::Type::Int(theirs) => {
+            let int = ours.int().unwrap();
+            let flags = (theirs.is_signed(), theirs.is_char(), theirs.is_bool());
+            assert_eq!((int.signed, int.char, int.bool), flags, "{id}");
+        }
+        btf_rs::Type::Array(theirs) => assert_eq!(ours.array().unwrap().len as usize, theirs.len(), "{id}"),
+        btf_rs::Type::Struct(theirs) | btf_rs::Type::Union(theirs) => {
+            let members = btf.members(id).unwrap();
+            assert_eq!(members.len(), theirs.members.len(), "{id}");
+            for (ours, theirs) in members.zip(&theirs.members) {
+                let ours = ours.unwrap();
+                assert_eq!(ours.name, name(witness, theirs), "{id}");
+                assert_eq!(Some(ours.type_id.0), theirs.get_type_id(), "{id}");
+                assert_eq!(ours.bit_offset, theirs.bit_offset(), "{id}");
+                assert_eq!(u32::from(ours.bitfield_width), theirs.bitfield_size().unwrap_or(0), "{id}");
+            }
+        }
+        btf_rs::Type::Enum(theirs) => {
+            assert_eq!(ours.kind_flag(), theirs.is_signed(), "{id}");
+            for (ours, theirs) in btf.enumerators(id).unwrap().zip(&theirs.members) {
+                let ours = ours.unwrap();
+                assert_eq!(
+                    (ours.name, ours.value as u32),
+                    (name(witness, theirs).as_str(), theirs.val()),
+                    "{id}"
+                );
+            }
+        }
+        btf_rs::Type::Enum64(theirs) => {
+            assert_eq!(ours.kind_flag(), theirs.is_signed(), "{id}");
+            for (ours, theirs) in btf.enumerators(id).unwrap().zip(&theirs.members) {
+                let ours = ours.unwrap();
+                assert_eq!(
+                    (ours.name, ours.value as u64),
+                    (name(witness, theirs).as_str(), theirs.val()),
+                    "{id}"
+                );
+            }
+        }
+        _ => {}
+    }
+}
+
+fn every_name_is_found(bytes: &[u8]) {
+    let btf = Btf::new(bytes).unwrap();
+    let witness = btf_rs::Btf::from_bytes(bytes).unwrap();
+    let count = btf.type_count().unwrap();
+    for id in (1..=count).step_by(997) {
+        let ty = btf.get(TypeId(id)).unwrap();
+        if ty.name().is_empty() {
+            continue;
+        }
+        let of_kind = |id: &u32| kind_and_size(&witness.resolve_type_by_id(*id).unwrap()).0 == ty.kind();
+        let first =
+            witness.resolve_ids_by_name(ty.name()).unwrap().into_iter().filter(of_kind).min().unwrap();
+        assert_eq!(btf.find(ty.kind(), ty.name()), Ok(TypeId(first)), "{}", ty.name());
+    }
+    let absent = "kwalk_no_such_function";
+    assert_eq!(btf.find(Kind::Func, absent), Err(Error::NotFound { kind: Kind::Func, name: absent.into() }));
+
+    let contexts = btf.with_prefix(Kind::Struct, "bpf_iter__").unwrap();
+    assert!(contexts.iter().any(|&(_, name)| name == "bpf_iter__task"), "{contexts:?}");
+    for (id, name) in contexts {
+        assert_eq!(btf.find(Kind::Struct, name), Ok(id));
+    }
+    let both = btf.find_many([(Kind::Func, "bpf_iter_task"), (Kind::Struct, "bpf_iter__task")]).unwrap();
+    assert_eq!(both[0], btf.find(Kind::Func, "bpf_iter_task").ok());
+    assert_eq!(both[1], btf.find(Kind::Struct, "bpf_iter__task").ok());
+}
+
+fn iterator_contexts_lead_to_their_objects(bytes: &[u8]) {
+    let btf = Btf::new(bytes).unwrap();
+    let context = btf.find(Kind::Struct, "bpf_iter__task").unwrap();
+    let pointees = |path: &Path| {
+        path.hops.iter().map(|hop| btf.get(hop.pointee).unwrap().name().to_string()).collect::<Vec<_>>()
+    };
+
+    let tgid = btf.path(context, "task.real_parent.tgid").unwrap();
+    assert_eq!(pointees(&tgid), ["task_struct", "task_struct"]);
+    assert_eq!((tgid.hops[0].offset, tgid.field.size), (8, 4));
+    assert_eq!(tgid.field.class, Class::Int { signed: true });
+    assert_eq!(btf.get(tgid.field.ty).unwrap().name(), "pid_t");
+
+    let f_pos = btf.path(context, "meta.seq.file.f_pos").unwrap();
+    assert_eq!(pointees(&f_pos), ["bpf_iter_meta", "seq_file", "file"]);
+    assert_eq!((f_pos.field.size, f_pos.field.class), (8, Class::Int { signed: true }));
+
+    let comm = btf.path(context, "task.comm").unwrap();
+    assert_eq!((comm.field.size, comm.field.class), (16, Class::Text));
+    assert_eq!(btf.path(context, "task.comm[15]").unwrap().field.offset, comm.field.offset + 15);
+
+    let Err(Error::Path { reason, type_name, .. }) = btf.path(context, "task.real_parnt.tgid") else {
+        panic!()
+    };
+    assert_eq!(type_name, "struct task_struct");
+    let Reason::NoSuchMember { near } = reason else { panic!("{reason:?}") };
+    assert_eq!(near.first().map(String::as_str), Some("real_parent"));
+}
+
+fn fields_of_a_task_are_the_members_written(bytes: &[u8]) {
+    let btf = Btf::new(bytes).unwrap();
+    let task = btf.find(Kind::Struct, "task_struct").unwrap();
+    let member = |name: &str| {
+        btf.members(task).unwrap().map(Result::unwrap).find(|member| member.name == name).unwrap()
+    };
+    // Both are single bits, in Linux since long before the first iterator.
+    for name in ["in_execve", "sched_reset_on_fork"] {
+        let field = btf.path(task, name).unwrap().field;
+        let bits = field.bits.unwrap();
+        assert_eq!((bits.width, field.size), (1, 1), "{name}");
+        assert_eq!(field.offset * 8 + u32::from(bits.offset), member(name).bit_offset, "{name}");
+        assert_eq!(field.class, Class::Int { signed: false }, "{name}");
+    }
+    let mm = btf.path(task, "mm").unwrap().field;
+    let Class::Ptr { pointee } = mm.class else { panic!("{mm:?}") };
+    assert_eq!((btf.get(pointee).unwrap().name(), mm.offset * 8), ("mm_struct", member("mm").bit_offset));
+    assert!(matches!(btf.path(task, "se").unwrap().field.class, Class::Struct));
+}
+
+/// A struct's named members, those of anonymous ones too, with their offsets in bits.
+fn flat<'a>(btf: &Btf<'a>, of: TypeId, base: u32, found: &mut Vec<(Member<'a>, u32)>) {
+    for member in btf.members(of).unwrap() {
+        let member = member.unwrap();
+        let bit = base + member.bit_offset;
+        if !member.name.is_empty() {
+            found.push((member, bit));
+        } else if matches!(btf.resolve(member.type_id).unwrap().1.kind(), Kind::Struct | Kind::Union) {
+            flat(btf, member.type_id, bit, found);
+        }
+    }
+}
+
+fn every_member_of_every_struct_has_a_path(bytes: &[u8]) {
+    let btf = Btf::new(bytes).unwrap();
+    let mut members = Vec::new();
+    for (id, name) in btf.with_prefix(Kind::Struct, "").unwrap() {
+        members.clear();
+        flat(&btf, id, 0, &mut members);
+        // Some structs have thousands of members; a few of each will do.
+        for &(member, bit) in members.iter().step_by(1 + members.len() / 8) {
+            let Path { hops, field } =
+                btf.path(id, member.name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let (offset, width) = field.bits.map_or((0, 0), |bits| (bits.offset, bits.width));
+            assert!(hops.is_empty());
+            assert_eq!(field.offset * 8 + u32::from(offset), bit, "{name}.{}", member.name);
+            assert_eq!((field.ty, width), (member.type_id, member.bitfield_width), "{name}.{}", member.name);
+        }
+    }
+}
