@@ -309,10 +309,23 @@ impl<'a> Walk<'a> {
     pub fn header(&mut self, header: &str, rows: Rows) -> Result<(), Error> {
         let begun = self.asm.label();
         let number = (rows == Rows::All).then_some("meta.seq_num");
-        for field in number.into_iter().chain(["meta.seq.count", "meta.seq.file.f_pos"]) {
+        for field in number.into_iter().chain(["meta.seq.count"]) {
             self.load_path(R1, CTX, self.context, field)?;
             self.asm.jump_if(R1.ne(0), begun);
         }
+        // Read by a helper, not loaded: for a pointer that is loaded from a trusted one, newer verifiers search all of the
+        // kernel's types, by name and several times, which on 6.18 takes longer than all the rest of a program.
+        let stack = self.stack;
+        let read = self.stack_slot();
+        self.asm.mov(R3, SEQ);
+        for (struct_name, field) in [("seq_file", "file"), ("file", "f_pos")] {
+            let steps = self.path(self.btf.find(Kind::Struct, struct_name)?, field)?;
+            self.asm.address(R3, R3 + steps.field.offset as i32);
+            self.probe_read(read, 8);
+            self.asm.load(R3, u64_at(read.address()));
+        }
+        self.asm.jump_if(R3.ne(0), begun);
+        self.stack = stack;
         self.write(header.as_bytes());
         self.asm.bind(begun);
         Ok(())
