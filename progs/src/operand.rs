@@ -31,7 +31,7 @@ pub struct Ptr<T> {
 }
 
 impl<T> Ptr<T> {
-    /// The value of the field at `path`, for [`Walk::printf`].
+    /// The value of the field at `path`, for [`Walk::printf`](crate::Walk::printf).
     pub fn field<'p>(&self, path: &'p str) -> Value<'p> {
         Value::Field { base: self.reg, pointee: self.pointee, path }
     }
