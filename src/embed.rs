@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let kernel = KernelBtf::open()?;
     let btf = Btf::new(kernel.bytes())?;
 
-    let mut walk = Walk::new(&btf, Target::by_name("task").ok_or("no target task")?)?;
+    const TASK: &Target = Target::named("task");
+    let mut walk = Walk::new(&btf, TASK)?;
     let done = walk.asm.label();
     let task = walk.trusted_object(R7, done)?;
     walk.text_is(&task, "comm", comm.as_bytes(), done)?;

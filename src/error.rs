@@ -1,10 +1,11 @@
 //! Why something could not be done: what failed, why, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use kwalk_progs::Target;
 
+use crate::pin::is_dotted;
 use crate::sys;
 
 /// Why something could not be done.
@@ -122,6 +123,13 @@ pub enum PinError {
 }
 
 impl Error {
+    /// bpffs answers EPERM for names with a dot that are not there.
+    pub(crate) fn open(path: &Path, source: io::Error) -> Error {
+        let missing = source.raw_os_error() == Some(libc::EPERM) && is_dotted(path);
+        let source = if missing { io::Error::from_raw_os_error(libc::ENOENT) } else { source };
+        Error::Open { path: path.into(), source }
+    }
+
     /// What to do about it, where something is known to help.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -140,6 +148,10 @@ impl Error {
             Error::Pin { reason: PinError::NotBpffs, .. } => {
                 "choose a path below a bpffs, such as /sys/fs/bpf; if none is mounted: mount -t bpf bpf /sys/fs/bpf"
             }
+            Error::Pin { path, reason: PinError::Exists } if path.is_dir() => {
+                "choose another path, or remove it with rm -r (`kwalk preload` leaves a directory of mode 000 if it is \
+                 killed); for what it has pinned, there is `kwalk preload --replace`"
+            }
             Error::Pin { reason: PinError::Exists, .. } => {
                 "choose another path, remove what is there, or use --replace to give that link the new program"
             }
@@ -147,11 +159,11 @@ impl Error {
                 "bpffs keeps names with a dot for the kernel, and for `kwalk preload`; choose a name without one"
             }
             Error::Pin { reason: PinError::Directory, .. } => "to remove a directory of pins: rm -r",
-            Error::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            Error::Open { source, .. } if source.raw_os_error() == Some(libc::EACCES) => {
                 "a pin is root's alone until its mode is changed, and the directories above it must let you through"
             }
             Error::Read { source, .. } if source.raw_os_error() == Some(libc::E2BIG) => {
-                "one object's output is larger than the kernel's buffer of 32 KiB"
+                "one object's output is larger than the kernel's buffer of 8 pages"
             }
             _ => return None,
         };
@@ -162,7 +174,7 @@ impl Error {
 fn program_hint(error: &kwalk_progs::Error) -> Option<String> {
     use kwalk_progs::Error;
     match error {
-        Error::NoTarget { near, .. } | Error::NoProgram { near, .. } if !near.is_empty() => {
+        Error::NoProgram { near, .. } if !near.is_empty() => {
             Some(format!("did you mean {}?", near.join(", ")))
         }
         Error::NoProgram { .. } => {

@@ -8,8 +8,8 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use crate::Error;
 use crate::sys::IterFd;
 
-/// As much as the kernel collects before it gives something out (8 pages of 4 KiB, `kernel/bpf/bpf_iter.c`); with less
-/// it starts and stops its walk more often.
+/// As much as the kernel collects in one read (8 pages, here of 4 KiB, `kernel/bpf/bpf_iter.c`); with less it starts and
+/// stops its walk more often.
 const BUFFER: usize = 32 << 10;
 
 /// A walk in progress: gives what the program writes, object by object.
@@ -31,10 +31,11 @@ impl Iter {
     ///
     /// [`Error::Open`] where it can't be opened, [`Error::NotAnIterator`] where it is some other file.
     pub fn open(path: &Path) -> Result<Iter, Error> {
-        let failed = |source: io::Error| Error::Open { path: path.into(), source };
+        let failed = |source: io::Error| Error::open(path, source);
         let other = || Error::NotAnIterator { path: path.into() };
         // Before it is opened, which can be more than looking.
-        if statfs(path).map_err(|errno| failed(errno.into()))?.filesystem_type() != BPF_FS_MAGIC {
+        let file_system = statfs(path).map_err(|errno| failed(errno.into()))?.filesystem_type();
+        if file_system != BPF_FS_MAGIC || path.is_dir() {
             return Err(other());
         }
         match IterFd::open(path) {

@@ -1,5 +1,6 @@
 //! A program attached to what it walks.
 
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use nix::unistd::Pid;
 
 use kwalk_progs::{Target, target};
 
-use crate::pin::c_path;
+use crate::pin::{c_path, is_dotted};
 use crate::sys::{
     self, CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkFd, LinkInfo, LinkUpdate,
     MapFd, ObjGet, ProgFd, bpf, pidfd_open,
@@ -41,9 +42,13 @@ pub enum Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    /// Some of what makes no sense is refused here, since the kernel does not: targets without parameters ignore them,
-    /// and a walk of a process that does not exist is empty.
-    fn check(&self, target: &'static Target) -> Result<(), Error> {
+    /// Refuses some of what makes no sense, since the kernel does not: targets without parameters ignore them, and a walk
+    /// of a process that does not exist is empty. To attach a program does this, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameters`] where they are not for `target`, [`Error::Process`] where they name nobody.
+    pub fn check(&self, target: &'static Target) -> Result<(), Error> {
         let takes = match self {
             Parameters::None => {
                 !matches!(target.parameters, target::Parameters::Map | target::Parameters::Cgroup)
@@ -79,9 +84,10 @@ impl Parameters<'_> {
     }
 }
 
-/// Whether there is a process or thread of this number; `kill` takes both.
+/// Whether there is a process or thread of this number; `kill` takes both, and 0 for something else.
 fn exists(number: u32) -> bool {
-    i32::try_from(number).is_ok_and(|number| kill(Pid::from_raw(number), None) != Err(Errno::ESRCH))
+    i32::try_from(number)
+        .is_ok_and(|number| number != 0 && kill(Pid::from_raw(number), None) != Err(Errno::ESRCH))
 }
 
 /// A program attached to its target. It is detached with this value, unless it is pinned.
@@ -118,12 +124,14 @@ impl Link {
     ///
     /// [`Error::Open`] where it can't be opened, [`Error::NotAnIterator`] where it is something else.
     pub fn open(path: &Path) -> Result<Link, Error> {
-        let fd = bpf(ObjGet { path: &c_path(path)? }).map_err(|error| Error::Open {
-            path: path.into(),
-            source: std::io::Error::from_raw_os_error(error.errno()),
+        let fd = bpf(ObjGet { path: &c_path(path)? }).map_err(|error| match error.errno() {
+            libc::EPERM if !is_dotted(path) => error.into(),
+            errno => Error::open(path, io::Error::from_raw_os_error(errno)),
         })?;
-        let Ok(fd) = LinkFd::try_from(fd) else { return Err(Error::NotAnIterator { path: path.into() }) };
-        let link = Link(fd);
+        let link = Link(LinkFd::try_from(fd).map_err(|error| match error.errno() {
+            libc::EINVAL => Error::NotAnIterator { path: path.into() },
+            _ => error.into(),
+        })?);
         match link.info()?.iter {
             Some(_) => Ok(link),
             None => Err(Error::NotAnIterator { path: path.into() }),
@@ -139,13 +147,15 @@ impl Link {
         Ok(Iter::new(bpf(IterCreate { link: &self.0 })?))
     }
 
-    /// Gives the link another program for the same target. Walks that have begun end with the one they began with.
+    /// Gives the link another program for the same target, in the place of `old`. Walks that have begun end with the one
+    /// they began with.
     ///
     /// # Errors
     ///
-    /// [`Error::Sys`] with `EINVAL` where the new program is for another target.
-    pub fn update(&self, new: &ProgFd) -> Result<(), Error> {
-        Ok(bpf(LinkUpdate { link: &self.0, new, old: None })?)
+    /// [`Error::Sys`], with `EINVAL` where the new program is for another target, with `EPERM` where the link has not the
+    /// old one.
+    pub fn update(&self, old: &ProgFd, new: &ProgFd) -> Result<(), Error> {
+        Ok(bpf(LinkUpdate { link: &self.0, new, old: Some(old) })?)
     }
 
     /// What the kernel says of it.

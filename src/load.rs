@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use kwalk_asm::{Endian, Slot};
 use kwalk_progs::{LICENSE, Map, MapKind, Program, Target};
 
-use crate::sys::{Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgFd, ProgLoad, bpf};
+use crate::sys::{self, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgFd, ProgLoad, bpf};
 use crate::{Error, Link, Parameters};
 
 /// A program that the kernel has verified and taken. It is gone with this value, unless a [`Link`] holds it.
@@ -42,8 +42,7 @@ impl Loaded {
             Ok(prog) => prog,
             Err(error) if error.errno() == libc::EPERM => return Err(error.into()),
             Err(error) => {
-                let load = |log: Log<'_>| bpf(ProgLoad { log: Some(log), ..command() });
-                let log = verifier_log(|log| load(log).err().map(|error| error.errno()));
+                let log = verifier_log(|log| bpf(ProgLoad { log: Some(log), ..command() }).err());
                 return Err(match log {
                     Some(log) => Error::Rejected { program: program.name, errno: error.errno(), log },
                     None => error.into(),
@@ -74,7 +73,7 @@ impl Loaded {
     }
 }
 
-fn create(map: &Map) -> Result<MapFd, crate::sys::Error> {
+fn create(map: &Map) -> Result<MapFd, sys::Error> {
     let map_type = match map.kind {
         MapKind::Array => MapType::ARRAY,
         MapKind::LruHash => MapType::LRU_HASH,
@@ -85,13 +84,13 @@ fn create(map: &Map) -> Result<MapFd, crate::sys::Error> {
     })
 }
 
-/// What the verifier has to say, if it says anything: `load` loads once more, and gives the errno of its failure. The
-/// buffer grows until the log fits.
-fn verifier_log(mut load: impl FnMut(Log<'_>) -> Option<i32>) -> Option<String> {
+/// What the verifier has to say, if it objects: `load` loads once more, and gives its failure. The buffer grows until the
+/// log fits.
+fn verifier_log(load: impl Fn(Log<'_>) -> Option<sys::Error>) -> Option<String> {
     const FIRST: usize = 64 << 10;
     const LAST: usize = 16 << 20;
     let mut buf = vec![0; FIRST];
-    while load(Log { level: LogLevel::BRIEF, buf: &mut buf }) == Some(libc::ENOSPC) && buf.len() < LAST {
+    while load(Log { level: LogLevel::BRIEF, buf: &mut buf })?.errno() == libc::ENOSPC && buf.len() < LAST {
         buf = vec![0; buf.len() * 4];
     }
     let log = Log::text(&buf);

@@ -24,8 +24,10 @@ impl PinPath {
     ///
     /// [`Error::Pin`] where `path` is outside a bpffs, exists, or has a name that bpffs refuses.
     pub fn new(path: &Path) -> Result<PinPath, Error> {
+        // Without a slash at the end, which the kernel would take for a directory's.
+        let path = path.components().as_path();
         let failed = |reason| Error::Pin { path: path.into(), reason };
-        let name = path.file_name().ok_or_else(|| failed(PinError::NoName))?;
+        path.file_name().ok_or_else(|| failed(PinError::NoName))?;
         let exists = path.symlink_metadata().is_ok();
         // Of a mount point, the directory above is in another file system.
         if !(exists && is_bpffs(path).unwrap_or(false)) {
@@ -34,8 +36,7 @@ impl PinPath {
         if exists {
             return Err(failed(PinError::Exists));
         }
-        // bpffs_lookup: the kernel keeps names with a dot for itself.
-        if name.as_encoded_bytes().contains(&b'.') {
+        if is_dotted(path) {
             return Err(failed(PinError::Dot));
         }
         Ok(PinPath(path.into()))
@@ -57,6 +58,11 @@ fn in_bpffs(path: &Path) -> Result<(), PinError> {
 
 fn is_bpffs(path: &Path) -> nix::Result<bool> {
     Ok(statfs(path)?.filesystem_type() == BPF_FS_MAGIC)
+}
+
+/// Whether the name has a dot: such names the kernel keeps for itself (`bpf_lookup` in `kernel/bpf/inode.c`).
+pub(crate) fn is_dotted(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_bytes().contains(&b'.'))
 }
 
 /// The path as the kernel takes it.
@@ -143,7 +149,7 @@ pub fn pin_all(PinPath(dir): &PinPath, links: &[(&str, &Link)]) -> Result<(), Er
 }
 
 /// Gives the links that are pinned at these paths new programs: all of them, or none. Readers that have begun end
-/// with the program that they began with; there is no moment at which a path can't be read.
+/// with the program that they began with; there is no moment at which a path can't be read. Takes `CAP_SYS_ADMIN`.
 ///
 /// # Errors
 ///
@@ -164,10 +170,10 @@ pub fn replace_all(programs: &[(&Path, &Loaded)]) -> Result<(), Error> {
         }
         replaced.push((link, open_id::<ProgFd>(info.prog_id)?));
     }
-    for (nth, ((link, _), (_, new))) in replaced.iter().zip(programs).enumerate() {
-        if let Err(error) = link.update(new.fd()) {
-            for (link, old) in &replaced[..nth] {
-                let _ = link.update(old);
+    for (nth, ((link, old), (_, new))) in replaced.iter().zip(programs).enumerate() {
+        if let Err(error) = link.update(old, new.fd()) {
+            for ((link, old), (_, new)) in replaced[..nth].iter().zip(programs) {
+                let _ = link.update(new.fd(), old);
             }
             return Err(error);
         }

@@ -46,6 +46,8 @@ fn main() -> std::process::ExitCode {
         test("unpin_leaves_what_is_no_iterator", LOADER, unpin_leaves_what_is_no_iterator),
         test("unpin_refuses_other_paths", LOADER, unpin_refuses_other_paths),
         test("cat_of_what_is_no_iterator_is_refused", ROOT, cat_of_what_is_no_iterator_is_refused),
+        test("what_is_not_there_is_said_so", ROOT, what_is_not_there_is_said_so),
+        test("unpin_goes_on_after_a_failure", ROOT, unpin_goes_on_after_a_failure),
         test("preload_pins_what_cat_prints", LOADER, preload_pins_what_cat_prints),
         test("preload_into_what_is_there_is_refused", LOADER, preload_into_what_is_there_is_refused),
         test("preload_elsewhere_is_refused", LOADER, preload_elsewhere_is_refused),
@@ -391,6 +393,31 @@ fn cat_of_what_is_no_iterator_is_refused() {
     bpf(ObjPin { fd: map(&unique("cat")).as_fd(), path: &c_string(&path) }).unwrap();
     let message = format!("{}: what is pinned there is no iterator", path.display());
     refused(&mut support::kwalk(["cat", arg(&path)]), 1, &message, "");
+    let dir = bpffs.path("dir");
+    fs::create_dir(&dir).unwrap();
+    let message = format!("{}: what is pinned there is no iterator", dir.display());
+    refused(&mut support::kwalk(["cat", arg(&dir)]), 1, &message, "");
+}
+
+/// bpffs answers EPERM for names with a dot, there or not.
+fn what_is_not_there_is_said_so() {
+    let bpffs = Bpffs::mount();
+    for name in ["maps", "maps.debg"] {
+        let path = bpffs.path(name);
+        let message = format!("{}: No such file or directory (os error 2)", path.display());
+        refused(&mut support::kwalk(["cat", arg(&path)]), 1, &message, "");
+        refused(&mut support::kwalk(["unpin", arg(&path)]), 1, &message, "");
+        refused(&mut support::kwalk(["pin", "maps", arg(&path), "--replace"]), 1, &message, "");
+    }
+}
+
+fn unpin_goes_on_after_a_failure() {
+    let bpffs = Bpffs::mount();
+    let (missing, pinned) = (bpffs.path("missing"), bpffs.path("pinned"));
+    assert_eq!(stdout(&mut support::kwalk(["pin", "maps", arg(&pinned)])), "");
+    let message = format!("{}: No such file or directory (os error 2)", missing.display());
+    refused(&mut support::kwalk(["unpin", arg(&missing), arg(&pinned)]), 1, &message, "");
+    assert!(!bpffs.names().contains(&"pinned".into()));
 }
 
 // preload

@@ -64,6 +64,7 @@ fn main() -> ExitCode {
         test("maps_made_after_the_end", NEEDS, maps_made_after_the_end),
         test("a_match_at_either_end_of_the_walk", NEEDS, a_match_at_either_end_of_the_walk),
         test("totals_of_the_whole_machine", NEEDS, totals_of_the_whole_machine),
+        test("a_reader_is_forgotten_at_its_end", NEEDS, a_reader_is_forgotten_at_its_end),
     ])
 }
 
@@ -438,6 +439,20 @@ fn after_the_end(subject: &Subject) {
         assert_eq!(reader.step(), 0);
     }
     subject.check(&reader.text());
+}
+
+/// One that has only begun keeps its total, however many come and go.
+fn a_reader_is_forgotten_at_its_end() {
+    let comm = own_name();
+    let helpers = crowd(&comm);
+    let open = open_files(&helpers);
+    let link = attach_for(8, "files", Some(&comm));
+    let mut begun = Reader::new(&link, 1000);
+    assert_ne!(begun.step(), 0);
+    for _ in 0..40 {
+        check_files(&Reader::new(&link, 1 << 20).finish(), &comm, &open);
+    }
+    check_files(&begun.finish(), &comm, &open);
 }
 
 fn maps_made_after_the_end() {

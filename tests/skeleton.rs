@@ -370,9 +370,12 @@ fn a_dead_process_undoes_the_attach() {
     let (number, mut skeleton) = (dead(), Skeleton::open(three()));
     skeleton.load().unwrap();
     let loaded = Held::now();
-    for (parameters, expected) in [
-        (Parameters::Pid(number), ProcessError::NoProcess),
-        (Parameters::Tid(number), ProcessError::NoThread),
+    for (number, parameters, expected) in [
+        (number, Parameters::Pid(number), ProcessError::NoProcess),
+        (number, Parameters::Tid(number), ProcessError::NoThread),
+        // What the kernel takes for "all".
+        (0, Parameters::Pid(0), ProcessError::NoProcess),
+        (0, Parameters::Tid(0), ProcessError::NoThread),
     ] {
         skeleton.configure(own("files"), parameters).unwrap();
         match skeleton.attach() {

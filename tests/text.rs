@@ -268,7 +268,7 @@ fn progs_shows_names_and_what_they_attach_to() {
     let iterators: Vec<_> = text::PROGRAMS.iter().map(|program| text_program(program.name)).collect();
     for (loaded, program) in iterators.iter().zip(text::PROGRAMS) {
         let id = loaded.fd().info().unwrap().id;
-        expected.push((id, prog_row(id, program.name, &format!("bpf_iter_{}", program.target))));
+        expected.push((id, prog_row(id, program.name, &format!("bpf_iter_{}", program.target.name))));
     }
     let names = ["", "q", "exactly_fifteen"];
     let others: Vec<_> = names.iter().map(|name| program(name, None)).collect();
@@ -286,16 +286,19 @@ fn progs_shows_names_and_what_they_attach_to() {
 
 fn progs_prefers_the_function_name() {
     let long = "a_function_whose_name_does_not_fit_into_the_fifteen_bytes_of_a_program_name";
-    // As long as a name of the kernel's own may be, less a little.
-    let longest = "x".repeat(400);
-    let made = [("a_function_whos", long), ("", "sixteen_letters_"), ("other", "f"), ("longest", &longest)]
+    // As much as the kernel prints of texts in a row, but for two empty ones; and as long as a name may be.
+    let (fits, longest) = ("x".repeat(505), "x".repeat(511));
+    let made = [("a_function_whos", long), ("", "sixteen_letters_"), ("other", "f"), ("fits", &fits)]
         .map(|(name, function)| (program(name, Some(function)), function));
+    let too_long = program("too_long", Some(&longest));
     let text = cat(["progs"]);
     let rows = rows(&text, PROGS_HEADER);
     for (prog, function) in made {
         let id = prog.info().unwrap().id;
         assert_eq!(rows.get(&id), Some(&&*prog_row(id, function, "")));
     }
+    let id = too_long.info().unwrap().id;
+    assert_eq!(rows.get(&id), Some(&&*prog_row(id, "too_long", "")));
 }
 
 fn progs_agrees_with_bpftool() {

@@ -5,7 +5,9 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -49,6 +51,7 @@ fn main() -> std::process::ExitCode {
         test("a_reader_that_leaves_is_no_error", ROOT, a_reader_that_leaves_is_no_error),
         test("a_closed_stdout_is_no_error", ROOT, a_closed_stdout_is_no_error),
         test("a_full_disk_is_an_error", ROOT, a_full_disk_is_an_error),
+        test("messages_that_nobody_reads_change_nothing", &[], messages_that_nobody_reads_change_nothing),
         test("help_and_version_go_to_stdout", NONE, help_and_version_go_to_stdout),
         test("targets_are_those_of_the_kernel_s_types", BPF, targets_are_those_of_the_kernel_s_types),
         test("programs_are_those_of_the_library", NONE, programs_are_those_of_the_library),
@@ -154,13 +157,14 @@ fn a_program_without_command_names_takes_none() {
 /// The kernel takes the number and ignores it: what is printed would not be what was asked for.
 fn a_program_without_tasks_takes_no_process() {
     let number = std::process::id().to_string();
-    let programs: Vec<_> = PROGRAMS.iter().filter(|program| !program.target.starts_with("task")).collect();
+    let programs: Vec<_> =
+        PROGRAMS.iter().filter(|program| !program.target.name.starts_with("task")).collect();
     assert!(!programs.is_empty());
     for program in programs {
         for option in ["--pid", "--tid"] {
             let said = failure(&mut kwalk(["cat", program.name, option, &number]), 2);
             let first = said.lines().next().unwrap();
-            assert!(first.contains(program.name) || first.contains(program.target), "{said}");
+            assert!(first.contains(program.name) || first.contains(program.target.name), "{said}");
             // A newer kernel would not help.
             assert!(!said.contains("this kernel") && !said.contains("6.1"), "{said}");
         }
@@ -172,7 +176,7 @@ fn a_process_that_is_gone_is_refused() {
     child.kill().unwrap();
     child.wait().unwrap();
     let number = child.id().to_string();
-    for program in PROGRAMS.iter().filter(|program| program.target.starts_with("task")) {
+    for program in PROGRAMS.iter().filter(|program| program.target.name.starts_with("task")) {
         let message = format!("process {number}: there is none of this number");
         refused(&mut kwalk(["cat", program.name, "--pid", &number]), 1, &message, "");
         let message = format!("thread {number}: there is none of this number");
@@ -419,6 +423,18 @@ fn a_full_disk_is_an_error() {
     }
 }
 
+fn messages_that_nobody_reads_change_nothing() {
+    for args in [&["cat", "nobody"][..], &["frobnicate"], &[]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let (reader, writer) = UnixStream::pair().unwrap();
+        drop(reader);
+        for stderr in [OwnedFd::from(full), OwnedFd::from(writer)] {
+            let status = kwalk(args).stderr(stderr).status().unwrap();
+            assert_eq!(status.code(), Some(2), "{args:?}");
+        }
+    }
+}
+
 fn help_and_version_go_to_stdout() {
     let commands = ["cat", "pin", "unpin", "preload", "targets", "programs", "links", "doctor"];
     let help = stdout(&mut kwalk(["--help"]));
@@ -467,7 +483,7 @@ fn programs_are_those_of_the_library() {
     let names: Vec<_> = PROGRAMS.iter().map(|program| program.name).collect();
     assert_eq!(first_column(&listed), names);
     for (program, row) in PROGRAMS.iter().zip(listed.lines().skip(1)) {
-        assert_eq!(row.split_whitespace().nth(1), Some(program.target));
+        assert_eq!(row.split_whitespace().nth(1), Some(program.target.name));
         assert_eq!(row.contains("[COMM]"), program.comm);
         assert!(row.ends_with(program.about));
     }

@@ -40,6 +40,8 @@ table! {
         MapLookupElem = (1, "bpf_map_lookup_elem", (3, 19)),
         /// `(map, key, value, flags) -> 0 or -errno`
         MapUpdateElem = (2, "bpf_map_update_elem", (3, 19)),
+        /// `(map, key) -> 0 or -errno`
+        MapDeleteElem = (3, "bpf_map_delete_elem", (3, 19)),
         /// `(dst, size, unsafe_ptr) -> 0 or -errno`: copies `size` bytes; on failure `dst` is
         /// zeroed.
         ProbeReadKernel = (113, "bpf_probe_read_kernel", (5, 5)),
@@ -48,9 +50,9 @@ table! {
         ProbeReadKernelStr = (115, "bpf_probe_read_kernel_str", (5, 5)),
         /// `(seq, fmt, fmt_size, data, data_len) -> 0 or -errno`: `data` is an array of u64,
         /// `data_len` its bytes.
-        SeqPrintf = (126, "bpf_seq_printf", (5, 7)),
+        SeqPrintf = (126, "bpf_seq_printf", (5, 8)),
         /// `(seq, data, len) -> 0 or -errno`: `len` bytes as they are.
-        SeqWrite = (127, "bpf_seq_write", (5, 7)),
+        SeqWrite = (127, "bpf_seq_write", (5, 8)),
         /// `(sk) -> struct tcp6_sock * or NULL`
         SkcToTcp6Sock = (136, "bpf_skc_to_tcp6_sock", (5, 9)),
         /// `(sk) -> struct tcp_sock * or NULL`

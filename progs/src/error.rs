@@ -14,8 +14,6 @@ pub enum Error {
         name: String,
         /// The kernel that first has it, where that is known.
         since: Option<Version>,
-        /// Targets of this kernel with similar names.
-        near: Vec<String>,
     },
     /// There is no such text program.
     NoProgram {
@@ -50,6 +48,11 @@ pub enum Error {
         /// What the program needs: "a pointer to a struct", "an integer".
         needs: &'static str,
     },
+    /// More values are to be printed at once than the kernel takes.
+    TooManyValues {
+        /// What they are to be printed with.
+        format: String,
+    },
     /// The kernel's types don't answer.
     Btf(kwalk_btf::Error),
     /// The instructions don't fit together: a defect of the program, not of the kernel or of the user's input.
@@ -70,13 +73,13 @@ pub enum CommError {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::NoTarget { name, since: Some((major, minor)), .. } => {
+            Error::NoTarget { name, since: Some((major, minor)) } => {
                 write!(
                     f,
                     "target {name}: this kernel does not have it; Linux {major}.{minor} is the first that may"
                 )
             }
-            Error::NoTarget { name, since: None, .. } => {
+            Error::NoTarget { name, since: None } => {
                 write!(f, "target {name}: no such target in this kernel")
             }
             Error::NoProgram { name, .. } => write!(f, "program {name}: no such text program"),
@@ -97,6 +100,9 @@ impl fmt::Display for Error {
                 write!(f, "target {target}: the verifier does not trust its argument {argument}")
             }
             Error::Field { path, needs } => write!(f, "field {path}: it is not {needs}"),
+            Error::TooManyValues { format } => {
+                write!(f, "format {format:?}: the kernel prints at most 12 values")
+            }
             Error::Btf(error) => error.fmt(f),
             Error::Asm(error) => error.fmt(f),
         }

@@ -26,4 +26,4 @@ pub use error::{CommError, Error};
 pub use operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
 pub use program::{LICENSE, Map, MapKind, Program};
 pub use target::Target;
-pub use walk::{CTX, Rows, SEQ, Walk};
+pub use walk::{CTX, OVERFLOW, Rows, SEQ, Walk};

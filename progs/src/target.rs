@@ -107,10 +107,42 @@ pub const TARGETS: &[Target] = targets! {
 };
 
 impl Target {
+    /// The row of the table with this name, for a name that the compiler knows: any other does not compile, if this is
+    /// asked for in a constant.
+    ///
+    /// ```
+    /// use kwalk_progs::Target;
+    /// const TASK: &Target = Target::named("task");
+    /// assert_eq!(TASK.object, "task");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the table has no such row.
+    pub const fn named(name: &str) -> &'static Target {
+        let mut nth = 0;
+        while nth < TARGETS.len() {
+            if equal(TARGETS[nth].name.as_bytes(), name.as_bytes()) {
+                return &TARGETS[nth];
+            }
+            nth += 1;
+        }
+        panic!("no such target")
+    }
+
     /// The row of the table with this name.
     pub fn by_name(name: &str) -> Option<&'static Target> {
         TARGETS.iter().find(|target| target.name == name)
     }
+}
+
+/// `a == b`, which constants can't say.
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    let mut nth = 0;
+    while nth < a.len() && nth < b.len() && a[nth] == b[nth] {
+        nth += 1;
+    }
+    nth == a.len() && nth == b.len()
 }
 
 /// A target of the running kernel.

@@ -3,7 +3,9 @@
 //! A [`Walk`] is an iterator program being written. It knows the target's context struct from BTF, so that fields
 //! are named by paths; it keeps two registers, [`CTX`] and [`SEQ`], and leaves [`R7`] and [`R8`], which survive
 //! calls, to the program. A pointer that may be NULL is an [`Unchecked`], which has no way to a field or to a
-//! helper: only [`Walk::non_null`], which emits the check, makes a [`Ptr`] of it.
+//! helper: only [`Walk::non_null`], which emits the check, makes a [`Ptr`] of it. What the types can't see is a program
+//! that loads something else into a pointer's register, or goes on at the label of a check that failed: a [`Ptr`] is not
+//! to be used beyond either.
 
 use core::marker::PhantomData;
 
@@ -20,6 +22,11 @@ use crate::target::{End, Target, btf_names};
 pub const CTX: Reg = R6;
 /// Holds the `seq_file` that output goes to for the whole program.
 pub const SEQ: Reg = R9;
+
+/// What output that did not fit leaves in R0: `-EOVERFLOW` (asm-generic/errno.h; MIPS, PA-RISC and SPARC differ).
+pub const OVERFLOW: i32 = -75;
+/// `-EBUSY`.
+const BUSY: i32 = -16;
 
 /// Which objects a program writes a row for.
 ///
@@ -45,6 +52,7 @@ pub struct Walk<'a> {
     attach: TypeId,
     maps: Vec<Map>,
     stack: i32,
+    again: Option<Label>,
 }
 
 impl<'a> Walk<'a> {
@@ -58,10 +66,18 @@ impl<'a> Walk<'a> {
         let [Some(attach), Some(context)] =
             btf.find_many([(Kind::Func, func.as_str()), (Kind::Struct, context.as_str())])?
         else {
-            return Err(Error::NoTarget { name: target.name.into(), since: target.since, near: Vec::new() });
+            return Err(Error::NoTarget { name: target.name.into(), since: target.since });
         };
-        let mut walk =
-            Walk { asm: Assembler::new(), btf, target, context, attach, maps: Vec::new(), stack: 0 };
+        let mut walk = Walk {
+            asm: Assembler::new(),
+            btf,
+            target,
+            context,
+            attach,
+            maps: Vec::new(),
+            stack: 0,
+            again: None,
+        };
         walk.asm.mov(CTX, R1);
         walk.load_path(SEQ, CTX, context, "meta.seq")?;
         Ok(walk)
@@ -73,9 +89,13 @@ impl<'a> Walk<'a> {
     ///
     /// [`Error::Asm`] where the instructions don't fit together.
     pub fn finish(mut self, name: &'static str, out: Label) -> Result<Program, Error> {
-        self.asm.bind(out);
-        self.asm.mov(R0, 0);
-        self.asm.exit();
+        for (label, value) in [(Some(out), 0), (self.again, 1)] {
+            if let Some(label) = label {
+                self.asm.bind(label);
+                self.asm.mov(R0, value);
+                self.asm.exit();
+            }
+        }
         Ok(Program {
             name,
             target: self.target,
@@ -83,6 +103,11 @@ impl<'a> Walk<'a> {
             code: self.asm.finish()?,
             maps: self.maps,
         })
+    }
+
+    /// Where the program tells the kernel to throw away what it has written for this object, and to show it again.
+    pub fn again(&mut self) -> Label {
+        *self.again.get_or_insert_with(|| self.asm.label())
     }
 
     // Pointers
@@ -372,14 +397,18 @@ impl<'a> Walk<'a> {
         Ok(Value::StackAddress(copy))
     }
 
-    /// Writes `values` as `format` says (`bpf_seq_printf`, at most 12). R0 is then 0, or negative where the buffer
-    /// was too full: then the kernel shows the object again.
+    /// Writes `values` as `format` says (`bpf_seq_printf`). R0 is then 0, or negative: where the buffer was too full, which
+    /// is [`OVERFLOW`], the kernel shows the object again; any other number says that what is to be printed is no good,
+    /// such as texts of more than 512 bytes together. Only R0 and the registers that survive calls can be printed.
     ///
     /// # Errors
     ///
-    /// What [`Walk::load`] reports of the values.
+    /// [`Error::TooManyValues`] for more than 12; what [`Walk::load`] reports of the values.
     #[track_caller]
     pub fn printf(&mut self, format: &str, values: &[Value<'_>]) -> Result<(), Error> {
+        if values.len() > 12 {
+            return Err(Error::TooManyValues { format: format.into() });
+        }
         let args = self.stack + 8 * values.len() as i32;
         for (value, nth) in values.iter().zip(0..) {
             let reg = if let Value::Reg(reg) = value { *reg } else { R1 };
@@ -394,6 +423,9 @@ impl<'a> Walk<'a> {
         self.asm.address(R4, R10 - args);
         self.asm.mov(R5, 8 * values.len() as i32);
         self.asm.call(Helper::SeqPrintf);
+        // The helper's own buffers are in use, by programs that were interrupted.
+        let again = self.again();
+        self.asm.jump_if(R0.eq(BUSY), again);
         Ok(())
     }
 
@@ -441,10 +473,10 @@ impl<'a> Walk<'a> {
     /// Writes the return addresses of a task's kernel stack, 8 bytes each and the innermost first, to the `size`
     /// bytes at `to`. R0 is then how many bytes it wrote, or negative where the task has no stack any more.
     ///
-    /// The helper itself checks nothing, and the verifier lets a NULL pass (seen to oops 6.18): hence [`Ptr`]. What
-    /// keeps the task alive is the iterator, which holds a reference to it during the call.
+    /// The helper itself checks nothing, and the verifier lets pass what is NULL (seen to oops 6.18) and what may be gone:
+    /// hence a trusted [`Ptr`]. What keeps that task alive is the iterator, which holds a reference during the call.
     #[track_caller]
-    pub fn get_task_stack<T>(&mut self, task: &Ptr<T>, to: Address, size: i32) {
+    pub fn get_task_stack(&mut self, task: &Ptr<Trusted>, to: Address, size: i32) {
         self.asm.mov(R1, task.reg);
         self.asm.address(R2, to);
         self.asm.mov(R3, size);
@@ -458,6 +490,14 @@ impl<'a> Walk<'a> {
         self.asm.load_slot(R1, Slot::Map(index));
         self.asm.address(R2, R10 - key.0);
         self.asm.call(Helper::MapLookupElem);
+    }
+
+    /// Removes the key in `key` from map `index`.
+    #[track_caller]
+    pub fn delete(&mut self, index: u32, key: StackSlot) {
+        self.asm.load_slot(R1, Slot::Map(index));
+        self.asm.address(R2, key.address());
+        self.asm.call(Helper::MapDeleteElem);
     }
 
     /// Goes to `otherwise` unless the text in the character array at `path` is exactly `text`.

@@ -7,7 +7,6 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::message::Failure;
 use crate::btf::{Btf, TypeId};
-use crate::progs::Target;
 use crate::progs::target::available;
 use crate::sys::{LinkFd, ProgFd, ids, open_id};
 use crate::{Error, KernelBtf, text};
@@ -64,11 +63,11 @@ fn arguments<'a>(btf: &Btf<'a>, context: TypeId) -> Result<Vec<&'a str>, Error> 
 
 pub(super) fn programs() -> Result<ExitCode, Failure> {
     let rows = text::PROGRAMS.iter().map(|program| {
-        let parameters = Target::by_name(program.target).map_or("", |target| target.parameters.options());
+        let parameters = program.target.parameters.options();
         let comm = if program.comm { "[COMM] " } else { "" };
         vec![
             program.name.into(),
-            program.target.into(),
+            program.target.name.into(),
             format!("{comm}{parameters}").trim().into(),
             program.about.into(),
         ]

@@ -1,6 +1,7 @@
 //! Why a command ends before its work is done, and how that is said.
 
-use std::io;
+use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::{Error, progs};
@@ -34,9 +35,9 @@ impl Failure {
             Failure::Library(error) => (error.to_string(), error.hint()),
             Failure::Usage(message) => (message.clone(), Some("see `kwalk --help`".into())),
         };
-        eprintln!("kwalk: {message}");
+        say(format_args!("kwalk: {message}"));
         if let Some(hint) = hint {
-            eprintln!("hint: {hint}");
+            say(format_args!("hint: {hint}"));
         }
         ExitCode::from(if self.is_usage() { 2 } else { 1 })
     }
@@ -51,6 +52,11 @@ impl Failure {
             Failure::Library(_) | Failure::Output(_) => false,
         }
     }
+}
+
+/// Writes a line to stderr. Nobody can be told if that fails.
+pub(super) fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 impl<E: Into<Error>> From<E> for Failure {

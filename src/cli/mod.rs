@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use message::Failure;
+use message::{Failure, say};
 
 /// Walks the objects of the running kernel.
 #[derive(Parser)]
@@ -118,7 +118,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         };
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        eprint!("{error}");
+        say(format_args!("{error}"));
         return ExitCode::from(2);
     }
     // What is missing stands in lines of its own.
@@ -128,7 +128,7 @@ fn usage(error: &clap::Error) -> ExitCode {
             .into_iter()
             .find_map(|(clap, ours)| Some((ours, line.strip_prefix(clap)?)))
             .unwrap_or(("", line));
-        eprintln!("{lead}{rest}");
+        say(format_args!("{lead}{rest}"));
     }
     ExitCode::from(2)
 }

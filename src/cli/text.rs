@@ -51,6 +51,7 @@ fn print(mut iter: Iter) -> Result<ExitCode, Failure> {
 /// Writes and loads a program, for one reader or for those of a pin.
 fn load(program: &str, filter: &Filter, pinned: bool) -> Result<Loaded, Failure> {
     let program = text::by_name(program).map_err(Error::from)?;
+    filter.parameters().check(program.target)?;
     let comm =
         filter.comm.as_ref().map(|comm| Comm::new(comm.as_bytes())).transpose().map_err(Error::from)?;
     let pin = Options::default();
@@ -80,8 +81,13 @@ pub(super) fn pin(program: &str, path: &Path, filter: &Filter, replace: bool) ->
 }
 
 pub(super) fn unpin(paths: &[impl AsRef<Path>]) -> Result<ExitCode, Failure> {
-    paths.iter().try_for_each(|path| remove(path.as_ref()))?;
-    Ok(ExitCode::SUCCESS)
+    let mut status = ExitCode::SUCCESS;
+    for path in paths {
+        if let Err(error) = remove(path.as_ref()) {
+            status = Failure::from(error).report();
+        }
+    }
+    Ok(status)
 }
 
 pub(super) fn preload(dir: &Path, replace: bool, mount: bool) -> Result<ExitCode, Failure> {

@@ -93,7 +93,7 @@ pub fn bpf<C: Command>(mut command: C) -> Result<C::Output> {
 
 /// Whether `EPERM` can't have come from a lack of privilege.
 fn may_load() -> bool {
-    Caps::effective().is_ok_and(|caps| Caps::BPF.missing_from(caps).is_empty())
+    Caps::effective().is_ok_and(|caps| (Caps::BPF | Caps::PERFMON).missing_from(caps).is_empty())
 }
 
 fn call<C: Command>(attr: &mut C::Attr) -> std::result::Result<RawFd, i32> {

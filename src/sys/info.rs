@@ -36,9 +36,9 @@ pub struct ProgInfo {
     pub btf_id: u32,
     /// How many instructions the verifier looked at, since 5.16.
     pub verified_insns: u32,
-    /// The BTF object of what it attaches to, since 5.18; 0 for none.
+    /// The BTF object of what it attaches to, since 6.0; 0 for none.
     pub attach_btf_obj_id: u32,
-    /// The type in it, since 5.18; 0 for none.
+    /// The type in it, since 6.0; 0 for none.
     pub attach_btf_id: u32,
 }
 

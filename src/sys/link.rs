@@ -62,11 +62,12 @@ pub enum IterLinkInfo<'a> {
 impl IterLinkInfo<'_> {
     /// The union, and how many words of it count: no more than needed, for kernels that know a shorter one.
     fn words(self) -> Result<([u32; 4], usize)> {
-        // In the union 0 means "none given": descriptor 0 would silently walk everything.
-        let number = |fd: BorrowedFd<'_>| match fd.as_raw_fd() {
-            0 => Err(Error::misuse(LinkCreate::NAME, "descriptor 0 can't be a link's parameter".into())),
-            fd => Ok(fd as u32),
+        // In the union 0 means "none given": it would silently walk everything.
+        let given = |number: u32| match number {
+            0 => Err(Error::misuse(LinkCreate::NAME, "0 can't be a link's parameter".into())),
+            _ => Ok(number),
         };
+        let number = |fd: BorrowedFd<'_>| given(fd.as_raw_fd() as u32);
         Ok(match self {
             IterLinkInfo::None => ([0; 4], 0),
             IterLinkInfo::Map(map) => ([map.as_raw_fd() as u32, 0, 0, 0], 1),
@@ -76,8 +77,8 @@ impl IterLinkInfo<'_> {
                 let [first, second] = zerocopy::transmute!(id);
                 ([order.0, 0, first, second], 4)
             }
-            IterLinkInfo::Tid(tid) => ([tid, 0, 0, 0], 1),
-            IterLinkInfo::Pid(pid) => ([0, pid, 0, 0], 2),
+            IterLinkInfo::Tid(tid) => ([given(tid)?, 0, 0, 0], 1),
+            IterLinkInfo::Pid(pid) => ([0, given(pid)?, 0, 0], 2),
             IterLinkInfo::PidFd(fd) => ([0, 0, number(fd)?, 0], 3),
         })
     }

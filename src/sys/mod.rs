@@ -22,7 +22,7 @@
 //!
 //! This is the only module of the crate with `unsafe` code. What it promises in return: no safe call makes the kernel
 //! write outside of the memory it was lent, each descriptor is closed once, and a descriptor's type ([`ProgFd`],
-//! [`MapFd`], …) is what the kernel says it is. What a BPF program does once it runs is not Rust's business, as
+//! [`MapFd`], …) is what the kernel says it is ([`IterFd::open`] takes the caller's word). What a BPF program does once it runs is not Rust's business, as
 //! with `/proc/self/mem`.
 //!
 //! Sources: `include/uapi/linux/bpf.h`, `kernel/bpf/syscall.c` and bpf(2).

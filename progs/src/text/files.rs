@@ -1,12 +1,11 @@
 //! `files`: the open files of all tasks, or of those with one command name.
 
+use kwalk_asm::Label;
 use kwalk_asm::Reg::*;
-use kwalk_asm::{Label, u64_at};
 
 use super::Options;
 use super::session::{Sessions, count};
 use crate::error::Error;
-use crate::operand::Value;
 use crate::walk::Walk;
 
 pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(), Error> {
@@ -26,12 +25,10 @@ pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(
         &[comm, task.field("tgid"), task.field("pid"), w.plain_argument("fd"), file.field("f_op")],
     )?;
     w.asm.jump_if(R0.ne(0), done);
-    sessions.enter(w, R8, done)?;
+    sessions.enter(w, R8)?;
     count(w, R8);
     w.asm.jump(done);
 
     w.asm.bind(end);
-    sessions.recall(w, R8, done)?;
-    w.asm.load(R0, u64_at(R8));
-    w.printf("\n=== Summary: %u file descriptors shown ===\n", &[Value::Reg(R0)])
+    sessions.summary(w, R8, "\n=== Summary: %u file descriptors shown ===\n", done)
 }

@@ -26,7 +26,7 @@ pub struct TextProgram {
     /// What it is called, on the command line and in the kernel.
     pub name: &'static str,
     /// The target that it walks.
-    pub target: &'static str,
+    pub target: &'static Target,
     /// What it prints.
     pub about: &'static str,
     /// Whether it can be told a command name, to show only what belongs to tasks of that name.
@@ -39,35 +39,35 @@ pub struct TextProgram {
 pub const PROGRAMS: &[TextProgram] = &[
     TextProgram {
         name: "files",
-        target: "task_file",
+        target: Target::named("task_file"),
         about: "open files: command, process, thread, descriptor, address of the file operations",
         comm: true,
         emit: files::emit,
     },
     TextProgram {
         name: "maps",
-        target: "bpf_map",
+        target: Target::named("bpf_map"),
         about: "BPF maps: id, name, most and present entries",
         comm: false,
         emit: maps::emit,
     },
     TextProgram {
         name: "progs",
-        target: "bpf_prog",
+        target: Target::named("bpf_prog"),
         about: "BPF programs: id, name, function and program they are attached to",
         comm: false,
         emit: progs::emit,
     },
     TextProgram {
         name: "stacks",
-        target: "task",
+        target: Target::named("task"),
         about: "kernel stacks of tasks, symbolised",
         comm: true,
         emit: stacks::emit,
     },
     TextProgram {
         name: "task_file",
-        target: "task_file",
+        target: Target::named("task_file"),
         about: "open files: process, thread, descriptor, address of the file operations",
         comm: true,
         emit: task_file::emit,
@@ -79,16 +79,16 @@ pub const PROGRAMS: &[TextProgram] = &[
 pub struct Options {
     /// Show only what belongs to tasks of this command name; compared in the kernel.
     pub comm: Option<Comm>,
-    /// How many readers at once the totals are kept for. With more of them interleaved, or somewhat fewer on machines
-    /// with many CPUs, each of which holds some memory back, totals are too small. Each costs the kernel some 100
-    /// bytes, and some 600 for stacks, for as long as the program lives.
+    /// How many readers at once the totals are kept for, those that broke off included. With more of them interleaved, or
+    /// somewhat fewer on machines with many CPUs, each of which holds some memory back, totals are too small. Each costs
+    /// the kernel some 100 bytes, and some 1200 for stacks, for as long as the program lives.
     pub readers: u32,
 }
 
 impl Default for Options {
     /// No filter, and as many readers as a pinned program may have.
     fn default() -> Options {
-        Options { comm: None, readers: 4096 }
+        Options { comm: None, readers: 2048 }
     }
 }
 
@@ -115,12 +115,7 @@ impl TextProgram {
         if options.comm.is_some() && !self.comm {
             return Err(Error::NoComm { program: self.name });
         }
-        let target = Target::by_name(self.target).ok_or_else(|| Error::NoTarget {
-            name: self.target.into(),
-            since: None,
-            near: Vec::new(),
-        })?;
-        let mut walk = Walk::new(btf, target)?;
+        let mut walk = Walk::new(btf, self.target)?;
         let done = walk.asm.label();
         (self.emit)(&mut walk, options, done)?;
         walk.finish(self.name, done)

@@ -6,7 +6,7 @@ use kwalk_asm::{Label, u32_at, u64_at};
 use super::Options;
 use crate::error::Error;
 use crate::operand::{Ptr, StackSlot, Value};
-use crate::walk::{Rows, Walk};
+use crate::walk::{OVERFLOW, Rows, Walk};
 
 pub(super) fn emit(w: &mut Walk<'_>, _: &Options, done: Label) -> Result<(), Error> {
     let name = w.stack_slot();
@@ -14,13 +14,20 @@ pub(super) fn emit(w: &mut Walk<'_>, _: &Options, done: Label) -> Result<(), Err
     let aux = w.follow(R7, &prog, "aux")?;
     let aux = w.non_null(aux, done);
     w.header("  id name             attached\n", Rows::All)?;
-    w.load(R1, aux.text("name"))?;
+    let short = aux.text("name");
+    w.load(R1, short)?;
     w.asm.store(u64_at(name.address()), R1);
     function_name(w, &aux, name)?;
-    w.printf(
-        "%4u %-16s %s %s\n",
-        &[aux.field("id"), Value::Stack(name), aux.field("attach_func_name"), aux.text("dst_prog.aux.name")],
-    )
+    row(w, &aux, Value::Stack(name))?;
+    // A function's name can be longer than what one row has room for.
+    w.asm.jump_if(R0.eq(0), done);
+    w.asm.jump_if(R0.eq(OVERFLOW), done);
+    row(w, &aux, short)
+}
+
+fn row<T>(w: &mut Walk<'_>, aux: &Ptr<T>, name: Value<'_>) -> Result<(), Error> {
+    let attached = [aux.field("attach_func_name"), aux.text("dst_prog.aux.name")];
+    w.printf("%4u %-16s %s %s\n", &[aux.field("id"), name, attached[0], attached[1]])
 }
 
 /// Puts the address of the program's function name into `name`, if its own BTF has one: that is longer than the 15

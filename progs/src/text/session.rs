@@ -5,7 +5,7 @@ use kwalk_asm::{Helper, Label, Slot, u64_at};
 
 use super::Options;
 use crate::error::Error;
-use crate::operand::StackSlot;
+use crate::operand::{StackSlot, Value};
 use crate::program::{Map, MapKind};
 use crate::walk::Walk;
 
@@ -50,7 +50,7 @@ impl Sessions {
     }
 
     /// Points `reg` to this session's memory, or goes to `absent` where it has none.
-    pub(super) fn recall(&self, w: &mut Walk<'_>, reg: Reg, absent: Label) -> Result<(), Error> {
+    fn recall(&self, w: &mut Walk<'_>, reg: Reg, absent: Label) -> Result<(), Error> {
         w.session_id(self.key)?;
         w.lookup(self.map, self.key);
         w.asm.jump_if(R0.eq(0), absent);
@@ -58,10 +58,10 @@ impl Sessions {
         Ok(())
     }
 
-    /// Points `reg` to this session's memory, which is all zeros at first, or goes to `otherwise` where the kernel
-    /// has none left.
-    pub(super) fn enter(&self, w: &mut Walk<'_>, reg: Reg, otherwise: Label) -> Result<(), Error> {
-        let entered = w.asm.label();
+    /// Points `reg` to this session's memory, which is all zeros at first. Where the kernel has none left, it is to try
+    /// again.
+    pub(super) fn enter(&self, w: &mut Walk<'_>, reg: Reg) -> Result<(), Error> {
+        let (entered, again) = (w.asm.label(), w.again());
         w.session_id(self.key)?;
         w.lookup(self.map, self.key);
         w.asm.jump_if(R0.ne(0), entered);
@@ -77,9 +77,28 @@ impl Sessions {
         w.asm.mov(R4, 0);
         w.asm.call(Helper::MapUpdateElem);
         w.lookup(self.map, self.key);
-        w.asm.jump_if(R0.eq(0), otherwise);
+        w.asm.jump_if(R0.eq(0), again);
         w.asm.bind(entered);
         w.asm.mov(reg, R0);
+        Ok(())
+    }
+
+    /// Ends the walk: prints `summary` with the count at `memory`, and forgets the session. If the summary does not fit,
+    /// the kernel calls for it again, so that the count is still needed.
+    pub(super) fn summary(
+        &self,
+        w: &mut Walk<'_>,
+        memory: Reg,
+        summary: &str,
+        done: Label,
+    ) -> Result<(), Error> {
+        self.recall(w, memory, done)?;
+        w.asm.load(R0, u64_at(memory));
+        // Of a reader whose objects did not fit, and were gone when they were to be shown again.
+        w.asm.jump_if(R0.eq(0), done);
+        w.printf(summary, &[Value::Reg(R0)])?;
+        w.asm.jump_if(R0.ne(0), done);
+        w.delete(self.map, self.key);
         Ok(())
     }
 }

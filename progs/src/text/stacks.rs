@@ -15,14 +15,17 @@ const DEPTH: i32 = 64;
 /// the program's stack, and must not be another reader's.
 const BYTES: i32 = 8;
 const FRAMES: i32 = 16;
+/// As many as the kernel itself keeps (`PERF_MAX_STACK_DEPTH` and its contexts), though it is told to give out fewer:
+/// preemptible kernels have been known to give out all, if another trace came in between.
+const ROOM: i32 = FRAMES + 8 * (127 + 8);
 
 pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(), Error> {
     let (end, frames, frames_done) = (w.asm.label(), w.asm.label(), w.asm.label());
-    let sessions = Sessions::new(w, options, (FRAMES + 8 * DEPTH) as u32);
+    let sessions = Sessions::new(w, options, ROOM as u32);
     let memory = R8;
     let task = w.trusted_object(R7, end)?;
     options.filter(w, &task, done)?;
-    sessions.enter(w, memory, done)?;
+    sessions.enter(w, memory)?;
     w.get_task_stack(&task, memory + FRAMES, 8 * DEPTH);
     // A task that is exiting has no stack any more.
     w.asm.jump_if(R0.slt(0), done);
@@ -55,9 +58,5 @@ pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(
     w.asm.jump(done);
 
     w.asm.bind(end);
-    sessions.recall(w, memory, done)?;
-    w.asm.load(R0, u64_at(memory));
-    // A stack that did not fit and was never shown again leaves a session that has counted none.
-    w.asm.jump_if(R0.eq(0), done);
-    w.printf("\n=== Summary: %u task stacks shown ===\n", &[Value::Reg(R0)])
+    sessions.summary(w, memory, "\n=== Summary: %u task stacks shown ===\n", done)
 }
