@@ -178,7 +178,8 @@ fn every_method_is_the_operation_of_its_name() {
 fn helpers_have_the_kernels_numbers() {
     #[rustfmt::skip]
     let expected = [
-        (1, "bpf_map_lookup_elem"), (2, "bpf_map_update_elem"), (113, "bpf_probe_read_kernel"),
+        (1, "bpf_map_lookup_elem"), (2, "bpf_map_update_elem"), (3, "bpf_map_delete_elem"),
+        (113, "bpf_probe_read_kernel"),
         (115, "bpf_probe_read_kernel_str"), (126, "bpf_seq_printf"), (127, "bpf_seq_write"),
         (136, "bpf_skc_to_tcp6_sock"), (137, "bpf_skc_to_tcp_sock"), (138, "bpf_skc_to_tcp_timewait_sock"),
         (139, "bpf_skc_to_tcp_request_sock"), (140, "bpf_skc_to_udp6_sock"), (141, "bpf_get_task_stack"),
