@@ -37,7 +37,7 @@ pub struct Target {
 pub enum End {
     /// The object is NULL.
     Null,
-    /// The object is the last one again, not NULL: only its position, one past the number of objects shown, tells.
+    /// The object is the last one again, not NULL: only the index in the `seq_file`, one past the object's number, tells.
     Stale,
     /// There is no such call.
     None,

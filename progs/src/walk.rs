@@ -122,8 +122,8 @@ impl<'a> Walk<'a> {
         let object = self.argument(reg, self.target.object)?;
         let ptr = self.non_null(object, end);
         if self.target.end == End::Stale {
-            // Past the last object the position is ahead of the count of those shown; for an object they are equal.
-            self.load(R1, ptr.field("pos"))?;
+            // Past the last object the index is ahead of the object's number; before, they are equal.
+            self.load_path(R1, CTX, self.context, "meta.seq.index")?;
             self.load_path(R2, CTX, self.context, "meta.seq_num")?;
             self.asm.jump_if(R1.ne(R2), end);
         }
@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the context has no such argument, [`Error::Field`] where it is no pointer to a struct.
+    /// [`Error::Btf`] where the context has no such argument, [`Error::Field`] where it is no pointer.
     #[track_caller]
     pub fn argument(&mut self, reg: Reg, name: &str) -> Result<Unchecked<Untrusted>, Error> {
         // The verifier takes loads of a context's pointers only with their full width, which a pointer's is.
@@ -164,7 +164,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where there is no such path, [`Error::Field`] where its end is no pointer to a struct.
+    /// [`Error::Btf`] where there is no such path, [`Error::Field`] where its end is no pointer.
     #[track_caller]
     pub fn follow<T>(&mut self, reg: Reg, from: &Ptr<T>, path: &str) -> Result<Unchecked<Untrusted>, Error> {
         self.follow_from(reg, from.reg, from.pointee, path)
@@ -182,10 +182,6 @@ impl<'a> Walk<'a> {
         let Class::Ptr { pointee } = steps.field.class else {
             return Err(Error::Field { path: path.into(), needs: "a pointer" });
         };
-        let (pointee, ty) = self.btf.resolve(pointee)?;
-        if !matches!(ty.kind(), Kind::Struct | Kind::Union) {
-            return Err(Error::Field { path: path.into(), needs: "a pointer to a struct" });
-        }
         self.load_path(reg, base, root, path)?;
         Ok(Unchecked { reg, pointee, trust: PhantomData })
     }
