@@ -6,12 +6,13 @@ use core::panic::Location;
 use crate::code::Code;
 use crate::error::{AsmError, AsmErrorKind};
 use crate::helper::HelperId;
-use crate::insn::{Insn, Wide};
+use crate::insn::Insn;
 use crate::label::{Label, Labels};
 use crate::op::{AluOp, Width};
 use crate::operand::{Address, Condition, Memory, Operand};
 use crate::reg::Reg;
 use crate::slot::Slot;
+use crate::wide::Wide;
 
 /// Takes instructions, one method call each, and gives the finished [`Code`].
 ///

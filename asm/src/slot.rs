@@ -1,6 +1,6 @@
 //! Holes in the instructions, for what only a loader knows.
 
-use crate::insn::Wide;
+use crate::wide::Wide;
 
 /// A hole that a loader fills while it encodes ([`Code::encode`](crate::Code::encode)).
 ///
