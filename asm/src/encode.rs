@@ -27,6 +27,14 @@ impl Insn {
         }
     }
 
+    /// Appends the bytes of all of `insns` to `out`.
+    pub fn encode_all(insns: &[Self], endian: Endian, out: &mut Vec<u8>) {
+        out.reserve(insns.len() * Raw::BYTES);
+        for insn in insns {
+            insn.encode(endian, out);
+        }
+    }
+
     /// The first slot.
     #[inline]
     pub(crate) fn to_raw(self) -> Raw {

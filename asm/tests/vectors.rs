@@ -173,26 +173,37 @@ fn every_method_is_the_operation_of_its_name() {
     assert!(comparisons.iter().map(|condition| &condition.op).eq(JumpOp::ALL));
 }
 
-/// Numbers and names are those of the uapi header's `___BPF_FUNC_MAPPER`.
+/// Numbers and names are those of the uapi header's `___BPF_FUNC_MAPPER`, versions those of the
+/// commits that gave out the numbers.
 #[test]
 fn helpers_have_the_kernels_numbers() {
     #[rustfmt::skip]
-    let expected = [
-        (1, "bpf_map_lookup_elem"), (2, "bpf_map_update_elem"), (113, "bpf_probe_read_kernel"),
-        (115, "bpf_probe_read_kernel_str"), (126, "bpf_seq_printf"), (127, "bpf_seq_write"),
-        (136, "bpf_skc_to_tcp6_sock"), (137, "bpf_skc_to_tcp_sock"), (138, "bpf_skc_to_tcp_timewait_sock"),
-        (139, "bpf_skc_to_tcp_request_sock"), (140, "bpf_skc_to_udp6_sock"), (141, "bpf_get_task_stack"),
-        (147, "bpf_d_path"), (150, "bpf_seq_printf_btf"), (162, "bpf_sock_from_file"), (175, "bpf_task_pt_regs"),
-        (182, "bpf_strncmp"), (191, "bpf_copy_from_user_task"),
+    let some = [
+        (1, "bpf_map_lookup_elem", (3, 19)), (2, "bpf_map_update_elem", (3, 19)), (12, "bpf_tail_call", (4, 2)),
+        (42, "bpf_get_numa_node_id", (4, 10)), (51, "bpf_redirect_map", (4, 14)), (64, "bpf_bind", (4, 17)),
+        (80, "bpf_get_current_cgroup_id", (4, 18)), (93, "bpf_spin_lock", (5, 1)), (110, "bpf_tcp_gen_syncookie", (5, 4)),
+        (113, "bpf_probe_read_kernel", (5, 5)), (118, "bpf_jiffies64", (5, 6)), (124, "bpf_sk_assign", (5, 7)),
+        (126, "bpf_seq_printf", (5, 8)), (127, "bpf_seq_write", (5, 8)), (141, "bpf_get_task_stack", (5, 9)),
+        (147, "bpf_d_path", (5, 10)), (162, "bpf_sock_from_file", (5, 11)), (163, "bpf_check_mtu", (5, 12)),
+        (175, "bpf_task_pt_regs", (5, 15)), (182, "bpf_strncmp", (5, 17)), (191, "bpf_copy_from_user_task", (5, 18)),
+        (203, "bpf_dynptr_data", (5, 19)), (209, "bpf_user_ringbuf_drain", (6, 1)), (211, "bpf_cgrp_storage_delete", (6, 2)),
     ];
-    assert!(Helper::ALL.iter().map(|helper| (helper.id().0, helper.name())).eq(expected));
-    // A helper with a higher number isn't in an older kernel: numbers are given out in order.
-    assert!(Helper::ALL.is_sorted_by_key(|helper| helper.since()));
+    for (id, name, since) in some {
+        let helper = HelperId(id).known().unwrap();
+        assert_eq!((helper.id().0, helper.name(), helper.since()), (id, name, since));
+    }
 
+    // The numbers have no gap, and a helper with a higher one isn't in an older kernel.
+    assert!(Helper::ALL.iter().map(|helper| helper.id().0).eq(1..=211));
+    assert!(Helper::ALL.is_sorted_by_key(|helper| helper.since()));
     for &helper in Helper::ALL {
         assert_eq!(helper.id().known(), Some(helper));
         assert_eq!(helper.id().to_string(), helper.name());
+        assert_eq!(Helper::from_name(helper.name()), Some(helper));
     }
-    assert_eq!(HelperId(0).known(), None);
-    assert_eq!(HelperId(4096).to_string(), "4096");
+    for unknown in [0, 212, u32::MAX] {
+        assert_eq!(HelperId(unknown).known(), None);
+        assert_eq!(HelperId(unknown).to_string(), unknown.to_string());
+    }
+    assert_eq!(Helper::from_name("map_lookup_elem"), None);
 }
