@@ -65,6 +65,8 @@ mod reg;
 mod relax;
 mod slot;
 mod table;
+#[cfg(feature = "tag")]
+mod tag;
 mod wide;
 mod wire;
 
@@ -82,5 +84,7 @@ pub use operand::{s8_at, s16_at, s32_at, u8_at, u16_at, u32_at, u64_at};
 pub use program::{Decoded, TargetError};
 pub use reg::Reg;
 pub use slot::{BtfRef, CallSlot, Fill, KfuncRef, MapRef, Slot};
+#[cfg(feature = "tag")]
+pub use tag::{TagHash, program_tag};
 pub use wide::Wide;
 pub use wire::{Endian, Field};
