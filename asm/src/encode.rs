@@ -36,7 +36,7 @@ impl Insn {
     }
 
     /// The first slot.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn to_raw(self) -> Raw {
         match self {
             Self::Alu { width, op, dst, src } => {
@@ -122,7 +122,7 @@ impl Insn {
     }
 
     /// The second slot, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn to_next_raw(self) -> Option<Raw> {
         match self {
             Self::LoadWide { value, .. } => Some(Raw { imm: value.to_fields().2, ..Raw::default() }),
