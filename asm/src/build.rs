@@ -6,7 +6,7 @@ use core::panic::Location;
 use crate::code::Code;
 use crate::error::{AsmError, AsmErrorKind};
 use crate::insn::Insn;
-use crate::label::{Label, Labels};
+use crate::label::{Label, Labels, Place};
 use crate::operand::Address;
 use crate::relax::{self, Jump, Tied};
 use crate::slot::Hole;
@@ -38,13 +38,15 @@ impl Target {
 #[derive(Debug)]
 pub struct Assembler {
     insns: Vec<Insn>,
-    /// The line that emitted each instruction.
+    /// The line that emitted each.
     lines: Vec<&'static Location<'static>>,
+    /// The slots that are the second half of a wide load.
+    halves: Vec<usize>,
     labels: Labels,
     /// The instructions whose offset is 0 until `finish` ties them to their labels, in order.
-    jumps: Vec<(usize, Label)>,
+    jumps: Vec<(Place, Label)>,
     /// The instructions that a loader completes, in order.
-    holes: Vec<(usize, Hole)>,
+    holes: Vec<(Place, Hole)>,
     /// The first thing that went wrong.
     error: Option<AsmError>,
 }
@@ -61,6 +63,7 @@ impl Assembler {
         Self {
             insns: Vec::new(),
             lines: Vec::new(),
+            halves: Vec::new(),
             labels: Labels::new(),
             jumps: Vec::new(),
             holes: Vec::new(),
@@ -79,7 +82,7 @@ impl Assembler {
     #[track_caller]
     pub fn bind(&mut self, label: Label) {
         let line = Location::caller();
-        let here = self.insns.len();
+        let here = self.here();
         match self.labels.get_mut(label) {
             None => self.fail(AsmErrorKind::ForeignLabel),
             Some(mark) => match mark.bound {
@@ -95,7 +98,7 @@ impl Assembler {
     #[track_caller]
     pub fn emit(&mut self, insn: Insn) {
         if let Some(hole) = Hole::of(insn) {
-            self.holes.push((self.insns.len(), hole));
+            self.holes.push((self.here(), hole));
         }
         self.push(insn);
     }
@@ -118,31 +121,43 @@ impl Assembler {
     /// [`AsmErrorKind`] lists them. The first one met while emitting is returned; if none was, then
     /// that of the first label never bound; if all are, then that of a jump that can't be tied.
     pub fn finish_for(self, target: Target) -> Result<Code, AsmError> {
-        let Self { insns, lines, labels, jumps, holes, error } = self;
+        let Self { insns, lines, mut halves, labels, jumps, mut holes, error } = self;
         if let Some(error) = error {
             return Err(error);
         }
         if let Some(mark) = labels.iter().find(|mark| mark.bound.is_none()) {
             return Err(AsmError { line: mark.made, kind: AsmErrorKind::LabelNeverBound });
         }
-        let jumps = jumps.into_iter().map(|(insn, label)| {
-            let place = labels.get(label).and_then(|mark| mark.bound).map(|(place, _)| place);
-            let target = place.filter(|&place| place < insns.len());
-            let error = AsmError { line: lines[insn], kind: AsmErrorKind::NothingAfterLabel };
-            Ok(Jump { insn, target: target.ok_or(error)? })
+        let jumps = jumps.into_iter().map(|(jump, label)| {
+            let target = labels.get(label).and_then(|mark| mark.bound).map(|(place, _)| place);
+            let target = target.filter(|place| place.insn < insns.len());
+            let error = AsmError { line: lines[jump.insn], kind: AsmErrorKind::NothingAfterLabel };
+            Ok(Jump { from: jump, to: target.ok_or(error)? })
         });
         let jumps: Vec<_> = jumps.collect::<Result<_, _>>()?;
-
-        let is_hole = |insn| holes.binary_search_by_key(&insn, |&(hole, _)| hole).is_ok();
+        let is_hole = |insn| holes.binary_search_by_key(&insn, |(hole, _)| hole.insn).is_ok();
         let Tied { insns, lines, moved } = relax::tie(insns, lines, &jumps, target.gotol, is_hole)?;
-        let place = |insn: usize| moved.as_ref().map_or(insn, |moved| moved[insn]);
-        Ok(Code::new(insns, lines, holes.into_iter().map(|(insn, hole)| (place(insn), hole))))
+        if let Some(moved) = moved {
+            holes.iter_mut().for_each(|(hole, _)| *hole = moved[hole.insn]);
+            halves.clear();
+            let mut slot = 0;
+            for insn in &insns {
+                slot += insn.slots();
+                halves.extend((insn.slots() == 2).then_some(slot - 1));
+            }
+        }
+        Ok(Code::new(insns, lines, halves, holes))
+    }
+
+    /// The place of what is emitted next.
+    fn here(&self) -> Place {
+        Place { insn: self.insns.len(), slot: self.insns.len() + self.halves.len() }
     }
 
     #[track_caller]
     pub(crate) fn emit_jump(&mut self, insn: Insn, target: Label) {
         if self.labels.get(target).is_some() {
-            self.jumps.push((self.insns.len(), target));
+            self.jumps.push((self.here(), target));
         } else {
             self.fail(AsmErrorKind::ForeignLabel);
         }
@@ -151,12 +166,15 @@ impl Assembler {
 
     #[track_caller]
     pub(crate) fn emit_hole(&mut self, hole: Hole) {
-        self.holes.push((self.insns.len(), hole));
+        self.holes.push((self.here(), hole));
         self.push(hole.unfilled());
     }
 
     #[track_caller]
     fn push(&mut self, insn: Insn) {
+        if insn.slots() == 2 {
+            self.halves.push(self.here().slot + 1);
+        }
         self.insns.push(insn);
         self.lines.push(Location::caller());
     }

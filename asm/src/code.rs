@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::panic::Location;
 
 use crate::insn::Insn;
+use crate::label::Place;
 use crate::slot::{CallSlot, Fill, Hole, MapRef, Slot};
 use crate::wide::Wide;
 use crate::wire::Endian;
@@ -12,37 +13,23 @@ use crate::wire::Endian;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Code {
     insns: Vec<Insn>,
-    /// The line behind each 8-byte slot: a wide load's is here twice, so that a slot's number finds
-    /// it.
+    /// The line behind each.
     lines: Vec<&'static Location<'static>>,
-    holes: Vec<Place>,
-}
-
-/// Where a hole is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Place {
-    insn: usize,
-    slot: usize,
-    hole: Hole,
+    /// The slots that are the second half of a wide load, in order.
+    halves: Vec<usize>,
+    /// In order.
+    holes: Vec<(Place, Hole)>,
 }
 
 impl Code {
-    /// `lines` has one for each of `insns`; `holes` are in order, by number of instruction.
+    /// `lines` has one for each of `insns`.
     pub(crate) fn new(
         insns: Vec<Insn>,
         lines: Vec<&'static Location<'static>>,
-        holes: impl Iterator<Item = (usize, Hole)>,
+        halves: Vec<usize>,
+        holes: Vec<(Place, Hole)>,
     ) -> Self {
-        let mut holes = holes.peekable();
-        let mut places = Vec::new();
-        let mut by_slot = Vec::with_capacity(insns.len());
-        for (i, (insn, line)) in insns.iter().zip(lines).enumerate() {
-            if let Some((insn, hole)) = holes.next_if(|(insn, _)| *insn == i) {
-                places.push(Place { insn, slot: by_slot.len(), hole });
-            }
-            by_slot.extend(core::iter::repeat_n(line, insn.slots()));
-        }
-        Self { insns, lines: by_slot, holes: places }
+        Self { insns, lines, halves, holes }
     }
 
     /// The instructions; a wide load is one. Maps that are holes are [`Wide::MapIdx`] and
@@ -54,13 +41,13 @@ impl Code {
     /// How many 8-byte slots the program has: `insn_cnt` of `bpf(2)`, to which a wide load counts
     /// twice.
     pub fn len_slots(&self) -> usize {
-        self.lines.len()
+        self.insns.len() + self.halves.len()
     }
 
     /// The holes in wide loads in order, each with the number of the 8-byte slot its wide load
     /// begins at.
     pub fn slots(&self) -> impl Iterator<Item = (usize, Slot)> + '_ {
-        self.holes.iter().filter_map(|place| match place.hole {
+        self.holes.iter().filter_map(|(place, hole)| match *hole {
             Hole::Load(_, slot) => Some((place.slot, slot)),
             Hole::Call(_) => None,
         })
@@ -68,7 +55,7 @@ impl Code {
 
     /// The holes in calls in order, each with the number of its 8-byte slot.
     pub fn call_slots(&self) -> impl Iterator<Item = (usize, CallSlot)> + '_ {
-        self.holes.iter().filter_map(|place| match place.hole {
+        self.holes.iter().filter_map(|(place, hole)| match *hole {
             Hole::Load(..) => None,
             Hole::Call(slot) => Some((place.slot, slot)),
         })
@@ -78,7 +65,7 @@ impl Code {
     /// calls and the addresses of functions lead. The kernel's `func_info` wants them.
     pub fn functions(&self) -> Vec<usize> {
         let mut functions = Vec::from_iter((!self.insns.is_empty()).then_some(0));
-        let mut holes = self.holes.iter().map(|place| place.insn).peekable();
+        let mut holes = self.holes.iter().map(|(place, _)| place.insn).peekable();
         let mut slot = 0;
         for (i, insn) in self.insns.iter().enumerate() {
             let is_hole = holes.next_if_eq(&i).is_some();
@@ -98,9 +85,9 @@ impl Code {
     /// are such. A program with other holes needs [`Code::encode_with`].
     pub fn encode(&self, endian: Endian, fd: impl FnMut(Slot) -> i32) -> Vec<u8> {
         let mut fd = fd;
-        self.bytes(endian, |place| match place.hole {
-            Hole::Load(_, slot @ (Slot::Map(_) | Slot::MapValue { .. })) => {
-                place.hole.filled(place.slot, &mut Fd(fd(slot)))
+        self.bytes(endian, |slot, hole| match hole {
+            Hole::Load(_, map @ (Slot::Map(_) | Slot::MapValue { .. })) => {
+                hole.filled(slot, &mut Fd(fd(map)))
             }
             hole => hole.unfilled(),
         })
@@ -109,15 +96,15 @@ impl Code {
     /// The program's bytes, 8 for each slot, for a kernel of that byte order, with every hole
     /// filled.
     pub fn encode_with(&self, endian: Endian, fill: &mut impl Fill) -> Vec<u8> {
-        self.bytes(endian, |place| place.hole.filled(place.slot, fill))
+        self.bytes(endian, |slot, hole| hole.filled(slot, fill))
     }
 
-    fn bytes(&self, endian: Endian, mut filled: impl FnMut(&Place) -> Insn) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.lines.len() * 8);
+    fn bytes(&self, endian: Endian, mut filled: impl FnMut(usize, Hole) -> Insn) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.len_slots() * 8);
         let mut done = 0;
-        for place in &self.holes {
+        for &(place, hole) in &self.holes {
             Insn::encode_all(self.insns.get(done..place.insn).unwrap_or_default(), endian, &mut out);
-            filled(place).encode(endian, &mut out);
+            filled(place.slot, hole).encode(endian, &mut out);
             done = place.insn + 1;
         }
         Insn::encode_all(self.insns.get(done..).unwrap_or_default(), endian, &mut out);
@@ -130,7 +117,8 @@ impl Code {
     /// Of instructions that [`Assembler::finish`](crate::Assembler::finish) added to make a jump
     /// reach, it is the line of that jump.
     pub fn line_of(&self, slot: usize) -> Option<&'static Location<'static>> {
-        self.lines.get(slot).copied()
+        let insn = slot - self.halves.partition_point(|&half| half <= slot);
+        self.lines.get(insn).copied()
     }
 }
 

@@ -107,7 +107,7 @@ impl Islands {
     pub(crate) fn link(&mut self, jumps: &[Jump], far: impl Iterator<Item = usize>) -> Result<(), usize> {
         let mut far: Vec<_> = far
             .map(|number| {
-                let Jump { insn, target } = jumps[number];
+                let (insn, target) = (jumps[number].from.insn, jumps[number].to.insn);
                 (target, insn >= target, insn.abs_diff(target), number)
             })
             .collect();
@@ -121,7 +121,7 @@ impl Islands {
         self.members.iter_mut().for_each(Vec::clear);
         for (target, backward, _, source) in far {
             let (from, to) =
-                if backward { (target, jumps[source].insn) } else { (jumps[source].insn, target) };
+                if backward { (target, jumps[source].from.insn) } else { (jumps[source].from.insn, target) };
             let (first, end) = (self.after(from), self.after(to));
             if first == end {
                 return Err(source);
@@ -153,10 +153,10 @@ impl Islands {
 
     /// The slot that a jump goes to which goes by islands.
     pub(crate) fn first_link(&self, jump: Jump) -> Option<usize> {
-        let key = (jump.target, jump.insn >= jump.target);
+        let key = (jump.to.insn, jump.from.insn >= jump.to.insn);
         let chain = self.chains.binary_search_by_key(&key, |chain| (chain.target, chain.backward)).ok()?;
         let chain = self.chains.get(chain)?;
-        let after = self.after(jump.insn);
+        let after = self.after(jump.from.insn);
         let island = if chain.backward { after.checked_sub(1)? } else { after };
         (chain.first..chain.end).contains(&island).then(|| self.slot(chain, island))
     }

@@ -16,14 +16,22 @@ use core::panic::Location;
 use crate::error::{AsmError, AsmErrorKind};
 use crate::insn::Insn;
 use crate::island::Islands;
+use crate::label::Place;
 use crate::operand::Condition;
 use crate::wide::Wide;
 
-/// A jump, a call or a function's address, and where it leads: both as numbers of instructions.
+/// A jump, a call or a function's address, and where it leads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Jump {
-    pub(crate) insn: usize,
-    pub(crate) target: usize,
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+}
+
+impl Jump {
+    /// How far it leads if nothing grows.
+    fn distance(&self) -> i64 {
+        distance(self.from.slot, self.to.slot)
+    }
 }
 
 type Line = &'static Location<'static>;
@@ -33,7 +41,7 @@ pub(crate) struct Tied {
     pub(crate) insns: Vec<Insn>,
     pub(crate) lines: Vec<Line>,
     /// Where each instruction went, if there are more of them now.
-    pub(crate) moved: Option<Vec<usize>>,
+    pub(crate) moved: Option<Vec<Place>>,
 }
 
 impl Insn {
@@ -79,30 +87,27 @@ pub(crate) fn tie(
     gotol: bool,
     is_hole: impl Fn(usize) -> bool,
 ) -> Result<Tied, AsmError> {
-    let mut starts = Vec::with_capacity(insns.len());
-    let mut slots = 0;
-    for insn in &insns {
-        starts.push(slots);
-        slots += insn.slots();
-    }
-    let reach = |jump: &Jump| insns[jump.insn].leading(distance(starts[jump.insn], starts[jump.target]));
-    if jumps.iter().all(|jump| reach(jump).is_some()) {
+    if jumps.iter().all(|jump| insns[jump.from.insn].leading(jump.distance()).is_some()) {
         for jump in jumps {
-            let there = distance(starts[jump.insn], starts[jump.target]);
-            if let Some(insn) = insns[jump.insn].leading(there) {
-                insns[jump.insn] = insn;
-            }
+            let insn = &mut insns[jump.from.insn];
+            *insn = insn.leading(jump.distance()).unwrap_or(*insn);
         }
         return Ok(Tied { insns, lines, moved: None });
     }
 
+    let mut starts = Vec::with_capacity(insns.len());
+    let mut slot = 0;
+    for insn in &insns {
+        starts.push(slot);
+        slot += insn.slots();
+    }
     let jumps = with_untied(&insns, &lines, jumps, &starts, is_hole)?;
     let islands = if gotol { Islands::none() } else { Islands::place(&insns) };
     let mut plan = Plan { far: vec![false; jumps.len()], starts, insns: &insns, jumps: &jumps, islands };
     plan.settle().and_then(|()| plan.carry_out(&lines)).map_err(|jump| {
-        let Jump { insn, target } = jumps[jump];
-        let distance = distance(plan.starts[insn], plan.starts[target]);
-        AsmError { line: lines[insn], kind: AsmErrorKind::JumpTooFar { distance } }
+        let jump = jumps[jump];
+        let kind = AsmErrorKind::JumpTooFar { distance: jump.distance() };
+        AsmError { line: lines[jump.from.insn], kind }
     })
 }
 
@@ -123,13 +128,17 @@ fn with_untied(
     let mut tied = jumps.iter().peekable();
     let mut all = Vec::with_capacity(jumps.len());
     for (i, insn) in insns.iter().enumerate() {
-        if let Some(jump) = tied.next_if(|jump| jump.insn == i) {
+        if let Some(jump) = tied.next_if(|jump| jump.from.insn == i) {
             all.push(*jump);
         } else if let Some(offset) = insn.relative().filter(|_| !is_hole(i)) {
             let slot = starts[i] as i64 + 1 + i64::from(offset);
-            let target = usize::try_from(slot).ok().and_then(|slot| starts.binary_search(&slot).ok());
+            let target = usize::try_from(slot).ok().and_then(|slot| {
+                let insn = starts.binary_search(&slot).ok()?;
+                Some(Place { insn, slot })
+            });
             let kind = AsmErrorKind::NothingThere { offset };
-            all.push(Jump { insn: i, target: target.ok_or(AsmError { line: lines[i], kind })? });
+            let to = target.ok_or(AsmError { line: lines[i], kind })?;
+            all.push(Jump { from: Place { insn: i, slot: starts[i] }, to });
         }
     }
     Ok(all)
@@ -168,7 +177,7 @@ impl Plan<'_> {
         // From the other side: those that reach however long the others are needn't be long, and
         // this stays so when others get shorter.
         for (far, jump) in self.far.iter_mut().zip(self.jumps) {
-            *far = self.insns[jump.insn].stretch().is_some();
+            *far = self.insns[jump.from.insn].stretch().is_some();
         }
         self.islands.fill();
         self.place();
@@ -196,8 +205,8 @@ impl Plan<'_> {
 
     /// Whether a jump would reach if it were short.
     fn reaches(&self, jump: usize) -> bool {
-        let Jump { insn, target } = self.jumps[jump];
-        self.insns[insn].leading(distance(self.starts[insn], self.starts[target])).is_some()
+        let Jump { from, to } = self.jumps[jump];
+        self.insns[from.insn].leading(distance(self.starts[from.insn], self.starts[to.insn])).is_some()
     }
 
     fn lay_out(&mut self) -> Result<(), usize> {
@@ -221,7 +230,7 @@ impl Plan<'_> {
             }
             self.starts[i] = slot;
             slot += insn.slots();
-            if let Some((_, far)) = jumps.next_if(|(jump, _)| jump.insn == i) {
+            if let Some((_, far)) = jumps.next_if(|(jump, _)| jump.from.insn == i) {
                 slot += if *far { insn.stretch().unwrap_or(0) } else { 0 };
             }
         }
@@ -235,18 +244,18 @@ impl Plan<'_> {
         for (i, (&insn, &line)) in self.insns.iter().zip(lines).enumerate() {
             if self.islands.is_before(island, i) {
                 for (source, link) in self.islands.code(island, &self.starts) {
-                    let line = source.map_or(lines[i - 1], |jump| lines[self.jumps[jump].insn]);
+                    let line = source.map_or(lines[i - 1], |jump| lines[self.jumps[jump].from.insn]);
                     let link = link.ok_or(source.unwrap_or(0))?;
                     out.push(link, line);
                 }
                 island += 1;
             }
-            moved.push(out.insns.len());
-            let Some((number, jump)) = jumps.next_if(|(_, jump)| jump.insn == i) else {
+            moved.push(Place { insn: out.insns.len(), slot: out.slots });
+            let Some((number, jump)) = jumps.next_if(|(_, jump)| jump.from.insn == i) else {
                 out.push(insn, line);
                 continue;
             };
-            let there = self.starts[jump.target];
+            let there = self.starts[jump.to.insn];
             if !self.far[number] {
                 out.push(insn.leading(distance(out.slots, there)).ok_or(number)?, line);
                 continue;
@@ -296,8 +305,8 @@ struct Out {
 
 impl Out {
     fn push(&mut self, insn: Insn, line: Line) {
-        self.slots += insn.slots();
         self.insns.push(insn);
         self.lines.push(line);
+        self.slots += insn.slots();
     }
 }
