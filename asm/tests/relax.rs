@@ -446,21 +446,56 @@ fn a_million_instructions_take_no_time() {
             a.exit();
         });
     }
-    // Far from each other, the dominoes fall one a round.
-    at_once("dominoes one by one", Target::NEWEST, |a| {
-        let blocks = 30;
-        let labels: Vec<_> = (0..=blocks).map(|_| a.label()).collect();
-        for i in 0..blocks {
-            a.bind(labels[i]);
-            a.jump_if(R1.eq(0), labels[i + 1]);
-            if i > 0 {
-                a.jump_if(R1.eq(1), labels[i - 1]);
-            }
-            (0..32_764).for_each(|_| a.mov(R2, 0));
+    for target in TARGETS {
+        let start = Instant::now();
+        let code = assemble(&one_by_one(40), target).unwrap();
+        assert!(code.len_slots() > 800_000 && start.elapsed() < Duration::from_secs(60));
+    }
+}
+
+/// Jumps that each lead as far as 16 bits can say, over the next one, and the last leads further: making one longer
+/// puts the one before out of range, and no other.
+fn one_by_one(jumps: usize) -> Vec<Step> {
+    const APART: usize = 20_000;
+    let mut places: Vec<_> =
+        (0..jumps).flat_map(|i| [(i * APART, true, i), (i * APART + 32_768, false, i)]).collect();
+    places.last_mut().unwrap().0 += 1;
+    places.sort_unstable();
+    let mut steps = Vec::new();
+    let mut slot = 0;
+    for (at, is_jump, i) in places {
+        steps.push(Step::Filler(at - slot));
+        slot = at;
+        if is_jump {
+            steps.push(Step::If(CONDITIONS[0], 1, i));
+            slot += 1;
+        } else {
+            steps.push(Step::Place(i));
         }
-        a.mov(R2, 0);
-        a.mov(R2, 0);
-        a.bind(labels[blocks]);
-        a.exit();
-    });
+    }
+    steps
+}
+
+/// More rounds than are made before a set of long jumps is taken that is large enough.
+#[test]
+fn one_jump_after_the_other_gets_longer() {
+    let far = |jumps| {
+        let code = assemble(&one_by_one(jumps), Target::NEWEST).unwrap();
+        let far = code.insns().iter().filter(|insn| matches!(insn, Insn::JumpLong { .. })).count();
+        let bytes = code.encode(Endian::Little, |_| 0);
+        assert!(Insn::decode_program(&bytes, Endian::Little).is_ok());
+        far
+    };
+    for jumps in [1, 2, 15, 16, 17, 18, 40] {
+        assert_eq!(far(jumps), jumps);
+    }
+
+    for target in TARGETS {
+        let mut steps = vec![Step::Value(1)];
+        steps.extend(one_by_one(40));
+        steps.push(Step::Value(2));
+        let code = assemble(&steps, target).unwrap();
+        assert_eq!(run(&code, 3), [1, 2]);
+        assert_eq!(unreachable(&code), 0);
+    }
 }
