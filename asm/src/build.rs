@@ -1,17 +1,34 @@
-//! The eDSL: emit instructions, branch to labels, leave holes.
+//! Building a program: labels, lines, and what becomes of them at the end.
 
 use alloc::vec::Vec;
 use core::panic::Location;
 
 use crate::code::Code;
 use crate::error::{AsmError, AsmErrorKind};
-use crate::helper::HelperId;
-use crate::insn::{Insn, Wide};
-use crate::label::{Label, Labels};
-use crate::op::{AluOp, Width};
-use crate::operand::{Address, Condition, Memory, Operand};
-use crate::reg::Reg;
-use crate::slot::Slot;
+use crate::insn::Insn;
+use crate::label::{Label, Labels, Place};
+use crate::operand::Address;
+use crate::relax::{self, Jump, Tied};
+use crate::slot::Hole;
+
+/// What the kernel is able to do that a program is assembled for, as far as
+/// [`Assembler::finish_for`] chooses instructions by it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Target {
+    /// Whether it has `gotol`. Since Linux 6.6.
+    pub gotol: bool,
+}
+
+impl Target {
+    /// Everything there is.
+    pub const NEWEST: Self = Self { gotol: true };
+
+    /// The kernel of that version.
+    pub const fn linux(major: u16, minor: u16) -> Self {
+        Self { gotol: major > 6 || major == 6 && minor >= 6 }
+    }
+}
 
 /// Takes instructions, one method call each, and gives the finished [`Code`].
 ///
@@ -21,19 +38,17 @@ use crate::slot::Slot;
 #[derive(Debug)]
 pub struct Assembler {
     insns: Vec<Insn>,
-    /// The line that emitted each instruction.
+    /// The line that emitted each.
     lines: Vec<&'static Location<'static>>,
+    /// The slots that are the second half of a wide load.
+    halves: Vec<usize>,
     labels: Labels,
-    /// The instructions whose offset is 0 until `finish` ties them to their labels.
-    jumps: Vec<Jump>,
+    /// The instructions whose offset is 0 until `finish` ties them to their labels, in order.
+    jumps: Vec<(Place, Label)>,
+    /// The instructions that a loader completes, in order.
+    holes: Vec<(Place, Hole)>,
     /// The first thing that went wrong.
     error: Option<AsmError>,
-}
-
-#[derive(Debug)]
-struct Jump {
-    insn: usize,
-    target: Label,
 }
 
 impl Default for Assembler {
@@ -45,7 +60,15 @@ impl Default for Assembler {
 impl Assembler {
     /// An assembler without instructions.
     pub fn new() -> Self {
-        Self { insns: Vec::new(), lines: Vec::new(), labels: Labels::new(), jumps: Vec::new(), error: None }
+        Self {
+            insns: Vec::new(),
+            lines: Vec::new(),
+            halves: Vec::new(),
+            labels: Labels::new(),
+            jumps: Vec::new(),
+            holes: Vec::new(),
+            error: None,
+        }
     }
 
     /// Makes a label. It must be bound once, and only labels that this assembler made can be used
@@ -59,7 +82,7 @@ impl Assembler {
     #[track_caller]
     pub fn bind(&mut self, label: Label) {
         let line = Location::caller();
-        let here = self.insns.len();
+        let here = self.here();
         match self.labels.get_mut(label) {
             None => self.fail(AsmErrorKind::ForeignLabel),
             Some(mark) => match mark.bound {
@@ -69,155 +92,96 @@ impl Assembler {
         }
     }
 
-    /// Emits an instruction as it is. Offsets of jumps in it are not looked at.
+    /// Emits an instruction as it is. A map that it names by index is a hole, as in
+    /// [`Assembler::load_slot`]. An offset of a jump counts the slots that were emitted: if
+    /// [`Assembler::finish`] has to add some in between to make other jumps reach, it grows.
     #[track_caller]
     pub fn emit(&mut self, insn: Insn) {
-        self.insns.push(insn);
-        self.lines.push(Location::caller());
-    }
-
-    /// `dst = memory`, zero-extended to 64 bits.
-    #[track_caller]
-    pub fn load(&mut self, dst: Reg, memory: Memory) {
-        let Memory { size, address } = memory;
-        let offset = self.offset(address);
-        self.emit(Insn::Load { size, dst, base: address.base, offset });
-    }
-
-    /// `memory = src`: its lowest bytes, as many as the memory has.
-    #[track_caller]
-    pub fn store(&mut self, memory: Memory, src: impl Into<Operand>) {
-        let Memory { size, address } = memory;
-        let offset = self.offset(address);
-        self.emit(Insn::Store { size, base: address.base, offset, src: src.into() });
-    }
-
-    /// `dst = address`, not what is there: a move and an addition, or as much of the two as it takes.
-    #[track_caller]
-    pub fn address(&mut self, dst: Reg, address: impl Into<Address>) {
-        let address = address.into();
-        let offset: i32 = self.offset(address);
-        if dst != address.base {
-            self.mov(dst, address.base);
+        if let Some(hole) = Hole::of(insn) {
+            self.holes.push((self.here(), hole));
         }
-        if offset != 0 {
-            self.add(dst, offset);
-        }
+        self.push(insn);
     }
 
-    /// `dst = value`, all 64 bits of it, always in two slots.
-    #[track_caller]
-    pub fn load_imm64(&mut self, dst: Reg, value: u64) {
-        self.emit(Insn::LoadWide { dst, value: Wide::Imm(value) });
+    /// Ties jumps to their labels, for the newest kernels: [`Assembler::finish_for`] with
+    /// [`Target::NEWEST`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Assembler::finish_for`].
+    pub fn finish(self) -> Result<Code, AsmError> {
+        self.finish_for(Target::NEWEST)
     }
 
-    /// `dst =` what a loader puts here.
-    #[track_caller]
-    pub fn load_slot(&mut self, dst: Reg, slot: Slot) {
-        self.emit(Insn::LoadWide { dst, value: slot.into() });
-    }
-
-    /// `dst = dst op src`, for where the operation is a value; else there is a method of its name.
-    #[track_caller]
-    pub fn alu(&mut self, width: Width, op: AluOp, dst: Reg, src: impl Into<Operand>) {
-        self.emit(Insn::Alu { width, op, dst, src: src.into() });
-    }
-
-    /// `dst = -dst`
-    #[track_caller]
-    pub fn neg(&mut self, dst: Reg) {
-        self.emit(Insn::Neg { width: Width::W64, dst });
-    }
-
-    /// `dst = -dst`, 32 bits.
-    #[track_caller]
-    pub fn neg32(&mut self, dst: Reg) {
-        self.emit(Insn::Neg { width: Width::W32, dst });
-    }
-
-    /// Goes on at the label.
-    #[track_caller]
-    pub fn jump(&mut self, target: Label) {
-        self.emit_jump(Insn::Jump { offset: 0 }, target);
-    }
-
-    /// Goes on at the label if the condition holds.
-    #[track_caller]
-    pub fn jump_if(&mut self, condition: Condition, target: Label) {
-        self.emit_jump(Insn::JumpIf { condition, offset: 0 }, target);
-    }
-
-    /// Calls a helper: arguments in R1 to R5, the result in R0, and R1 to R5 are lost.
-    #[track_caller]
-    pub fn call(&mut self, helper: impl Into<HelperId>) {
-        self.emit(Insn::CallHelper { helper: helper.into() });
-    }
-
-    /// Calls a kernel function by the id of its FUNC; see [`Insn::CallKfunc`] for where that id
-    /// counts. Registers as in [`Assembler::call`].
-    #[track_caller]
-    pub fn call_kfunc(&mut self, btf_id: u32, btf_fd_offset: i16) {
-        self.emit(Insn::CallKfunc { btf_id, btf_fd_offset });
-    }
-
-    /// Returns R0.
-    #[track_caller]
-    pub fn exit(&mut self) {
-        self.emit(Insn::Exit);
-    }
-
-    /// Ties jumps to their labels.
+    /// Ties jumps to their labels. Those that 16 bits are too few for are made to reach, with what
+    /// instructions the target has for it; other jumps stay as they are.
     ///
     /// # Errors
     ///
     /// [`AsmErrorKind`] lists them. The first one met while emitting is returned; if none was, then
-    /// that of the first label never bound; if all are, then that of the first jump that can't be
-    /// tied.
-    pub fn finish(self) -> Result<Code, AsmError> {
-        let Self { mut insns, lines, labels, jumps, error } = self;
+    /// that of the first label never bound; if all are, then that of a jump that can't be tied.
+    pub fn finish_for(self, target: Target) -> Result<Code, AsmError> {
+        let Self { insns, lines, mut halves, labels, jumps, mut holes, error } = self;
         if let Some(error) = error {
             return Err(error);
         }
         if let Some(mark) = labels.iter().find(|mark| mark.bound.is_none()) {
             return Err(AsmError { line: mark.made, kind: AsmErrorKind::LabelNeverBound });
         }
-
-        // Where each instruction begins, in slots; labels and jumps count instructions until here.
-        let mut starts = Vec::with_capacity(insns.len());
-        let mut slots = 0i64;
-        for insn in &insns {
-            starts.push(slots);
-            slots += insn.slots() as i64;
-        }
-        for Jump { insn, target } in jumps {
-            let fail = |kind| AsmError { line: lines[insn], kind };
-            let place = labels.get(target).and_then(|mark| mark.bound).map(|(place, _)| place);
-            let Some(target) = place.and_then(|place| starts.get(place)) else {
-                return Err(fail(AsmErrorKind::NothingAfterLabel));
-            };
-            let distance = target - (starts[insn] + 1);
-            let near = i16::try_from(distance);
-            let near = near.map_err(|_| fail(AsmErrorKind::JumpTooFar { distance }))?;
-            if let Insn::Jump { offset } | Insn::JumpIf { offset, .. } = &mut insns[insn] {
-                *offset = near;
+        let jumps = jumps.into_iter().map(|(jump, label)| {
+            let target = labels.get(label).and_then(|mark| mark.bound).map(|(place, _)| place);
+            let target = target.filter(|place| place.insn < insns.len());
+            let error = AsmError { line: lines[jump.insn], kind: AsmErrorKind::NothingAfterLabel };
+            Ok(Jump { from: jump, to: target.ok_or(error)? })
+        });
+        let jumps: Vec<_> = jumps.collect::<Result<_, _>>()?;
+        let is_hole = |insn| holes.binary_search_by_key(&insn, |(hole, _)| hole.insn).is_ok();
+        let Tied { insns, lines, moved } = relax::tie(insns, lines, &jumps, target.gotol, is_hole)?;
+        if let Some(moved) = moved {
+            holes.iter_mut().for_each(|(hole, _)| *hole = moved[hole.insn]);
+            halves.clear();
+            let mut slot = 0;
+            for insn in &insns {
+                slot += insn.slots();
+                halves.extend((insn.slots() == 2).then_some(slot - 1));
             }
         }
-        Ok(Code::new(insns, lines))
+        Ok(Code::new(insns, lines, halves, holes))
+    }
+
+    /// The place of what is emitted next.
+    fn here(&self) -> Place {
+        Place { insn: self.insns.len(), slot: self.insns.len() + self.halves.len() }
     }
 
     #[track_caller]
-    fn emit_jump(&mut self, insn: Insn, target: Label) {
+    pub(crate) fn emit_jump(&mut self, insn: Insn, target: Label) {
         if self.labels.get(target).is_some() {
-            self.jumps.push(Jump { insn: self.insns.len(), target });
+            self.jumps.push((self.here(), target));
         } else {
             self.fail(AsmErrorKind::ForeignLabel);
         }
-        self.emit(insn);
+        self.push(insn);
+    }
+
+    #[track_caller]
+    pub(crate) fn emit_hole(&mut self, hole: Hole) {
+        self.holes.push((self.here(), hole));
+        self.push(hole.unfilled());
+    }
+
+    #[track_caller]
+    fn push(&mut self, insn: Insn) {
+        if insn.slots() == 2 {
+            self.halves.push(self.here().slot + 1);
+        }
+        self.insns.push(insn);
+        self.lines.push(Location::caller());
     }
 
     /// The offset as the instruction has it; 0 if it doesn't fit, for the error to be found by `finish`.
     #[track_caller]
-    fn offset<T: TryFrom<i64> + Default>(&mut self, address: Address) -> T {
+    pub(crate) fn offset<T: TryFrom<i64> + Default>(&mut self, address: Address) -> T {
         let Address { base, offset } = address;
         match T::try_from(offset) {
             Ok(offset) => offset,
@@ -230,46 +194,8 @@ impl Assembler {
     }
 
     #[track_caller]
-    fn fail(&mut self, kind: AsmErrorKind) {
+    pub(crate) fn fail(&mut self, kind: AsmErrorKind) {
         let line = Location::caller();
         self.error.get_or_insert(AsmError { line, kind });
     }
-}
-
-macro_rules! arithmetic {
-    ($( $op:ident: $name:ident, $name32:ident; )*) => {
-        /// Arithmetic by name, on 64 bits and on 32; what each does is written at its [`AluOp`].
-        impl Assembler {
-            $(
-                #[doc = concat!("[`AluOp::", stringify!($op), "`] on 64 bits.")]
-                #[track_caller]
-                pub fn $name(&mut self, dst: Reg, src: impl Into<Operand>) {
-                    self.alu(Width::W64, AluOp::$op, dst, src);
-                }
-
-                #[doc = concat!("[`AluOp::", stringify!($op), "`] on 32 bits; the upper half of `dst` becomes zero.")]
-                #[track_caller]
-                pub fn $name32(&mut self, dst: Reg, src: impl Into<Operand>) {
-                    self.alu(Width::W32, AluOp::$op, dst, src);
-                }
-            )*
-        }
-    };
-}
-
-arithmetic! {
-    Add: add, add32;
-    Sub: sub, sub32;
-    Mul: mul, mul32;
-    Div: div, div32;
-    Sdiv: sdiv, sdiv32;
-    Or: or, or32;
-    And: and, and32;
-    Lsh: lsh, lsh32;
-    Rsh: rsh, rsh32;
-    Mod: modulo, modulo32;
-    Smod: smodulo, smodulo32;
-    Xor: xor, xor32;
-    Mov: mov, mov32;
-    Arsh: arsh, arsh32;
 }

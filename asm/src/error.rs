@@ -3,6 +3,7 @@
 use core::fmt;
 use core::panic::Location;
 
+use crate::op::Size;
 use crate::reg::Reg;
 
 /// An error of [`Assembler::finish`](crate::Assembler::finish), and the line of Rust it is about.
@@ -29,10 +30,22 @@ pub enum AsmErrorKind {
     ForeignLabel,
     /// The jump made here leads to a label that no instruction follows.
     NothingAfterLabel,
-    /// The jump made here leads further than 16 bits can say: beyond -32768 to 32767.
+    /// The jump made here leads further than 16 bits can say, beyond -32768 to 32767, the target kernel
+    /// has no `gotol`, and there are too many such jumps to different places to carry each further.
     JumpTooFar {
         /// How far, in 8-byte slots from the one after the jump.
         distance: i64,
+    },
+    /// The jump, call or function's address emitted here, with its offset given, leads to no
+    /// instruction; found only where a program needed jumps of more than 16 bits.
+    NothingThere {
+        /// The offset.
+        offset: i32,
+    },
+    /// The atomic instruction made here works on 1 or 2 bytes, and there are such for 4 and 8 only.
+    NoSuchAtomic {
+        /// How many bytes.
+        size: Size,
     },
     /// The address used here has an offset that the instruction can't say: beyond -32768 to 32767 in a
     /// load or a store, beyond 32 bits, signed, in an addition.
@@ -69,8 +82,15 @@ impl fmt::Display for AsmErrorKind {
             }
             Self::JumpTooFar { distance } => write!(
                 f,
-                "this jump leads {distance} instructions away, and 16 bits say 32767 at most; put a jump in between"
+                "this jump leads {distance} instructions away, too many like it cross the same place, \
+                 and the target has no gotol; let jumps share their labels"
             ),
+            Self::NothingThere { offset } => {
+                write!(f, "offset {offset} leads to no instruction; use a label")
+            }
+            Self::NoSuchAtomic { size } => {
+                write!(f, "no atomic instruction works on {}; use u32 or u64", size.name())
+            }
             Self::OffsetTooLarge { base, offset, bits } => write!(
                 f,
                 "offset {offset} from {base} doesn't fit {bits} bits; add part of it to a register first"

@@ -17,8 +17,17 @@ pub struct Label {
 #[derive(Debug)]
 pub(crate) struct Mark {
     pub(crate) made: &'static Location<'static>,
-    /// The number of the instruction that follows the label, and the line that bound it.
-    pub(crate) bound: Option<(usize, &'static Location<'static>)>,
+    /// The place that the label has, and the line that gave it.
+    pub(crate) bound: Option<(Place, &'static Location<'static>)>,
+}
+
+/// An instruction that there is or will be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    /// Its number.
+    pub(crate) insn: usize,
+    /// The number of the 8-byte slot that it begins at.
+    pub(crate) slot: usize,
 }
 
 /// The labels of one assembler.

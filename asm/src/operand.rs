@@ -2,7 +2,7 @@
 
 use core::ops::{Add, Sub};
 
-use crate::op::{JumpOp, Size, Width};
+use crate::op::{JumpOp, SignedSize, Size, Width};
 use crate::reg::Reg;
 
 /// The second operand of arithmetic, a comparison or a store.
@@ -94,6 +94,84 @@ pub fn u32_at(address: impl Into<Address>) -> Memory {
 /// Eight bytes at an address, in the machine's byte order.
 pub fn u64_at(address: impl Into<Address>) -> Memory {
     Memory::new(Size::U64, address)
+}
+
+/// So many bytes at an address, the highest bit of which is a sign: what [`s8_at`], [`s16_at`] and
+/// [`s32_at`] give, and loads take.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SignedMemory {
+    pub(crate) size: SignedSize,
+    pub(crate) address: Address,
+}
+
+impl SignedMemory {
+    /// `size` bytes at `address`, for where the size is a value.
+    pub fn new(size: SignedSize, address: impl Into<Address>) -> Self {
+        Self { size, address: address.into() }
+    }
+}
+
+/// One byte at an address; a load sign-extends it. Since Linux 6.6.
+pub fn s8_at(address: impl Into<Address>) -> SignedMemory {
+    SignedMemory::new(SignedSize::S8, address)
+}
+
+/// Two bytes at an address, in the machine's byte order; a load sign-extends them. Since Linux 6.6.
+pub fn s16_at(address: impl Into<Address>) -> SignedMemory {
+    SignedMemory::new(SignedSize::S16, address)
+}
+
+/// Four bytes at an address, in the machine's byte order; a load sign-extends them. Since Linux 6.6.
+pub fn s32_at(address: impl Into<Address>) -> SignedMemory {
+    SignedMemory::new(SignedSize::S32, address)
+}
+
+/// What a load reads: memory with or without a sign.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Source {
+    /// Zero-extended.
+    Unsigned(Memory),
+    /// Sign-extended.
+    Signed(SignedMemory),
+}
+
+impl From<Memory> for Source {
+    fn from(memory: Memory) -> Self {
+        Self::Unsigned(memory)
+    }
+}
+
+impl From<SignedMemory> for Source {
+    fn from(memory: SignedMemory) -> Self {
+        Self::Signed(memory)
+    }
+}
+
+/// A place in a packet, written `12` or `R3 + 12`; see [`Insn::LoadPacket`](crate::Insn::LoadPacket).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PacketAddress {
+    /// So many bytes from its start.
+    Offset(i32),
+    /// So many more than a register says.
+    Indexed(Address),
+}
+
+impl From<i32> for PacketAddress {
+    fn from(offset: i32) -> Self {
+        Self::Offset(offset)
+    }
+}
+
+impl From<Reg> for PacketAddress {
+    fn from(index: Reg) -> Self {
+        Self::Indexed(index.into())
+    }
+}
+
+impl From<Address> for PacketAddress {
+    fn from(address: Address) -> Self {
+        Self::Indexed(address)
+    }
 }
 
 /// When to jump: a comparison, written `R6.eq(0)` or `R1.lt(R2)`.

@@ -43,8 +43,9 @@ impl Reg {
     }
 
     /// The register of that number, or `None` above 10.
+    #[inline]
     pub fn from_number(number: u8) -> Option<Self> {
-        Self::find(|row| row == number)
+        Self::ALL.get(usize::from(number)).copied()
     }
 }
 

@@ -1,11 +1,14 @@
 //! Holes in the instructions, for what only a loader knows.
 
-use crate::insn::Wide;
+use crate::insn::Insn;
+use crate::reg::Reg;
+use crate::wide::Wide;
 
-/// A hole that a loader fills while it encodes ([`Code::encode`](crate::Code::encode)).
+/// A hole in a wide load, that a loader fills while it encodes ([`Code::encode`](crate::Code::encode),
+/// [`Code::encode_with`](crate::Code::encode_with)).
 ///
-/// A map is named by its index in a list that is the program's and the loader's to agree on; the
-/// loader puts in the file descriptor.
+/// What it is filled with is named by its index in a list that is the program's and the loader's to
+/// agree on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Slot {
@@ -19,32 +22,167 @@ pub enum Slot {
         /// The offset in the value, in bytes.
         offset: u32,
     },
+    /// The address of a variable or a function of the kernel (`BPF_PSEUDO_BTF_ID`). Since Linux
+    /// 5.10.
+    Btf(u32),
+    /// The address of a function that the loader puts behind the program (`BPF_PSEUDO_FUNC`). Since
+    /// Linux 5.13. For one of the program itself there is
+    /// [`Assembler::load_func`](crate::Assembler::load_func).
+    Func(u32),
 }
 
-// An unfilled hole is an instruction too: the one that names the map by index and leaves the
-// look-up to the kernel.
-impl From<Slot> for Wide {
-    fn from(slot: Slot) -> Self {
-        match slot {
-            Slot::Map(index) => Self::MapIdx(index),
-            Slot::MapValue { index, offset } => Self::MapIdxValue { index, offset },
-        }
+/// A hole in a call, that a loader fills like a [`Slot`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum CallSlot {
+    /// A function of the kernel. Since Linux 5.13.
+    Kfunc(u32),
+    /// A function that the loader puts behind the program. Since Linux 4.16. For one of the program
+    /// itself there is [`Assembler::call_local`](crate::Assembler::call_local).
+    Func(u32),
+}
+
+/// What fills the holes: a loader, for the indexes of one program.
+///
+/// Each method has a default for loaders that have none of its kind to offer.
+pub trait Fill {
+    /// The map of that index.
+    ///
+    /// By default it stays named by its index, which the kernel looks up in the `fd_array` the
+    /// program is loaded with, as light skeletons do it.
+    fn map(&mut self, index: u32) -> MapRef {
+        MapRef::Idx(index)
+    }
+
+    /// The variable or function of the kernel of that index.
+    ///
+    /// By default there is none, and the kernel refuses the program.
+    fn btf(&mut self, index: u32) -> BtfRef {
+        let _ = index;
+        BtfRef::default()
+    }
+
+    /// The function of the kernel of that index, to be called.
+    ///
+    /// By default there is none, and the kernel refuses the program.
+    fn kfunc(&mut self, index: u32) -> KfuncRef {
+        let _ = index;
+        KfuncRef::default()
+    }
+
+    /// The function that the loader put behind the program: the slot it begins at, counted from the
+    /// start of the program.
+    ///
+    /// By default there is none, and the kernel refuses the program.
+    fn func(&mut self, index: u32) -> Option<usize> {
+        let _ = index;
+        None
     }
 }
 
-impl Slot {
-    pub(crate) fn in_wide(wide: Wide) -> Option<Self> {
-        match wide {
-            Wide::MapIdx(index) => Some(Self::Map(index)),
-            Wide::MapIdxValue { index, offset } => Some(Self::MapValue { index, offset }),
+/// How an instruction names a map.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MapRef {
+    /// By its file descriptor.
+    Fd(i32),
+    /// By the index of its file descriptor in the `fd_array` the program is loaded with. Since Linux
+    /// 5.14.
+    Idx(u32),
+}
+
+/// How an instruction names a variable or a function of the kernel of which it wants the address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct BtfRef {
+    /// The id of its VAR or FUNC.
+    pub btf_id: u32,
+    /// The descriptor of the module's BTF, or 0 for the kernel's own.
+    pub btf_fd: i32,
+}
+
+/// How an instruction names a function of the kernel that it calls.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct KfuncRef {
+    /// The id of its FUNC.
+    pub btf_id: u32,
+    /// The index of the descriptor of the module's BTF in the `fd_array` the program is loaded with,
+    /// or 0 for the kernel's own.
+    pub btf_fd_offset: i16,
+}
+
+/// Which of the two kinds of hole it is, and where the value goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Hole {
+    Load(Reg, Slot),
+    Call(CallSlot),
+}
+
+/// The unfilled descriptor, offset or place of what has no form by index that a kernel understands.
+const UNFILLED: i32 = -1;
+
+impl Hole {
+    /// The hole in an instruction that names a map by index and leaves the look-up to the kernel.
+    pub(crate) fn of(insn: Insn) -> Option<Self> {
+        match insn {
+            Insn::LoadWide { dst, value: Wide::MapIdx(index) } => Some(Self::Load(dst, Slot::Map(index))),
+            Insn::LoadWide { dst, value: Wide::MapIdxValue { index, offset } } => {
+                Some(Self::Load(dst, Slot::MapValue { index, offset }))
+            }
             _ => None,
         }
     }
 
-    pub(crate) fn filled(self, fd: i32) -> Wide {
+    /// The instruction while nothing has filled it.
+    pub(crate) fn unfilled(self) -> Insn {
         match self {
-            Self::Map(_) => Wide::MapFd(fd),
-            Self::MapValue { offset, .. } => Wide::MapFdValue { fd, offset },
+            Self::Load(dst, slot) => Insn::LoadWide {
+                dst,
+                value: match slot {
+                    Slot::Map(index) => Wide::MapIdx(index),
+                    Slot::MapValue { index, offset } => Wide::MapIdxValue { index, offset },
+                    Slot::Btf(index) => Wide::BtfId { btf_id: index, btf_fd: UNFILLED },
+                    Slot::Func(_) => Wide::Func { offset: UNFILLED },
+                },
+            },
+            Self::Call(CallSlot::Kfunc(index)) => {
+                Insn::CallKfunc { btf_id: index, btf_fd_offset: UNFILLED as i16 }
+            }
+            Self::Call(CallSlot::Func(_)) => Insn::CallLocal { offset: UNFILLED },
+        }
+    }
+
+    /// The instruction, at that slot of the program, with what a loader has for it.
+    pub(crate) fn filled(self, at: usize, fill: &mut impl Fill) -> Insn {
+        let mut func = |index| {
+            let distance = fill.func(index).map(|slot| crate::relax::distance(at, slot));
+            distance.and_then(|distance| i32::try_from(distance).ok()).unwrap_or(UNFILLED)
+        };
+        match self {
+            Self::Load(dst, Slot::Func(index)) => {
+                Insn::LoadWide { dst, value: Wide::Func { offset: func(index) } }
+            }
+            Self::Call(CallSlot::Func(index)) => Insn::CallLocal { offset: func(index) },
+            Self::Call(CallSlot::Kfunc(index)) => {
+                let KfuncRef { btf_id, btf_fd_offset } = fill.kfunc(index);
+                Insn::CallKfunc { btf_id, btf_fd_offset }
+            }
+            Self::Load(dst, Slot::Btf(index)) => {
+                let BtfRef { btf_id, btf_fd } = fill.btf(index);
+                Insn::LoadWide { dst, value: Wide::BtfId { btf_id, btf_fd } }
+            }
+            Self::Load(dst, Slot::Map(index)) => {
+                let value = match fill.map(index) {
+                    MapRef::Fd(fd) => Wide::MapFd(fd),
+                    MapRef::Idx(index) => Wide::MapIdx(index),
+                };
+                Insn::LoadWide { dst, value }
+            }
+            Self::Load(dst, Slot::MapValue { index, offset }) => {
+                let value = match fill.map(index) {
+                    MapRef::Fd(fd) => Wide::MapFdValue { fd, offset },
+                    MapRef::Idx(index) => Wide::MapIdxValue { index, offset },
+                };
+                Insn::LoadWide { dst, value }
+            }
         }
     }
 }

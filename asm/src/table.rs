@@ -1,7 +1,7 @@
 //! The shape shared by everything that is an enum here and a number on the wire.
 
-/// Defines an enum together with its table: one row per variant, written once, read by encoder and
-/// decoder alike.
+/// Defines an enum together with its table: one row per variant, written once, read by encoder,
+/// decoder, printer and parser alike.
 macro_rules! table {
     (
         $(#[$meta:meta])*
@@ -19,12 +19,14 @@ macro_rules! table {
             /// Every value, in the order of the table that defines them.
             pub const ALL: &'static [Self] = &[ $( Self::$variant, )* ];
 
+            const ROWS: [$row; Self::ALL.len()] = [ $( $value, )* ];
+
+            #[inline]
             pub(crate) const fn row(self) -> $row {
-                match self {
-                    $( Self::$variant => $value, )*
-                }
+                Self::ROWS[self as usize]
             }
 
+            #[allow(dead_code, reason = "not every table is searched")]
             pub(crate) fn find(wanted: impl Fn($row) -> bool) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| wanted(value.row()))
             }

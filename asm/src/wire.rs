@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// Instruction classes: the lowest three bits of the opcode.
-pub(crate) const CLASS_MASK: u8 = 0x07;
+pub(crate) const LD: u8 = 0x00;
 pub(crate) const LDX: u8 = 0x01;
 pub(crate) const ST: u8 = 0x02;
 pub(crate) const STX: u8 = 0x03;
@@ -12,31 +12,57 @@ pub(crate) const JMP: u8 = 0x05;
 pub(crate) const JMP32: u8 = 0x06;
 pub(crate) const ALU64: u8 = 0x07;
 
-/// Arithmetic and jumps: the operation, and whether the source is a register.
-pub(crate) const OP_MASK: u8 = 0xf0;
+/// Arithmetic and jumps: whether the source is a register, and operations that only one class or
+/// one source has.
 pub(crate) const X: u8 = 0x08;
 pub(crate) const NEG: u8 = 0x80;
+pub(crate) const END: u8 = 0xd0;
+pub(crate) const MOV: u8 = 0xb0;
 
-/// Loads and stores: their size and their mode, of which this is the regular one.
-pub(crate) const SIZE_MASK: u8 = 0x18;
-pub(crate) const MODE_MASK: u8 = 0xe0;
+/// The modes of loads and stores.
+pub(crate) const ABS: u8 = 0x20;
+pub(crate) const IND: u8 = 0x40;
 pub(crate) const MEM: u8 = 0x60;
+pub(crate) const MEMSX: u8 = 0x80;
+pub(crate) const ATOMIC: u8 = 0xc0;
 
-/// Opcodes without variations: `IMM | DW | LD` and three of class `JMP`.
-pub(crate) const WIDE: u8 = 0x18;
-pub(crate) const JA: u8 = JMP;
+/// Their sizes.
+pub(crate) const W: u8 = 0x00;
+pub(crate) const H: u8 = 0x08;
+pub(crate) const B: u8 = 0x10;
+pub(crate) const DW: u8 = 0x18;
+
+/// Opcodes without variations: `IMM | DW | LD`, and jumps that compare nothing.
+pub(crate) const WIDE: u8 = LD | DW;
+pub(crate) const GOTO: u8 = JMP;
+pub(crate) const GOTOX: u8 = JMP | X;
+pub(crate) const GOTOL: u8 = JMP32;
+pub(crate) const MAY_GOTO: u8 = 0xe0 | JMP;
 pub(crate) const CALL: u8 = 0x80 | JMP;
 pub(crate) const EXIT: u8 = 0x90 | JMP;
 
 /// What a source register means that is none: in a call, RFC 9669, section 4.3.1; in a wide load,
 /// section 5.4.
 pub(crate) const CALL_HELPER: u8 = 0;
+pub(crate) const CALL_LOCAL: u8 = 1;
 pub(crate) const CALL_KFUNC: u8 = 2;
 pub(crate) const IMM64: u8 = 0;
 pub(crate) const MAP_FD: u8 = 1;
 pub(crate) const MAP_FD_VALUE: u8 = 2;
+pub(crate) const BTF_ID: u8 = 3;
+pub(crate) const FUNC: u8 = 4;
 pub(crate) const MAP_IDX: u8 = 5;
 pub(crate) const MAP_IDX_VALUE: u8 = 6;
+
+/// What an atomic's immediate means that is no operation with a result in memory alone (RFC 9669,
+/// section 5.3; `BPF_LOAD_ACQ` and `BPF_STORE_REL` in `include/uapi/linux/bpf.h`).
+pub(crate) const FETCH: i32 = 0x01;
+pub(crate) const LOAD_ACQUIRE: i32 = 0x100;
+pub(crate) const STORE_RELEASE: i32 = 0x110;
+
+/// What a move's offset means that is no width to extend from (`BPF_ADDR_SPACE_CAST` in
+/// `include/linux/filter.h`).
+pub(crate) const ADDR_SPACE_CAST: i16 = 1;
 
 /// The order of bytes in the offset and immediate fields, and of the two register nibbles with it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

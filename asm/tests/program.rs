@@ -3,7 +3,10 @@
 use std::panic::Location;
 
 use kwalk_asm::Reg::*;
-use kwalk_asm::{AsmError, AsmErrorKind, Assembler, Endian, Insn, Label, Slot, Wide, u32_at, u64_at};
+use kwalk_asm::{
+    AsmError, AsmErrorKind, Assembler, AtomicOp, BtfRef, CallSlot, Endian, Fill, Insn, KfuncRef, Label,
+    MapRef, Size, Slot, Wide, u16_at, u32_at, u64_at,
+};
 
 fn offsets(insns: &[Insn]) -> Vec<i16> {
     insns
@@ -198,30 +201,6 @@ fn a_label_at_the_end_that_nothing_jumps_to_is_fine() {
     assert!(a.finish().is_ok());
 }
 
-fn jump_over(slots: usize) -> Result<Vec<i16>, AsmErrorKind> {
-    let mut a = Assembler::new();
-    let (start, end) = (a.label(), a.label());
-    a.bind(start);
-    a.jump(end);
-    for _ in 0..slots / 2 {
-        a.load_imm64(R1, 0);
-    }
-    if slots % 2 == 1 {
-        a.mov(R1, 0);
-    }
-    a.bind(end);
-    a.jump(start);
-    a.finish().map(|code| offsets(code.insns())).map_err(|error| error.kind)
-}
-
-#[test]
-fn jumps_reach_as_far_as_16_bits_and_no_further() {
-    assert_eq!(jump_over(32766), Ok(vec![32766, -32768]));
-    // Forward one more would do, but the way back is two slots longer.
-    assert_eq!(jump_over(32767), Err(AsmErrorKind::JumpTooFar { distance: -32769 }));
-    assert_eq!(jump_over(32768), Err(AsmErrorKind::JumpTooFar { distance: 32768 }));
-}
-
 #[test]
 fn offsets_reach_as_far_as_16_bits_and_no_further() {
     let kind = refused(1, |a| {
@@ -262,15 +241,106 @@ fn errors_say_where_what_and_what_to_do() {
     let _: &dyn std::error::Error = &error;
 }
 
-/// Quadratic work would take minutes here.
 #[test]
-fn large_programs_are_assembled_at_once() {
+fn an_atomic_of_less_than_four_bytes_is_refused() {
+    let kind = refused(1, |a| {
+        a.atomic(AtomicOp::Add, u16_at(R1), R2);
+    });
+    assert_eq!(kind, AsmErrorKind::NoSuchAtomic { size: Size::U16 });
+}
+
+#[test]
+fn functions_are_called_and_named_by_their_labels() {
     let mut a = Assembler::new();
-    for _ in 0..300_000 {
-        let next = a.label();
-        a.jump_if(R1.eq(0), next);
-        a.bind(next);
-    }
+    let (twice, callback) = (a.label(), a.label());
+    a.load_func(R2, callback); // slots 0 and 1
+    a.call_local(twice); //       slot 2
+    a.exit(); //                  slot 3
+    a.bind(twice);
+    a.add(R1, R1); //             slot 4
+    a.mov(R0, R1); //             slot 5
+    a.exit(); //                  slot 6
+    a.bind(callback);
+    a.mov(R0, 0); //              slot 7
     a.exit();
-    assert_eq!(a.finish().unwrap().len_slots(), 300_001);
+    let code = a.finish().unwrap();
+    assert_eq!(code.insns()[0], Insn::LoadWide { dst: R2, value: Wide::Func { offset: 6 } });
+    assert_eq!(code.insns()[1], Insn::CallLocal { offset: 1 });
+    assert_eq!(code.functions(), [0, 4, 7]);
+    assert_eq!(Assembler::new().finish().unwrap().functions(), []);
+}
+
+/// Fills each kind of hole with something that names its index.
+struct Loader;
+
+impl Fill for Loader {
+    fn map(&mut self, index: u32) -> MapRef {
+        MapRef::Fd(index as i32 + 10)
+    }
+
+    fn btf(&mut self, index: u32) -> BtfRef {
+        BtfRef { btf_id: index + 20, btf_fd: 5 }
+    }
+
+    fn kfunc(&mut self, index: u32) -> KfuncRef {
+        KfuncRef { btf_id: index + 30, btf_fd_offset: 6 }
+    }
+
+    fn func(&mut self, index: u32) -> Option<usize> {
+        Some(index as usize + 40)
+    }
+}
+
+/// A loader that has nothing.
+struct Nothing;
+
+impl Fill for Nothing {}
+
+#[test]
+fn a_loader_fills_each_kind_of_hole() {
+    let mut a = Assembler::new();
+    a.load_slot(R1, Slot::Map(1)); //                             slots 0 and 1
+    a.load_slot(R1, Slot::MapValue { index: 2, offset: 4 }); //   slots 2 and 3
+    a.load_slot(R1, Slot::Btf(3)); //                             slots 4 and 5
+    a.load_slot(R1, Slot::Func(4)); //                            slots 6 and 7
+    a.call_slot(CallSlot::Kfunc(5)); //                           slot 8
+    a.call_slot(CallSlot::Func(6)); //                            slot 9
+    a.exit();
+    let code = a.finish().unwrap();
+    let wide = |value| Insn::LoadWide { dst: R1, value };
+    let decoded = |bytes: Vec<u8>| Insn::decode_all(&bytes, Endian::Little).unwrap();
+
+    assert_eq!(
+        decoded(code.encode_with(Endian::Little, &mut Loader)),
+        [
+            wide(Wide::MapFd(11)),
+            wide(Wide::MapFdValue { fd: 12, offset: 4 }),
+            wide(Wide::BtfId { btf_id: 23, btf_fd: 5 }),
+            wide(Wide::Func { offset: 44 - 7 }),
+            Insn::CallKfunc { btf_id: 35, btf_fd_offset: 6 },
+            Insn::CallLocal { offset: 46 - 10 },
+            Insn::Exit,
+        ]
+    );
+    assert_eq!(
+        decoded(code.encode_with(Endian::Little, &mut Nothing)),
+        [
+            wide(Wide::MapIdx(1)),
+            wide(Wide::MapIdxValue { index: 2, offset: 4 }),
+            wide(Wide::BtfId { btf_id: 0, btf_fd: 0 }),
+            wide(Wide::Func { offset: -1 }),
+            Insn::CallKfunc { btf_id: 0, btf_fd_offset: 0 },
+            Insn::CallLocal { offset: -1 },
+            Insn::Exit,
+        ]
+    );
+    // By descriptors alone, what isn't a map stays as it is.
+    let by_fd = decoded(code.encode(Endian::Little, |_| 7));
+    assert_eq!(by_fd[..2], [wide(Wide::MapFd(7)), wide(Wide::MapFdValue { fd: 7, offset: 4 })]);
+    assert_eq!(by_fd[2..], code.insns()[2..]);
+
+    let value = Slot::MapValue { index: 2, offset: 4 };
+    assert!(code.slots().eq([(0, Slot::Map(1)), (2, value), (4, Slot::Btf(3)), (6, Slot::Func(4))]));
+    assert!(code.call_slots().eq([(8, CallSlot::Kfunc(5)), (9, CallSlot::Func(6))]));
+    assert_eq!(code.functions(), [0]);
 }

@@ -1,0 +1,312 @@
+//! Ties jumps to where they lead, and makes those that lead too far for their 16 bits reach.
+//!
+//! A `goto` becomes a `gotol`, which has 32 bits. A conditional jump becomes its opposite, over a
+//! `gotol`; one without an opposite jumps to a `gotol`, past a `goto` that skips it. For kernels
+//! without `gotol`, *islands* carry a jump further: chains of `goto`, one link for each place that
+//! is jumped to from beyond, which what runs into them skips.
+//!
+//! Making one jump longer can put another out of range. The smallest set of long jumps is found by
+//! adding to it until all others reach; programs made so that this takes many rounds get one that is
+//! large enough after a few, so that the time is linear in the program's length.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::panic::Location;
+
+use crate::error::{AsmError, AsmErrorKind};
+use crate::insn::Insn;
+use crate::island::Islands;
+use crate::label::Place;
+use crate::operand::Condition;
+use crate::wide::Wide;
+
+/// A jump, a call or a function's address, and where it leads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Jump {
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+}
+
+impl Jump {
+    /// How far it leads if nothing grows.
+    fn distance(&self) -> i64 {
+        distance(self.from.slot, self.to.slot)
+    }
+}
+
+type Line = &'static Location<'static>;
+
+/// Instructions with all jumps tied.
+pub(crate) struct Tied {
+    pub(crate) insns: Vec<Insn>,
+    pub(crate) lines: Vec<Line>,
+    /// Where each instruction went, if there are more of them now.
+    pub(crate) moved: Option<Vec<Place>>,
+}
+
+impl Insn {
+    /// The same, leading so many slots further; `None` if it can't say that.
+    pub(crate) fn leading(self, distance: i64) -> Option<Self> {
+        let near = i16::try_from(distance);
+        let far = i32::try_from(distance);
+        Some(match self {
+            Self::Jump { .. } => Self::Jump { offset: near.ok()? },
+            Self::JumpIf { condition, .. } => Self::JumpIf { condition, offset: near.ok()? },
+            Self::MayGoto { .. } => Self::MayGoto { offset: near.ok()? },
+            Self::JumpLong { .. } => Self::JumpLong { offset: far.ok()? },
+            Self::CallLocal { .. } => Self::CallLocal { offset: far.ok()? },
+            Self::LoadWide { dst, value: Wide::Func { .. } } => {
+                Self::LoadWide { dst, value: Wide::Func { offset: far.ok()? } }
+            }
+            other => other,
+        })
+    }
+
+    /// How many slots it takes more to lead there with more than 16 bits, if it has but 16.
+    pub(crate) fn stretch(&self) -> Option<usize> {
+        match self {
+            Self::Jump { .. } => Some(0),
+            Self::JumpIf { condition, .. } if condition.op.inverse().is_some() => Some(1),
+            Self::JumpIf { .. } | Self::MayGoto { .. } => Some(2),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be followed by the next.
+    pub(crate) fn falls_through(&self) -> bool {
+        !matches!(self, Self::Jump { .. } | Self::JumpLong { .. } | Self::JumpReg { .. } | Self::Exit)
+    }
+}
+
+/// Ties `jumps`, of which there is one for an instruction at most, in the order of instructions.
+/// `is_hole` tells the instructions whose offset isn't known yet.
+pub(crate) fn tie(
+    mut insns: Vec<Insn>,
+    lines: Vec<Line>,
+    jumps: &[Jump],
+    gotol: bool,
+    is_hole: impl Fn(usize) -> bool,
+) -> Result<Tied, AsmError> {
+    if jumps.iter().all(|jump| insns[jump.from.insn].leading(jump.distance()).is_some()) {
+        for jump in jumps {
+            let insn = &mut insns[jump.from.insn];
+            *insn = insn.leading(jump.distance()).unwrap_or(*insn);
+        }
+        return Ok(Tied { insns, lines, moved: None });
+    }
+
+    let mut starts = Vec::with_capacity(insns.len());
+    let mut slot = 0;
+    for insn in &insns {
+        starts.push(slot);
+        slot += insn.slots();
+    }
+    let jumps = with_untied(&insns, &lines, jumps, &starts, is_hole)?;
+    let islands = if gotol { Islands::none() } else { Islands::place(&insns) };
+    let mut plan = Plan { far: vec![false; jumps.len()], starts, insns: &insns, jumps: &jumps, islands };
+    plan.settle().and_then(|()| plan.carry_out(&lines)).map_err(|jump| {
+        let jump = jumps[jump];
+        let kind = AsmErrorKind::JumpTooFar { distance: jump.distance() };
+        AsmError { line: lines[jump.from.insn], kind }
+    })
+}
+
+/// How far a jump leads that begins at the first slot and goes on at the second.
+pub(crate) fn distance(from: usize, to: usize) -> i64 {
+    to as i64 - (from as i64 + 1)
+}
+
+/// The jumps together with those that were emitted with their offsets already in them, which have
+/// to grow as well if what they lead over does.
+fn with_untied(
+    insns: &[Insn],
+    lines: &[Line],
+    jumps: &[Jump],
+    starts: &[usize],
+    is_hole: impl Fn(usize) -> bool,
+) -> Result<Vec<Jump>, AsmError> {
+    let mut tied = jumps.iter().peekable();
+    let mut all = Vec::with_capacity(jumps.len());
+    for (i, insn) in insns.iter().enumerate() {
+        if let Some(jump) = tied.next_if(|jump| jump.from.insn == i) {
+            all.push(*jump);
+        } else if let Some(offset) = insn.relative().filter(|_| !is_hole(i)) {
+            let slot = starts[i] as i64 + 1 + i64::from(offset);
+            let target = usize::try_from(slot).ok().and_then(|slot| {
+                let insn = starts.binary_search(&slot).ok()?;
+                Some(Place { insn, slot })
+            });
+            let kind = AsmErrorKind::NothingThere { offset };
+            let to = target.ok_or(AsmError { line: lines[i], kind })?;
+            all.push(Jump { from: Place { insn: i, slot: starts[i] }, to });
+        }
+    }
+    Ok(all)
+}
+
+/// How often the set of long jumps is changed before it is left as it is.
+const ROUNDS: usize = 16;
+
+struct Plan<'a> {
+    insns: &'a [Insn],
+    jumps: &'a [Jump],
+    /// Which jumps are made long.
+    far: Vec<bool>,
+    /// The slot of each instruction, with that.
+    starts: Vec<usize>,
+    islands: Islands,
+}
+
+impl Plan<'_> {
+    /// Finds the jumps to be made long. The error is the number of a jump that can't be.
+    fn settle(&mut self) -> Result<(), usize> {
+        for _ in 0..ROUNDS {
+            self.lay_out()?;
+            let mut settled = true;
+            for i in 0..self.jumps.len() {
+                if !self.far[i] && !self.reaches(i) {
+                    self.far[i] = true;
+                    settled = false;
+                }
+            }
+            if settled {
+                return Ok(());
+            }
+        }
+
+        // From the other side: those that reach however long the others are needn't be long, and
+        // this stays so when others get shorter.
+        for (far, jump) in self.far.iter_mut().zip(self.jumps) {
+            *far = self.insns[jump.from.insn].stretch().is_some();
+        }
+        self.islands.fill();
+        self.place();
+        self.shorten();
+        for _ in 0..ROUNDS {
+            self.lay_out()?;
+            if !self.shorten() {
+                return Ok(());
+            }
+        }
+        self.lay_out()
+    }
+
+    /// Makes those long jumps short that reach; whether there were any.
+    fn shorten(&mut self) -> bool {
+        let mut shorter = false;
+        for i in 0..self.jumps.len() {
+            if self.far[i] && self.reaches(i) {
+                self.far[i] = false;
+                shorter = true;
+            }
+        }
+        shorter
+    }
+
+    /// Whether a jump would reach if it were short.
+    fn reaches(&self, jump: usize) -> bool {
+        let Jump { from, to } = self.jumps[jump];
+        self.insns[from.insn].leading(distance(self.starts[from.insn], self.starts[to.insn])).is_some()
+    }
+
+    fn lay_out(&mut self) -> Result<(), usize> {
+        if !self.islands.is_empty() {
+            let far = self.far.iter().enumerate().filter_map(|(i, far)| far.then_some(i));
+            self.islands.link(self.jumps, far)?;
+        }
+        self.place();
+        Ok(())
+    }
+
+    /// Gives every instruction and island its slot.
+    fn place(&mut self) {
+        let mut jumps = self.jumps.iter().zip(&self.far).peekable();
+        let mut slot = 0;
+        let mut island = 0;
+        for (i, insn) in self.insns.iter().enumerate() {
+            if self.islands.is_before(island, i) {
+                slot += self.islands.put(island, slot);
+                island += 1;
+            }
+            self.starts[i] = slot;
+            slot += insn.slots();
+            if let Some((_, far)) = jumps.next_if(|(jump, _)| jump.from.insn == i) {
+                slot += if *far { insn.stretch().unwrap_or(0) } else { 0 };
+            }
+        }
+    }
+
+    fn carry_out(&self, lines: &[Line]) -> Result<Tied, usize> {
+        let mut out = Out { insns: Vec::new(), lines: Vec::new(), slots: 0 };
+        let mut moved = Vec::with_capacity(self.insns.len());
+        let mut jumps = self.jumps.iter().copied().enumerate().peekable();
+        let mut island = 0;
+        for (i, (&insn, &line)) in self.insns.iter().zip(lines).enumerate() {
+            if self.islands.is_before(island, i) {
+                for (source, link) in self.islands.code(island, &self.starts) {
+                    let line = source.map_or(lines[i - 1], |jump| lines[self.jumps[jump].from.insn]);
+                    let link = link.ok_or(source.unwrap_or(0))?;
+                    out.push(link, line);
+                }
+                island += 1;
+            }
+            moved.push(Place { insn: out.insns.len(), slot: out.slots });
+            let Some((number, jump)) = jumps.next_if(|(_, jump)| jump.from.insn == i) else {
+                out.push(insn, line);
+                continue;
+            };
+            let there = self.starts[jump.to.insn];
+            if !self.far[number] {
+                out.push(insn.leading(distance(out.slots, there)).ok_or(number)?, line);
+                continue;
+            }
+            match insn {
+                Insn::JumpIf { condition: Condition { op, .. }, .. } if op.inverse().is_some() => {
+                    out.push(opposite(insn), line);
+                }
+                Insn::JumpIf { condition, .. } => {
+                    out.push(Insn::JumpIf { condition, offset: 1 }, line);
+                    out.push(Insn::Jump { offset: 1 }, line);
+                }
+                Insn::MayGoto { .. } => {
+                    out.push(Insn::MayGoto { offset: 1 }, line);
+                    out.push(Insn::Jump { offset: 1 }, line);
+                }
+                _ => {}
+            }
+            let long = if self.islands.is_empty() {
+                Insn::JumpLong { offset: 0 }.leading(distance(out.slots, there))
+            } else {
+                let link = self.islands.first_link(jump).ok_or(number)?;
+                Insn::Jump { offset: 0 }.leading(distance(out.slots, link))
+            };
+            out.push(long.ok_or(number)?, line);
+        }
+        Ok(Tied { insns: out.insns, lines: out.lines, moved: Some(moved) })
+    }
+}
+
+/// The conditional jump that skips one slot where this one is taken.
+fn opposite(insn: Insn) -> Insn {
+    match insn {
+        Insn::JumpIf { condition, .. } => {
+            let op = condition.op.inverse().unwrap_or(condition.op);
+            Insn::JumpIf { condition: Condition { op, ..condition }, offset: 1 }
+        }
+        other => other,
+    }
+}
+
+struct Out {
+    insns: Vec<Insn>,
+    lines: Vec<Line>,
+    slots: usize,
+}
+
+impl Out {
+    fn push(&mut self, insn: Insn, line: Line) {
+        self.insns.push(insn);
+        self.lines.push(line);
+        self.slots += insn.slots();
+    }
+}
