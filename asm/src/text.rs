@@ -289,18 +289,21 @@ impl<'t> Parser<'t> {
         self.scan.number()
     }
 
-    /// LLVM's wide load of any kind.
+    /// LLVM's wide load from a pseudo source, which has no upper half there.
     fn ld_pseudo(&mut self) -> Scanned<Insn> {
         let dst = self.reg(Width::W64)?;
         self.scan.need(",")?;
         let pseudo = self.scan.number()?;
         self.scan.need(",")?;
-        let imm = self.scan.number()?.imm64()?;
-        let value = u8::try_from(pseudo.value).ok();
-        let value = value.and_then(|src| Wide::from_fields(src, imm as i32, (imm >> 32) as i32));
-        let expected = Expected::Range { min: 0, max: u64::from(wire::MAP_IDX_VALUE) };
-        let value = value.ok_or(Fault { at: pseudo.at, expected })?;
-        Ok(Insn::LoadWide { dst, value })
+        let imm = self.scan.number()?.imm()?;
+        let src = u8::try_from(pseudo.value).ok().filter(|&src| src != wire::IMM64);
+        match src.and_then(|src| Wide::from_fields(src, imm, 0)) {
+            Some(value) => Ok(Insn::LoadWide { dst, value }),
+            None => {
+                let (min, max) = (wire::MAP_FD.into(), wire::MAP_IDX_VALUE.into());
+                Err(Fault { at: pseudo.at, expected: Expected::Range { min, max } })
+            }
+        }
     }
 
     fn bytes(&mut self) -> Scanned<[u8; 8]> {
