@@ -211,7 +211,11 @@ impl<'t> Parser<'t> {
             word::INSN => Decoded::Raw(self.bytes()?),
             _ => {
                 self.scan = operands;
-                return self.scan.fault(Expected::Instruction);
+                return self.scan.fault(if like_register(word) {
+                    Expected::Register
+                } else {
+                    Expected::Instruction
+                });
             }
         })
     }
@@ -346,6 +350,7 @@ impl<'t> Parser<'t> {
         }
         match register(self.scan.word()) {
             Some(_) => Ok(Operand::Reg(self.reg(width)?)),
+            None if like_register(self.scan.word()) => self.scan.fault(Expected::RegisterOf(width)),
             None => self.scan.fault(Expected::Operand),
         }
     }
@@ -470,6 +475,12 @@ fn led(insn: Insn, distance: i64) -> Option<Insn> {
 /// The helper of that name, with `bpf_` or without.
 fn helper(name: &str) -> Option<Helper> {
     Helper::find(|(_, known, _)| known == name || known.strip_prefix("bpf_") == Some(name))
+}
+
+/// Whether that is meant to be a register, of which there are few.
+pub(crate) fn like_register(word: &str) -> bool {
+    let number = word.strip_prefix(['r', 'w', 'R', 'W']);
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[inline]

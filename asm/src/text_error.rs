@@ -191,10 +191,7 @@ impl Fault {
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let in_line = before.get(start..).unwrap_or_default();
         let rest = after.split('\n').next().unwrap_or_default();
-        let found = match rest.bytes().take_while(|&byte| in_word(byte)).count() {
-            0 => rest.chars().next().map_or(0, char::len_utf8),
-            len => len,
-        };
+        let found = found_len(rest);
         let mut source = String::with_capacity(in_line.len() + rest.len());
         source.push_str(in_line);
         source.push_str(rest);
@@ -205,6 +202,24 @@ impl Fault {
             found: rest.get(..found).unwrap_or_default().into(),
             source,
         }
+    }
+}
+
+/// How much of the text is one thing: a word, a number with its sign, an operator, a character.
+fn found_len(rest: &str) -> usize {
+    let word = |text: &str| text.bytes().take_while(|&byte| in_word(byte)).count();
+    let operator = rest.bytes().take_while(|byte| b"+-*/|&<>^%=!".contains(byte)).count();
+    match rest.get(..operator) {
+        Some("+" | "-") => {
+            let number = rest.get(1..).unwrap_or_default().trim_start_matches([' ', '\t', '\r']);
+            let digits = number.starts_with(|c: char| c.is_ascii_digit());
+            if digits { rest.len() - number.len() + word(number) } else { operator }
+        }
+        Some("") | None => match word(rest) {
+            0 => rest.chars().next().map_or(0, char::len_utf8),
+            len => len,
+        },
+        Some(_) => operator,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::op::{AluOp, AtomicOp, PacketSize, SignExtend, SignedSize, Size, SwapO
 use crate::operand::Operand;
 use crate::reg::Reg;
 use crate::scan::Scanned;
-use crate::text::Parser;
+use crate::text::{Parser, like_register};
 use crate::text_error::{Expected, Fault};
 use crate::wide::Wide;
 use crate::wire;
@@ -67,6 +67,9 @@ impl Parser<'_> {
         let name = self.scan.word();
         if name.is_empty() {
             return self.scan.fault(Expected::Value);
+        }
+        if like_register(name) {
+            return self.scan.fault(Expected::RegisterOf(width));
         }
         if let Some(op) = SwapOp::find(|(_, _, known)| known == name) {
             self.wide_only(width)?;

@@ -14,13 +14,13 @@ use tool::{ORDERS, Tool};
 
 fn main() {
     let arguments = Arguments::from_args();
-    let tests: [(&str, fn(&Tool) -> Verdict); 4] = [
+    let tests: [(&str, Test); 4] = [
         ("our_text_has_the_bytes_that_llvm_mc_gives_it", assembled),
         ("our_bytes_have_the_text_that_llvm_objdump_gives_them", disassembled),
         ("labels_lead_where_they_lead_in_llvm_mc", labelled),
         ("what_llvm_objdump_prints_is_read", read_back),
     ];
-    let trial = |(name, test): (&str, fn(&Tool) -> Verdict)| {
+    let trial = |(name, test): (&str, Test)| {
         Trial::ignorable_test(name, move || match Tool::newest() {
             None => {
                 Ok(Completion::ignored_with(format!("no llvm-mc with the target bpf; tried {}", Tool::NAMES)))
@@ -31,6 +31,7 @@ fn main() {
     libtest_mimic::run(&arguments, tests.map(trial).into()).exit();
 }
 
+type Test = fn(&Tool) -> Verdict;
 type Verdict = Result<(), String>;
 
 /// The newest LLVM known here, whose text is the canonical one.

@@ -3,7 +3,7 @@
 mod any;
 
 use any::insn;
-use kwalk_asm::{Decoded, Insn, Listing, Named, ParseError, parse};
+use kwalk_asm::{Decoded, Expected, Insn, Listing, Named, ParseError, parse};
 use proptest::prelude::*;
 
 fn insns(text: &str) -> Result<Vec<Insn>, ParseError> {
@@ -76,4 +76,50 @@ proptest! {
             prop_assert_eq!(shown.lines().count(), 4, "{}", shown);
         }
     }
+}
+
+#[test]
+fn an_error_shows_the_line_and_the_place() {
+    let error = parse("r1 = 5\n\tr2 = r11 + 3 # eleven\nexit").unwrap_err();
+    assert_eq!((error.line, error.column, error.found.as_str()), (2, 7, "r11"));
+    assert_eq!(
+        error.to_string(),
+        "2:7: expected a register, r0 to r10, found `r11`\n  |\n2 | \tr2 = r11 + 3 # eleven\n  | \t     ^^^"
+    );
+}
+
+#[test]
+fn jumps_to_labels_reach_as_far_as_16_bits_and_gotol_further() {
+    let over = |jump: &str, slots: usize| parse(&format!("{jump} end\n{}end: exit", "exit\n".repeat(slots)));
+    let first = |program: Result<Vec<Decoded>, ParseError>| program.map(|program| program[0].to_string());
+    for jump in ["goto", "may_goto", "if r1 == 0x0 goto"] {
+        assert_eq!(first(over(jump, 32767)), Ok(format!("{jump} +0x7fff")));
+        let error = over(jump, 32768).unwrap_err();
+        assert_eq!(error.expected, Expected::NearLabel { distance: 32768 });
+    }
+    assert_eq!(first(over("gotol", 32768)), Ok("gotol +0x8000".into()));
+    assert_eq!(first(over("call", 32768)), Ok("call pc+0x8000".into()));
+}
+
+#[test]
+fn one_instruction_is_one() {
+    assert_eq!(" exit # that's all".parse(), Ok(Insn::Exit));
+    for text in ["", "exit; exit", ".insn 0x0000000000000000"] {
+        assert_eq!(text.parse::<Insn>().unwrap_err().expected, Expected::One);
+    }
+    assert_eq!(format!("[{:>6}]", Insn::Exit), "[  exit]");
+}
+
+/// Quadratic work would take minutes here.
+#[test]
+fn large_texts_are_read_and_printed_at_once() {
+    let mut text = String::new();
+    for i in 0..300_000 {
+        text += &format!("l{i}: if r1 == {i} goto l{}; call seq_write\n", 299_999 - i / 100 * 100);
+    }
+    let program = parse(&text.replace("; call seq_write", "")).unwrap_err();
+    assert!(matches!(program.expected, Expected::NearLabel { .. }));
+    let text = text.replace("if r1 == ", "gotol l0 # ");
+    let program = parse(&text).unwrap();
+    assert_eq!(parse(&Listing::new(&program).labels().slots().to_string()), Ok(program));
 }

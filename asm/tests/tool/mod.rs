@@ -21,7 +21,7 @@ impl Tool {
     pub(crate) fn newest() -> Option<Self> {
         let numbered = (14..30).map(|version| format!("-{version}"));
         let tools = numbered.chain([String::new()]).filter_map(|suffix| {
-            let text = Self::output(&mut Command::new(format!("llvm-mc{suffix}")).arg("--version"), "")?.0;
+            let text = Self::output(Command::new(format!("llvm-mc{suffix}")).arg("--version"), "")?.0;
             let version = text.split("LLVM version ").nth(1)?.split('.').next()?.parse().ok()?;
             let tool = Self { suffix, version };
             let works = tool.run("llvm-objdump", &["--version"], "").is_some()
