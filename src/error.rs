@@ -84,6 +84,11 @@ pub enum Error {
         /// What the program walks that was to replace it.
         program: &'static str,
     },
+    /// The kernel does not show the instructions of a loaded program.
+    Hidden {
+        /// The program's id.
+        prog_id: u32,
+    },
     /// A walk ended before its end.
     Read {
         /// How many bytes of output it gave before.
@@ -162,6 +167,9 @@ impl Error {
             Error::Open { source, .. } if source.raw_os_error() == Some(libc::EACCES) => {
                 "a pin is root's alone until its mode is changed, and the directories above it must let you through"
             }
+            Error::Hidden { .. } => {
+                "it takes CAP_PERFMON, and kernel.kptr_restrict to be 0, or 1 and CAP_SYSLOG"
+            }
             Error::Read { source, .. } if source.raw_os_error() == Some(libc::E2BIG) => {
                 "one object's output is larger than the kernel's buffer of 8 pages"
             }
@@ -232,6 +240,9 @@ impl fmt::Display for Error {
             }
             Error::OtherTarget { path, pinned, program } => {
                 write!(f, "{}: the iterator pinned there walks {pinned}, not {program}", path.display())
+            }
+            Error::Hidden { prog_id } => {
+                write!(f, "program {prog_id}: the kernel does not show its instructions")
             }
             Error::Read { bytes, source } => {
                 write!(f, "read: the walk broke off after {bytes} bytes of output: {source}")

@@ -28,8 +28,10 @@
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod disassemble;
 mod error;
 mod iter;
+pub mod kallsyms;
 mod link;
 mod load;
 mod pin;
@@ -44,6 +46,7 @@ pub use kwalk_btf as btf;
 pub use kwalk_progs as progs;
 pub use kwalk_progs::text;
 
+pub use disassemble::{disassemble, listing};
 pub use error::{Error, PinError, ProcessError};
 pub use iter::Iter;
 pub use link::{Link, Parameters};

@@ -13,6 +13,8 @@ pub(super) enum Failure {
     Library(Error),
     /// The output could not be written.
     Output(io::Error),
+    /// Something else: what failed and why.
+    Other(String),
     /// What the user typed makes no sense.
     Usage(String),
 }
@@ -20,6 +22,10 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn output(error: io::Error) -> Failure {
         Failure::Output(error)
+    }
+
+    pub(super) fn failed(what: impl fmt::Display, why: impl fmt::Display) -> Failure {
+        Failure::Other(format!("{what}: {why}"))
     }
 
     pub(super) fn usage(message: impl Into<String>) -> Failure {
@@ -33,6 +39,7 @@ impl Failure {
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Failure::Output(error) => (format!("standard output: {error}"), None),
             Failure::Library(error) => (error.to_string(), error.hint()),
+            Failure::Other(message) => (message.clone(), None),
             Failure::Usage(message) => (message.clone(), Some("see `kwalk --help`".into())),
         };
         say(format_args!("kwalk: {message}"));
@@ -49,7 +56,7 @@ impl Failure {
             Failure::Library(
                 Error::Program(NoProgram { .. } | NoComm { .. } | Comm { .. }) | Error::Parameters { .. },
             ) => true,
-            Failure::Library(_) | Failure::Output(_) => false,
+            Failure::Library(_) | Failure::Output(_) | Failure::Other(_) => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command `kwalk`: arguments in, calls to the library out.
 
 mod doctor;
+mod insns;
 mod list;
 mod message;
 mod text;
@@ -12,6 +13,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::asm::Endian;
+use insns::Source;
 use message::{Failure, say};
 
 /// Walks the objects of the running kernel.
@@ -70,6 +73,33 @@ enum Command {
     Programs,
     /// List the iterator links that live in this kernel
     Links,
+    /// Disassemble a text program, a loaded program, or raw instruction bytes
+    #[command(group = clap::ArgGroup::new("source").required(true))]
+    Dis {
+        /// A text program (see `kwalk programs`), as it is written for this kernel
+        #[arg(group = "source")]
+        program: Option<String>,
+        /// The id of a loaded program, as the kernel has rewritten it
+        #[arg(long, value_name = "N", group = "source")]
+        prog_id: Option<u32>,
+        /// A file of instruction bytes, or - for stdin
+        #[arg(long, group = "source")]
+        file: Option<PathBuf>,
+        /// The file's instructions are those of a big-endian machine
+        #[arg(long, conflicts_with_all = ["program", "prog_id"])]
+        big_endian: bool,
+    },
+    /// Assemble text to raw instruction bytes
+    Asm {
+        /// A file of instructions, one a line, as `dis` prints them; or - for stdin
+        file: PathBuf,
+        /// Where the bytes go [default: stdout]
+        #[arg(short, long)]
+        out: Option<PathBuf>,
+        /// For a big-endian machine
+        #[arg(long)]
+        big_endian: bool,
+    },
     /// Say what this kernel, these privileges and these mounts allow
     Doctor,
 }
@@ -101,12 +131,27 @@ pub fn main() -> ExitCode {
         Command::Targets => list::targets(),
         Command::Programs => list::programs(),
         Command::Links => list::links(),
+        Command::Dis { program, prog_id, file, big_endian } => {
+            let source = match (&program, prog_id, &file) {
+                (Some(program), ..) => Source::Program(program),
+                (None, Some(id), _) => Source::Id(id),
+                (None, None, file) => {
+                    Source::File(file.as_deref().unwrap_or("-".as_ref()), endian(big_endian))
+                }
+            };
+            insns::dis(&source)
+        }
+        Command::Asm { file, out, big_endian } => insns::asm(&file, out.as_deref(), endian(big_endian)),
         Command::Doctor => doctor::doctor(),
     };
     match done {
         Ok(status) => status,
         Err(failure) => failure.report(),
     }
+}
+
+fn endian(big: bool) -> Endian {
+    if big { Endian::Big } else { Endian::Little }
 }
 
 /// What clap has to say: help that was asked for goes to stdout, anything else is wrong usage.

@@ -1,0 +1,83 @@
+//! The commands on instructions: asm and dis.
+
+use std::fs;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::message::Failure;
+use crate::asm::{Decoded, Endian, Helper, Insn, Named, parse};
+use crate::btf::Btf;
+use crate::sys::{ProgFd, open_id};
+use crate::text::Options;
+use crate::{Error, KernelBtf, disassemble, listing, text};
+
+/// What to disassemble.
+pub(super) enum Source<'a> {
+    /// A text program.
+    Program(&'a str),
+    /// A loaded program.
+    Id(u32),
+    /// Raw instruction bytes.
+    File(&'a Path, Endian),
+}
+
+pub(super) fn dis(source: &Source<'_>) -> Result<ExitCode, Failure> {
+    let text = match source {
+        Source::Program(name) => {
+            let program = text::by_name(name).map_err(Error::from)?;
+            let kernel = KernelBtf::open()?;
+            let program = program.write(&Btf::new(kernel.bytes())?, &Options::default())?;
+            let names = |named| match named {
+                Named::Helper(id) => id.known().map(Helper::name),
+                Named::MapIdx(index) => program.maps.get(index as usize).map(|map| map.name),
+                _ => None,
+            };
+            listing(program.code.insns()).names(&names).to_string()
+        }
+        Source::Id(id) => disassemble(&open_id::<ProgFd>(*id).map_err(Error::from)?)?,
+        Source::File(path, endian) => {
+            let decoded = Insn::decode_program(&read(path)?, *endian);
+            let insns = decoded.map_err(|error| Failure::failed(path.display(), error))?;
+            listing(&insns).to_string()
+        }
+    };
+    io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn asm(file: &Path, out: Option<&Path>, endian: Endian) -> Result<ExitCode, Failure> {
+    let text = String::from_utf8(read(file)?).map_err(|error| Failure::failed(file.display(), error))?;
+    let program = parse(&text).map_err(|error| Failure::Other(format!("{}:{error}", file.display())))?;
+    let mut bytes = Vec::new();
+    program.iter().for_each(|insn: &Decoded| insn.encode(endian, &mut bytes));
+    match out.filter(|out| *out != Path::new("-")) {
+        Some(out) => replace(out, &bytes).map_err(|error| Failure::failed(out.display(), error))?,
+        None if io::stdout().is_terminal() => {
+            return Err(Failure::usage("instruction bytes are not for a terminal: use -o OUT"));
+        }
+        None => io::stdout().lock().write_all(&bytes).map_err(Failure::output)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file as a whole, or leaves none behind that was not there.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let existed = path.exists();
+    let written = fs::write(path, bytes);
+    if written.is_err() && !existed {
+        let _ = fs::remove_file(path);
+    }
+    written
+}
+
+/// The contents of a file, or of stdin for `-`.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let read = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    read.map_err(|error| Failure::failed(path.display(), error))
+}
