@@ -67,6 +67,7 @@ mod slot;
 mod table;
 mod text;
 mod text_error;
+mod text_label;
 mod text_value;
 mod wide;
 mod wire;
