@@ -73,6 +73,7 @@ mod table;
 mod tag;
 mod text;
 mod text_error;
+mod text_label;
 mod text_value;
 mod wide;
 mod wire;
