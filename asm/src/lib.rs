@@ -34,17 +34,26 @@
 //! ```
 //!
 //! [`Insn`] is an instruction as what it means; [`Insn::encode`] and [`Insn::decode`] turn it into
-//! bytes and back, in either byte order. [`Assembler`] emits them and ties jumps to [`Label`]s;
-//! what is wrong with a program is an [`AsmError`] that names the line of Rust at fault. The
-//! finished [`Code`] has a [`Slot`] wherever only a loader knows the value, and knows the line
-//! behind each instruction, for when the kernel's verifier speaks of one.
+//! bytes and back, in either byte order. Decoding is strict: what decodes, encodes to the same bytes.
+//! [`Insn::decode_program`] looks at where jumps lead as well, and [`Decoded`] keeps what is no
+//! instruction as bytes, for what a kernel gives back of a loaded program.
+//!
+//! [`Assembler`] emits instructions and ties jumps to [`Label`]s, however far they lead:
+//! [`Assembler::finish_for`] a [`Target`] uses what its kernel has for it. What is wrong with a
+//! program is an [`AsmError`] that names the line of Rust at fault. The finished [`Code`] has a
+//! [`Slot`] or a [`CallSlot`] wherever only a loader knows the value, and knows the line behind each
+//! instruction, for when the kernel's verifier speaks of one.
 //!
 //! Instructions are text, too: they print as LLVM's disassembler prints them, a [`Listing`] prints a
 //! whole program, and [`parse`] reads that, what people write for LLVM's assembler, and the logs of
 //! the verifier; what it can't read is a [`ParseError`] that shows the place.
 //!
-//! Meanings and bytes are those of [RFC 9669](https://www.rfc-editor.org/rfc/rfc9669); [`Insn`] lists
-//! those of its instructions that exist here.
+//! Meanings and bytes are those of [RFC 9669](https://www.rfc-editor.org/rfc/rfc9669), all of it, and
+//! of the Linux kernel up to 6.19; [`Insn`] names the section or the file of each, and the version that
+//! brought it. [`Helper`] has all helper functions.
+//!
+//! The crate needs `alloc`, but not `std`. With the feature `tag`, it computes the fingerprint by
+//! which a kernel knows a program.
 
 #![no_std]
 
