@@ -6,20 +6,28 @@ use crate::wire;
 
 table! {
     /// How much of a register an instruction works on. Its row: the class of arithmetic, the class
-    /// of jumps, the size bits of atomics, and the letter of its registers.
-    pub enum Width: (u8, u8, u8, char) {
+    /// of jumps, the size bits and the size of atomics; in text, what LLVM puts after an exchange's name
+    /// and the kernel after the word `atomic`.
+    pub enum Width: (u8, u8, u8, Size, &'static str, &'static str) {
         /// The lower half. Arithmetic zeroes the upper half of its result.
-        W32 = (wire::ALU, wire::JMP32, wire::W, 'w'),
+        W32 = (wire::ALU, wire::JMP32, wire::W, Size::U32, "32_32", ""),
         /// The whole register.
-        W64 = (wire::ALU64, wire::JMP, wire::DW, 'r'),
+        W64 = (wire::ALU64, wire::JMP, wire::DW, Size::U64, "_64", "64"),
     }
 }
 
 impl Width {
-    /// The letter that a register has in text where an instruction of this width uses it: `w` or
-    /// `r`.
-    pub const fn letter(self) -> char {
+    /// The size of what an atomic of this width works on in memory.
+    pub const fn size(self) -> Size {
         self.row().3
+    }
+
+    pub(crate) const fn exchange_suffix(self) -> &'static str {
+        self.row().4
+    }
+
+    pub(crate) const fn kernel_suffix(self) -> &'static str {
+        self.row().5
     }
 
     pub(crate) const fn alu_class(self) -> u8 {
@@ -59,6 +67,15 @@ impl Size {
     /// The type in text: `u8` to `u64`.
     pub const fn name(self) -> &'static str {
         self.row().2
+    }
+
+    /// How LLVM writes a register that as many bytes are loaded into or stored from: as 32 bits,
+    /// but for 8 bytes.
+    pub(crate) const fn register(self) -> Width {
+        match self {
+            Self::U8 | Self::U16 | Self::U32 => Width::W32,
+            Self::U64 => Width::W64,
+        }
     }
 
     pub(crate) const fn bits(self) -> u8 {

@@ -1,0 +1,249 @@
+//! From meanings to text: LLVM's, as `llvm-objdump` of LLVM 22 prints it.
+
+use core::fmt;
+
+use crate::helper::HelperId;
+use crate::insn::Insn;
+use crate::line::{Dec, Hex, Line, Piece, Plus, Spaced};
+use crate::op::{AtomicOp, Width};
+use crate::operand::{Condition, Operand};
+use crate::program::Decoded;
+use crate::reg::Reg;
+use crate::wide::Wide;
+use crate::word;
+
+/// The instruction as `llvm-objdump` prints it, on one line: `w1 = *(u32 *)(r2 + 0x8)`,
+/// `if r1 s> -0x1 goto +0x3`.
+///
+/// What LLVM has no text for reads as in the dumps of the kernel's verifier and of bpftool, or
+/// nearly: `call pc+0x5`, `call kfunc[id:258,idx:3]`, `r1 = map[fd:5] ll`,
+/// `r1 = map[fd:5][0]+0x8 ll`, `r1 = map[idx:0] ll`, `r1 = btf[id:99,fd:7] ll`,
+/// `r1 = subprog[+0x3] ll`, `r0 = *(u32 *)skb[r3 + 0x4]`. Numbers are hexadecimal but for those that
+/// name something.
+impl fmt::Display for Insn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(Line::of(self, &Style::PLAIN).text())
+    }
+}
+
+/// The instruction, or `.insn 0x` and the bytes in the order they are in.
+impl fmt::Display for Decoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Insn(insn) => insn.fmt(f),
+            Self::Raw(_) => f.pad(Line::of_decoded(self, &Style::PLAIN).text()),
+        }
+    }
+}
+
+/// What can be said about an instruction in more than one way.
+pub(crate) struct Style {
+    /// The slot whose label is written in place of a distance.
+    pub(crate) label: Option<usize>,
+    /// Whether maps have ids, as in programs that the kernel gives back, in place of descriptors.
+    pub(crate) map_ids: bool,
+    /// What the helper is called, if it is one, in addition to its number.
+    pub(crate) helper: Option<&'static str>,
+}
+
+impl Style {
+    pub(crate) const PLAIN: Self = Self { label: None, map_ids: false, helper: None };
+}
+
+/// What the label of a slot begins with.
+pub(crate) const LABEL: &str = "L";
+
+impl Piece for Reg {
+    #[inline]
+    fn put(self, line: &mut Line) {
+        (Width::W64, self).put(line);
+    }
+}
+
+impl Piece for (Width, Reg) {
+    #[inline]
+    fn put(self, line: &mut Line) {
+        self.1.name(self.0).put(line);
+    }
+}
+
+impl Piece for (Width, Operand) {
+    #[inline]
+    fn put(self, line: &mut Line) {
+        match self {
+            (width, Operand::Reg(reg)) => (width, reg).put(line),
+            (_, Operand::Imm(imm)) => Hex(imm.into()).put(line),
+        }
+    }
+}
+
+/// `r2 + 0x8`
+struct At(Reg, i16);
+
+impl Piece for At {
+    #[inline]
+    fn put(self, line: &mut Line) {
+        self.0.put(line);
+        Spaced(self.1.into()).put(line);
+    }
+}
+
+/// Where a jump leads: `+0x3`, or `L7`.
+struct Target<'s>(i32, &'s Style);
+
+impl Piece for Target<'_> {
+    #[inline]
+    fn put(self, line: &mut Line) {
+        match self.1.label {
+            None => Plus(self.0.into()).put(line),
+            Some(slot) => {
+                LABEL.put(line);
+                Dec(slot as i64).put(line);
+            }
+        }
+    }
+}
+
+macro_rules! line {
+    ($line:ident: $($piece:expr),*) => {{ $( Piece::put($piece, $line); )* }};
+}
+
+impl Line {
+    pub(crate) fn of(insn: &Insn, style: &Style) -> Self {
+        let mut line = Self::new();
+        line.insn(insn, style);
+        line
+    }
+
+    pub(crate) fn of_decoded(decoded: &Decoded, style: &Style) -> Self {
+        match decoded {
+            Decoded::Insn(insn) => Self::of(insn, style),
+            Decoded::Raw(bytes) => {
+                let mut line = Self::new();
+                word::INSN.put(&mut line);
+                " 0x".put(&mut line);
+                bytes.iter().for_each(|&byte| line.hex_byte(byte));
+                line
+            }
+        }
+    }
+
+    fn insn(&mut self, insn: &Insn, style: &Style) {
+        let line = self;
+        match *insn {
+            Insn::Alu { width, op, dst, src } => {
+                line!(line: (width, dst), " ", op.symbol(), " ", (width, src));
+            }
+            Insn::Neg { width, dst } => line!(line: (width, dst), " = -", (width, dst)),
+            Insn::MovSigned { extend, dst, src } => {
+                let width = extend.width();
+                line!(line: (width, dst), " = (", extend.name(), ")", (width, src));
+            }
+            Insn::Swap { op, dst } => line!(line: dst, " = ", op.name(), " ", dst),
+            Insn::AddrSpaceCast { dst, src, to, from } => {
+                line!(line: dst, " = ", word::ADDR_SPACE_CAST, "(", src, ", ");
+                line!(line: Hex(to.into()), ", ", Hex(from.into()), ")");
+            }
+            Insn::Load { size, dst, base, offset } => {
+                line!(line: (size.register(), dst), " = *(", size.name(), " *)(", At(base, offset), ")");
+            }
+            Insn::LoadSigned { size, dst, base, offset } => {
+                line!(line: dst, " = *(", size.name(), " *)(", At(base, offset), ")");
+            }
+            Insn::LoadPacket { size, index, offset } => {
+                line!(line: Reg::R0, " = *(", size.name(), " *)", word::SKB, "[");
+                match (index, offset) {
+                    (None, _) => line!(line: Hex(offset.into()), "]"),
+                    (Some(index), 0) => line!(line: index, "]"),
+                    (Some(index), _) => line!(line: index, Spaced(offset.into()), "]"),
+                }
+            }
+            Insn::Store { size, base, offset, src } => {
+                line!(line: "*(", size.name(), " *)(", At(base, offset), ") = ", (size.register(), src));
+            }
+            Insn::Atomic { op, width, base, offset, src } => {
+                let (at, of, reg) = (At(base, offset), width.size().name(), (width, src));
+                match op {
+                    AtomicOp::Add | AtomicOp::Or | AtomicOp::And | AtomicOp::Xor => {
+                        line!(line: word::LOCK, " *(", of, " *)(", at, ") ", op.symbol(), " ", reg);
+                    }
+                    AtomicOp::FetchAdd | AtomicOp::FetchOr | AtomicOp::FetchAnd | AtomicOp::FetchXor => {
+                        line!(line: reg, " = ", op.symbol(), "((", of, " *)(", at, "), ", reg, ")");
+                    }
+                    AtomicOp::Xchg => {
+                        line!(line: reg, " = ", op.symbol(), width.exchange_suffix(), "(", at, ", ", reg, ")");
+                    }
+                    AtomicOp::CmpXchg => {
+                        let old = (width, Reg::R0);
+                        line!(line: old, " = ", op.symbol(), width.exchange_suffix());
+                        line!(line: "(", at, ", ", old, ", ", reg, ")");
+                    }
+                }
+            }
+            Insn::LoadAcquire { size, dst, base, offset } => {
+                line!(line: (size.register(), dst), " = ", word::LOAD_ACQUIRE);
+                line!(line: "((", size.name(), " *)(", At(base, offset), "))");
+            }
+            Insn::StoreRelease { size, base, offset, src } => {
+                line!(line: word::STORE_RELEASE, "((", size.name(), " *)(", At(base, offset), "), ");
+                line!(line: (size.register(), src), ")");
+            }
+            Insn::LoadWide { dst, value } => {
+                line!(line: dst, " = ");
+                line.wide(value, style);
+                line!(line: " ", word::LL);
+            }
+            Insn::Jump { offset } => line!(line: word::GOTO, " ", Target(offset.into(), style)),
+            Insn::JumpLong { offset } => line!(line: word::GOTOL, " ", Target(offset, style)),
+            Insn::JumpReg { target } => line!(line: word::GOTOX, " ", target),
+            Insn::JumpIf { condition: Condition { width, op, left, right }, offset } => {
+                line!(line: word::IF, " ", (width, left), " ", op.symbol(), " ", (width, right));
+                line!(line: " ", word::GOTO, " ", Target(offset.into(), style));
+            }
+            Insn::MayGoto { offset } => line!(line: word::MAY_GOTO, " ", Target(offset.into(), style)),
+            Insn::CallHelper { helper: HelperId(id) } => match style.helper {
+                Some(name) => line!(line: word::CALL, " ", name, "#", Dec(id.into())),
+                None => line!(line: word::CALL, " ", Hex((id as i32).into())),
+            },
+            Insn::CallLocal { offset } => match style.label {
+                Some(_) => line!(line: word::CALL, " ", Target(offset, style)),
+                None => line!(line: word::CALL, " ", word::PC, Plus(offset.into())),
+            },
+            Insn::CallKfunc { btf_id, btf_fd_offset } => {
+                line!(line: word::CALL, " ", word::KFUNC, "[", word::ID, ":", Dec(btf_id.into()));
+                if btf_fd_offset != 0 {
+                    line!(line: ",", word::IDX, ":", Dec(btf_fd_offset.into()));
+                }
+                line!(line: "]");
+            }
+            Insn::Exit => line!(line: word::EXIT),
+        }
+    }
+
+    fn wide(&mut self, value: Wide, style: &Style) {
+        let line = self;
+        let fd_word = if style.map_ids { word::ID } else { word::FD };
+        match value {
+            Wide::Imm(value) => line!(line: Hex(value as i64)),
+            Wide::MapFd(fd) => line!(line: word::MAP, "[", fd_word, ":", Dec(fd.into()), "]"),
+            Wide::MapFdValue { fd, offset } => {
+                line!(line: word::MAP, "[", fd_word, ":", Dec(fd.into()), "][0]", Plus(offset.into()));
+            }
+            Wide::BtfId { btf_id, btf_fd } => {
+                line!(line: word::BTF, "[", word::ID, ":", Dec(btf_id.into()));
+                if btf_fd != 0 {
+                    line!(line: ",", word::FD, ":", Dec(btf_fd.into()));
+                }
+                line!(line: "]");
+            }
+            Wide::Func { offset } => match style.label {
+                Some(_) => line!(line: Target(offset, style)),
+                None => line!(line: word::SUBPROG, "[", Plus(offset.into()), "]"),
+            },
+            Wide::MapIdx(index) => line!(line: word::MAP, "[", word::IDX, ":", Dec(index.into()), "]"),
+            Wide::MapIdxValue { index, offset } => {
+                line!(line: word::MAP, "[", word::IDX, ":", Dec(index.into()), "][0]", Plus(offset.into()));
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A program as text.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use crate::display::{LABEL, Style};
+use crate::helper::HelperId;
+use crate::insn::Insn;
+use crate::line::{Line, Piece};
+use crate::program::Decoded;
+use crate::wide::Wide;
+
+/// A program as text, one instruction a line, through [`Display`](fmt::Display).
+///
+/// What it prints, [`parse`](crate::parse) reads, and gets the same instructions.
+///
+/// ```
+/// use kwalk_asm::{Listing, Named, parse};
+///
+/// let program = parse("if r1 == 0 goto end \n r2 = 7 ll \n call seq_write \n end: exit")?;
+/// assert_eq!(Listing::new(&program).to_string(), "\
+/// if r1 == 0x0 goto +0x3
+/// r2 = 0x7 ll
+/// call 0x7f
+/// exit
+/// ");
+///
+/// let names = |named: Named| match named {
+///     Named::Helper(id) => id.known().map(|helper| helper.name()),
+///     _ => None,
+/// };
+/// assert_eq!(Listing::new(&program).slots().labels().names(&names).to_string(), "\
+///    0: if r1 == 0x0 goto L4
+///    1: r2 = 0x7 ll
+///    3: call bpf_seq_write#127
+/// L4:
+///    4: exit
+/// ");
+/// # Ok::<(), kwalk_asm::ParseError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Listing<'a, T = Decoded> {
+    program: &'a [T],
+    slots: bool,
+    labels: bool,
+    map_ids: bool,
+    names: Option<&'a Names<'a>>,
+}
+
+type Names<'a> = dyn Fn(Named) -> Option<&'a str> + 'a;
+
+/// What an instruction has the number of, and a reader would know by its name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Named {
+    /// The helper function that is called.
+    Helper(HelperId),
+    /// The function of the kernel that is called.
+    Kfunc {
+        /// See [`Insn::CallKfunc`].
+        btf_id: u32,
+        /// See [`Insn::CallKfunc`].
+        btf_fd_offset: i16,
+    },
+    /// A map, by its descriptor or, in a program that the kernel gives back, by its id.
+    Map(i32),
+    /// A map, by its index.
+    MapIdx(u32),
+    /// A variable or a function of the kernel.
+    Btf {
+        /// See [`Wide::BtfId`].
+        btf_id: u32,
+        /// See [`Wide::BtfId`].
+        btf_fd: i32,
+    },
+}
+
+impl Named {
+    fn by(insn: &Insn) -> Option<Self> {
+        Some(match *insn {
+            Insn::CallHelper { helper } => Self::Helper(helper),
+            Insn::CallKfunc { btf_id, btf_fd_offset } => Self::Kfunc { btf_id, btf_fd_offset },
+            Insn::LoadWide { value, .. } => match value {
+                Wide::MapFd(fd) | Wide::MapFdValue { fd, .. } => Self::Map(fd),
+                Wide::MapIdx(index) | Wide::MapIdxValue { index, .. } => Self::MapIdx(index),
+                Wide::BtfId { btf_id, btf_fd } => Self::Btf { btf_id, btf_fd },
+                Wide::Imm(_) | Wide::Func { .. } => return None,
+            },
+            _ => return None,
+        })
+    }
+}
+
+impl<'a, T> Listing<'a, T> {
+    /// The instructions and nothing else.
+    pub fn new(program: &'a [T]) -> Self {
+        Self { program, slots: false, labels: false, map_ids: false, names: None }
+    }
+
+    /// Each instruction after the number of its slot, as the verifier numbers them.
+    #[must_use]
+    pub fn slots(self) -> Self {
+        Self { slots: true, ..self }
+    }
+
+    /// Labels for jumps, local calls and addresses of functions, in place of distances, where
+    /// they lead to an instruction: `L4` is slot 4.
+    #[must_use]
+    pub fn labels(self) -> Self {
+        Self { labels: true, ..self }
+    }
+
+    /// Maps as `map[id:5]`, not `map[fd:5]`: the kernel puts the id in place of the descriptor in
+    /// what it gives back.
+    #[must_use]
+    pub fn map_ids(self) -> Self {
+        Self { map_ids: true, ..self }
+    }
+
+    /// Names, for what has one: a helper's as the kernel writes it, `call bpf_seq_write#127`, if
+    /// it is the helper's in [`Helper`](crate::Helper); any other in a comment after the instruction.
+    #[must_use]
+    pub fn names(self, names: &'a Names<'a>) -> Self {
+        Self { names: Some(names), ..self }
+    }
+}
+
+impl<T> fmt::Debug for Listing<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing").field("instructions", &self.program.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Copy + Into<Decoded>> fmt::Display for Listing<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let marks = if self.labels { self.marks() } else { Vec::new() };
+        let mut at = 0;
+        for &one in self.program {
+            let decoded = one.into();
+            if marks.get(at) == Some(&Mark::Target) {
+                writeln!(f, "{LABEL}{at}:")?;
+            }
+            if self.slots {
+                write!(f, "{at:4}: ")?;
+            }
+            self.line(&decoded, at, &marks, f)?;
+            at += decoded.slots();
+        }
+        Ok(())
+    }
+}
+
+/// What a slot is to a jump.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Start,
+    Target,
+    SecondHalf,
+}
+
+impl<T: Copy + Into<Decoded>> Listing<'_, T> {
+    fn line(&self, decoded: &Decoded, at: usize, marks: &[Mark], out: &mut dyn Write) -> fmt::Result {
+        let mut style = Style { map_ids: self.map_ids, ..Style::PLAIN };
+        let mut comment = None;
+        if let Decoded::Insn(insn) = decoded {
+            style.label = target(insn, at).filter(|&slot| marks.get(slot) == Some(&Mark::Target));
+            if let (Some(names), Some(named)) = (self.names, Named::by(insn)) {
+                comment = names(named);
+                if let Named::Helper(id) = named {
+                    style.helper =
+                        id.known().map(|helper| helper.name()).filter(|&name| comment == Some(name));
+                }
+            }
+        }
+
+        let mut line = Line::of_decoded(decoded, &style);
+        match comment {
+            Some(name) if style.helper.is_none() => {
+                out.write_str(line.text())?;
+                out.write_str(" # ")?;
+                name.chars()
+                    .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+                    .try_for_each(|c| out.write_char(c))?;
+                out.write_char('\n')
+            }
+            _ => {
+                "\n".put(&mut line);
+                out.write_str(line.text())
+            }
+        }
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        let slots = self.program.iter().map(|&one| one.into().slots()).sum();
+        let mut marks = vec![Mark::Start; slots];
+        let mut at = 0;
+        for &one in self.program {
+            let slots = one.into().slots();
+            if let (2, Some(half)) = (slots, marks.get_mut(at + 1)) {
+                *half = Mark::SecondHalf;
+            }
+            at += slots;
+        }
+        let mut at = 0;
+        for &one in self.program {
+            let decoded = one.into();
+            if let Decoded::Insn(insn) = &decoded {
+                if let Some(mark @ Mark::Start) = target(insn, at).and_then(|slot| marks.get_mut(slot)) {
+                    *mark = Mark::Target;
+                }
+            }
+            at += decoded.slots();
+        }
+        marks
+    }
+}
+
+/// The slot that the instruction, at that slot, leads to.
+fn target(insn: &Insn, at: usize) -> Option<usize> {
+    let distance = isize::try_from(insn.relative()?).ok()?;
+    (at + 1).checked_add_signed(distance)
+}

@@ -1,0 +1,497 @@
+//! From text to meanings.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::str::FromStr;
+
+use crate::helper::HelperId;
+use crate::helpers::Helper;
+use crate::insn::Insn;
+use crate::op::{AluOp, JumpOp, Width};
+use crate::operand::{Condition, Operand};
+use crate::program::Decoded;
+use crate::reg::Reg;
+use crate::scan::{Number, Scan, Scanned};
+use crate::text_error::{Expected, Fault, ParseError, line_of};
+use crate::wide::Wide;
+use crate::wire;
+use crate::word;
+
+/// Reads a program: what [`Insn`]'s `Display` and [`Listing`](crate::Listing) print, as LLVM's
+/// assembler reads it, and the dumps of the kernel's verifier and of bpftool.
+///
+/// Instructions end with the line or with a `;`. `#` and `//` make the rest of the line a comment,
+/// and so does a `;` at the start of a line, or anywhere in a line of the verifier's log; a comment
+/// may also stand between `/*` and `*/`. Numbers are decimal, or hexadecimal after `0x`, and have a
+/// sign or not; immediates can have the value that 32 bits have as unsigned, or that 64 bits have
+/// after their extension.
+///
+/// - Labels: `name:`, before an instruction or on a line of its own, bound once; as the target of
+///   `goto`, `gotol`, `may_goto`, `if … goto` and `call`, and as the address of a function,
+///   `r1 = name ll`.
+/// - Helpers by name, with `bpf_` or without, if no label has that name: `call bpf_seq_write`,
+///   `call seq_write`.
+/// - The verifier's log: `12: (b7) r1 = 5`, in which (18) says that a value has 64 bits; `goto pc+3`;
+///   `(r2 +8)`; `call bpf_seq_write#127`, and with any other name, the kernel function of that BTF
+///   id; `r2 = atomic64_xchg((u64 *)(r1 +0), r2)`.
+/// - `llvm-objdump --no-show-raw-insn`: `12: goto +0x3 <main+0x80>`; `ld_pseudo r1, 0x1, 0x5`.
+/// - `r1 = 0x1234567890`, without the `ll` of a wide load, is one if the value needs it.
+/// - `w` registers and `r` registers alike where memory of at most 32 bits is read or written.
+///
+/// That jumps lead to an instruction is looked at for labels only; for bytes, see
+/// [`Insn::decode_program`].
+///
+/// # Errors
+///
+/// That of the first place that can't be read; if all can, of the first label that isn't right.
+pub fn parse(text: &str) -> Result<Vec<Decoded>, ParseError> {
+    let mut parser = Parser::new(text);
+    parser.program().and_then(|()| parser.tie()).map_err(|fault| fault.of(text))?;
+    Ok(parser.program)
+}
+
+/// One instruction, as [`parse`] reads it.
+impl FromStr for Insn {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match *parse(text)? {
+            [Decoded::Insn(insn)] => Ok(insn),
+            _ => Err(Fault { at: 0, expected: Expected::One }.of(text)),
+        }
+    }
+}
+
+pub(crate) struct Parser<'t> {
+    pub(crate) scan: Scan<'t>,
+    text: &'t str,
+    program: Vec<Decoded>,
+    /// How many slots the program has until here.
+    slots: usize,
+    /// The numbers of names, which count from 0 in the order of their first appearance.
+    names: BTreeMap<&'t str, usize>,
+    places: Vec<Option<Place>>,
+    /// The instructions whose distance is 0 until all labels have their places.
+    jumps: Vec<Jump>,
+    /// The opcode that the verifier's log puts before an instruction.
+    pub(crate) opcode: Option<u8>,
+    /// Where the register is that is assigned to.
+    pub(crate) dst: usize,
+}
+
+/// Where a label stands.
+#[derive(Clone, Copy)]
+struct Place {
+    slot: usize,
+    at: usize,
+}
+
+struct Jump {
+    /// The number of the instruction, and its slot.
+    insn: usize,
+    slot: usize,
+    name: usize,
+    at: usize,
+}
+
+impl<'t> Parser<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            scan: Scan::new(text),
+            text,
+            program: Vec::new(),
+            slots: 0,
+            names: BTreeMap::new(),
+            places: Vec::new(),
+            jumps: Vec::new(),
+            opcode: None,
+            dst: 0,
+        }
+    }
+
+    fn program(&mut self) -> Scanned<()> {
+        let mut line_begins = true;
+        loop {
+            match self.scan.peek() {
+                None => return Ok(()),
+                Some(b'\n') => {
+                    self.scan.advance(1);
+                    line_begins = true;
+                    continue;
+                }
+                Some(b';') if line_begins || self.opcode.is_some() => self.scan.skip_line(),
+                Some(b';') => self.scan.advance(1),
+                _ if self.at_comment() => self.scan.skip_line(),
+                _ => {
+                    self.opcode = None;
+                    self.statement()?;
+                    if !self.at_end() {
+                        return self.scan.fault(Expected::End);
+                    }
+                }
+            }
+            line_begins = false;
+        }
+    }
+
+    fn at_comment(&mut self) -> bool {
+        matches!(self.scan.rest(), [b'#', ..] | [b'/', b'/', ..])
+    }
+
+    fn at_end(&mut self) -> bool {
+        matches!(self.scan.peek(), None | Some(b'\n' | b';')) || self.at_comment()
+    }
+
+    /// Labels, what a log puts before an instruction, and the instruction if there is one.
+    fn statement(&mut self) -> Scanned<()> {
+        loop {
+            let at = self.scan.place();
+            let name = self.scan.word();
+            if name.is_empty() {
+                if self.scan.peek() == Some(b'(') {
+                    self.opcode()?;
+                    continue;
+                }
+                break;
+            }
+            let mut after = self.scan;
+            after.advance(name.len());
+            if !after.eat(b':') {
+                break;
+            }
+            // A number is the slot's, in dumps.
+            if !name.bytes().all(|byte| byte.is_ascii_digit()) {
+                self.bind(name, at)?;
+            }
+            self.scan = after;
+            if self.at_end() {
+                return Ok(());
+            }
+        }
+        let insn = self.insn()?;
+        self.slots += insn.slots();
+        self.program.push(insn);
+        Ok(())
+    }
+
+    /// `(b7)`
+    fn opcode(&mut self) -> Scanned<()> {
+        self.scan.need("(")?;
+        let word = self.scan.word();
+        match u8::from_str_radix(word, 16) {
+            Ok(opcode) if word.len() == 2 && self.opcode.is_none() => self.opcode = Some(opcode),
+            _ => return self.scan.fault(Expected::Instruction),
+        }
+        self.scan.advance(word.len());
+        self.scan.need(")")
+    }
+
+    fn insn(&mut self) -> Scanned<Decoded> {
+        if self.scan.peek() == Some(b'*') {
+            return Ok(self.store()?.into());
+        }
+        self.dst = self.scan.place();
+        if let Some((width, dst)) = self.try_register() {
+            return Ok(self.assign(width, dst)?.into());
+        }
+        let word = self.scan.word();
+        let mut operands = self.scan;
+        operands.advance(word.len());
+        core::mem::swap(&mut self.scan, &mut operands);
+        Ok(match word {
+            word::IF => self.jump_if()?.into(),
+            word::GOTO => Insn::Jump { offset: self.target()? }.into(),
+            word::GOTOL => Insn::JumpLong { offset: self.target()? }.into(),
+            word::GOTOX => Insn::JumpReg { target: self.reg(Width::W64)? }.into(),
+            word::MAY_GOTO => Insn::MayGoto { offset: self.target()? }.into(),
+            word::CALL => self.call()?.into(),
+            word::EXIT => Insn::Exit.into(),
+            word::LOCK => self.lock()?.into(),
+            word::STORE_RELEASE => self.store_release()?.into(),
+            word::LD_PSEUDO => self.ld_pseudo()?.into(),
+            word::INSN => Decoded::Raw(self.bytes()?),
+            _ => {
+                self.scan = operands;
+                return self.scan.fault(if like_register(word) {
+                    Expected::Register
+                } else {
+                    Expected::Instruction
+                });
+            }
+        })
+    }
+
+    /// After the register that is assigned to.
+    fn assign(&mut self, width: Width, dst: Reg) -> Scanned<Insn> {
+        match self.scan.symbol(AluOp::ALL, |op| Some(op.symbol()), Expected::Assignment)? {
+            AluOp::Mov => self.value(width, dst),
+            op => Ok(Insn::Alu { width, op, dst, src: self.operand(width)? }),
+        }
+    }
+
+    fn jump_if(&mut self) -> Scanned<Insn> {
+        let Some((width, left)) = self.try_register() else { return self.scan.fault(Expected::Register) };
+        let op = self.scan.symbol(JumpOp::ALL, |op| Some(op.symbol()), Expected::Comparison)?;
+        let right = self.operand(width)?;
+        self.scan.need_word(word::GOTO)?;
+        let offset = self.target()?;
+        Ok(Insn::JumpIf { condition: Condition { width, op, left, right }, offset })
+    }
+
+    fn call(&mut self) -> Scanned<Insn> {
+        if self.scan.at_number() {
+            let helper = HelperId(self.scan.number()?.imm()? as u32);
+            self.skip_place();
+            return Ok(Insn::CallHelper { helper });
+        }
+        let at = self.scan.place();
+        let mut name = self.scan.word();
+        if self.scan.rest().starts_with(word::KERNEL_FUNCTION.as_bytes()) {
+            name = word::KERNEL_FUNCTION;
+        }
+        if name.is_empty() {
+            return self.scan.fault(Expected::Callee);
+        }
+        self.scan.advance(name.len());
+        match (name, self.scan.rest()) {
+            (word::KFUNC, [b'[', ..]) => self.kfunc(),
+            (word::PC, [b'+' | b'-', ..]) => {
+                let offset = self.scan.number()?.fit()?;
+                self.skip_place();
+                Ok(Insn::CallLocal { offset })
+            }
+            (_, [b'#', b'-' | b'0'..=b'9', ..]) => {
+                self.scan.advance(1);
+                let id = self.scan.number()?.imm()? as u32;
+                if name == word::UNKNOWN || helper(name).is_some() {
+                    Ok(Insn::CallHelper { helper: HelperId(id) })
+                } else {
+                    Ok(Insn::CallKfunc { btf_id: id, btf_fd_offset: 0 })
+                }
+            }
+            _ => {
+                self.jump_to(name, at);
+                self.skip_place();
+                Ok(Insn::CallLocal { offset: 0 })
+            }
+        }
+    }
+
+    /// `[id:258]`, `[id:258,idx:3]`
+    fn kfunc(&mut self) -> Scanned<Insn> {
+        self.scan.need("[")?;
+        let btf_id = self.keyed(word::ID)?.fit()?;
+        let more = self.scan.eat(b',');
+        let btf_fd_offset = if more { self.keyed(word::IDX)?.fit()? } else { 0 };
+        self.scan.need("]")?;
+        Ok(Insn::CallKfunc { btf_id, btf_fd_offset })
+    }
+
+    /// `id:258`
+    pub(crate) fn keyed(&mut self, key: &'static str) -> Scanned<Number> {
+        self.scan.need_word(key)?;
+        self.scan.need(":")?;
+        self.scan.number()
+    }
+
+    /// LLVM's wide load from a pseudo source, which has no upper half there.
+    fn ld_pseudo(&mut self) -> Scanned<Insn> {
+        let dst = self.reg(Width::W64)?;
+        self.scan.need(",")?;
+        let pseudo = self.scan.number()?;
+        self.scan.need(",")?;
+        let imm = self.scan.number()?.imm()?;
+        let src = u8::try_from(pseudo.value).ok().filter(|&src| src != wire::IMM64);
+        match src.and_then(|src| Wide::from_fields(src, imm, 0)) {
+            Some(value) => Ok(Insn::LoadWide { dst, value }),
+            None => {
+                let (min, max) = (wire::MAP_FD.into(), wire::MAP_IDX_VALUE.into());
+                Err(Fault { at: pseudo.at, expected: Expected::Range { min, max } })
+            }
+        }
+    }
+
+    fn bytes(&mut self) -> Scanned<[u8; 8]> {
+        let word = self.scan.word();
+        let digits = word.strip_prefix("0x").filter(|digits| digits.len() == word::INSN_DIGITS);
+        let all_hex = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        match all_hex.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+            Some(value) => {
+                self.scan.advance(word.len());
+                Ok(value.to_be_bytes())
+            }
+            None => self.scan.fault(Expected::Bytes),
+        }
+    }
+
+    /// A register, in either width, if one is next.
+    #[inline]
+    pub(crate) fn try_register(&mut self) -> Option<(Width, Reg)> {
+        let word = self.scan.word();
+        let found = register(word)?;
+        self.scan.advance(word.len());
+        Some(found)
+    }
+
+    #[inline]
+    pub(crate) fn reg(&mut self, width: Width) -> Scanned<Reg> {
+        match register(self.scan.word()) {
+            Some((of, reg)) if of == width => {
+                self.scan.advance(reg.name(width).len());
+                Ok(reg)
+            }
+            _ => self.scan.fault(Expected::RegisterOf(width)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn operand(&mut self, width: Width) -> Scanned<Operand> {
+        if self.scan.at_number() {
+            return Ok(Operand::Imm(self.scan.number()?.imm()?));
+        }
+        match register(self.scan.word()) {
+            Some(_) => Ok(Operand::Reg(self.reg(width)?)),
+            None if like_register(self.scan.word()) => self.scan.fault(Expected::RegisterOf(width)),
+            None => self.scan.fault(Expected::Operand),
+        }
+    }
+
+    /// Where a jump leads; 0 for a label, until it is tied.
+    #[inline]
+    fn target<T: crate::scan::Holds + Default>(&mut self) -> Scanned<T> {
+        if self.scan.at_number() {
+            let offset = self.scan.number()?.fit()?;
+            self.skip_place();
+            return Ok(offset);
+        }
+        let at = self.scan.place();
+        let name = self.scan.word();
+        if name.is_empty() {
+            return self.scan.fault(Expected::Target);
+        }
+        self.scan.advance(name.len());
+        let offset = match (name, self.scan.rest()) {
+            (word::PC, [b'+' | b'-', ..]) => self.scan.number()?.fit()?,
+            _ => {
+                self.jump_to(name, at);
+                T::default()
+            }
+        };
+        self.skip_place();
+        Ok(offset)
+    }
+
+    /// `<main+0x80>`, where `llvm-objdump` says where a jump leads.
+    #[inline]
+    fn skip_place(&mut self) {
+        if self.scan.peek() == Some(b'<') {
+            let len = self.scan.rest().iter().position(|&byte| matches!(byte, b'>' | b'\n'));
+            if let Some(len) = len {
+                self.scan.advance(len);
+                self.scan.eat(b'>');
+            }
+        }
+    }
+
+    /// The instruction that is being read leads to the label of that name.
+    pub(crate) fn jump_to(&mut self, name: &'t str, at: usize) {
+        let name = self.name(name);
+        self.jumps.push(Jump { insn: self.program.len(), slot: self.slots, name, at });
+    }
+
+    fn name(&mut self, name: &'t str) -> usize {
+        let next = self.places.len();
+        let number = *self.names.entry(name).or_insert(next);
+        if number == next {
+            self.places.push(None);
+        }
+        number
+    }
+
+    fn bind(&mut self, name: &'t str, at: usize) -> Scanned<()> {
+        let number = self.name(name);
+        let here = Place { slot: self.slots, at };
+        match self.places.get_mut(number) {
+            Some(Some(first)) => {
+                let first = line_of(self.text.get(..first.at).unwrap_or_default());
+                Err(Fault { at, expected: Expected::NewLabel { first } })
+            }
+            Some(place) => {
+                *place = Some(here);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Gives every instruction that leads to a label its distance.
+    fn tie(&mut self) -> Scanned<()> {
+        let mut helpers: Vec<Option<Helper>> = Vec::new();
+        helpers.resize(self.places.len(), None);
+        for (&name, &number) in &self.names {
+            if let (Some(None), Some(entry)) = (self.places.get(number), helpers.get_mut(number)) {
+                *entry = helper(name);
+            }
+        }
+        for &Jump { insn, slot, name, at } in &self.jumps {
+            let fault = |expected| Err(Fault { at, expected });
+            let Some(Decoded::Insn(insn)) = self.program.get_mut(insn) else { continue };
+            match (self.places.get(name).copied().flatten(), helpers.get(name).copied().flatten()) {
+                (Some(place), _) if place.slot >= self.slots => return fault(Expected::LabelOfInstruction),
+                (Some(place), _) => {
+                    let distance = place.slot as i64 - (slot as i64 + 1);
+                    *insn = match led(*insn, distance) {
+                        Some(insn) => insn,
+                        None => return fault(Expected::NearLabel { distance }),
+                    };
+                }
+                (None, helper) => match (&insn, helper) {
+                    (Insn::CallLocal { .. }, Some(helper)) => {
+                        *insn = Insn::CallHelper { helper: helper.id() }
+                    }
+                    (Insn::CallLocal { .. }, None) => return fault(Expected::BoundLabelOrHelper),
+                    _ => return fault(Expected::BoundLabel),
+                },
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same instruction, leading that far; `None` if it can't.
+fn led(insn: Insn, distance: i64) -> Option<Insn> {
+    let near = i16::try_from(distance).ok();
+    let far = i32::try_from(distance).ok();
+    Some(match insn {
+        Insn::Jump { .. } => Insn::Jump { offset: near? },
+        Insn::JumpIf { condition, .. } => Insn::JumpIf { condition, offset: near? },
+        Insn::MayGoto { .. } => Insn::MayGoto { offset: near? },
+        Insn::JumpLong { .. } => Insn::JumpLong { offset: far? },
+        Insn::CallLocal { .. } => Insn::CallLocal { offset: far? },
+        Insn::LoadWide { dst, .. } => Insn::LoadWide { dst, value: Wide::Func { offset: far? } },
+        other => other,
+    })
+}
+
+/// The helper of that name, with `bpf_` or without.
+fn helper(name: &str) -> Option<Helper> {
+    Helper::find(|(_, known, _)| known == name || known.strip_prefix("bpf_") == Some(name))
+}
+
+/// Whether that is meant to be a register, of which there are few.
+pub(crate) fn like_register(word: &str) -> bool {
+    let number = word.strip_prefix(['r', 'w', 'R', 'W']);
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[inline]
+fn register(word: &str) -> Option<(Width, Reg)> {
+    let number = match *word.as_bytes() {
+        [_, digit @ b'0'..=b'9'] => digit - b'0',
+        [_, b'1', b'0'] => 10,
+        _ => return None,
+    };
+    let reg = Reg::from_number(number)?;
+    let width = Width::ALL.iter().copied().find(|&width| reg.name(width) == word)?;
+    Some((width, reg))
+}
