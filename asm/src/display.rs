@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::helper::HelperId;
 use crate::insn::Insn;
-use crate::line::{Dec, Hex, Line, Piece, Plus, Spaced};
+use crate::line::{Dec, Hex, Line, Name, Piece, Plus, Spaced};
 use crate::op::{AtomicOp, Width};
 use crate::operand::{Condition, Operand};
 use crate::program::Decoded;
@@ -22,17 +22,20 @@ use crate::word;
 /// name something.
 impl fmt::Display for Insn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(Line::of(self, &Style::PLAIN).text())
+        let mut bytes = [0; Line::LONGEST];
+        let mut line = Line::new(&mut bytes);
+        line.insn(self, &Style::PLAIN);
+        f.pad(line.text())
     }
 }
 
 /// The instruction, or `.insn 0x` and the bytes in the order they are in.
 impl fmt::Display for Decoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Insn(insn) => insn.fmt(f),
-            Self::Raw(_) => f.pad(Line::of_decoded(self, &Style::PLAIN).text()),
-        }
+        let mut bytes = [0; Line::LONGEST];
+        let mut line = Line::new(&mut bytes);
+        line.decoded(self, &Style::PLAIN);
+        f.pad(line.text())
     }
 }
 
@@ -54,22 +57,22 @@ impl Style {
 pub(crate) const LABEL: &str = "L";
 
 impl Piece for Reg {
-    #[inline]
-    fn put(self, line: &mut Line) {
+    #[inline(always)]
+    fn put(self, line: &mut Line<'_>) {
         (Width::W64, self).put(line);
     }
 }
 
 impl Piece for (Width, Reg) {
-    #[inline]
-    fn put(self, line: &mut Line) {
-        self.1.name(self.0).put(line);
+    #[inline(always)]
+    fn put(self, line: &mut Line<'_>) {
+        Name(self.1.name(self.0)).put(line);
     }
 }
 
 impl Piece for (Width, Operand) {
-    #[inline]
-    fn put(self, line: &mut Line) {
+    #[inline(always)]
+    fn put(self, line: &mut Line<'_>) {
         match self {
             (width, Operand::Reg(reg)) => (width, reg).put(line),
             (_, Operand::Imm(imm)) => Hex(imm.into()).put(line),
@@ -81,8 +84,8 @@ impl Piece for (Width, Operand) {
 struct At(Reg, i16);
 
 impl Piece for At {
-    #[inline]
-    fn put(self, line: &mut Line) {
+    #[inline(always)]
+    fn put(self, line: &mut Line<'_>) {
         self.0.put(line);
         Spaced(self.1.into()).put(line);
     }
@@ -92,8 +95,8 @@ impl Piece for At {
 struct Target<'s>(i32, &'s Style);
 
 impl Piece for Target<'_> {
-    #[inline]
-    fn put(self, line: &mut Line) {
+    #[inline(always)]
+    fn put(self, line: &mut Line<'_>) {
         match self.1.label {
             None => Plus(self.0.into()).put(line),
             Some(slot) => {
@@ -108,50 +111,42 @@ macro_rules! line {
     ($line:ident: $($piece:expr),*) => {{ $( Piece::put($piece, $line); )* }};
 }
 
-impl Line {
-    pub(crate) fn of(insn: &Insn, style: &Style) -> Self {
-        let mut line = Self::new();
-        line.insn(insn, style);
-        line
-    }
-
-    pub(crate) fn of_decoded(decoded: &Decoded, style: &Style) -> Self {
+impl Line<'_> {
+    pub(crate) fn decoded(&mut self, decoded: &Decoded, style: &Style) {
         match decoded {
-            Decoded::Insn(insn) => Self::of(insn, style),
+            Decoded::Insn(insn) => self.insn(insn, style),
             Decoded::Raw(bytes) => {
-                let mut line = Self::new();
-                word::INSN.put(&mut line);
-                " 0x".put(&mut line);
+                let line = self;
+                line!(line: word::INSN, " 0x");
                 bytes.iter().for_each(|&byte| line.hex_byte(byte));
-                line
             }
         }
     }
 
-    fn insn(&mut self, insn: &Insn, style: &Style) {
+    pub(crate) fn insn(&mut self, insn: &Insn, style: &Style) {
         let line = self;
         match *insn {
             Insn::Alu { width, op, dst, src } => {
-                line!(line: (width, dst), " ", op.symbol(), " ", (width, src));
+                line!(line: (width, dst), " ", Name(op.symbol()), " ", (width, src));
             }
             Insn::Neg { width, dst } => line!(line: (width, dst), " = -", (width, dst)),
             Insn::MovSigned { extend, dst, src } => {
                 let width = extend.width();
-                line!(line: (width, dst), " = (", extend.name(), ")", (width, src));
+                line!(line: (width, dst), " = (", Name(extend.name()), ")", (width, src));
             }
-            Insn::Swap { op, dst } => line!(line: dst, " = ", op.name(), " ", dst),
+            Insn::Swap { op, dst } => line!(line: dst, " = ", Name(op.name()), " ", dst),
             Insn::AddrSpaceCast { dst, src, to, from } => {
                 line!(line: dst, " = ", word::ADDR_SPACE_CAST, "(", src, ", ");
                 line!(line: Hex(to.into()), ", ", Hex(from.into()), ")");
             }
             Insn::Load { size, dst, base, offset } => {
-                line!(line: (size.register(), dst), " = *(", size.name(), " *)(", At(base, offset), ")");
+                line!(line: (size.register(), dst), " = *(", Name(size.name()), " *)(", At(base, offset), ")");
             }
             Insn::LoadSigned { size, dst, base, offset } => {
-                line!(line: dst, " = *(", size.name(), " *)(", At(base, offset), ")");
+                line!(line: dst, " = *(", Name(size.name()), " *)(", At(base, offset), ")");
             }
             Insn::LoadPacket { size, index, offset } => {
-                line!(line: Reg::R0, " = *(", size.name(), " *)", word::SKB, "[");
+                line!(line: Reg::R0, " = *(", Name(size.name()), " *)", word::SKB, "[");
                 match (index, offset) {
                     (None, _) => line!(line: Hex(offset.into()), "]"),
                     (Some(index), 0) => line!(line: index, "]"),
@@ -159,33 +154,33 @@ impl Line {
                 }
             }
             Insn::Store { size, base, offset, src } => {
-                line!(line: "*(", size.name(), " *)(", At(base, offset), ") = ", (size.register(), src));
+                line!(line: "*(", Name(size.name()), " *)(", At(base, offset), ") = ", (size.register(), src));
             }
             Insn::Atomic { op, width, base, offset, src } => {
-                let (at, of, reg) = (At(base, offset), width.size().name(), (width, src));
+                let (at, of, reg) = (At(base, offset), Name(width.size().name()), (width, src));
                 match op {
                     AtomicOp::Add | AtomicOp::Or | AtomicOp::And | AtomicOp::Xor => {
-                        line!(line: word::LOCK, " *(", of, " *)(", at, ") ", op.symbol(), " ", reg);
+                        line!(line: word::LOCK, " *(", of, " *)(", at, ") ", Name(op.symbol()), " ", reg);
                     }
                     AtomicOp::FetchAdd | AtomicOp::FetchOr | AtomicOp::FetchAnd | AtomicOp::FetchXor => {
-                        line!(line: reg, " = ", op.symbol(), "((", of, " *)(", at, "), ", reg, ")");
+                        line!(line: reg, " = ", Name(op.symbol()), "((", of, " *)(", at, "), ", reg, ")");
                     }
                     AtomicOp::Xchg => {
-                        line!(line: reg, " = ", op.symbol(), width.exchange_suffix(), "(", at, ", ", reg, ")");
+                        line!(line: reg, " = ", Name(op.symbol()), Name(width.exchange_suffix()), "(", at, ", ", reg, ")");
                     }
                     AtomicOp::CmpXchg => {
                         let old = (width, Reg::R0);
-                        line!(line: old, " = ", op.symbol(), width.exchange_suffix());
+                        line!(line: old, " = ", Name(op.symbol()), Name(width.exchange_suffix()));
                         line!(line: "(", at, ", ", old, ", ", reg, ")");
                     }
                 }
             }
             Insn::LoadAcquire { size, dst, base, offset } => {
                 line!(line: (size.register(), dst), " = ", word::LOAD_ACQUIRE);
-                line!(line: "((", size.name(), " *)(", At(base, offset), "))");
+                line!(line: "((", Name(size.name()), " *)(", At(base, offset), "))");
             }
             Insn::StoreRelease { size, base, offset, src } => {
-                line!(line: word::STORE_RELEASE, "((", size.name(), " *)(", At(base, offset), "), ");
+                line!(line: word::STORE_RELEASE, "((", Name(size.name()), " *)(", At(base, offset), "), ");
                 line!(line: (size.register(), src), ")");
             }
             Insn::LoadWide { dst, value } => {
@@ -197,12 +192,12 @@ impl Line {
             Insn::JumpLong { offset } => line!(line: word::GOTOL, " ", Target(offset, style)),
             Insn::JumpReg { target } => line!(line: word::GOTOX, " ", target),
             Insn::JumpIf { condition: Condition { width, op, left, right }, offset } => {
-                line!(line: word::IF, " ", (width, left), " ", op.symbol(), " ", (width, right));
+                line!(line: word::IF, " ", (width, left), " ", Name(op.symbol()), " ", (width, right));
                 line!(line: " ", word::GOTO, " ", Target(offset.into(), style));
             }
             Insn::MayGoto { offset } => line!(line: word::MAY_GOTO, " ", Target(offset.into(), style)),
             Insn::CallHelper { helper: HelperId(id) } => match style.helper {
-                Some(name) => line!(line: word::CALL, " ", name, "#", Dec(id.into())),
+                Some(name) => line!(line: word::CALL, " ", Name(name), "#", Dec(id.into())),
                 None => line!(line: word::CALL, " ", Hex((id as i32).into())),
             },
             Insn::CallLocal { offset } => match style.label {

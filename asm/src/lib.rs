@@ -39,6 +39,10 @@
 //! finished [`Code`] has a [`Slot`] wherever only a loader knows the value, and knows the line
 //! behind each instruction, for when the kernel's verifier speaks of one.
 //!
+//! Instructions are text, too: they print as LLVM's disassembler prints them, a [`Listing`] prints a
+//! whole program, and [`parse`] reads that, what people write for LLVM's assembler, and the logs of
+//! the verifier; what it can't read is a [`ParseError`] that shows the place.
+//!
 //! Meanings and bytes are those of [RFC 9669](https://www.rfc-editor.org/rfc/rfc9669); [`Insn`] lists
 //! those of its instructions that exist here.
 
@@ -73,6 +77,7 @@ mod table;
 mod tag;
 mod text;
 mod text_error;
+mod text_label;
 mod text_value;
 mod wide;
 mod wire;

@@ -1,34 +1,46 @@
-//! A line of text in the making, on the stack.
+//! Lines of text in the making, in a buffer.
 
-/// Text as long as an instruction's can become. What doesn't fit is left out, and the tests print
-/// the longest.
-pub(crate) struct Line {
-    bytes: [u8; 64],
+/// Text up to the length of its buffer. What doesn't fit is left out, so there has to be room for
+/// [`Line::LONGEST`] bytes before each instruction; the tests print the longest.
+pub(crate) struct Line<'b> {
+    bytes: &'b mut [u8],
     len: usize,
 }
 
 /// What a line is put together from.
 pub(crate) trait Piece {
-    fn put(self, line: &mut Line);
+    fn put(self, line: &mut Line<'_>);
 }
 
-impl Line {
-    #[inline]
-    pub(crate) fn new() -> Self {
-        Self { bytes: [0; 64], len: 0 }
+impl<'b> Line<'b> {
+    /// No instruction is longer, with its label, its slot and the end of the line, even if eight
+    /// bytes are put where fewer count.
+    pub(crate) const LONGEST: usize = 128;
+
+    pub(crate) fn new(bytes: &'b mut [u8]) -> Self {
+        Self { bytes, len: 0 }
     }
 
-    #[inline]
     pub(crate) fn text(&self) -> &str {
         let text = self.bytes.get(..self.len).and_then(|text| core::str::from_utf8(text).ok());
         text.unwrap_or_default()
     }
 
-    pub(crate) fn hex_byte(&mut self, byte: u8) {
-        self.push(&[digit(byte >> 4), digit(byte & 0xf)]);
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.len() - self.len < Self::LONGEST
     }
 
-    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    pub(crate) fn hex_byte(&mut self, byte: u8) {
+        let [.., high, low] = hex(byte.into()).to_be_bytes();
+        self.push(&[high, low]);
+    }
+
+    /// Bytes whose number is known here, where this is inlined.
+    #[inline(always)]
     fn push(&mut self, text: &[u8]) {
         let end = self.len + text.len();
         if let Some(room) = self.bytes.get_mut(self.len..end) {
@@ -37,16 +49,36 @@ impl Line {
         }
     }
 
-    /// `before` and the number in that base.
+    /// Eight bytes, of which the first so many count.
+    #[inline(always)]
+    fn push_some(&mut self, text: [u8; 8], len: usize) {
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + 8) {
+            room.copy_from_slice(&text);
+            self.len += len;
+        }
+    }
+
     #[inline]
-    fn number(&mut self, before: &str, mut value: u64, base: u64) {
-        before.put(self);
+    fn hex(&mut self, value: u64) {
+        // Most are small.
+        if let Some(&digit) = usize::try_from(value).ok().and_then(|value| b"0123456789abcdef".get(value)) {
+            return self.push(&[digit]);
+        }
+        if let Ok(low) = u32::try_from(value) {
+            let zeros = (low | 1).leading_zeros() / 4;
+            return self.push_some((hex(low) << (8 * zeros)).to_be_bytes(), 8 - zeros as usize);
+        }
+        self.hex(value >> 32);
+        self.push(&hex(value as u32).to_be_bytes());
+    }
+
+    fn decimal(&mut self, mut value: u64) {
         let mut digits = [0; 20];
         let mut start = digits.len();
         for place in digits.iter_mut().rev() {
-            *place = digit((value % base) as u8);
+            *place = b'0' + (value % 10) as u8;
             start -= 1;
-            value /= base;
+            value /= 10;
             if value == 0 {
                 break;
             }
@@ -55,14 +87,38 @@ impl Line {
     }
 }
 
-fn digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' - 10 + value }
+/// The eight digits of a number, the highest in the highest byte.
+#[inline(always)]
+fn hex(value: u32) -> u64 {
+    // One nibble a byte.
+    let value = u64::from(value);
+    let value = (value | value << 16) & 0x0000_ffff_0000_ffff;
+    let value = (value | value << 8) & 0x00ff_00ff_00ff_00ff;
+    let value = (value | value << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // In each byte, 1 if the digit is a letter.
+    let letters = (value + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    value + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)
 }
 
 impl Piece for &str {
-    #[inline]
-    fn put(self, line: &mut Line) {
+    #[inline(always)]
+    fn put(self, line: &mut Line<'_>) {
         line.push(self.as_bytes());
+    }
+}
+
+/// A name or a symbol from a table, rarely longer than 8 bytes.
+pub(crate) struct Name(pub(crate) &'static str);
+
+impl Piece for Name {
+    #[inline(always)]
+    fn put(self, line: &mut Line<'_>) {
+        match *self.0.as_bytes() {
+            [a] => line.push(&[a]),
+            [a, b] => line.push(&[a, b]),
+            [a, b, c] => line.push(&[a, b, c]),
+            ref longer => line.push(longer),
+        }
     }
 }
 
@@ -70,10 +126,13 @@ impl Piece for &str {
 pub(crate) struct Hex(pub(crate) i64);
 
 impl Piece for Hex {
-    #[inline]
-    fn put(self, line: &mut Line) {
-        let before = if self.0 < 0 { "-0x" } else { "0x" };
-        line.number(before, self.0.unsigned_abs(), 16);
+    #[inline(always)]
+    fn put(self, line: &mut Line<'_>) {
+        if self.0 < 0 {
+            line.push(b"-");
+        }
+        line.push(b"0x");
+        line.hex(self.0.unsigned_abs());
     }
 }
 
@@ -81,10 +140,10 @@ impl Piece for Hex {
 pub(crate) struct Plus(pub(crate) i64);
 
 impl Piece for Plus {
-    #[inline]
-    fn put(self, line: &mut Line) {
-        let before = if self.0 < 0 { "-0x" } else { "+0x" };
-        line.number(before, self.0.unsigned_abs(), 16);
+    #[inline(always)]
+    fn put(self, line: &mut Line<'_>) {
+        line.push(if self.0 < 0 { b"-0x" } else { b"+0x" });
+        line.hex(self.0.unsigned_abs());
     }
 }
 
@@ -92,10 +151,10 @@ impl Piece for Plus {
 pub(crate) struct Spaced(pub(crate) i64);
 
 impl Piece for Spaced {
-    #[inline]
-    fn put(self, line: &mut Line) {
-        let before = if self.0 < 0 { " - 0x" } else { " + 0x" };
-        line.number(before, self.0.unsigned_abs(), 16);
+    #[inline(always)]
+    fn put(self, line: &mut Line<'_>) {
+        line.push(if self.0 < 0 { b" - 0x" } else { b" + 0x" });
+        line.hex(self.0.unsigned_abs());
     }
 }
 
@@ -103,8 +162,10 @@ impl Piece for Spaced {
 pub(crate) struct Dec(pub(crate) i64);
 
 impl Piece for Dec {
-    #[inline]
-    fn put(self, line: &mut Line) {
-        line.number(if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs(), 10);
+    fn put(self, line: &mut Line<'_>) {
+        if self.0 < 0 {
+            line.push(b"-");
+        }
+        line.decimal(self.0.unsigned_abs());
     }
 }

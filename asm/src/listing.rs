@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 use crate::display::{LABEL, Style};
 use crate::helper::HelperId;
 use crate::insn::Insn;
-use crate::line::{Line, Piece};
+use crate::line::{Dec, Line, Piece};
 use crate::program::Decoded;
 use crate::wide::Wide;
 
@@ -30,8 +30,7 @@ use crate::wide::Wide;
 ///     Named::Helper(id) => id.known().map(|helper| helper.name()),
 ///     _ => None,
 /// };
-/// assert_eq!(Listing::new(&program).slots().labels().names(&names).to_string(), "\
-///    0: if r1 == 0x0 goto L4
+/// assert_eq!(Listing::new(&program).slots().labels().names(&names).to_string(), "   0: if r1 == 0x0 goto L4
 ///    1: r2 = 0x7 ll
 ///    3: call bpf_seq_write#127
 /// L4:
@@ -135,21 +134,47 @@ impl<T> fmt::Debug for Listing<'_, T> {
 impl<T: Copy + Into<Decoded>> fmt::Display for Listing<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let marks = if self.labels { self.marks() } else { Vec::new() };
+        // Many lines are written at once: a call through the formatter costs as much as a line.
+        let mut bytes = [0; PAGE];
+        let mut page = Line::new(&mut bytes);
         let mut at = 0;
         for &one in self.program {
             let decoded = one.into();
             if marks.get(at) == Some(&Mark::Target) {
-                writeln!(f, "{LABEL}{at}:")?;
+                LABEL.put(&mut page);
+                Dec(at as i64).put(&mut page);
+                ":\n".put(&mut page);
             }
             if self.slots {
-                write!(f, "{at:4}: ")?;
+                let blanks = 3usize.saturating_sub(at.checked_ilog10().unwrap_or(0) as usize);
+                (0..blanks).for_each(|_| " ".put(&mut page));
+                Dec(at as i64).put(&mut page);
+                ": ".put(&mut page);
             }
-            self.line(&decoded, at, &marks, f)?;
+            let comment = match &decoded {
+                Decoded::Insn(insn) => self.insn(insn, at, &marks, &mut page),
+                Decoded::Raw(_) => {
+                    page.decoded(&decoded, &Style::PLAIN);
+                    None
+                }
+            };
+            if let Some(name) = comment {
+                f.write_str(page.text())?;
+                page.clear();
+                write_comment(name, f)?;
+            }
+            "\n".put(&mut page);
+            if page.is_full() {
+                f.write_str(page.text())?;
+                page.clear();
+            }
             at += decoded.slots();
         }
-        Ok(())
+        f.write_str(page.text())
     }
 }
+
+const PAGE: usize = 1024;
 
 /// What a slot is to a jump.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -159,36 +184,24 @@ enum Mark {
     SecondHalf,
 }
 
-impl<T: Copy + Into<Decoded>> Listing<'_, T> {
-    fn line(&self, decoded: &Decoded, at: usize, marks: &[Mark], out: &mut dyn Write) -> fmt::Result {
+impl<'a, T: Copy + Into<Decoded>> Listing<'a, T> {
+    /// The name is what is still to be said, in a comment.
+    #[inline]
+    fn insn(&self, insn: &Insn, at: usize, marks: &[Mark], page: &mut Line<'_>) -> Option<&'a str> {
         let mut style = Style { map_ids: self.map_ids, ..Style::PLAIN };
-        let mut comment = None;
-        if let Decoded::Insn(insn) = decoded {
+        if !marks.is_empty() {
             style.label = target(insn, at).filter(|&slot| marks.get(slot) == Some(&Mark::Target));
-            if let (Some(names), Some(named)) = (self.names, Named::by(insn)) {
-                comment = names(named);
-                if let Named::Helper(id) = named {
-                    style.helper =
-                        id.known().map(|helper| helper.name()).filter(|&name| comment == Some(name));
-                }
+        }
+        let mut comment = None;
+        if let Some(names) = self.names {
+            let named = Named::by(insn);
+            comment = named.and_then(names);
+            if let Some(Named::Helper(id)) = named {
+                style.helper = id.known().map(|helper| helper.name()).filter(|&name| comment == Some(name));
             }
         }
-
-        let mut line = Line::of_decoded(decoded, &style);
-        match comment {
-            Some(name) if style.helper.is_none() => {
-                out.write_str(line.text())?;
-                out.write_str(" # ")?;
-                name.chars()
-                    .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-                    .try_for_each(|c| out.write_char(c))?;
-                out.write_char('\n')
-            }
-            _ => {
-                "\n".put(&mut line);
-                out.write_str(line.text())
-            }
-        }
+        page.insn(insn, &style);
+        comment.filter(|_| style.helper.is_none())
     }
 
     fn marks(&self) -> Vec<Mark> {
@@ -214,6 +227,12 @@ impl<T: Copy + Into<Decoded>> Listing<'_, T> {
         }
         marks
     }
+}
+
+fn write_comment(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(" # ")?;
+    let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    name.chars().map(printable).try_for_each(|c| f.write_char(c))
 }
 
 /// The slot that the instruction, at that slot, leads to.

@@ -1,6 +1,5 @@
 //! From text to meanings.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::str::FromStr;
 
@@ -11,8 +10,9 @@ use crate::op::{AluOp, JumpOp, Width};
 use crate::operand::{Condition, Operand};
 use crate::program::Decoded;
 use crate::reg::Reg;
-use crate::scan::{Number, Scan, Scanned};
-use crate::text_error::{Expected, Fault, ParseError, line_of};
+use crate::scan::{Number, Scan, Scanned, Symbols};
+use crate::text_error::{Expected, Fault, ParseError};
+use crate::text_label::{Place, Ties};
 use crate::wide::Wide;
 use crate::wire;
 use crate::word;
@@ -46,7 +46,8 @@ use crate::word;
 /// That of the first place that can't be read; if all can, of the first label that isn't right.
 pub fn parse(text: &str) -> Result<Vec<Decoded>, ParseError> {
     let mut parser = Parser::new(text);
-    parser.program().and_then(|()| parser.tie()).map_err(|fault| fault.of(text))?;
+    let read = parser.program().and_then(|()| parser.ties.tie(&mut parser.program, parser.slots));
+    read.map_err(|fault| fault.of(text))?;
     Ok(parser.program)
 }
 
@@ -57,7 +58,7 @@ impl FromStr for Insn {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         match *parse(text)? {
             [Decoded::Insn(insn)] => Ok(insn),
-            _ => Err(Fault { at: 0, expected: Expected::One }.of(text)),
+            _ => Err(Fault::new(0, Expected::One).of(text)),
         }
     }
 }
@@ -68,30 +69,11 @@ pub(crate) struct Parser<'t> {
     program: Vec<Decoded>,
     /// How many slots the program has until here.
     slots: usize,
-    /// The numbers of names, which count from 0 in the order of their first appearance.
-    names: BTreeMap<&'t str, usize>,
-    places: Vec<Option<Place>>,
-    /// The instructions whose distance is 0 until all labels have their places.
-    jumps: Vec<Jump>,
+    ties: Ties<'t>,
     /// The opcode that the verifier's log puts before an instruction.
     pub(crate) opcode: Option<u8>,
     /// Where the register is that is assigned to.
-    pub(crate) dst: usize,
-}
-
-/// Where a label stands.
-#[derive(Clone, Copy)]
-struct Place {
-    slot: usize,
-    at: usize,
-}
-
-struct Jump {
-    /// The number of the instruction, and its slot.
-    insn: usize,
-    slot: usize,
-    name: usize,
-    at: usize,
+    pub(crate) dst: Scan<'t>,
 }
 
 impl<'t> Parser<'t> {
@@ -99,13 +81,12 @@ impl<'t> Parser<'t> {
         Self {
             scan: Scan::new(text),
             text,
-            program: Vec::new(),
+            // Few instructions have less text than this.
+            program: Vec::with_capacity(text.len() / 16),
             slots: 0,
-            names: BTreeMap::new(),
-            places: Vec::new(),
-            jumps: Vec::new(),
+            ties: Ties::new(),
             opcode: None,
-            dst: 0,
+            dst: Scan::new(text),
         }
     }
 
@@ -146,31 +127,33 @@ impl<'t> Parser<'t> {
     fn statement(&mut self) -> Scanned<()> {
         loop {
             let at = self.scan.place();
-            let name = self.scan.word();
-            if name.is_empty() {
-                if self.scan.peek() == Some(b'(') {
-                    self.opcode()?;
-                    continue;
-                }
-                break;
-            }
+            let word = self.scan.word();
             let mut after = self.scan;
-            after.advance(name.len());
-            if !after.eat(b':') {
-                break;
-            }
-            // A number is the slot's, in dumps.
-            if !name.bytes().all(|byte| byte.is_ascii_digit()) {
-                self.bind(name, at)?;
-            }
-            self.scan = after;
-            if self.at_end() {
-                return Ok(());
+            after.advance(word.len());
+            match (word.is_empty(), after.peek()) {
+                (true, Some(b'(')) => self.opcode()?,
+                (true, Some(b'*')) => return self.store(),
+                (true, _) => return self.scan.fault(Expected::Instruction),
+                (false, Some(b':')) => {
+                    // A number is the slot's, in dumps.
+                    if !word.bytes().all(|byte| byte.is_ascii_digit()) {
+                        self.ties.bind(word, Place { at, slot: self.slots }, self.text)?;
+                    }
+                    after.advance(1);
+                    self.scan = after;
+                    if self.at_end() {
+                        return Ok(());
+                    }
+                }
+                (false, _) => return self.insn(word, after),
             }
         }
-        let insn = self.insn()?;
+    }
+
+    #[inline(always)]
+    pub(crate) fn emit(&mut self, insn: Insn) -> Scanned<()> {
         self.slots += insn.slots();
-        self.program.push(insn);
+        self.program.push(Decoded::Insn(insn));
         Ok(())
     }
 
@@ -186,63 +169,74 @@ impl<'t> Parser<'t> {
         self.scan.need(")")
     }
 
-    fn insn(&mut self) -> Scanned<Decoded> {
-        if self.scan.peek() == Some(b'*') {
-            return Ok(self.store()?.into());
+    /// What begins with that word.
+    fn insn(&mut self, word: &str, after: Scan<'t>) -> Scanned<()> {
+        let before = core::mem::replace(&mut self.scan, after);
+        if let Some((width, dst)) = register(word) {
+            self.dst = before;
+            return self.assign(width, dst);
         }
-        self.dst = self.scan.place();
-        if let Some((width, dst)) = self.try_register() {
-            return Ok(self.assign(width, dst)?.into());
-        }
-        let word = self.scan.word();
-        let mut operands = self.scan;
-        operands.advance(word.len());
-        core::mem::swap(&mut self.scan, &mut operands);
-        Ok(match word {
-            word::IF => self.jump_if()?.into(),
-            word::GOTO => Insn::Jump { offset: self.target()? }.into(),
-            word::GOTOL => Insn::JumpLong { offset: self.target()? }.into(),
-            word::GOTOX => Insn::JumpReg { target: self.reg(Width::W64)? }.into(),
-            word::MAY_GOTO => Insn::MayGoto { offset: self.target()? }.into(),
-            word::CALL => self.call()?.into(),
-            word::EXIT => Insn::Exit.into(),
-            word::LOCK => self.lock()?.into(),
-            word::STORE_RELEASE => self.store_release()?.into(),
-            word::LD_PSEUDO => self.ld_pseudo()?.into(),
-            word::INSN => Decoded::Raw(self.bytes()?),
-            _ => {
-                self.scan = operands;
-                return self.scan.fault(if like_register(word) {
-                    Expected::Register
-                } else {
-                    Expected::Instruction
-                });
+        match word {
+            word::IF => self.jump_if(),
+            word::GOTO => {
+                let offset = self.target()?;
+                self.emit(Insn::Jump { offset })
             }
-        })
+            word::GOTOL => {
+                let offset = self.target()?;
+                self.emit(Insn::JumpLong { offset })
+            }
+            word::GOTOX => {
+                let target = self.reg(Width::W64)?;
+                self.emit(Insn::JumpReg { target })
+            }
+            word::MAY_GOTO => {
+                let offset = self.target()?;
+                self.emit(Insn::MayGoto { offset })
+            }
+            word::CALL => self.call(),
+            word::EXIT => self.emit(Insn::Exit),
+            word::LOCK => self.lock(),
+            word::STORE_RELEASE => self.store_release(),
+            word::LD_PSEUDO => self.ld_pseudo(),
+            word::INSN => {
+                let bytes = self.bytes()?;
+                self.slots += 1;
+                self.program.push(Decoded::Raw(bytes));
+                Ok(())
+            }
+            _ => {
+                self.scan = before;
+                self.scan.fault(if like_register(word) { Expected::Register } else { Expected::Instruction })
+            }
+        }
     }
 
     /// After the register that is assigned to.
-    fn assign(&mut self, width: Width, dst: Reg) -> Scanned<Insn> {
-        match self.scan.symbol(AluOp::ALL, |op| Some(op.symbol()), Expected::Assignment)? {
+    fn assign(&mut self, width: Width, dst: Reg) -> Scanned<()> {
+        match self.scan.symbol(AluOp::ALL, &ASSIGNMENTS, Expected::Assignment)? {
             AluOp::Mov => self.value(width, dst),
-            op => Ok(Insn::Alu { width, op, dst, src: self.operand(width)? }),
+            op => {
+                let src = self.operand(width)?;
+                self.emit(Insn::Alu { width, op, dst, src })
+            }
         }
     }
 
-    fn jump_if(&mut self) -> Scanned<Insn> {
+    fn jump_if(&mut self) -> Scanned<()> {
         let Some((width, left)) = self.try_register() else { return self.scan.fault(Expected::Register) };
-        let op = self.scan.symbol(JumpOp::ALL, |op| Some(op.symbol()), Expected::Comparison)?;
+        let op = self.scan.symbol(JumpOp::ALL, &COMPARISONS, Expected::Comparison)?;
         let right = self.operand(width)?;
         self.scan.need_word(word::GOTO)?;
         let offset = self.target()?;
-        Ok(Insn::JumpIf { condition: Condition { width, op, left, right }, offset })
+        self.emit(Insn::JumpIf { condition: Condition { width, op, left, right }, offset })
     }
 
-    fn call(&mut self) -> Scanned<Insn> {
+    fn call(&mut self) -> Scanned<()> {
         if self.scan.at_number() {
             let helper = HelperId(self.scan.number()?.imm()? as u32);
             self.skip_place();
-            return Ok(Insn::CallHelper { helper });
+            return self.emit(Insn::CallHelper { helper });
         }
         let at = self.scan.place();
         let mut name = self.scan.word();
@@ -258,33 +252,33 @@ impl<'t> Parser<'t> {
             (word::PC, [b'+' | b'-', ..]) => {
                 let offset = self.scan.number()?.fit()?;
                 self.skip_place();
-                Ok(Insn::CallLocal { offset })
+                self.emit(Insn::CallLocal { offset })
             }
             (_, [b'#', b'-' | b'0'..=b'9', ..]) => {
                 self.scan.advance(1);
                 let id = self.scan.number()?.imm()? as u32;
                 if name == word::UNKNOWN || helper(name).is_some() {
-                    Ok(Insn::CallHelper { helper: HelperId(id) })
+                    self.emit(Insn::CallHelper { helper: HelperId(id) })
                 } else {
-                    Ok(Insn::CallKfunc { btf_id: id, btf_fd_offset: 0 })
+                    self.emit(Insn::CallKfunc { btf_id: id, btf_fd_offset: 0 })
                 }
             }
             _ => {
                 self.jump_to(name, at);
                 self.skip_place();
-                Ok(Insn::CallLocal { offset: 0 })
+                self.emit(Insn::CallLocal { offset: 0 })
             }
         }
     }
 
     /// `[id:258]`, `[id:258,idx:3]`
-    fn kfunc(&mut self) -> Scanned<Insn> {
+    fn kfunc(&mut self) -> Scanned<()> {
         self.scan.need("[")?;
         let btf_id = self.keyed(word::ID)?.fit()?;
         let more = self.scan.eat(b',');
         let btf_fd_offset = if more { self.keyed(word::IDX)?.fit()? } else { 0 };
         self.scan.need("]")?;
-        Ok(Insn::CallKfunc { btf_id, btf_fd_offset })
+        self.emit(Insn::CallKfunc { btf_id, btf_fd_offset })
     }
 
     /// `id:258`
@@ -295,18 +289,18 @@ impl<'t> Parser<'t> {
     }
 
     /// LLVM's wide load from a pseudo source, which has no upper half there.
-    fn ld_pseudo(&mut self) -> Scanned<Insn> {
+    fn ld_pseudo(&mut self) -> Scanned<()> {
         let dst = self.reg(Width::W64)?;
         self.scan.need(",")?;
         let pseudo = self.scan.number()?;
         self.scan.need(",")?;
         let imm = self.scan.number()?.imm()?;
-        let src = u8::try_from(pseudo.value).ok().filter(|&src| src != wire::IMM64);
+        let src = pseudo.fit().ok().filter(|&src| src != wire::IMM64);
         match src.and_then(|src| Wide::from_fields(src, imm, 0)) {
-            Some(value) => Ok(Insn::LoadWide { dst, value }),
+            Some(value) => self.emit(Insn::LoadWide { dst, value }),
             None => {
                 let (min, max) = (wire::MAP_FD.into(), wire::MAP_IDX_VALUE.into());
-                Err(Fault { at: pseudo.at, expected: Expected::Range { min, max } })
+                Err(pseudo.must_be(Expected::Range { min, max }))
             }
         }
     }
@@ -395,86 +389,32 @@ impl<'t> Parser<'t> {
 
     /// The instruction that is being read leads to the label of that name.
     pub(crate) fn jump_to(&mut self, name: &'t str, at: usize) {
-        let name = self.name(name);
-        self.jumps.push(Jump { insn: self.program.len(), slot: self.slots, name, at });
-    }
-
-    fn name(&mut self, name: &'t str) -> usize {
-        let next = self.places.len();
-        let number = *self.names.entry(name).or_insert(next);
-        if number == next {
-            self.places.push(None);
-        }
-        number
-    }
-
-    fn bind(&mut self, name: &'t str, at: usize) -> Scanned<()> {
-        let number = self.name(name);
-        let here = Place { slot: self.slots, at };
-        match self.places.get_mut(number) {
-            Some(Some(first)) => {
-                let first = line_of(self.text.get(..first.at).unwrap_or_default());
-                Err(Fault { at, expected: Expected::NewLabel { first } })
-            }
-            Some(place) => {
-                *place = Some(here);
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Gives every instruction that leads to a label its distance.
-    fn tie(&mut self) -> Scanned<()> {
-        let mut helpers: Vec<Option<Helper>> = Vec::new();
-        helpers.resize(self.places.len(), None);
-        for (&name, &number) in &self.names {
-            if let (Some(None), Some(entry)) = (self.places.get(number), helpers.get_mut(number)) {
-                *entry = helper(name);
-            }
-        }
-        for &Jump { insn, slot, name, at } in &self.jumps {
-            let fault = |expected| Err(Fault { at, expected });
-            let Some(Decoded::Insn(insn)) = self.program.get_mut(insn) else { continue };
-            match (self.places.get(name).copied().flatten(), helpers.get(name).copied().flatten()) {
-                (Some(place), _) if place.slot >= self.slots => return fault(Expected::LabelOfInstruction),
-                (Some(place), _) => {
-                    let distance = place.slot as i64 - (slot as i64 + 1);
-                    *insn = match led(*insn, distance) {
-                        Some(insn) => insn,
-                        None => return fault(Expected::NearLabel { distance }),
-                    };
-                }
-                (None, helper) => match (&insn, helper) {
-                    (Insn::CallLocal { .. }, Some(helper)) => {
-                        *insn = Insn::CallHelper { helper: helper.id() }
-                    }
-                    (Insn::CallLocal { .. }, None) => return fault(Expected::BoundLabelOrHelper),
-                    _ => return fault(Expected::BoundLabel),
-                },
-            }
-        }
-        Ok(())
+        self.ties.jump(name, Place { at, slot: self.slots }, self.program.len());
     }
 }
 
-/// The same instruction, leading that far; `None` if it can't.
-fn led(insn: Insn, distance: i64) -> Option<Insn> {
-    let near = i16::try_from(distance).ok();
-    let far = i32::try_from(distance).ok();
-    Some(match insn {
-        Insn::Jump { .. } => Insn::Jump { offset: near? },
-        Insn::JumpIf { condition, .. } => Insn::JumpIf { condition, offset: near? },
-        Insn::MayGoto { .. } => Insn::MayGoto { offset: near? },
-        Insn::JumpLong { .. } => Insn::JumpLong { offset: far? },
-        Insn::CallLocal { .. } => Insn::CallLocal { offset: far? },
-        Insn::LoadWide { dst, .. } => Insn::LoadWide { dst, value: Wide::Func { offset: far? } },
-        other => other,
-    })
-}
+static ASSIGNMENTS: Symbols<{ AluOp::ALL.len() }> = {
+    let mut all = Symbols::NONE;
+    let mut i = 0;
+    while i < AluOp::ALL.len() {
+        all = all.with(i, AluOp::ALL[i].symbol());
+        i += 1;
+    }
+    all
+};
+
+static COMPARISONS: Symbols<{ JumpOp::ALL.len() }> = {
+    let mut all = Symbols::NONE;
+    let mut i = 0;
+    while i < JumpOp::ALL.len() {
+        all = all.with(i, JumpOp::ALL[i].symbol());
+        i += 1;
+    }
+    all
+};
 
 /// The helper of that name, with `bpf_` or without.
-fn helper(name: &str) -> Option<Helper> {
+pub(crate) fn helper(name: &str) -> Option<Helper> {
     Helper::find(|(_, known, _)| known == name || known.strip_prefix("bpf_") == Some(name))
 }
 
@@ -486,12 +426,12 @@ pub(crate) fn like_register(word: &str) -> bool {
 
 #[inline]
 fn register(word: &str) -> Option<(Width, Reg)> {
-    let number = match *word.as_bytes() {
-        [_, digit @ b'0'..=b'9'] => digit - b'0',
-        [_, b'1', b'0'] => 10,
+    let (letter, number) = match *word.as_bytes() {
+        [letter, digit @ b'0'..=b'9'] => (letter, digit - b'0'),
+        [letter, b'1', b'0'] => (letter, 10),
         _ => return None,
     };
     let reg = Reg::from_number(number)?;
-    let width = Width::ALL.iter().copied().find(|&width| reg.name(width) == word)?;
-    Some((width, reg))
+    let of = |width: &Width| reg.name(*width).as_bytes().first() == Some(&letter);
+    Some((Width::ALL.iter().copied().find(of)?, reg))
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with text.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
@@ -177,7 +178,7 @@ impl fmt::Display for ParseError {
 
 impl core::error::Error for ParseError {}
 
-/// An error while the text is walked: cheap to make, and to pass on.
+/// An error while the text is walked: cheap to pass on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
     pub(crate) at: usize,
@@ -185,6 +186,11 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    #[cold]
+    pub(crate) fn new(at: usize, expected: Expected) -> Box<Self> {
+        Box::new(Self { at, expected })
+    }
+
     #[cold]
     pub(crate) fn of(self, text: &str) -> ParseError {
         let (before, after) = text.split_at_checked(self.at).unwrap_or((text, ""));

@@ -4,7 +4,7 @@ use crate::insn::Insn;
 use crate::op::{AluOp, AtomicOp, PacketSize, SignExtend, SignedSize, Size, SwapOp, Width};
 use crate::operand::Operand;
 use crate::reg::Reg;
-use crate::scan::Scanned;
+use crate::scan::{Scanned, Symbols};
 use crate::text::{Parser, like_register};
 use crate::text_error::{Expected, Fault};
 use crate::wide::Wide;
@@ -13,7 +13,7 @@ use crate::word;
 
 impl Parser<'_> {
     /// After `dst =`.
-    pub(crate) fn value(&mut self, width: Width, dst: Reg) -> Scanned<Insn> {
+    pub(crate) fn value(&mut self, width: Width, dst: Reg) -> Scanned<()> {
         match self.scan.peek() {
             Some(b'*') => self.load(width, dst),
             Some(b'(') => {
@@ -24,7 +24,8 @@ impl Parser<'_> {
                 };
                 self.scan.advance(cast.len());
                 self.scan.need(")")?;
-                Ok(Insn::MovSigned { extend, dst, src: self.reg(width)? })
+                let src = self.reg(width)?;
+                self.emit(Insn::MovSigned { extend, dst, src })
             }
             Some(b'-') => {
                 let mut after = self.scan;
@@ -34,16 +35,16 @@ impl Parser<'_> {
                 }
                 self.scan = after;
                 self.same(width, dst)?;
-                Ok(Insn::Neg { width, dst })
+                self.emit(Insn::Neg { width, dst })
             }
             Some(b'+' | b'0'..=b'9') => self.constant(width, dst),
             _ => match self.try_register() {
                 Some((of, src)) if of == width => {
-                    Ok(Insn::Alu { width, op: AluOp::Mov, dst, src: Operand::Reg(src) })
+                    self.emit(Insn::Alu { width, op: AluOp::Mov, dst, src: Operand::Reg(src) })
                 }
                 Some((_, src)) => {
                     let at = self.scan.place() - src.name(width).len();
-                    Err(Fault { at, expected: Expected::RegisterOf(width) })
+                    Err(Fault::new(at, Expected::RegisterOf(width)))
                 }
                 None => self.named(width, dst),
             },
@@ -51,18 +52,18 @@ impl Parser<'_> {
     }
 
     /// A number, of 64 bits if it says so or has to be.
-    fn constant(&mut self, width: Width, dst: Reg) -> Scanned<Insn> {
+    fn constant(&mut self, width: Width, dst: Reg) -> Scanned<()> {
         let number = self.scan.number()?;
         let wide = width == Width::W64
             && (self.scan.eat_word(word::LL) || self.opcode == Some(wire::WIDE) || number.as_imm().is_none());
         if wide {
-            return Ok(Insn::LoadWide { dst, value: Wide::Imm(number.imm64()?) });
+            return self.emit(Insn::LoadWide { dst, value: Wide::Imm(number.imm64()?) });
         }
-        Ok(Insn::Alu { width, op: AluOp::Mov, dst, src: Operand::Imm(number.imm()?) })
+        self.emit(Insn::Alu { width, op: AluOp::Mov, dst, src: Operand::Imm(number.imm()?) })
     }
 
     /// What begins with a word.
-    fn named(&mut self, width: Width, dst: Reg) -> Scanned<Insn> {
+    fn named(&mut self, width: Width, dst: Reg) -> Scanned<()> {
         let at = self.scan.place();
         let name = self.scan.word();
         if name.is_empty() {
@@ -75,7 +76,7 @@ impl Parser<'_> {
             self.wide_only(width)?;
             self.scan.advance(name.len());
             self.same(width, dst)?;
-            return Ok(Insn::Swap { op, dst });
+            return self.emit(Insn::Swap { op, dst });
         }
         if name == word::LOAD_ACQUIRE {
             self.scan.advance(name.len());
@@ -114,11 +115,11 @@ impl Parser<'_> {
                 }
                 self.scan = after;
                 self.jump_to(name, at);
-                return Ok(Insn::LoadWide { dst, value: Wide::Func { offset: 0 } });
+                return self.emit(Insn::LoadWide { dst, value: Wide::Func { offset: 0 } });
             }
         };
         self.scan.eat_word(word::LL);
-        Ok(Insn::LoadWide { dst, value })
+        self.emit(Insn::LoadWide { dst, value })
     }
 
     /// What has a result of 64 bits only.
@@ -127,14 +128,15 @@ impl Parser<'_> {
     }
 
     /// `*(u32 *)(r2 + 8)`, `*(u32 *)skb[r3 + 4]`
-    fn load(&mut self, width: Width, dst: Reg) -> Scanned<Insn> {
+    fn load(&mut self, width: Width, dst: Reg) -> Scanned<()> {
         self.scan.need("*")?;
         self.scan.need("(")?;
         let at = self.scan.place();
         let name = self.scan.word();
-        let wrong = |expected| Err(Fault { at, expected });
-        let unsigned = Size::find(|(_, _, known)| known == name);
-        let signed = SignedSize::find(|(_, _, known)| known == name);
+        let wrong = |expected| Err(Fault::new(at, expected));
+        let unsigned = Size::find(|(_, _, known)| same(known, name));
+        let signed =
+            if unsigned.is_some() { None } else { SignedSize::find(|(_, _, known)| same(known, name)) };
         if unsigned.is_none() && signed.is_none() {
             return wrong(Expected::LoadSize);
         }
@@ -151,17 +153,17 @@ impl Parser<'_> {
         }
         let (base, offset) = self.in_parentheses()?;
         match (unsigned, signed) {
-            (Some(size), _) if fits(width, size) => Ok(Insn::Load { size, dst, base, offset }),
-            (_, Some(size)) if width == Width::W64 => Ok(Insn::LoadSigned { size, dst, base, offset }),
+            (Some(size), _) if fits(width, size) => self.emit(Insn::Load { size, dst, base, offset }),
+            (_, Some(size)) if width == Width::W64 => self.emit(Insn::LoadSigned { size, dst, base, offset }),
             // 32 bits have no room for it, or no sign to extend.
             _ => wrong(Expected::SmallSize),
         }
     }
 
     /// `[4]`, `[r3]`, `[r3 + 4]`
-    fn packet(&mut self, size: PacketSize, width: Width, dst: Reg) -> Scanned<Insn> {
+    fn packet(&mut self, size: PacketSize, width: Width, dst: Reg) -> Scanned<()> {
         if (width, dst) != (Width::W64, Reg::R0) {
-            return Err(Fault { at: self.dst, expected: Expected::Same(Width::W64, Reg::R0) });
+            return Err(Fault::new(self.dst.place(), Expected::Same(Width::W64, Reg::R0)));
         }
         self.scan.need("[")?;
         let (index, offset) = if self.scan.at_number() {
@@ -175,7 +177,7 @@ impl Parser<'_> {
             (Some(index), offset)
         };
         self.scan.need("]")?;
-        Ok(Insn::LoadPacket { size, index, offset })
+        self.emit(Insn::LoadPacket { size, index, offset })
     }
 
     /// `+ 4`, and as the kernel writes it, `+ -4`.
@@ -188,7 +190,7 @@ impl Parser<'_> {
     }
 
     /// `*(u32 *)(r2 + 8) = 5`
-    pub(crate) fn store(&mut self) -> Scanned<Insn> {
+    pub(crate) fn store(&mut self) -> Scanned<()> {
         let size = self.pointed()?;
         let (base, offset) = self.in_parentheses()?;
         self.scan.need("=")?;
@@ -197,23 +199,22 @@ impl Parser<'_> {
         } else {
             Operand::Reg(self.moved(size, Expected::Operand)?)
         };
-        Ok(Insn::Store { size, base, offset, src })
+        self.emit(Insn::Store { size, base, offset, src })
     }
 
     /// After `lock`.
-    pub(crate) fn lock(&mut self) -> Scanned<Insn> {
+    pub(crate) fn lock(&mut self) -> Scanned<()> {
         self.scan.need("*")?;
         self.scan.need("(")?;
         let width = self.atomic_width(None)?;
         let (base, offset) = self.in_parentheses()?;
-        let symbol = |op: AtomicOp| if op.fetches() { None } else { Some(op.symbol()) };
-        let op = self.scan.symbol(AtomicOp::ALL, symbol, Expected::AtomicAssignment)?;
+        let op = self.scan.symbol(AtomicOp::ALL, &LOCKED, Expected::AtomicAssignment)?;
         let src = self.moved(width.size(), Expected::RegisterOf(width))?;
-        Ok(Insn::Atomic { op, width, base, offset, src })
+        self.emit(Insn::Atomic { op, width, base, offset, src })
     }
 
     /// After the name of what fetches. `of` is the width that the name has.
-    fn atomic(&mut self, op: AtomicOp, of: Option<Width>, to: Width, dst: Reg) -> Scanned<Insn> {
+    fn atomic(&mut self, op: AtomicOp, of: Option<Width>, to: Width, dst: Reg) -> Scanned<()> {
         self.scan.need("(")?;
         let (width, (base, offset)) = match (self.scan.peek(), of) {
             (Some(b'('), _) => {
@@ -224,12 +225,12 @@ impl Parser<'_> {
             (_, None) => return self.scan.fault(Expected::Word("(")),
         };
         if !fits(to, width.size()) {
-            return Err(Fault { at: self.dst, expected: Expected::RegisterOf(width) });
+            return Err(Fault::new(self.dst.place(), Expected::RegisterOf(width)));
         }
         self.scan.need(",")?;
         let src = if op == AtomicOp::CmpXchg {
             if dst != Reg::R0 {
-                return Err(Fault { at: self.dst, expected: Expected::Same(to, Reg::R0) });
+                return Err(Fault::new(self.dst.place(), Expected::Same(to, Reg::R0)));
             }
             self.same_moved(width, Reg::R0)?;
             self.scan.need(",")?;
@@ -239,32 +240,32 @@ impl Parser<'_> {
             dst
         };
         self.scan.need(")")?;
-        Ok(Insn::Atomic { op, width, base, offset, src })
+        self.emit(Insn::Atomic { op, width, base, offset, src })
     }
 
-    fn load_acquire(&mut self, width: Width, dst: Reg) -> Scanned<Insn> {
+    fn load_acquire(&mut self, width: Width, dst: Reg) -> Scanned<()> {
         self.scan.need("(")?;
         let (size, at) = self.cast()?;
         if !fits(width, size) {
-            return Err(Fault { at, expected: Expected::SmallSize });
+            return Err(Fault::new(at, Expected::SmallSize));
         }
         let (base, offset) = self.in_parentheses()?;
         self.scan.need(")")?;
-        Ok(Insn::LoadAcquire { size, dst, base, offset })
+        self.emit(Insn::LoadAcquire { size, dst, base, offset })
     }
 
-    pub(crate) fn store_release(&mut self) -> Scanned<Insn> {
+    pub(crate) fn store_release(&mut self) -> Scanned<()> {
         self.scan.need("(")?;
         let (size, _) = self.cast()?;
         let (base, offset) = self.in_parentheses()?;
         self.scan.need(",")?;
         let src = self.moved(size, Expected::Register)?;
         self.scan.need(")")?;
-        Ok(Insn::StoreRelease { size, base, offset, src })
+        self.emit(Insn::StoreRelease { size, base, offset, src })
     }
 
     /// `(r2, 0, 1)`
-    fn addr_space_cast(&mut self, dst: Reg) -> Scanned<Insn> {
+    fn addr_space_cast(&mut self, dst: Reg) -> Scanned<()> {
         self.scan.need("(")?;
         let src = self.reg(Width::W64)?;
         self.scan.need(",")?;
@@ -272,7 +273,7 @@ impl Parser<'_> {
         self.scan.need(",")?;
         let from = self.scan.number()?.fit()?;
         self.scan.need(")")?;
-        Ok(Insn::AddrSpaceCast { dst, src, to, from })
+        self.emit(Insn::AddrSpaceCast { dst, src, to, from })
     }
 
     /// `[fd:5]`, `[idx:5]`, either with `[0]+8` or, in bpftool's dumps, `+8` after it.
@@ -324,7 +325,7 @@ impl Parser<'_> {
         self.scan.need("(")?;
         let at = self.scan.place();
         let name = self.scan.word();
-        match Size::find(|(_, _, known)| known == name) {
+        match Size::find(|(_, _, known)| same(known, name)) {
             Some(size) => {
                 self.end_of_type(name)?;
                 Ok((size, at))
@@ -398,6 +399,18 @@ impl Parser<'_> {
     }
 }
 
+static LOCKED: Symbols<{ AtomicOp::ALL.len() }> = {
+    let mut all = Symbols::NONE;
+    let mut i = 0;
+    while i < AtomicOp::ALL.len() {
+        if !AtomicOp::ALL[i].fetches() {
+            all = all.with(i, AtomicOp::ALL[i].symbol());
+        }
+        i += 1;
+    }
+    all
+};
+
 /// Whether a register of that width can be named where so many bytes are moved.
 fn fits(width: Width, size: Size) -> bool {
     width == Width::W64 || size.register() == Width::W32
@@ -421,6 +434,12 @@ fn atomic(name: &str) -> Option<(AtomicOp, Option<Width>)> {
         });
         op.map(|op| (op, Some(width)))
     })
+}
+
+/// Equality, for words so short that comparing them here is faster than calling what does it.
+#[inline]
+fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| a == b)
 }
 
 fn exchanges(op: AtomicOp) -> bool {
