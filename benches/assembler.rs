@@ -14,7 +14,10 @@ use kwalk_asm::{
 mod mix;
 
 /// More than a branch predictor remembers, and fewer than a second-level cache holds.
-const MIX: usize = 50_000;
+const LONG: usize = 50_000;
+
+/// A program of usual length, which it does remember.
+const SHORT: usize = 500;
 
 /// As many as a kernel takes.
 const LARGEST: usize = 1_000_000;
@@ -22,36 +25,41 @@ const LARGEST: usize = 1_000_000;
 const ENDIANS: [(&str, Endian); 2] = [("little", Endian::Little), ("big", Endian::Big)];
 
 fn bytes(c: &mut Criterion) {
-    let insns = mix::all(MIX);
     let mut group = c.benchmark_group("bytes");
-    group.throughput(Throughput::Elements(MIX as u64));
-    for (name, endian) in ENDIANS {
-        let mut out = Vec::new();
-        group.bench_function(BenchmarkId::new("encode", name), |b| {
-            b.iter(|| {
-                out.clear();
-                Insn::encode_all(black_box(&insns), endian, &mut out);
+    for count in [SHORT, LONG] {
+        let insns = mix::all(count);
+        group.throughput(Throughput::Elements(count as u64));
+        for (name, endian) in ENDIANS {
+            let mut out = Vec::new();
+            group.bench_function(format!("encode/{name}/{count}"), |b| {
+                b.iter(|| {
+                    out.clear();
+                    Insn::encode_all(black_box(&insns), endian, &mut out);
+                });
             });
-        });
-        group.bench_function(BenchmarkId::new("decode", name), |b| {
-            b.iter(|| Insn::decode_all(black_box(&out), endian));
-        });
+            out.clear();
+            Insn::encode_all(&insns, endian, &mut out);
+            group.bench_function(format!("decode/{name}/{count}"), |b| {
+                b.iter(|| Insn::decode_all(black_box(&out), endian));
+            });
+        }
     }
     group.finish();
 }
 
 fn text(c: &mut Criterion) {
-    let insns = mix::all(MIX);
+    let insns = mix::all(LONG);
     let mut out = String::new();
     let mut group = c.benchmark_group("text");
-    group.throughput(Throughput::Elements(MIX as u64));
+    group.throughput(Throughput::Elements(LONG as u64));
     group.bench_function("print", |b| {
         b.iter(|| {
             out.clear();
             write!(out, "{}", Listing::new(black_box(&insns)))
         });
     });
-    group.bench_function("parse", |b| b.iter(|| parse(black_box(&out))));
+    let text = Listing::new(&insns).to_string();
+    group.bench_function("parse", |b| b.iter(|| parse(black_box(&text))));
     group.finish();
 }
 
@@ -168,7 +176,7 @@ criterion_group! {
     name = all;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2));
+        .measurement_time(Duration::from_secs(1));
     targets = bytes, text, emit, finish
 }
 criterion_main!(all);
