@@ -65,7 +65,13 @@ impl Insn {
     fn from_raw(raw: Raw, next_imm: i32) -> Result<Self, DecodeReason> {
         let Raw { opcode, offset, imm, .. } = raw;
         let reg = |number| Reg::from_number(number).ok_or(DecodeReason::UnknownRegister(number));
-        let source = |is_reg| Ok(if is_reg { Operand::Reg(reg(raw.src)?) } else { Operand::Imm(imm) });
+        // Which of the two it is can't be foreseen, so that it had better be no branch: what an immediate has for a
+        // register is looked at in any case.
+        let source = |is_reg| {
+            let src = Reg::from_number(raw.src).or(if is_reg { None } else { Some(Reg::R0) });
+            let src = src.ok_or(DecodeReason::UnknownRegister(raw.src))?;
+            Ok(if is_reg { Operand::Reg(src) } else { Operand::Imm(imm) })
+        };
         let unknown_imm = DecodeReason::UnknownImm { opcode, imm };
 
         match Form::of(opcode) {
