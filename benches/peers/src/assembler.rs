@@ -28,8 +28,8 @@ pub(crate) fn races() -> [Row; 4] {
     [
         course("text to bytes").run(|| assemble(&text), || assembler::assemble(&rbpf_text)),
         course("bytes to text").run(|| disassemble(&bytes), || rbpf_print(&bytes)),
-        course("encode").run(|| encode(&insns), || rbpf_encode(&raw)),
-        course("decode").run(|| decode(&bytes), || ebpf::to_insn_vec(&bytes)),
+        course("encode (rbpf: fields as they are)").run(|| encode(&insns), || rbpf_encode(&raw)),
+        course("decode (rbpf: fields as they are)").run(|| decode(&bytes), || ebpf::to_insn_vec(&bytes)),
     ]
 }
 
