@@ -21,7 +21,7 @@ impl Insn {
     /// If `bytes` end within the instruction, or if what they hold isn't one that [`Insn`] can say,
     /// to the last bit: a field that the instruction doesn't use must be zero, so that encoding
     /// gives the same bytes again.
-    #[inline]
+    #[inline(always)]
     pub fn decode(bytes: &[u8], endian: Endian) -> Result<(Self, usize), DecodeError> {
         let raw = slot(bytes, 0, endian)?;
         let next = if raw.opcode == wire::WIDE { slot(bytes, Raw::BYTES, endian)? } else { Raw::default() };
@@ -40,6 +40,15 @@ impl Insn {
     ///
     /// The first error of [`Insn::decode`], with its offset in `bytes`.
     pub fn decode_all(bytes: &[u8], endian: Endian) -> Result<Vec<Self>, DecodeError> {
+        // A loop for each order, instead of asking for it in the loop.
+        match endian {
+            Endian::Little => Self::decode_each(bytes, Endian::Little),
+            Endian::Big => Self::decode_each(bytes, Endian::Big),
+        }
+    }
+
+    #[inline(always)]
+    fn decode_each(bytes: &[u8], endian: Endian) -> Result<Vec<Self>, DecodeError> {
         let mut insns = Vec::with_capacity(bytes.len() / Raw::BYTES);
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -52,10 +61,17 @@ impl Insn {
         Ok(insns)
     }
 
+    #[inline(always)]
     fn from_raw(raw: Raw, next_imm: i32) -> Result<Self, DecodeReason> {
         let Raw { opcode, offset, imm, .. } = raw;
         let reg = |number| Reg::from_number(number).ok_or(DecodeReason::UnknownRegister(number));
-        let source = |is_reg| Ok(if is_reg { Operand::Reg(reg(raw.src)?) } else { Operand::Imm(imm) });
+        // Which of the two it is can't be foreseen, so that it had better be no branch: what an immediate has for a
+        // register is looked at in any case.
+        let source = |is_reg| {
+            let src = Reg::from_number(raw.src).or(if is_reg { None } else { Some(Reg::R0) });
+            let src = src.ok_or(DecodeReason::UnknownRegister(raw.src))?;
+            Ok(if is_reg { Operand::Reg(src) } else { Operand::Imm(imm) })
+        };
         let unknown_imm = DecodeReason::UnknownImm { opcode, imm };
 
         match Form::of(opcode) {
@@ -69,14 +85,17 @@ impl Insn {
             }
             Form::MovReg(width) => {
                 let (dst, src) = (reg(raw.dst)?, reg(raw.src)?);
-                let extend = SignExtend::find(|(to, bits, _)| (to, bits) == (width, offset));
-                match (offset, width, extend) {
-                    (wire::ADDR_SPACE_CAST, Width::W64, _) => {
+                let plain = Self::Alu { width, op: AluOp::Mov, dst, src: Operand::Reg(src) };
+                match (offset, width) {
+                    (0, _) => raw.exactly(plain),
+                    (wire::ADDR_SPACE_CAST, Width::W64) => {
                         let (to, from) = ((imm as u32 >> 16) as u16, imm as u16);
                         raw.exactly(Self::AddrSpaceCast { dst, src, to, from })
                     }
-                    (_, _, Some(extend)) => raw.exactly(Self::MovSigned { extend, dst, src }),
-                    _ => raw.exactly(Self::Alu { width, op: AluOp::Mov, dst, src: Operand::Reg(src) }),
+                    _ => match SignExtend::find(|(to, bits, _)| (to, bits) == (width, offset)) {
+                        Some(extend) => raw.exactly(Self::MovSigned { extend, dst, src }),
+                        None => raw.exactly(plain),
+                    },
                 }
             }
             Form::Neg(width) => raw.exactly(Self::Neg { width, dst: reg(raw.dst)? }),

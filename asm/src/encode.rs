@@ -9,11 +9,14 @@ use crate::wire::{self, Endian, Raw};
 
 impl Operand {
     /// The source bit, the source register and the immediate.
+    // Which of the two an operand is can't be foreseen: one question for each field lets the compiler
+    // choose the value, where one for all three would make it a branch.
+    #[inline(always)]
     const fn to_fields(self) -> (u8, u8, i32) {
-        match self {
-            Self::Reg(reg) => (wire::X, reg.number(), 0),
-            Self::Imm(imm) => (0, 0, imm),
-        }
+        let x = if matches!(self, Self::Reg(_)) { wire::X } else { 0 };
+        let src = if let Self::Reg(reg) = self { reg.number() } else { 0 };
+        let imm = if let Self::Imm(imm) = self { imm } else { 0 };
+        (x, src, imm)
     }
 }
 

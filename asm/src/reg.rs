@@ -9,45 +9,45 @@ use crate::table::table;
 
 table! {
     /// A register of the BPF machine (RFC 9669, section 2). All are 64 bits wide; a 32-bit
-    /// instruction reads the lower half and zeroes the upper half of what it writes. Its row: the
-    /// number, the names of the lower half and of the whole.
-    pub enum Reg: (u8, &'static str, &'static str) {
+    /// instruction reads the lower half and zeroes the upper half of what it writes. Its row,
+    /// which is the one of its number: the names of the lower half and of the whole.
+    pub enum Reg: (&'static str, &'static str) {
         /// What a call returns, and what the program returns.
-        R0 = (0, "w0", "r0"),
+        R0 = ("w0", "r0"),
         /// First argument of a call; the context when the program starts. Calls clobber R1 to R5.
-        R1 = (1, "w1", "r1"),
+        R1 = ("w1", "r1"),
         /// Second argument of a call.
-        R2 = (2, "w2", "r2"),
+        R2 = ("w2", "r2"),
         /// Third argument of a call.
-        R3 = (3, "w3", "r3"),
+        R3 = ("w3", "r3"),
         /// Fourth argument of a call.
-        R4 = (4, "w4", "r4"),
+        R4 = ("w4", "r4"),
         /// Fifth argument of a call.
-        R5 = (5, "w5", "r5"),
+        R5 = ("w5", "r5"),
         /// Kept across calls, like R7 to R9.
-        R6 = (6, "w6", "r6"),
+        R6 = ("w6", "r6"),
         /// Kept across calls.
-        R7 = (7, "w7", "r7"),
+        R7 = ("w7", "r7"),
         /// Kept across calls.
-        R8 = (8, "w8", "r8"),
+        R8 = ("w8", "r8"),
         /// Kept across calls.
-        R9 = (9, "w9", "r9"),
+        R9 = ("w9", "r9"),
         /// The frame pointer, read-only: the stack lies below it, 512 bytes of it.
-        R10 = (10, "w10", "r10"),
+        R10 = ("w10", "r10"),
     }
 }
 
 impl Reg {
     /// The register's number, 0 to 10, as it is on the wire.
     pub const fn number(self) -> u8 {
-        self.row().0
+        self as u8
     }
 
     /// The name in text, where an instruction of that width uses it: `w0` to `w10` or `r0` to `r10`.
     pub const fn name(self, width: Width) -> &'static str {
         match width {
-            Width::W32 => self.row().1,
-            Width::W64 => self.row().2,
+            Width::W32 => self.row().0,
+            Width::W64 => self.row().1,
         }
     }
 

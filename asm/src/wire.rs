@@ -119,33 +119,29 @@ pub(crate) struct Raw {
 impl Raw {
     pub(crate) const BYTES: usize = 8;
 
+    #[inline(always)]
     pub(crate) fn to_bytes(self, endian: Endian) -> [u8; Self::BYTES] {
-        let (regs, [o0, o1], [i0, i1, i2, i3]) = match endian {
-            Endian::Little => (self.src << 4 | self.dst, self.offset.to_le_bytes(), self.imm.to_le_bytes()),
-            Endian::Big => (self.dst << 4 | self.src, self.offset.to_be_bytes(), self.imm.to_be_bytes()),
+        let Self { opcode, dst, src, offset, imm } = self;
+        // As the little-endian number that the bytes are.
+        let (regs, offset, imm) = match endian {
+            Endian::Little => (src << 4 | dst, offset as u16, imm as u32),
+            Endian::Big => (dst << 4 | src, offset.swap_bytes() as u16, imm.swap_bytes() as u32),
         };
-        [self.opcode, regs, o0, o1, i0, i1, i2, i3]
+        (u64::from(imm) << 32 | u64::from(offset) << 16 | u64::from(regs) << 8 | u64::from(opcode))
+            .to_le_bytes()
     }
 
+    #[inline(always)]
     pub(crate) fn from_bytes(bytes: [u8; Self::BYTES], endian: Endian) -> Self {
-        let [opcode, regs, o0, o1, i0, i1, i2, i3] = bytes;
-        let (low, high) = (regs & 0xf, regs >> 4);
-        let (offset, imm) = ([o0, o1], [i0, i1, i2, i3]);
+        let slot = u64::from_le_bytes(bytes);
+        let (opcode, low, high) = (slot as u8, (slot >> 8 & 0xf) as u8, (slot >> 12 & 0xf) as u8);
+        let (offset, imm) = ((slot >> 16) as i16, (slot >> 32) as i32);
         match endian {
-            Endian::Little => Self {
-                opcode,
-                dst: low,
-                src: high,
-                offset: i16::from_le_bytes(offset),
-                imm: i32::from_le_bytes(imm),
-            },
-            Endian::Big => Self {
-                opcode,
-                dst: high,
-                src: low,
-                offset: i16::from_be_bytes(offset),
-                imm: i32::from_be_bytes(imm),
-            },
+            Endian::Little => Self { opcode, dst: low, src: high, offset, imm },
+            Endian::Big => {
+                let (offset, imm) = (offset.swap_bytes(), imm.swap_bytes());
+                Self { opcode, dst: high, src: low, offset, imm }
+            }
         }
     }
 
