@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use kwalk_asm::Reg::{R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10};
 use kwalk_asm::{
     Assembler, AtomicOp, Endian, Helper, Insn, Listing, PacketSize, SignExtend, Slot, SwapOp, Target, parse,
@@ -172,11 +172,13 @@ fn finish(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group! {
-    name = all;
-    config = Criterion::default()
+fn main() {
+    let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(1));
-    targets = bytes, text, emit, finish
+        .measurement_time(Duration::from_secs(1))
+        .configure_from_args();
+    for bench in [bytes, text, emit, finish] {
+        bench(&mut criterion);
+    }
+    criterion.final_summary();
 }
-criterion_main!(all);
