@@ -5,8 +5,9 @@
 //! R0, all registers, the stack and a map. Programs without dead code must also come back from the kernel as they
 //! were sent, but for the rewrites of one table (`rewrites`).
 //!
-//! `KWALK_CASES=1000000 cargo test --test assembler` takes that many cases (a program and its inputs) instead of
-//! the 40,000 it takes by itself. A failure is shrunk and kept in `tests/assembler.regressions`, which is tried first.
+//! By itself it takes the same 40,000 cases (a program and its inputs) every time; with
+//! `KWALK_CASES=1000000 cargo test --test assembler` that many new ones. A failure is shrunk and kept in
+//! `tests/assembler.regressions`, which is tried first.
 
 mod support;
 
@@ -25,7 +26,9 @@ use kwalk::sys::*;
 use kwalk_asm::{Endian, Insn};
 use programs::{CTX_LEN, MAP_LEN, Program, inputs, program};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
+use proptest::test_runner::{
+    Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner,
+};
 use rewrites::{Context, REWRITES, compare};
 use support::{Need, test};
 
@@ -47,6 +50,13 @@ fn config(percent: u64) -> Config {
         max_shrink_time: 20_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/assembler.regressions"))),
         ..Config::default()
+    }
+}
+
+fn runner(percent: u64) -> TestRunner {
+    match std::env::var_os("KWALK_CASES") {
+        Some(_) => TestRunner::new(config(percent)),
+        None => TestRunner::new_with_rng(config(percent), TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
     }
 }
 
@@ -117,7 +127,7 @@ fn functions(insns: &[Insn]) -> Vec<usize> {
 
 fn programs_do_what_the_reference_does() {
     let map = Map::new();
-    let mut runner = TestRunner::new(config(40));
+    let mut runner = runner(40);
     let result = runner.run(&(program(false), any::<u64>()), |(program, seed)| {
         loads_and_runs(&program, seed, &map).map(drop)
     });
@@ -127,7 +137,7 @@ fn programs_do_what_the_reference_does() {
 fn programs_come_back_as_they_were_sent() {
     let map = Map::new();
     let used = std::cell::RefCell::new(vec![0; REWRITES.len()]);
-    let mut runner = TestRunner::new(config(60));
+    let mut runner = runner(60);
     let result = runner.run(&(program(true), any::<u64>()), |(program, seed)| {
         let (prog, insns) = loads_and_runs(&program, seed, &map)?;
         let context =
