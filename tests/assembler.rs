@@ -11,6 +11,8 @@
 
 mod support;
 
+#[path = "assembler/directed.rs"]
+mod directed;
 #[path = "assembler/kernel.rs"]
 mod kernel;
 #[path = "assembler/machine.rs"]
@@ -22,6 +24,7 @@ mod rewrites;
 
 use std::process::ExitCode;
 
+use directed::*;
 use kwalk::sys::*;
 use kwalk_asm::{Endian, Insn};
 use programs::{CTX_LEN, MAP_LEN, Program, inputs, program};
@@ -159,5 +162,17 @@ fn main() -> ExitCode {
     tests! {
         programs_do_what_the_reference_does
         programs_come_back_as_they_were_sent
+        every_operation_on_numbers_at_which_something_changes
+        dead_code_is_removed
+        a_compare_and_exchange_extends_r0_where_that_matters
+        maps_come_back_by_id
+        may_goto_counts
+        a_look_up_in_an_array_is_inlined
+        the_context_of_a_filter_is_another_structure
+        packet_loads_are_expanded
+        a_kernel_function_becomes_its_address
+        a_function_is_called_back
+        long_jumps_lead_where_they_should
+        what_the_verifier_must_refuse_is_refused
     }
 }
