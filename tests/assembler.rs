@@ -5,6 +5,10 @@
 //! R0, all registers, the stack and a map. Programs without dead code must also come back from the kernel as they
 //! were sent, but for the rewrites of one table (`rewrites`).
 //!
+//! What no running kernel of today judges here: `gotox` (since 6.19; older ones must refuse it), `addr_space_cast` (it
+//! takes an arena that is mapped), what packet loads give (no command of ours runs a program on a packet; that they are
+//! taken is tested), and whatever the other byte order is about.
+//!
 //! By itself it takes the same 40,000 cases (a program and its inputs) every time; with
 //! `KWALK_CASES=1000000 cargo test --test assembler` that many new ones. A failure is shrunk and kept in
 //! `tests/assembler.regressions`, which is tried first.

@@ -43,7 +43,7 @@ pub(crate) enum Step {
     /// Only on registers.
     Insn(Insn),
     /// An instruction on memory: `base` gets its address, and later the value, unless the instruction gives it one.
-    Memory { base: Reg, region: Region, insn: fn(Access) -> Insn, access: Access, then: u64 },
+    Memory { base: Reg, region: Region, insn: Insn, then: u64 },
     /// Both arms are reached as far as the verifier can see if `open`: what is compared is read from the context.
     If { open: bool, condition: Condition, long: bool, then: Vec<Step>, other: Vec<Step> },
     /// Runs the body so many times.
@@ -217,7 +217,7 @@ fn on_memory() -> impl Strategy<Value = Step> {
             };
             let address = if matches!(region, Region::Frame) { R10 } else { base };
             let access = Access { base: address, offset, size, signed: narrow, op, reg, imm };
-            Step::Memory { base, region, insn: ON_MEMORY[kind].0, access, then }
+            Step::Memory { base, region, insn: ON_MEMORY[kind].0(access), then }
         },
     )
 }
@@ -443,7 +443,7 @@ impl Emit {
             Step::Insn(insn) => {
                 self.push(insn);
             }
-            Step::Memory { base, region, insn, access, then } => {
+            Step::Memory { base, region, insn, then } => {
                 match region {
                     Region::Frame => {}
                     Region::Stack(at) => {
@@ -458,7 +458,6 @@ impl Emit {
                         self.push(load(base, R10, CTX_AT));
                     }
                 }
-                let insn = insn(access);
                 self.push(insn);
                 if let Insn::Atomic { op: AtomicOp::CmpXchg, width: Width::W32, .. } = insn {
                     self.zero_extended_r0();
