@@ -7,8 +7,8 @@ use std::time::Duration;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use kwalk_asm::Reg::{R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10};
 use kwalk_asm::{
-    Assembler, AtomicOp, Endian, Helper, Insn, Listing, PacketSize, SignExtend, Slot, SwapOp, Target, parse,
-    s8_at, s32_at, u8_at, u16_at, u32_at, u64_at,
+    Assembler, AtomicOp, Endian, Helper, Insn, Listing, PacketSize, SignExtend, Slot, SwapOp, Target,
+    assemble, disassemble, parse, s8_at, s32_at, u8_at, u16_at, u32_at, u64_at,
 };
 
 mod mix;
@@ -60,6 +60,10 @@ fn text(c: &mut Criterion) {
     });
     let text = Listing::new(&insns).to_string();
     group.bench_function("parse", |b| b.iter(|| parse(black_box(&text))));
+    let mut bytes = Vec::new();
+    Insn::encode_all(&insns, Endian::Little, &mut bytes);
+    group.bench_function("assemble", |b| b.iter(|| assemble(black_box(&text), Endian::Little)));
+    group.bench_function("disassemble", |b| b.iter(|| disassemble(black_box(&bytes), Endian::Little)));
     group.finish();
 }
 

@@ -4,12 +4,13 @@ use core::fmt;
 
 use crate::helper::HelperId;
 use crate::insn::Insn;
-use crate::line::{Dec, Hex, Line, Name, Piece, Plus, Spaced};
+use crate::line::{Dec, Hex, Line, Name, Piece, Plus, Short, Spaced};
 use crate::op::{AtomicOp, Width};
-use crate::operand::{Condition, Operand};
 use crate::program::Decoded;
 use crate::reg::Reg;
+use crate::shape::{Part, Shape};
 use crate::wide::Wide;
+use crate::wire::Raw;
 use crate::word;
 
 /// The instruction as `llvm-objdump` prints it, on one line: `w1 = *(u32 *)(r2 + 0x8)`,
@@ -70,16 +71,6 @@ impl Piece for (Width, Reg) {
     }
 }
 
-impl Piece for (Width, Operand) {
-    #[inline(always)]
-    fn put(self, line: &mut Line<'_>) {
-        match self {
-            (width, Operand::Reg(reg)) => (width, reg).put(line),
-            (_, Operand::Imm(imm)) => Hex(imm.into()).put(line),
-        }
-    }
-}
-
 /// `r2 + 0x8`
 struct At(Reg, i16);
 
@@ -107,6 +98,32 @@ impl Piece for Target<'_> {
     }
 }
 
+/// The names of registers, by width and number.
+static REGS: [[[u8; 4]; 16]; Width::ALL.len()] = {
+    let mut names = [[[0; 4]; 16]; Width::ALL.len()];
+    let mut w = 0;
+    while w < Width::ALL.len() {
+        let mut number = 0;
+        while number < Reg::ALL.len() {
+            let name = Reg::ALL[number].name(Width::ALL[w]).as_bytes();
+            let mut i = 0;
+            while i < name.len() {
+                names[w][number][i] = name[i];
+                i += 1;
+            }
+            number += 1;
+        }
+        w += 1;
+    }
+    names
+};
+
+#[inline(always)]
+fn reg(text: &mut Short<'_>, width: Width, number: u8) {
+    let number = usize::from(number & 0xf);
+    text.push(&REGS[width as usize][number], if number < 10 { 2 } else { 3 });
+}
+
 macro_rules! line {
     ($line:ident: $($piece:expr),*) => {{ $( Piece::put($piece, $line); )* }};
 }
@@ -125,11 +142,22 @@ impl Line<'_> {
 
     pub(crate) fn insn(&mut self, insn: &Insn, style: &Style) {
         let line = self;
+        let in_shape = |line: &mut Self| {
+            let raw = insn.to_raw();
+            line.shape(Shape::by_opcode(raw), raw, style);
+        };
         match *insn {
-            Insn::Alu { width, op, dst, src } => {
-                line!(line: (width, dst), " ", Name(op.symbol()), " ", (width, src));
-            }
-            Insn::Neg { width, dst } => line!(line: (width, dst), " = -", (width, dst)),
+            Insn::Alu { .. }
+            | Insn::Neg { .. }
+            | Insn::Load { .. }
+            | Insn::LoadSigned { .. }
+            | Insn::Store { .. }
+            | Insn::Jump { .. }
+            | Insn::JumpLong { .. }
+            | Insn::JumpReg { .. }
+            | Insn::JumpIf { .. }
+            | Insn::MayGoto { .. }
+            | Insn::Exit => in_shape(line),
             Insn::MovSigned { extend, dst, src } => {
                 let width = extend.width();
                 line!(line: (width, dst), " = (", Name(extend.name()), ")", (width, src));
@@ -139,12 +167,6 @@ impl Line<'_> {
                 line!(line: dst, " = ", word::ADDR_SPACE_CAST, "(", src, ", ");
                 line!(line: Hex(to.into()), ", ", Hex(from.into()), ")");
             }
-            Insn::Load { size, dst, base, offset } => {
-                line!(line: (size.register(), dst), " = *(", Name(size.name()), " *)(", At(base, offset), ")");
-            }
-            Insn::LoadSigned { size, dst, base, offset } => {
-                line!(line: dst, " = *(", Name(size.name()), " *)(", At(base, offset), ")");
-            }
             Insn::LoadPacket { size, index, offset } => {
                 line!(line: Reg::R0, " = *(", Name(size.name()), " *)", word::SKB, "[");
                 match (index, offset) {
@@ -152,9 +174,6 @@ impl Line<'_> {
                     (Some(index), 0) => line!(line: index, "]"),
                     (Some(index), _) => line!(line: index, Spaced(offset.into()), "]"),
                 }
-            }
-            Insn::Store { size, base, offset, src } => {
-                line!(line: "*(", Name(size.name()), " *)(", At(base, offset), ") = ", (size.register(), src));
             }
             Insn::Atomic { op, width, base, offset, src } => {
                 let (at, of, reg) = (At(base, offset), Name(width.size().name()), (width, src));
@@ -188,17 +207,9 @@ impl Line<'_> {
                 line.wide(value, style);
                 line!(line: " ", word::LL);
             }
-            Insn::Jump { offset } => line!(line: word::GOTO, " ", Target(offset.into(), style)),
-            Insn::JumpLong { offset } => line!(line: word::GOTOL, " ", Target(offset, style)),
-            Insn::JumpReg { target } => line!(line: word::GOTOX, " ", target),
-            Insn::JumpIf { condition: Condition { width, op, left, right }, offset } => {
-                line!(line: word::IF, " ", (width, left), " ", Name(op.symbol()), " ", (width, right));
-                line!(line: " ", word::GOTO, " ", Target(offset.into(), style));
-            }
-            Insn::MayGoto { offset } => line!(line: word::MAY_GOTO, " ", Target(offset.into(), style)),
             Insn::CallHelper { helper: HelperId(id) } => match style.helper {
                 Some(name) => line!(line: word::CALL, " ", Name(name), "#", Dec(id.into())),
-                None => line!(line: word::CALL, " ", Hex((id as i32).into())),
+                None => in_shape(line),
             },
             Insn::CallLocal { offset } => match style.label {
                 Some(_) => line!(line: word::CALL, " ", Target(offset, style)),
@@ -211,7 +222,40 @@ impl Line<'_> {
                 }
                 line!(line: "]");
             }
-            Insn::Exit => line!(line: word::EXIT),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn shape(&mut self, shape: &Shape, raw: Raw, style: &Style) {
+        let Some(mut text) = self.short() else { return };
+        let mut label = None;
+        for (literal, part) in &shape.pieces {
+            text.push(&literal.bytes, literal.len);
+            let value = match *part {
+                Part::Dst(width) => {
+                    reg(&mut text, width, raw.dst);
+                    continue;
+                }
+                Part::Src(width) => {
+                    reg(&mut text, width, raw.src);
+                    continue;
+                }
+                Part::Imm | Part::LongDistance => raw.imm,
+                Part::Offset | Part::Distance => raw.offset.into(),
+                Part::End => break,
+            };
+            if style.label.is_some() && matches!(part, Part::Distance | Part::LongDistance) {
+                label = style.label;
+                break;
+            }
+            let (sign, len) = part.sign(value);
+            text.push(sign, len);
+            text.hex(value.unsigned_abs());
+        }
+        let len = text.len;
+        self.wrote(len);
+        if label.is_some() {
+            Target(0, style).put(self);
         }
     }
 

@@ -20,6 +20,10 @@ impl Operand {
     }
 }
 
+/// So many instructions, and as many bytes as they have at most.
+const PAGE: usize = 64;
+const PAGE_BYTES: usize = PAGE * 2 * Raw::BYTES;
+
 impl Insn {
     /// Appends the instruction's 8 or 16 bytes to `out`.
     #[inline]
@@ -32,9 +36,31 @@ impl Insn {
 
     /// Appends the bytes of all of `insns` to `out`.
     pub fn encode_all(insns: &[Self], endian: Endian, out: &mut Vec<u8>) {
+        // A loop for each order, instead of asking for it in the loop.
+        match endian {
+            Endian::Little => Self::encode_each(insns, Endian::Little, out),
+            Endian::Big => Self::encode_each(insns, Endian::Big, out),
+        }
+    }
+
+    #[inline(always)]
+    fn encode_each(insns: &[Self], endian: Endian, out: &mut Vec<u8>) {
         out.reserve(insns.len() * Raw::BYTES);
-        for insn in insns {
-            insn.encode(endian, out);
+        // Many are written at once: to ask `out` for room takes as long as an instruction.
+        for some in insns.chunks(PAGE) {
+            let mut page = [0; PAGE_BYTES + Raw::BYTES];
+            let mut len = 0;
+            for insn in some {
+                // The remainder is itself; of a remainder, nobody has to ask whether it is within the page.
+                let room = &mut page[len % PAGE_BYTES..][..2 * Raw::BYTES];
+                room[..Raw::BYTES].copy_from_slice(&insn.to_raw().to_bytes(endian));
+                len += Raw::BYTES;
+                if let Some(next) = insn.to_next_raw() {
+                    room[Raw::BYTES..].copy_from_slice(&next.to_bytes(endian));
+                    len += Raw::BYTES;
+                }
+            }
+            out.extend_from_slice(&page[..len]);
         }
     }
 

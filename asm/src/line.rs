@@ -13,9 +13,9 @@ pub(crate) trait Piece {
 }
 
 impl<'b> Line<'b> {
-    /// No instruction is longer, with its label, its slot and the end of the line, even if eight
-    /// bytes are put where fewer count.
-    pub(crate) const LONGEST: usize = 128;
+    /// No instruction is longer, with its label, its slot and the end of the line, and the room that a
+    /// [`Short`] text asks for after the first two.
+    pub(crate) const LONGEST: usize = 192;
 
     pub(crate) fn new(bytes: &'b mut [u8]) -> Self {
         Self { bytes, len: 0 }
@@ -49,26 +49,36 @@ impl<'b> Line<'b> {
         }
     }
 
-    /// Eight bytes, of which the first so many count.
+    /// All these bytes, of which the first so many count: a copy whose length is known takes no decision.
     #[inline(always)]
-    fn push_some(&mut self, text: [u8; 8], len: usize) {
-        if let Some(room) = self.bytes.get_mut(self.len..self.len + 8) {
-            room.copy_from_slice(&text);
+    fn push_some<const N: usize>(&mut self, text: &[u8; N], len: usize) {
+        if let Some(room) = self.bytes.get_mut(self.len..).and_then(|rest| rest.first_chunk_mut()) {
+            *room = *text;
             self.len += len;
         }
     }
 
-    #[inline]
+    /// Room for a short text, of which [`Line::wrote`] then says how long it is.
+    #[inline(always)]
+    pub(crate) fn short(&mut self) -> Option<Short<'_>> {
+        let room = self.bytes.get_mut(self.len..)?.first_chunk_mut()?;
+        Some(Short { room, len: 0 })
+    }
+
+    #[inline(always)]
+    pub(crate) fn wrote(&mut self, len: usize) {
+        self.len += len % Short::LONGEST;
+    }
+
+    #[inline(always)]
     fn hex(&mut self, value: u64) {
-        // Most are small.
-        if let Some(&digit) = usize::try_from(value).ok().and_then(|value| b"0123456789abcdef".get(value)) {
-            return self.push(&[digit]);
-        }
         if let Ok(low) = u32::try_from(value) {
             let zeros = (low | 1).leading_zeros() / 4;
-            return self.push_some((hex(low) << (8 * zeros)).to_be_bytes(), 8 - zeros as usize);
+            return self.push_some(&(hex(low) << (8 * zeros)).to_be_bytes(), 8 - zeros as usize);
         }
-        self.hex(value >> 32);
+        let high = (value >> 32) as u32;
+        let zeros = high.leading_zeros() / 4;
+        self.push_some(&(hex(high) << (8 * zeros)).to_be_bytes(), 8 - zeros as usize);
         self.push(&hex(value as u32).to_be_bytes());
     }
 
@@ -84,6 +94,31 @@ impl<'b> Line<'b> {
             }
         }
         self.push(digits.get(start..).unwrap_or_default());
+    }
+}
+
+/// Text of fewer than [`Short::LONGEST`] bytes in the making. That all of it fits is known when it begins, so that no
+/// piece asks.
+pub(crate) struct Short<'b> {
+    room: &'b mut [u8; 128],
+    pub(crate) len: usize,
+}
+
+impl Short<'_> {
+    const LONGEST: usize = 64;
+
+    /// All these bytes, of which the first so many count.
+    #[inline(always)]
+    pub(crate) fn push<const N: usize>(&mut self, text: &[u8; N], len: usize) {
+        let start = self.len % Self::LONGEST;
+        self.room[start..start + N].copy_from_slice(text);
+        self.len += len;
+    }
+
+    #[inline(always)]
+    pub(crate) fn hex(&mut self, value: u32) {
+        let zeros = (value | 1).leading_zeros() / 4;
+        self.push(&(hex(value) << (8 * zeros)).to_be_bytes(), 8 - zeros as usize);
     }
 }
 
@@ -128,10 +163,8 @@ pub(crate) struct Hex(pub(crate) i64);
 impl Piece for Hex {
     #[inline(always)]
     fn put(self, line: &mut Line<'_>) {
-        if self.0 < 0 {
-            line.push(b"-");
-        }
-        line.push(b"0x");
+        let negative = self.0 < 0;
+        line.push_some(if negative { b"-0x" } else { b"0x " }, if negative { 3 } else { 2 });
         line.hex(self.0.unsigned_abs());
     }
 }

@@ -1,15 +1,19 @@
 //! A program as text.
 
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
+use crate::decode::{DecodeError, DecodeReason};
 use crate::display::{LABEL, Style};
 use crate::helper::HelperId;
 use crate::insn::Insn;
 use crate::line::{Dec, Line, Piece};
 use crate::program::Decoded;
+use crate::shape::Shape;
 use crate::wide::Wide;
+use crate::wire::{Endian, Raw};
 
 /// A program as text, one instruction a line, through [`Display`](fmt::Display).
 ///
@@ -175,6 +179,51 @@ impl<T: Copy + Into<Decoded>> fmt::Display for Listing<'_, T> {
 }
 
 const PAGE: usize = 1024;
+
+/// The text of `bytes`, one instruction a line: what a [`Listing`] prints of [`Decoded::all`], without that in between.
+///
+/// ```
+/// use kwalk_asm::{Endian, disassemble};
+///
+/// let bytes = [0xb7, 0, 0, 0, 7, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+/// assert_eq!(disassemble(&bytes, Endian::Little)?, "r0 = 0x7\nexit\n");
+/// # Ok::<(), kwalk_asm::DecodeError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`DecodeReason::Truncated`](crate::DecodeReason::Truncated) only: if `bytes` aren't a multiple of 8.
+pub fn disassemble(bytes: &[u8], endian: Endian) -> Result<String, DecodeError> {
+    // Few instructions have more text than this.
+    let mut text = String::with_capacity(bytes.len() * 4);
+    let mut buffer = [0; PAGE];
+    let mut page = Line::new(&mut buffer);
+    let mut rest = bytes;
+    while let Some((slot, next)) = rest.split_first_chunk() {
+        let number = Raw::slot(*slot, endian);
+        rest = match Shape::of(number) {
+            Some(shape) => {
+                page.shape(shape, Raw::from_slot(number), &Style::PLAIN);
+                next
+            }
+            None => {
+                let (decoded, len) = Decoded::first(slot, rest, endian);
+                page.decoded(&decoded, &Style::PLAIN);
+                rest.get(len..).unwrap_or_default()
+            }
+        };
+        "\n".put(&mut page);
+        if page.is_full() {
+            text.push_str(page.text());
+            page.clear();
+        }
+    }
+    text.push_str(page.text());
+    if rest.is_empty() {
+        return Ok(text);
+    }
+    Err(DecodeError { offset: bytes.len() - rest.len(), reason: DecodeReason::Truncated })
+}
 
 /// What a slot is to a jump.
 #[derive(Clone, Copy, PartialEq, Eq)]

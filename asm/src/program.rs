@@ -32,23 +32,24 @@ impl Decoded {
     pub fn all(bytes: &[u8], endian: Endian) -> Result<Vec<Self>, DecodeError> {
         let mut all = Vec::with_capacity(bytes.len() / Raw::BYTES);
         let mut rest = bytes;
-        while !rest.is_empty() {
-            let len = match (Insn::decode(rest, endian), rest.first_chunk()) {
-                (Ok((insn, len)), _) => {
-                    all.push(Self::Insn(insn));
-                    len
-                }
-                (Err(_), Some(slot)) => {
-                    all.push(Self::Raw(*slot));
-                    slot.len()
-                }
-                (Err(error), None) => {
-                    return Err(DecodeError { offset: bytes.len() - rest.len(), ..error });
-                }
-            };
+        while let Some(slot) = rest.first_chunk() {
+            let (decoded, len) = Self::first(slot, rest, endian);
+            all.push(decoded);
             rest = rest.get(len..).unwrap_or_default();
         }
-        Ok(all)
+        if rest.is_empty() {
+            return Ok(all);
+        }
+        Err(DecodeError { offset: bytes.len() - rest.len(), reason: DecodeReason::Truncated })
+    }
+
+    /// What `bytes` begin with, of which `slot` is the first, and how many of them it takes.
+    #[inline(always)]
+    pub(crate) fn first(slot: &[u8; Raw::BYTES], bytes: &[u8], endian: Endian) -> (Self, usize) {
+        match Insn::decode(bytes, endian) {
+            Ok((insn, len)) => (Self::Insn(insn), len),
+            Err(_) => (Self::Raw(*slot), slot.len()),
+        }
     }
 
     /// How many 8-byte slots it takes: 2 for a wide load, else 1.

@@ -346,7 +346,7 @@ pub(crate) fn in_word(byte: u8) -> bool {
 }
 
 /// What each byte is as a digit of up to base 16, or a number above.
-static DIGITS: [u8; 256] = {
+pub(crate) static DIGITS: [u8; 256] = {
     let mut all = [0xff; 256];
     let mut digit = 0;
     while digit < 16 {

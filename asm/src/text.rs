@@ -13,8 +13,9 @@ use crate::reg::Reg;
 use crate::scan::{Number, Scan, Scanned, Symbols};
 use crate::text_error::{Expected, Fault, ParseError};
 use crate::text_label::{Place, Ties};
+use crate::text_shape;
 use crate::wide::Wide;
-use crate::wire;
+use crate::wire::{self, Endian, Raw};
 use crate::word;
 
 /// Reads a program: what [`Insn`]'s `Display` and [`Listing`](crate::Listing) print, as LLVM's
@@ -45,10 +46,38 @@ use crate::word;
 ///
 /// That of the first place that can't be read; if all can, of the first label that isn't right.
 pub fn parse(text: &str) -> Result<Vec<Decoded>, ParseError> {
-    let mut parser = Parser::new(text);
-    let read = parser.program().and_then(|()| parser.ties.tie(&mut parser.program, parser.slots));
-    read.map_err(|fault| fault.of(text))?;
-    Ok(parser.program)
+    let parser = Parser::read(text, Endian::Little)?;
+    let mut raws = parser.raws.iter().peekable();
+    let mut program = Vec::with_capacity(parser.slots());
+    let mut rest = &parser.program[..];
+    while let Some(slot) = rest.first_chunk() {
+        let at = parser.program.len() - rest.len();
+        // What was said as bytes stays bytes, even if they are an instruction.
+        let (one, len) = match raws.next_if(|&&raw| raw == at) {
+            Some(_) => (Decoded::Raw(*slot), slot.len()),
+            None => Decoded::first(slot, rest, Endian::Little),
+        };
+        program.push(one);
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    Ok(program)
+}
+
+/// Reads a program as [`parse`] does, and gives its bytes.
+///
+/// ```
+/// use kwalk_asm::{Endian, assemble};
+///
+/// let bytes = [0xb7, 0, 0, 0, 7, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+/// assert_eq!(assemble("r0 = 7; exit", Endian::Little)?, bytes);
+/// # Ok::<(), kwalk_asm::ParseError>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`parse`].
+pub fn assemble(text: &str, endian: Endian) -> Result<Vec<u8>, ParseError> {
+    Ok(Parser::read(text, endian)?.program)
 }
 
 /// One instruction, as [`parse`] reads it.
@@ -66,9 +95,10 @@ impl FromStr for Insn {
 pub(crate) struct Parser<'t> {
     pub(crate) scan: Scan<'t>,
     text: &'t str,
-    program: Vec<Decoded>,
-    /// How many slots the program has until here.
-    slots: usize,
+    endian: Endian,
+    /// The bytes until here, and where among them those are that were said as bytes.
+    program: Vec<u8>,
+    raws: Vec<usize>,
     ties: Ties<'t>,
     /// The opcode that the verifier's log puts before an instruction.
     pub(crate) opcode: Option<u8>,
@@ -77,13 +107,21 @@ pub(crate) struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    fn new(text: &'t str) -> Self {
+    fn read(text: &'t str, endian: Endian) -> Result<Self, ParseError> {
+        let mut parser = Self::new(text, endian);
+        let read = parser.program().and_then(|()| parser.ties.tie(&mut parser.program, endian));
+        read.map_err(|fault| fault.of(text))?;
+        Ok(parser)
+    }
+
+    fn new(text: &'t str, endian: Endian) -> Self {
         Self {
             scan: Scan::new(text),
             text,
-            // Few instructions have less text than this.
-            program: Vec::with_capacity(text.len() / 16),
-            slots: 0,
+            endian,
+            // Few instructions have less text than they have bytes.
+            program: Vec::with_capacity(text.len() / 2),
+            raws: Vec::new(),
             ties: Ties::new(),
             opcode: None,
             dst: Scan::new(text),
@@ -103,6 +141,7 @@ impl<'t> Parser<'t> {
                 Some(b';') if line_begins || self.opcode.is_some() => self.scan.skip_line(),
                 Some(b';') => self.scan.advance(1),
                 _ if self.at_comment() => self.scan.skip_line(),
+                _ if self.shaped() => self.opcode = None,
                 _ => {
                     self.opcode = None;
                     self.statement()?;
@@ -113,6 +152,23 @@ impl<'t> Parser<'t> {
             }
             line_begins = false;
         }
+    }
+
+    /// Lines that are as they would be printed, up to the end of the last; whether there are any.
+    fn shaped(&mut self) -> bool {
+        let text = self.scan.rest();
+        let (mut start, mut end) = (0, 0);
+        while let Some((slot, len)) = text.get(start..).and_then(text_shape::read) {
+            self.program.extend_from_slice(&Raw::from_slot(slot).to_bytes(self.endian));
+            (start, end) = (start + len + 1, start + len);
+        }
+        self.scan.advance(end);
+        end > 0
+    }
+
+    /// How many slots the program has until here.
+    fn slots(&self) -> usize {
+        self.program.len() / Raw::BYTES
     }
 
     fn at_comment(&mut self) -> bool {
@@ -137,7 +193,7 @@ impl<'t> Parser<'t> {
                 (false, Some(b':')) => {
                     // A number is the slot's, in dumps.
                     if !word.bytes().all(|byte| byte.is_ascii_digit()) {
-                        self.ties.bind(word, Place { at, slot: self.slots }, self.text)?;
+                        self.ties.bind(word, Place { at, slot: self.slots() }, self.text)?;
                     }
                     after.advance(1);
                     self.scan = after;
@@ -152,8 +208,7 @@ impl<'t> Parser<'t> {
 
     #[inline(always)]
     pub(crate) fn emit(&mut self, insn: Insn) -> Scanned<()> {
-        self.slots += insn.slots();
-        self.program.push(Decoded::Insn(insn));
+        insn.encode(self.endian, &mut self.program);
         Ok(())
     }
 
@@ -201,8 +256,8 @@ impl<'t> Parser<'t> {
             word::LD_PSEUDO => self.ld_pseudo(),
             word::INSN => {
                 let bytes = self.bytes()?;
-                self.slots += 1;
-                self.program.push(Decoded::Raw(bytes));
+                self.raws.push(self.program.len());
+                self.program.extend_from_slice(&bytes);
                 Ok(())
             }
             _ => {
@@ -389,7 +444,7 @@ impl<'t> Parser<'t> {
 
     /// The instruction that is being read leads to the label of that name.
     pub(crate) fn jump_to(&mut self, name: &'t str, at: usize) {
-        self.ties.jump(name, Place { at, slot: self.slots }, self.program.len());
+        self.ties.jump(name, Place { at, slot: self.slots() });
     }
 }
 

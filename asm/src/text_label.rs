@@ -4,11 +4,11 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::insn::Insn;
-use crate::program::Decoded;
 use crate::scan::Scanned;
 use crate::text::helper;
 use crate::text_error::{Expected, Fault, line_of};
 use crate::wide::Wide;
+use crate::wire::{Endian, Raw};
 
 /// The labels of a text, and what leads to them.
 pub(crate) struct Ties<'t> {
@@ -29,8 +29,6 @@ pub(crate) struct Place {
 struct Jump {
     name: usize,
     place: Place,
-    /// The number of the instruction.
-    insn: usize,
 }
 
 impl<'t> Ties<'t> {
@@ -38,10 +36,10 @@ impl<'t> Ties<'t> {
         Self { names: BTreeMap::new(), places: Vec::new(), jumps: Vec::new() }
     }
 
-    /// Instruction number `insn` leads to the label of that name, or calls the helper.
-    pub(crate) fn jump(&mut self, name: &'t str, place: Place, insn: usize) {
+    /// The instruction there leads to the label of that name, or calls the helper.
+    pub(crate) fn jump(&mut self, name: &'t str, place: Place) {
         let name = self.number(name);
-        self.jumps.push(Jump { name, place, insn });
+        self.jumps.push(Jump { name, place });
     }
 
     /// The label stands here.
@@ -69,8 +67,9 @@ impl<'t> Ties<'t> {
         number
     }
 
-    /// Gives every instruction that leads to a label its distance, in a program of so many slots.
-    pub(crate) fn tie(&self, program: &mut [Decoded], slots: usize) -> Scanned<()> {
+    /// Gives every instruction of the program that leads to a label its distance.
+    pub(crate) fn tie(&self, program: &mut [u8], endian: Endian) -> Scanned<()> {
+        let slots = program.len() / Raw::BYTES;
         // Looked up by name once, however often they are called.
         let mut helpers = Vec::new();
         helpers.resize(self.places.len(), None);
@@ -79,25 +78,31 @@ impl<'t> Ties<'t> {
                 *entry = helper(name);
             }
         }
-        for &Jump { name, place: Place { at, slot }, insn } in &self.jumps {
+        let mut bytes = Vec::new();
+        for &Jump { name, place: Place { at, slot } } in &self.jumps {
             let fault = |expected| Err(Fault::new(at, expected));
-            let Some(Decoded::Insn(insn)) = program.get_mut(insn) else { continue };
-            match (self.places.get(name).copied().flatten(), helpers.get(name).copied().flatten()) {
+            let Some(here) = program.get_mut(slot * Raw::BYTES..) else { continue };
+            let Ok((insn, len)) = Insn::decode(here, endian) else { continue };
+            let tied = match (self.places.get(name).copied().flatten(), helpers.get(name).copied().flatten())
+            {
                 (Some(place), _) if place.slot >= slots => return fault(Expected::LabelOfInstruction),
                 (Some(place), _) => {
                     let distance = place.slot as i64 - (slot as i64 + 1);
-                    match led(*insn, distance) {
-                        Some(tied) => *insn = tied,
+                    match led(insn, distance) {
+                        Some(tied) => tied,
                         None => return fault(Expected::NearLabel { distance }),
                     }
                 }
-                (None, helper) => match (&insn, helper) {
-                    (Insn::CallLocal { .. }, Some(helper)) => {
-                        *insn = Insn::CallHelper { helper: helper.id() }
-                    }
+                (None, helper) => match (insn, helper) {
+                    (Insn::CallLocal { .. }, Some(helper)) => Insn::CallHelper { helper: helper.id() },
                     (Insn::CallLocal { .. }, None) => return fault(Expected::BoundLabelOrHelper),
                     _ => return fault(Expected::BoundLabel),
                 },
+            };
+            bytes.clear();
+            tied.encode(endian, &mut bytes);
+            if let Some(room) = here.get_mut(..len) {
+                room.copy_from_slice(&bytes);
             }
         }
         Ok(())

@@ -121,28 +121,48 @@ impl Raw {
 
     #[inline(always)]
     pub(crate) fn to_bytes(self, endian: Endian) -> [u8; Self::BYTES] {
-        let Self { opcode, dst, src, offset, imm } = self;
-        // As the little-endian number that the bytes are.
-        let (regs, offset, imm) = match endian {
-            Endian::Little => (src << 4 | dst, offset as u16, imm as u32),
-            Endian::Big => (dst << 4 | src, offset.swap_bytes() as u16, imm.swap_bytes() as u32),
+        let slot = match endian {
+            Endian::Little => self,
+            Endian::Big => self.swapped(),
         };
-        (u64::from(imm) << 32 | u64::from(offset) << 16 | u64::from(regs) << 8 | u64::from(opcode))
-            .to_le_bytes()
+        slot.to_slot().to_le_bytes()
     }
 
     #[inline(always)]
     pub(crate) fn from_bytes(bytes: [u8; Self::BYTES], endian: Endian) -> Self {
+        Self::from_slot(Self::slot(bytes, endian))
+    }
+
+    /// What [`Raw::to_slot`] gives for these bytes.
+    #[inline(always)]
+    pub(crate) fn slot(bytes: [u8; Self::BYTES], endian: Endian) -> u64 {
         let slot = u64::from_le_bytes(bytes);
-        let (opcode, low, high) = (slot as u8, (slot >> 8 & 0xf) as u8, (slot >> 12 & 0xf) as u8);
-        let (offset, imm) = ((slot >> 16) as i16, (slot >> 32) as i32);
         match endian {
-            Endian::Little => Self { opcode, dst: low, src: high, offset, imm },
-            Endian::Big => {
-                let (offset, imm) = (offset.swap_bytes(), imm.swap_bytes());
-                Self { opcode, dst: high, src: low, offset, imm }
-            }
+            Endian::Little => slot,
+            Endian::Big => Self::from_slot(slot).swapped().to_slot(),
         }
+    }
+
+    /// The little-endian number that the bytes are for a little-endian machine.
+    #[inline(always)]
+    pub(crate) fn to_slot(self) -> u64 {
+        let Self { opcode, dst, src, offset, imm } = self;
+        let (regs, offset, imm) =
+            (u64::from(src << 4 | dst), u64::from(offset as u16), u64::from(imm as u32));
+        imm << 32 | offset << 16 | regs << 8 | u64::from(opcode)
+    }
+
+    #[inline(always)]
+    pub(crate) fn from_slot(slot: u64) -> Self {
+        let (opcode, dst, src) = (slot as u8, (slot >> 8 & 0xf) as u8, (slot >> 12 & 0xf) as u8);
+        Self { opcode, dst, src, offset: (slot >> 16) as i16, imm: (slot >> 32) as i32 }
+    }
+
+    /// Everything that has an order the other way round: from one byte order to the other.
+    #[inline(always)]
+    fn swapped(self) -> Self {
+        let Self { opcode, dst, src, offset, imm } = self;
+        Self { opcode, dst: src, src: dst, offset: offset.swap_bytes(), imm: imm.swap_bytes() }
     }
 
     /// The first field in which the two differ.

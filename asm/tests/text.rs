@@ -3,7 +3,10 @@
 mod any;
 
 use any::insn;
-use kwalk_asm::{Decoded, Expected, Insn, Listing, Named, ParseError, parse};
+use kwalk_asm::{
+    DecodeError, DecodeReason, Decoded, Endian, Expected, Insn, Listing, Named, ParseError, assemble,
+    disassemble, parse,
+};
 use proptest::prelude::*;
 
 fn insns(text: &str) -> Result<Vec<Insn>, ParseError> {
@@ -64,6 +67,36 @@ proptest! {
         }
     }
 
+    /// Lines as they are printed are read and printed in a shorter way than others. With a blank at its end, none is.
+    #[test]
+    fn the_short_ways_lead_where_the_long_ones_do(
+        program in prop::collection::vec(decoded(), 0..6), at: prop::sample::Index, change in "[ -~]{0,2}",
+        cut in 0usize..3, change_it: bool,
+    ) {
+        let mut text = Listing::new(&program).to_string();
+        if change_it {
+            let start = at.index(text.len() + 1);
+            text.replace_range(start..text.len().min(start + cut), &change);
+        }
+        let long = text.replace('\n', " \n") + " ";
+        // Where the line ends is a column later then.
+        let place = |error: ParseError| {
+            (error.line, error.expected, Some(error.column).filter(|_| !error.found.is_empty()), error.found)
+        };
+        prop_assert_eq!(parse(&text).map_err(place), parse(&long).map_err(place), "{}", text);
+        if let Ok(program) = parse(&text) {
+            for endian in [Endian::Little, Endian::Big] {
+                let mut bytes = Vec::new();
+                program.iter().for_each(|one| one.encode(endian, &mut bytes));
+                // Raw bytes may say an instruction.
+                let all = Decoded::all(&bytes, endian).unwrap();
+                let printed = Listing::new(&all).to_string();
+                prop_assert_eq!(disassemble(&bytes, endian), Ok(printed));
+                prop_assert_eq!(assemble(&text, endian), Ok(bytes));
+            }
+        }
+    }
+
     #[test]
     fn an_error_points_into_the_text(text in prop_oneof![nearly(), ".*", "[ -~\n]*"]) {
         if let Err(error) = parse(&text) {
@@ -99,6 +132,17 @@ fn jumps_to_labels_reach_as_far_as_16_bits_and_gotol_further() {
     }
     assert_eq!(first(over("gotol", 32768)), Ok("gotol +0x8000".into()));
     assert_eq!(first(over("call", 32768)), Ok("call pc+0x8000".into()));
+}
+
+#[test]
+fn bytes_that_end_too_early_are_not_disassembled() {
+    let bytes = assemble("r1 = 0x1122334455667788 ll\nexit\n", Endian::Big).unwrap();
+    let half = disassemble(&bytes[..8], Endian::Big);
+    assert_eq!(half.as_deref(), Ok(".insn 0x1810000055667788\n"));
+    for len in [1, 7, 9, 23] {
+        let error = DecodeError { offset: len / 8 * 8, reason: DecodeReason::Truncated };
+        assert_eq!(disassemble(&bytes[..len], Endian::Big), Err(error));
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::message::Failure;
-use crate::asm::{Decoded, Endian, Helper, Insn, Named, parse};
+use crate::asm::{Endian, Helper, Insn, Named, assemble};
 use crate::btf::Btf;
 use crate::sys::{ProgFd, open_id};
 use crate::text::Options;
@@ -48,9 +48,8 @@ pub(super) fn dis(source: &Source<'_>) -> Result<ExitCode, Failure> {
 
 pub(super) fn asm(file: &Path, out: Option<&Path>, endian: Endian) -> Result<ExitCode, Failure> {
     let text = String::from_utf8(read(file)?).map_err(|error| Failure::failed(file.display(), error))?;
-    let program = parse(&text).map_err(|error| Failure::Other(format!("{}:{error}", file.display())))?;
-    let mut bytes = Vec::new();
-    program.iter().for_each(|insn: &Decoded| insn.encode(endian, &mut bytes));
+    let bytes = assemble(&text, endian);
+    let bytes = bytes.map_err(|error| Failure::Other(format!("{}:{error}", file.display())))?;
     match out.filter(|out| *out != Path::new("-")) {
         Some(out) => replace(out, &bytes).map_err(|error| Failure::failed(out.display(), error))?,
         None if io::stdout().is_terminal() => {

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use kwalk_asm::{DecodeError, Decoded, Endian, Insn};
+use kwalk_asm::{DecodeError, Decoded, Endian, Insn, Listing, disassemble};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -43,6 +43,7 @@ fn all(bytes: &[u8], endian: Endian) {
         }
     }
     if let Ok(all) = tolerant {
+        assert_eq!(disassemble(bytes, endian), Ok(Listing::new(&all).to_string()));
         let mut again = Vec::new();
         all.iter().for_each(|one| one.encode(endian, &mut again));
         assert_eq!(again, bytes);

@@ -2,13 +2,21 @@
 
 #![no_main]
 
-use kwalk_asm::{Decoded, Endian, Listing, Named, ParseError, parse};
+use kwalk_asm::{Decoded, Endian, Listing, Named, ParseError, assemble, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
+    // With a blank at the end of each line, none is read the short way.
+    let long = parse(&(text.replace('\n', " \n") + " "));
     match parse(text) {
-        Ok(program) => is_the_same(&program),
-        Err(error) => within(text, &error),
+        Ok(program) => {
+            assert_eq!(long.as_ref(), Ok(&program));
+            is_the_same(&program);
+        }
+        Err(error) => {
+            assert!(long.is_err_and(|long| (long.line, long.expected) == (error.line, error.expected)));
+            within(text, &error);
+        }
     }
 });
 
@@ -31,6 +39,7 @@ fn is_the_same(program: &[Decoded]) {
     for endian in [Endian::Little, Endian::Big] {
         bytes.clear();
         program.iter().for_each(|one| one.encode(endian, &mut bytes));
+        assert_eq!(assemble(&Listing::new(program).to_string(), endian).as_ref(), Ok(&bytes));
         // Raw bytes may say an instruction; others come back.
         if !program.iter().any(|one| matches!(one, Decoded::Raw(_))) {
             assert_eq!(Decoded::all(&bytes, endian).as_deref(), Ok(program));

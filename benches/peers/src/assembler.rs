@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use kwalk_asm::{AluOp, Endian, Insn, Listing, Operand, Wide, parse};
+use kwalk_asm::{AluOp, Endian, Insn, Operand, Wide};
 use rbpf::{assembler, disassembler, ebpf};
 
 use crate::race::{Course, Row};
@@ -17,7 +17,7 @@ pub(crate) fn races() -> [Row; 4] {
     let course = move |what| Course { what, unit: "instructions", count, peer: "rbpf 0.4" };
 
     let bytes = encode(&insns);
-    let text = Listing::new(&insns).to_string();
+    let text = disassemble(&bytes);
     let raw = ebpf::to_insn_vec(&bytes);
     let rbpf_text = rbpf_print(&bytes);
 
@@ -60,14 +60,11 @@ fn decode(bytes: &[u8]) -> Vec<Insn> {
 }
 
 fn assemble(text: &str) -> Vec<u8> {
-    let program = parse(text).expect("it was printed");
-    let mut bytes = Vec::new();
-    program.iter().for_each(|one| one.encode(Endian::Little, &mut bytes));
-    bytes
+    kwalk_asm::assemble(text, Endian::Little).expect("it was printed")
 }
 
 fn disassemble(bytes: &[u8]) -> String {
-    Listing::new(&decode(bytes)).to_string()
+    kwalk_asm::disassemble(bytes, Endian::Little).expect("it was encoded")
 }
 
 /// What `rbpf::disassembler::disassemble` does, to a string instead of the standard output.
