@@ -8,19 +8,18 @@ use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
-use kwalk::btf::Btf;
 use kwalk::progs::Target;
-use kwalk::sys::{LinkFd, MapCreate, MapFd, MapType, ObjName, ObjPin, ProgFd, bpf, ids, open_id};
+use kwalk::sys::{LinkFd, ProgFd};
 use kwalk::text::Options;
-use kwalk::{Error, KernelBtf, Link, Loaded, Parameters, PinPath, pin_all, replace_all, text};
+use kwalk::{Error, Link, Loaded, Parameters, PinPath, pin_all, replace_all};
 use nix::unistd::{Uid, setfsuid};
-use support::{Bpffs, Need, dir, eventually, refused, stdout, test, unique};
+use support::objects::{living, pin_object, small_map, text_program};
+use support::{Bpffs, Need, dir, eventually, names, refused, stdout, test, unique};
 
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 const LOADER: &[Need] = &[Need::Bpf, Need::Root, Need::Tool("setpriv")];
@@ -93,21 +92,13 @@ impl Loader {
 
     /// The ids of the programs that it has loaded and that still live.
     fn programs(&self) -> BTreeSet<u32> {
-        let mine = |id: &u32| match open_id::<ProgFd>(*id) {
-            Ok(program) => program.info().unwrap().created_by_uid == self.0,
-            Err(error) => gone(&error),
-        };
-        ids::<ProgFd>().map(Result::unwrap).filter(mine).collect()
+        living(|program: &ProgFd| program.info().unwrap().created_by_uid == self.0).collect()
     }
 
     /// The ids of the links that hold them.
     fn links(&self) -> BTreeSet<u32> {
         let programs = self.programs();
-        let mine = |id: &u32| match open_id::<LinkFd>(*id) {
-            Ok(link) => programs.contains(&link.info().unwrap().prog_id),
-            Err(error) => gone(&error),
-        };
-        ids::<LinkFd>().map(Result::unwrap).filter(mine).collect()
+        living(|link: &LinkFd| programs.contains(&link.info().unwrap().prog_id)).collect()
     }
 
     #[track_caller]
@@ -118,22 +109,9 @@ impl Loader {
     }
 }
 
-/// An object that went while its id was on the way is not there; any other refusal is the test's failure.
-#[track_caller]
-fn gone(error: &kwalk::sys::Error) -> bool {
-    assert_eq!(error.errno(), libc::ENOENT, "{error}");
-    false
-}
-
-fn map(name: &str) -> MapFd {
-    bpf(MapCreate { name: ObjName::new(name), ..MapCreate::new(MapType::ARRAY, 4, 4, 1) }).unwrap()
-}
-
 /// Loads the text program `program` under a name of the test's own.
 fn load(program: &str, name: &str) -> Loaded {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let mut program = text::by_name(program).unwrap().write(&btf, &Options::default()).unwrap();
+    let mut program = text_program(program, &Options::default());
     program.name = String::from(name).leak();
     Loaded::load(&program).unwrap()
 }
@@ -154,11 +132,7 @@ fn state(path: &Path) -> (u32, u32) {
 
 /// How many programs of this name live.
 fn alive(name: &str) -> usize {
-    let named = |id: &u32| match open_id::<ProgFd>(*id) {
-        Ok(program) => program.info().unwrap().name.as_str() == name,
-        Err(error) => gone(&error),
-    };
-    ids::<ProgFd>().map(Result::unwrap).filter(named).count()
+    living(|program: &ProgFd| program.info().unwrap().name.as_str() == name).count()
 }
 
 /// The rows of `text` whose second column, the name, is `name`.
@@ -183,7 +157,7 @@ fn arg(path: &Path) -> &str {
 fn a_pin_reads_as_cat_prints() {
     let (bpffs, loader, name) = (Bpffs::mount(), Loader::new(), unique("same"));
     let path = bpffs.path("pin");
-    let _maps = [map(&name), map(&name)];
+    let _maps = [small_map(&name), small_map(&name)];
     let _program = load("maps", &name);
     for (program, own) in [("maps", 2), ("progs", 1)] {
         assert_eq!(stdout(&mut loader.kwalk(["pin", program, arg(&path)])), "");
@@ -358,17 +332,13 @@ fn dead() -> u32 {
 
 fn unpin_leaves_what_is_no_iterator() {
     let (bpffs, name) = (Bpffs::mount(), unique("other"));
-    let (map, program) = (map(&name), load("maps", &name));
+    let (map, program) = (small_map(&name), load("maps", &name));
     for (kind, fd) in [("map", map.as_fd()), ("program", program.fd().as_fd())] {
         let path = bpffs.path(kind);
-        bpf(ObjPin { fd, path: &c_string(&path) }).unwrap();
+        pin_object(fd, &path);
         let message = format!("{}: what is pinned there is no iterator", path.display());
         changes_nothing(&bpffs, &["unpin", arg(&path)], 1, &message, "");
     }
-}
-
-fn c_string(path: &Path) -> std::ffi::CString {
-    std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap()
 }
 
 fn unpin_refuses_other_paths() {
@@ -390,7 +360,7 @@ fn unpin_refuses_other_paths() {
 fn cat_of_what_is_no_iterator_is_refused() {
     let bpffs = Bpffs::mount();
     let path = bpffs.path("map");
-    bpf(ObjPin { fd: map(&unique("cat")).as_fd(), path: &c_string(&path) }).unwrap();
+    pin_object(small_map(&unique("cat")), &path);
     let message = format!("{}: what is pinned there is no iterator", path.display());
     refused(&mut support::kwalk(["cat", arg(&path)]), 1, &message, "");
     let dir = bpffs.path("dir");
@@ -424,7 +394,7 @@ fn unpin_goes_on_after_a_failure() {
 
 fn preload_pins_what_cat_prints() {
     let (bpffs, loader, name) = (Bpffs::mount(), Loader::new(), unique("preload"));
-    let _maps = [map(&name), map(&name)];
+    let _maps = [small_map(&name), small_map(&name)];
     let _program = load("maps", &name);
     let dir = bpffs.path("kwalk");
     assert_eq!(stdout(&mut loader.kwalk(["preload", "--dir", arg(&dir)])), "");
@@ -440,13 +410,6 @@ fn preload_pins_what_cat_prints() {
         assert_eq!(pinned.lines().next(), printed.lines().next());
     }
     loader.eventually_owns(2, 2);
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 fn preload_into_what_is_there_is_refused() {
@@ -653,7 +616,7 @@ fn another_target_is_refused() {
 fn a_replacement_needs_an_iterator() {
     let (bpffs, outside, loader) = (Bpffs::mount(), dir(), Loader::new());
     let (map_path, directory) = (bpffs.path("map"), bpffs.path("directory"));
-    bpf(ObjPin { fd: map(&unique("needs")).as_fd(), path: &c_string(&map_path) }).unwrap();
+    pin_object(small_map(&unique("needs")), &map_path);
     fs::create_dir(&directory).unwrap();
     let before = bpffs.names();
     for path in [bpffs.path("missing"), map_path, directory, outside.path().join("missing")] {
@@ -688,17 +651,13 @@ fn what_was_replaced_is_put_back() {
     pin("progs", &name, &progs);
     let before = [state(&maps), state(&progs)];
     let new = load("maps", &name);
-    let kernel = KernelBtf::open().unwrap();
-    let mut program = text::by_name("maps")
-        .unwrap()
-        .write(&Btf::new(kernel.bytes()).unwrap(), &Options::default())
-        .unwrap();
+    let mut program = text_program("maps", &Options::default());
     program.target = Target::by_name("bpf_prog").unwrap();
     let liar = Loaded::load(&program).unwrap();
     let error = replace_all(&[(&maps, &new), (&progs, &liar)]).unwrap_err();
     assert!(matches!(&error, Error::Sys(error) if error.errno() == libc::EINVAL), "{error}");
     assert_eq!([state(&maps), state(&progs)], before);
-    let _map = map(&name);
+    let _map = small_map(&name);
     assert_eq!(rows(&read(&maps), &name).len(), 1);
 }
 
@@ -706,7 +665,7 @@ fn a_reader_outlives_a_replacement() {
     // More rows than the kernel's buffer of 32 KiB holds: the walk is under way when the program is replaced.
     const MAPS: usize = 750;
     let (bpffs, loader, name) = (Bpffs::mount(), Loader::new(), unique("reader"));
-    let maps: Vec<_> = (0..MAPS).map(|_| map(&name)).collect();
+    let maps: Vec<_> = (0..MAPS).map(|_| small_map(&name)).collect();
     let path = bpffs.path("pin");
     stdout(&mut loader.kwalk(["pin", "maps", arg(&path)]));
     let old = state(&path).1;
@@ -735,7 +694,7 @@ fn replacements_leave_no_gap() {
     const REPLACEMENTS: usize = 50;
     let (bpffs, name) = (Bpffs::mount(), unique("gap"));
     let path = bpffs.path("pin");
-    let _map = map(&name);
+    let _map = small_map(&name);
     pin("maps", &name, &path);
     let (reads, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {

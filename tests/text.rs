@@ -11,15 +11,15 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, ExitCode};
 
+use kwalk::Loaded;
 use kwalk::sys::{
-    BtfLoad, ElemFlags, FuncInfo, MapCreate, MapDeleteElem, MapFd, MapFlags, MapType, MapUpdateElem, ObjName,
-    ProgBtf, ProgFd, ProgLoad, ProgType, bpf,
+    ElemFlags, MapCreate, MapDeleteElem, MapFd, MapFlags, MapType, MapUpdateElem, ObjName, bpf,
 };
 use kwalk::text::{self, Options};
-use kwalk::{KernelBtf, Loaded, btf::Btf};
 
 use helper::{HIGH_FD, Helper, fds, numbers};
 use support::Need::{Bpf, Root, Tool};
+use support::objects::{idle_program, text_program};
 use support::{Need, Sleeper, dir, kwalk, stdout, test, unique};
 
 /// Other processes' stacks and files are root's to see.
@@ -232,46 +232,19 @@ fn prog_row(id: u32, name: &str, function: &str) -> String {
     format!("{id:>4} {name:<16} {function} ")
 }
 
-/// A program that does nothing: `r0 = 0; exit`. Its function is called `function`, if that is given.
-fn program(name: &str, function: Option<&str>) -> ProgFd {
-    let insns = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-    let load = ProgLoad {
-        name: ObjName::new(name),
-        ..ProgLoad::new(ProgType::SOCKET_FILTER, &insns, c"Dual MIT/GPL")
-    };
-    let Some(function) = function else { return bpf(load).expect("it loads") };
-    // The types: 1 int, 2 int(void), 3 the function.
-    let strings = format!("\0int\0{function}\0");
-    let (int, proto, func) = (1 << 24, 13 << 24, 12 << 24);
-    let types: [u32; 10] = [1, int, 4, 0x0100_0020, 0, proto, 1, 5, func, 2];
-    let types = types.map(u32::to_ne_bytes).concat();
-    let mut btf = 0xeb9f_u16.to_ne_bytes().to_vec();
-    btf.extend([1, 0]);
-    let lengths = [24, 0, types.len() as u32, types.len() as u32, strings.len() as u32];
-    btf.extend(lengths.map(u32::to_ne_bytes).concat());
-    btf.extend(types);
-    btf.extend(strings.bytes());
-    let btf = bpf(BtfLoad { btf: &btf, log: None }).expect("the types load");
-    let func_info = [FuncInfo { insn_off: 0, type_id: 3 }];
-    let btf = Some(ProgBtf { btf: &btf, func_info: &func_info, line_info: &[] });
-    bpf(ProgLoad { btf, ..load }).expect("it loads with its types")
-}
-
-fn text_program(name: &str) -> Loaded {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    Loaded::load(&text::by_name(name).unwrap().write(&btf, &Options::default()).unwrap()).unwrap()
+fn loaded(name: &str) -> Loaded {
+    Loaded::load(&text_program(name, &Options::default())).unwrap()
 }
 
 fn progs_shows_names_and_what_they_attach_to() {
     let mut expected = Vec::new();
-    let iterators: Vec<_> = text::PROGRAMS.iter().map(|program| text_program(program.name)).collect();
+    let iterators: Vec<_> = text::PROGRAMS.iter().map(|program| loaded(program.name)).collect();
     for (loaded, program) in iterators.iter().zip(text::PROGRAMS) {
         let id = loaded.fd().info().unwrap().id;
         expected.push((id, prog_row(id, program.name, &format!("bpf_iter_{}", program.target.name))));
     }
     let names = ["", "q", "exactly_fifteen"];
-    let others: Vec<_> = names.iter().map(|name| program(name, None)).collect();
+    let others: Vec<_> = names.iter().map(|name| idle_program(name, None)).collect();
     for (other, name) in others.iter().zip(names) {
         let id = other.info().unwrap().id;
         expected.push((id, prog_row(id, name, "")));
@@ -289,8 +262,8 @@ fn progs_prefers_the_function_name() {
     // As much as the kernel prints of texts in a row, but for two empty ones; and as long as a name may be.
     let (fits, longest) = ("x".repeat(505), "x".repeat(511));
     let made = [("a_function_whos", long), ("", "sixteen_letters_"), ("other", "f"), ("fits", &fits)]
-        .map(|(name, function)| (program(name, Some(function)), function));
-    let too_long = program("too_long", Some(&longest));
+        .map(|(name, function)| (idle_program(name, Some(function)), function));
+    let too_long = idle_program("too_long", Some(&longest));
     let text = cat(["progs"]);
     let rows = rows(&text, PROGS_HEADER);
     for (prog, function) in made {
@@ -304,12 +277,12 @@ fn progs_prefers_the_function_name() {
 fn progs_agrees_with_bpftool() {
     let function = "bpftool_shows_functions_too_where_the_name_is_cut";
     let made = [
-        program("bpftool_shows_f", Some(function)),
-        program("agree", None),
-        program("", None),
-        program("fifteen_letters", None),
+        idle_program("bpftool_shows_f", Some(function)),
+        idle_program("agree", None),
+        idle_program("", None),
+        idle_program("fifteen_letters", None),
     ];
-    let loaded = text_program("task_file");
+    let loaded = loaded("task_file");
     let walked = (bpftool("prog"), cat(["progs"]), bpftool("prog"));
     let rows = between(&walked, PROGS_HEADER);
     for (id, row, said) in &rows {

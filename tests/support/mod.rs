@@ -1,6 +1,8 @@
 //! What the integration tests share: how a test says what it needs, and how it makes objects to find.
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of it")]
 
+pub mod objects;
+
 use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -96,6 +98,14 @@ pub fn dir() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
+/// The names in a directory, in order.
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).expect("a directory");
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 /// A bpffs of the test's own.
 pub struct Bpffs(TempDir);
 
@@ -112,11 +122,7 @@ impl Bpffs {
 
     /// The names in it.
     pub fn names(&self) -> Vec<String> {
-        let names = std::fs::read_dir(self.0.path()).expect("bpffs lists");
-        let mut names: Vec<_> =
-            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
+        names(self.0.path())
     }
 }
 
