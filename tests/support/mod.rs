@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of it")]
 
 pub mod objects;
+pub mod pins;
 
 use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
@@ -80,6 +81,13 @@ pub fn stdout(command: &mut Command) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).expect("the output is UTF-8")
+}
+
+/// What `kwalk cat {args}` prints.
+#[track_caller]
+pub fn cat<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> String {
+    let mut command = kwalk(["cat"]);
+    stdout(command.args(args))
 }
 
 /// What a command that must fail with `status`, and print nothing, said about it.
