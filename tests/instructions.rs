@@ -8,17 +8,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kwalk::asm::{Decoded, Insn, parse};
-use kwalk::btf::Btf;
 use kwalk::text::{Options, PROGRAMS, TextProgram};
-use kwalk::{KernelBtf, Loaded, listing};
+use kwalk::{Loaded, listing};
+use support::objects::text_program;
 use support::{Need, dir, failure, kwalk, stdout, test};
 
 const BPF: &[Need] = &[Need::Bpf, Need::Root];
 
 fn load(program: &TextProgram) -> (Loaded, u32) {
-    let kernel = KernelBtf::open().unwrap();
-    let program = program.write(&Btf::new(kernel.bytes()).unwrap(), &Options::default()).unwrap();
-    let loaded = Loaded::load(&program).unwrap();
+    let loaded = Loaded::load(&text_program(program.name, &Options::default())).unwrap();
     let id = loaded.fd().info().unwrap().id;
     (loaded, id)
 }
@@ -97,11 +95,9 @@ fn one_thing_is_disassembled() {
 }
 
 fn dis_shows_each_text_program_as_it_is_written() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
     for program in PROGRAMS {
         let text = stdout(&mut kwalk(["dis", program.name]));
-        let written = program.write(&btf, &Options::default()).unwrap();
+        let written = text_program(program.name, &Options::default());
         let expected: Vec<_> = written.code.insns().iter().copied().map(Decoded::Insn).collect();
         assert_eq!(insns(&text), expected, "{}", program.name);
         assert!(text.contains("call bpf_seq_printf#126"), "{text}");

@@ -1,32 +1,23 @@
-//! Pins: what is pinned reads as `cat` prints it and outlives its process; what is refused leaves nothing behind; what
-//! is replaced is replaced without a gap, all of it or nothing.
+//! Pins: what is pinned reads as `cat` prints it and outlives its process; what is refused leaves nothing behind; of many,
+//! all are pinned or none.
 
 mod support;
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
-use std::io::Read;
+use std::fs;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use kwalk::btf::Btf;
-use kwalk::progs::Target;
-use kwalk::sys::{LinkFd, MapCreate, MapFd, MapType, ObjName, ObjPin, ProgFd, bpf, ids, open_id};
-use kwalk::text::Options;
-use kwalk::{Error, KernelBtf, Link, Loaded, Parameters, PinPath, pin_all, replace_all, text};
+use kwalk::{PinPath, pin_all};
 use nix::unistd::{Uid, setfsuid};
-use support::{Bpffs, Need, dir, eventually, refused, stdout, test, unique};
+use support::objects::{pin_object, small_map};
+use support::pins::*;
+use support::{Bpffs, Need, dir, eventually, names, refused, stdout, test, unique};
 
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 const LOADER: &[Need] = &[Need::Bpf, Need::Root, Need::Tool("setpriv")];
-const MOUNT: &[Need] = &[Need::Bpf, Need::Root, Need::Tool("unshare")];
-
-const PRELOADED: [&str; 2] = ["maps.debug", "progs.debug"];
 
 fn main() -> std::process::ExitCode {
     support::main(vec![
@@ -48,134 +39,10 @@ fn main() -> std::process::ExitCode {
         test("cat_of_what_is_no_iterator_is_refused", ROOT, cat_of_what_is_no_iterator_is_refused),
         test("what_is_not_there_is_said_so", ROOT, what_is_not_there_is_said_so),
         test("unpin_goes_on_after_a_failure", ROOT, unpin_goes_on_after_a_failure),
-        test("preload_pins_what_cat_prints", LOADER, preload_pins_what_cat_prints),
-        test("preload_into_what_is_there_is_refused", LOADER, preload_into_what_is_there_is_refused),
-        test("preload_elsewhere_is_refused", LOADER, preload_elsewhere_is_refused),
-        test("preload_replaces_in_place", LOADER, preload_replaces_in_place),
-        test("preload_replaces_what_is_not_there", LOADER, preload_replaces_what_is_not_there),
-        test("preload_replaces_both_or_none", LOADER, preload_replaces_both_or_none),
-        test("preload_mounts_on_demand", MOUNT, preload_mounts_on_demand),
-        test("preload_unmounts_what_it_mounted", MOUNT, preload_unmounts_what_it_mounted),
-        test("without_bpffs_the_hint_is_to_mount_it", MOUNT, without_bpffs_the_hint_is_to_mount_it),
         test("all_are_pinned_or_none", ROOT, all_are_pinned_or_none),
         test("a_failed_pinning_removes_its_own_alone", ROOT, a_failed_pinning_removes_its_own_alone),
         test("nobody_sees_half_of_the_pins", ROOT, nobody_sees_half_of_the_pins),
-        test("a_replacement_keeps_the_link", LOADER, a_replacement_keeps_the_link),
-        test("a_replacement_for_another_target_is_refused", LOADER, another_target_is_refused),
-        test("a_replacement_needs_an_iterator", LOADER, a_replacement_needs_an_iterator),
-        test("all_are_replaced_or_none", ROOT, all_are_replaced_or_none),
-        test("what_was_replaced_is_put_back", ROOT, what_was_replaced_is_put_back),
-        test("a_reader_outlives_a_replacement", LOADER, a_reader_outlives_a_replacement),
-        test("replacements_leave_no_gap", ROOT, replacements_leave_no_gap),
     ])
-}
-
-// What the tests make and look at
-
-/// A user id under which nobody else loads programs, with the capabilities that it takes: by it they are told from
-/// those that other processes load at the same time.
-struct Loader(u32);
-
-impl Loader {
-    fn new() -> Loader {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        Loader(1_000_000_000 + std::process::id() % 10_000_000 * 100 + NEXT.fetch_add(1, SeqCst))
-    }
-
-    fn kwalk<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        const CAPS: &str = "+bpf,+perfmon,+sys_admin,+dac_override";
-        let mut command = Command::new("setpriv");
-        command.arg(format!("--reuid={}", self.0)).args(["--regid=65534", "--clear-groups"]);
-        command.arg(format!("--inh-caps={CAPS}")).arg(format!("--ambient-caps={CAPS}"));
-        command.arg(env!("CARGO_BIN_EXE_kwalk")).args(args);
-        command
-    }
-
-    /// The ids of the programs that it has loaded and that still live.
-    fn programs(&self) -> BTreeSet<u32> {
-        let mine = |id: &u32| match open_id::<ProgFd>(*id) {
-            Ok(program) => program.info().unwrap().created_by_uid == self.0,
-            Err(error) => gone(&error),
-        };
-        ids::<ProgFd>().map(Result::unwrap).filter(mine).collect()
-    }
-
-    /// The ids of the links that hold them.
-    fn links(&self) -> BTreeSet<u32> {
-        let programs = self.programs();
-        let mine = |id: &u32| match open_id::<LinkFd>(*id) {
-            Ok(link) => programs.contains(&link.info().unwrap().prog_id),
-            Err(error) => gone(&error),
-        };
-        ids::<LinkFd>().map(Result::unwrap).filter(mine).collect()
-    }
-
-    #[track_caller]
-    fn eventually_owns(&self, links: usize, programs: usize) {
-        eventually(&format!("{links} links and {programs} programs live"), || {
-            self.links().len() == links && self.programs().len() == programs
-        });
-    }
-}
-
-/// An object that went while its id was on the way is not there; any other refusal is the test's failure.
-#[track_caller]
-fn gone(error: &kwalk::sys::Error) -> bool {
-    assert_eq!(error.errno(), libc::ENOENT, "{error}");
-    false
-}
-
-fn map(name: &str) -> MapFd {
-    bpf(MapCreate { name: ObjName::new(name), ..MapCreate::new(MapType::ARRAY, 4, 4, 1) }).unwrap()
-}
-
-/// Loads the text program `program` under a name of the test's own.
-fn load(program: &str, name: &str) -> Loaded {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let mut program = text::by_name(program).unwrap().write(&btf, &Options::default()).unwrap();
-    program.name = String::from(name).leak();
-    Loaded::load(&program).unwrap()
-}
-
-fn attach(program: &str, name: &str) -> Link {
-    load(program, name).attach(&Parameters::None).unwrap()
-}
-
-fn pin(program: &str, name: &str, path: &Path) {
-    attach(program, name).pin(&PinPath::new(path).unwrap()).unwrap();
-}
-
-/// The ids of the link that is pinned at `path`, and of its program.
-fn state(path: &Path) -> (u32, u32) {
-    let info = Link::open(path).unwrap().info().unwrap();
-    (info.id, info.prog_id)
-}
-
-/// How many programs of this name live.
-fn alive(name: &str) -> usize {
-    let named = |id: &u32| match open_id::<ProgFd>(*id) {
-        Ok(program) => program.info().unwrap().name.as_str() == name,
-        Err(error) => gone(&error),
-    };
-    ids::<ProgFd>().map(Result::unwrap).filter(named).count()
-}
-
-/// The rows of `text` whose second column, the name, is `name`.
-fn rows<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
-    text.lines().filter(|line| line.split_whitespace().nth(1) == Some(name)).collect()
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap()
-}
-
-fn mode(path: &Path) -> u32 {
-    path.metadata().unwrap().permissions().mode() & 0o7777
-}
-
-fn arg(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 // pin
@@ -183,7 +50,7 @@ fn arg(path: &Path) -> &str {
 fn a_pin_reads_as_cat_prints() {
     let (bpffs, loader, name) = (Bpffs::mount(), Loader::new(), unique("same"));
     let path = bpffs.path("pin");
-    let _maps = [map(&name), map(&name)];
+    let _maps = [small_map(&name), small_map(&name)];
     let _program = load("maps", &name);
     for (program, own) in [("maps", 2), ("progs", 1)] {
         assert_eq!(stdout(&mut loader.kwalk(["pin", program, arg(&path)])), "");
@@ -262,15 +129,6 @@ fn rm_ends_the_link() {
     stdout(&mut loader.kwalk(["pin", "maps", arg(&path)]));
     loader.eventually_owns(1, 1);
     stdout(Command::new("rm").arg(&path));
-    loader.eventually_owns(0, 0);
-}
-
-/// `kwalk {args}` is refused, and changes nothing in the bpffs nor in the kernel.
-#[track_caller]
-fn changes_nothing(bpffs: &Bpffs, args: &[&str], status: i32, message: &str, hint: &str) {
-    let (before, loader) = (bpffs.names(), Loader::new());
-    refused(&mut loader.kwalk(args), status, message, hint);
-    assert_eq!(bpffs.names(), before);
     loader.eventually_owns(0, 0);
 }
 
@@ -358,17 +216,13 @@ fn dead() -> u32 {
 
 fn unpin_leaves_what_is_no_iterator() {
     let (bpffs, name) = (Bpffs::mount(), unique("other"));
-    let (map, program) = (map(&name), load("maps", &name));
+    let (map, program) = (small_map(&name), load("maps", &name));
     for (kind, fd) in [("map", map.as_fd()), ("program", program.fd().as_fd())] {
         let path = bpffs.path(kind);
-        bpf(ObjPin { fd, path: &c_string(&path) }).unwrap();
+        pin_object(fd, &path);
         let message = format!("{}: what is pinned there is no iterator", path.display());
         changes_nothing(&bpffs, &["unpin", arg(&path)], 1, &message, "");
     }
-}
-
-fn c_string(path: &Path) -> std::ffi::CString {
-    std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap()
 }
 
 fn unpin_refuses_other_paths() {
@@ -390,7 +244,7 @@ fn unpin_refuses_other_paths() {
 fn cat_of_what_is_no_iterator_is_refused() {
     let bpffs = Bpffs::mount();
     let path = bpffs.path("map");
-    bpf(ObjPin { fd: map(&unique("cat")).as_fd(), path: &c_string(&path) }).unwrap();
+    pin_object(small_map(&unique("cat")), &path);
     let message = format!("{}: what is pinned there is no iterator", path.display());
     refused(&mut support::kwalk(["cat", arg(&path)]), 1, &message, "");
     let dir = bpffs.path("dir");
@@ -418,134 +272,6 @@ fn unpin_goes_on_after_a_failure() {
     let message = format!("{}: No such file or directory (os error 2)", missing.display());
     refused(&mut support::kwalk(["unpin", arg(&missing), arg(&pinned)]), 1, &message, "");
     assert!(!bpffs.names().contains(&"pinned".into()));
-}
-
-// preload
-
-fn preload_pins_what_cat_prints() {
-    let (bpffs, loader, name) = (Bpffs::mount(), Loader::new(), unique("preload"));
-    let _maps = [map(&name), map(&name)];
-    let _program = load("maps", &name);
-    let dir = bpffs.path("kwalk");
-    assert_eq!(stdout(&mut loader.kwalk(["preload", "--dir", arg(&dir)])), "");
-    assert_eq!(bpffs.names(), ["kwalk", "maps.debug", "progs.debug"]);
-    assert_eq!(names(&dir), PRELOADED);
-    assert_eq!(mode(&dir), 0o755);
-    for (pin, program, own) in [("maps.debug", "maps", 2), ("progs.debug", "progs", 1)] {
-        let path = dir.join(pin);
-        assert_eq!(mode(&path), 0o400);
-        let (pinned, printed) = (read(&path), stdout(&mut loader.kwalk(["cat", program])));
-        assert_eq!(rows(&pinned, &name).len(), own, "{pinned}");
-        assert_eq!(rows(&pinned, &name), rows(&printed, &name));
-        assert_eq!(pinned.lines().next(), printed.lines().next());
-    }
-    loader.eventually_owns(2, 2);
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-fn preload_into_what_is_there_is_refused() {
-    let (bpffs, name) = (Bpffs::mount(), unique("there"));
-    let (dir, pinned) = (bpffs.path("kwalk"), bpffs.path("pin"));
-    fs::create_dir(&dir).unwrap();
-    pin("maps", &name, &pinned);
-    for path in [&dir, &pinned] {
-        let message = format!("{}: it exists already", path.display());
-        changes_nothing(&bpffs, &["preload", "--dir", arg(path)], 1, &message, "--replace");
-    }
-    assert_eq!(names(&dir), [""; 0]);
-}
-
-fn preload_elsewhere_is_refused() {
-    let (bpffs, outside) = (Bpffs::mount(), dir());
-    let path = outside.path().join("kwalk");
-    for flags in [&[][..], &["--replace"]] {
-        let args = [&["preload", "--dir", arg(&path)], flags].concat();
-        let message = format!("{}: it is not in a bpffs", path.display());
-        changes_nothing(&bpffs, &args, 1, &message, "mount -t bpf bpf /sys/fs/bpf");
-        assert!(!path.exists());
-    }
-    let path = bpffs.path("missing/kwalk");
-    let message = format!("{}: No such file or directory (os error 2)", path.display());
-    changes_nothing(&bpffs, &["preload", "--dir", arg(&path)], 1, &message, "");
-}
-
-fn preload_replaces_in_place() {
-    let (bpffs, loader) = (Bpffs::mount(), Loader::new());
-    let dir = bpffs.path("kwalk");
-    let state = || PRELOADED.map(|pin| state(&dir.join(pin)));
-    stdout(&mut loader.kwalk(["preload", "--dir", arg(&dir)]));
-    let before = state();
-    assert_eq!(stdout(&mut loader.kwalk(["preload", "--replace", "--dir", arg(&dir)])), "");
-    for ((link, program), (old_link, old_program)) in state().into_iter().zip(before) {
-        assert_eq!(link, old_link);
-        assert_ne!(program, old_program);
-    }
-    assert_eq!(names(&dir), PRELOADED);
-    assert_eq!(PRELOADED.map(|pin| mode(&dir.join(pin))), [0o400; 2]);
-    loader.eventually_owns(2, 2);
-}
-
-fn preload_replaces_what_is_not_there() {
-    let (bpffs, loader) = (Bpffs::mount(), Loader::new());
-    let dir = bpffs.path("kwalk");
-    assert_eq!(stdout(&mut loader.kwalk(["preload", "--replace", "--dir", arg(&dir)])), "");
-    assert_eq!(names(&dir), PRELOADED);
-    loader.eventually_owns(2, 2);
-}
-
-fn preload_replaces_both_or_none() {
-    let (bpffs, name) = (Bpffs::mount(), unique("both"));
-    let dir = bpffs.path("kwalk");
-    let link = attach("maps", &name);
-    pin_all(&PinPath::new(&dir).unwrap(), &PRELOADED.map(|pin| (pin, &link))).unwrap();
-    let before = state(&dir.join("maps.debug"));
-    let message =
-        format!("{}/progs.debug: the iterator pinned there walks bpf_map, not bpf_prog", dir.display());
-    changes_nothing(&bpffs, &["preload", "--replace", "--dir", arg(&dir)], 1, &message, "");
-    assert_eq!(state(&dir.join("maps.debug")), before);
-}
-
-/// Runs a script, in a namespace of its own where no bpffs is mounted at `/sys/fs/bpf`, with the command as `$0`.
-fn unmounted(script: &str) -> Command {
-    let script = format!("while umount /sys/fs/bpf 2>/dev/null; do :; done; {script}");
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", &script, env!("CARGO_BIN_EXE_kwalk")]);
-    command
-}
-
-/// Prints how many bpffs are mounted at `/sys/fs/bpf`.
-const COUNT: &str = "grep -c ' /sys/fs/bpf bpf ' /proc/self/mounts";
-
-fn preload_mounts_on_demand() {
-    let script = format!("\"$0\" preload --mount && ls /sys/fs/bpf/kwalk && {COUNT}");
-    assert_eq!(stdout(&mut unmounted(&script)), "maps.debug\nprogs.debug\n1\n");
-    // What is mounted already is used.
-    let script = format!("mount -t bpf bpf /sys/fs/bpf && \"$0\" preload --mount && {COUNT}");
-    assert_eq!(stdout(&mut unmounted(&script)), "1\n");
-}
-
-fn preload_unmounts_what_it_mounted() {
-    let outside = dir();
-    let path = outside.path().join("kwalk");
-    let failing = format!("\"$0\" preload --mount --dir {} 2>/dev/null; echo $?; {COUNT}", arg(&path));
-    let output = unmounted(&failing).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n0\n");
-    // What somebody else has mounted stays.
-    let output = unmounted(&format!("mount -t bpf bpf /sys/fs/bpf; {failing}")).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n1\n");
-}
-
-fn without_bpffs_the_hint_is_to_mount_it() {
-    for (args, path) in [("pin maps /sys/fs/bpf/pin", "/sys/fs/bpf/pin"), ("preload", "/sys/fs/bpf/kwalk")] {
-        let message = format!("{path}: it is not in a bpffs");
-        refused(&mut unmounted(&format!("\"$0\" {args}")), 1, &message, "mount -t bpf bpf /sys/fs/bpf");
-    }
 }
 
 // The library's own
@@ -618,143 +344,4 @@ fn nobody_sees_half_of_the_pins() {
             round.store(nth + 1, SeqCst);
         }
     });
-}
-
-// --replace
-
-fn a_replacement_keeps_the_link() {
-    let (bpffs, loader, comm) = (Bpffs::mount(), Loader::new(), unique("replace"));
-    let _sleeper = support::Sleeper::named(&comm);
-    let path = bpffs.path("pin");
-    stdout(&mut loader.kwalk(["pin", "stacks", arg(&path), "no such name"]));
-    fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
-    let ((link, program), empty) = (state(&path), read(&path));
-    assert_eq!(empty, "");
-    assert_eq!(stdout(&mut loader.kwalk(["pin", "--replace", "stacks", arg(&path), &comm])), "");
-    let (new_link, new_program) = state(&path);
-    assert_eq!(new_link, link);
-    assert_ne!(new_program, program);
-    assert_eq!(mode(&path), 0o444);
-    assert!(read(&path).contains(&format!("=== Task: {comm} (pid=")));
-    loader.eventually_owns(1, 1);
-}
-
-fn another_target_is_refused() {
-    let (bpffs, name) = (Bpffs::mount(), unique("target"));
-    let path = bpffs.path("pin");
-    pin("maps", &name, &path);
-    let before = state(&path);
-    let message = format!("{}: the iterator pinned there walks bpf_map, not bpf_prog", path.display());
-    changes_nothing(&bpffs, &["pin", "--replace", "progs", arg(&path)], 1, &message, "");
-    assert_eq!(state(&path), before);
-}
-
-/// Whatever is wrong with the place, it is named.
-fn a_replacement_needs_an_iterator() {
-    let (bpffs, outside, loader) = (Bpffs::mount(), dir(), Loader::new());
-    let (map_path, directory) = (bpffs.path("map"), bpffs.path("directory"));
-    bpf(ObjPin { fd: map(&unique("needs")).as_fd(), path: &c_string(&map_path) }).unwrap();
-    fs::create_dir(&directory).unwrap();
-    let before = bpffs.names();
-    for path in [bpffs.path("missing"), map_path, directory, outside.path().join("missing")] {
-        let said = support::failure(&mut loader.kwalk(["pin", "--replace", "maps", arg(&path)]), 1);
-        assert!(said.starts_with(&format!("kwalk: {}: ", path.display())), "{said}");
-    }
-    assert_eq!(bpffs.names(), before);
-    loader.eventually_owns(0, 0);
-}
-
-fn all_are_replaced_or_none() {
-    let (bpffs, name) = (Bpffs::mount(), unique("none"));
-    let (maps, progs) = (bpffs.path("maps"), bpffs.path("progs"));
-    pin("maps", &name, &maps);
-    pin("progs", &name, &progs);
-    let before = [state(&maps), state(&progs)];
-    let (new_maps, new_progs) = (load("maps", &name), load("progs", &name));
-    let error = replace_all(&[(&maps, &new_maps), (&progs, &new_maps)]).unwrap_err();
-    assert!(matches!(&error, Error::OtherTarget { path, .. } if *path == progs), "{error}");
-    replace_all(&[(&maps, &new_maps), (&bpffs.path("missing"), &new_progs)]).expect_err("nothing is there");
-    assert_eq!([state(&maps), state(&progs)], before);
-    replace_all(&[(&maps, &new_maps), (&progs, &new_progs)]).unwrap();
-    let programs = [new_maps.fd().info().unwrap().id, new_progs.fd().info().unwrap().id];
-    assert_eq!([state(&maps), state(&progs)], [(before[0].0, programs[0]), (before[1].0, programs[1])]);
-}
-
-/// The kernel refuses the second after the first is done: a program that says it is for another target than it is.
-fn what_was_replaced_is_put_back() {
-    let (bpffs, name) = (Bpffs::mount(), unique("back"));
-    let (maps, progs) = (bpffs.path("maps"), bpffs.path("progs"));
-    pin("maps", &name, &maps);
-    pin("progs", &name, &progs);
-    let before = [state(&maps), state(&progs)];
-    let new = load("maps", &name);
-    let kernel = KernelBtf::open().unwrap();
-    let mut program = text::by_name("maps")
-        .unwrap()
-        .write(&Btf::new(kernel.bytes()).unwrap(), &Options::default())
-        .unwrap();
-    program.target = Target::by_name("bpf_prog").unwrap();
-    let liar = Loaded::load(&program).unwrap();
-    let error = replace_all(&[(&maps, &new), (&progs, &liar)]).unwrap_err();
-    assert!(matches!(&error, Error::Sys(error) if error.errno() == libc::EINVAL), "{error}");
-    assert_eq!([state(&maps), state(&progs)], before);
-    let _map = map(&name);
-    assert_eq!(rows(&read(&maps), &name).len(), 1);
-}
-
-fn a_reader_outlives_a_replacement() {
-    // More rows than the kernel's buffer of 32 KiB holds: the walk is under way when the program is replaced.
-    const MAPS: usize = 750;
-    let (bpffs, loader, name) = (Bpffs::mount(), Loader::new(), unique("reader"));
-    let maps: Vec<_> = (0..MAPS).map(|_| map(&name)).collect();
-    let path = bpffs.path("pin");
-    stdout(&mut loader.kwalk(["pin", "maps", arg(&path)]));
-    let old = state(&path).1;
-    let mut reader = File::open(&path).unwrap();
-    let mut text = vec![0; 100];
-    reader.read_exact(&mut text).unwrap();
-    stdout(&mut loader.kwalk(["pin", "--replace", "maps", arg(&path)]));
-    let new = state(&path).1;
-    assert_eq!(loader.programs(), [old, new].into());
-    reader.read_to_end(&mut text).unwrap();
-    let text = String::from_utf8(text).unwrap();
-    assert!(text.len() > 32 << 10);
-    let shown: BTreeSet<_> = rows(&text, &name).into_iter().map(id).collect();
-    assert_eq!(rows(&text, &name).len(), MAPS);
-    assert_eq!(shown, maps.iter().map(|map| map.info().unwrap().id).collect());
-    assert_eq!(text.matches("max_entries").count(), 1);
-    drop(reader);
-    eventually("the old program is gone", || loader.programs() == [new].into());
-}
-
-fn id(row: &str) -> u32 {
-    row.split_whitespace().next().unwrap().parse().unwrap()
-}
-
-fn replacements_leave_no_gap() {
-    const REPLACEMENTS: usize = 50;
-    let (bpffs, name) = (Bpffs::mount(), unique("gap"));
-    let path = bpffs.path("pin");
-    let _map = map(&name);
-    pin("maps", &name, &path);
-    let (reads, done) = (AtomicUsize::new(0), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            while !done.load(SeqCst) {
-                let text = fs::read_to_string(&path).expect("the pin is there, and can be read");
-                assert_eq!(rows(&text, &name).len(), 1, "{text}");
-                assert_eq!(text.matches("max_entries").count(), 1, "{text}");
-                reads.fetch_add(1, SeqCst);
-            }
-        });
-        let programs = [load("maps", &name), load("maps", &name)];
-        for (replacements, program) in programs.iter().cycle().enumerate() {
-            replace_all(&[(&path, program)]).unwrap();
-            if replacements >= REPLACEMENTS && reads.load(SeqCst) >= REPLACEMENTS || reader.is_finished() {
-                break;
-            }
-        }
-        done.store(true, SeqCst);
-    });
-    eventually("the replaced programs are gone", || alive(&name) == 1);
 }

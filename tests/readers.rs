@@ -5,24 +5,20 @@ mod helper;
 mod support;
 
 use std::any::Any;
-use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::process::{ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use kwalk::sys::{
-    BtfLoad, FuncInfo, IterCreate, IterFd, MapCreate, MapFd, MapType, ObjName, ObjPin, ProgBtf, ProgLoad,
-    ProgType, bpf,
-};
-use kwalk::text::{self, Options};
-use kwalk::{KernelBtf, Link, Loaded, Parameters, PinPath, btf::Btf};
+use kwalk::sys::{IterCreate, IterFd, MapFd, bpf};
+use kwalk::text::Options;
+use kwalk::{Link, Loaded, Parameters, PinPath};
 
 use helper::{Helper, fds};
 use support::Need::{Bpf, Root};
+use support::objects::{idle_program, pin_object, small_map, text_program};
 use support::{Bpffs, Need, kwalk, stdout, test, unique};
 
 /// /proc shows other processes' files, and a bpffs is mounted, for root alone.
@@ -142,10 +138,8 @@ fn attach(program: &str, comm: Option<&str>) -> Link {
 }
 
 fn attach_for(readers: u32, program: &str, comm: Option<&str>) -> Link {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
     let comm = comm.map(|comm| comm.parse().unwrap());
-    let program = text::by_name(program).unwrap().write(&btf, &Options { comm, readers }).unwrap();
+    let program = text_program(program, &Options { comm, readers });
     Loaded::load(&program).unwrap().attach(&Parameters::None).unwrap()
 }
 
@@ -255,14 +249,11 @@ fn task_file() -> Subject {
 /// The same programs, told by their link what to walk: they show every object that they are shown.
 fn of_one(program: &'static str) -> Subject {
     let helper = Helper::with_files(own_name(), 900);
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let program = text::by_name(program).unwrap();
-    let loaded = Loaded::load(&program.write(&btf, &Options::default()).unwrap()).unwrap();
+    let loaded = Loaded::load(&text_program(program, &Options::default())).unwrap();
     let link = loaded.attach(&Parameters::Pid(helper.pid())).unwrap();
     let text = Reader::new(&link, 1 << 20).finish();
     assert!(text.len() > BUFFER && text.lines().count() > 900, "{} bytes", text.len());
-    Subject::new(link, program.name, None, Expected::Exactly(text), helper)
+    Subject::new(link, program, None, Expected::Exactly(text), helper)
 }
 
 fn stacks() -> Subject {
@@ -281,13 +272,7 @@ fn stacks() -> Subject {
 
 /// Pins an object and closes it: a process can't have so many open.
 fn pin(bpffs: &Bpffs, nth: usize, fd: impl AsFd) {
-    let path = CString::new(bpffs.path(&format!("p{nth}")).as_os_str().as_bytes()).unwrap();
-    bpf(ObjPin { fd: fd.as_fd(), path: &path }).expect("a pin");
-}
-
-fn small_map(name: &str) -> MapFd {
-    let create = MapCreate { name: ObjName::new(name), ..MapCreate::new(MapType::ARRAY, 4, 4, 1) };
-    bpf(create).expect("a map")
+    pin_object(fd, &bpffs.path(&format!("p{nth}")));
 }
 
 fn map_row(name: &str, map: &MapFd) -> String {
@@ -310,24 +295,8 @@ fn maps() -> Subject {
 fn progs() -> Subject {
     // The longer a program's function's name, the fewer programs fill a buffer.
     let (function, bpffs) = (unique(&"long_".repeat(60)), Bpffs::mount());
-    // 1 int, 2 int(void), 3 the function
-    let strings = format!("\0int\0{function}\0");
-    let types = [1u32, 1 << 24, 4, 0x0100_0020, 0, 13 << 24, 1, 5, 12 << 24, 2];
-    let types = types.map(u32::to_ne_bytes).concat();
-    let lengths = [24, 0, types.len() as u32, types.len() as u32, strings.len() as u32];
-    let magic_and_version = [&0xeb9f_u16.to_ne_bytes()[..], &[1, 0]].concat();
-    let btf =
-        [magic_and_version, lengths.map(u32::to_ne_bytes).concat(), types, strings.into_bytes()].concat();
-    let btf = bpf(BtfLoad { btf: &btf, log: None }).expect("the types load");
-
-    let func_info = [FuncInfo { insn_off: 0, type_id: 3 }];
-    let insns = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
     let rows = (0..300).map(|nth| {
-        let prog = bpf(ProgLoad {
-            btf: Some(ProgBtf { btf: &btf, func_info: &func_info, line_info: &[] }),
-            ..ProgLoad::new(ProgType::SOCKET_FILTER, &insns, c"Dual MIT/GPL")
-        });
-        let prog = prog.expect("it loads");
+        let prog = idle_program("", Some(&function));
         pin(&bpffs, nth, &prog);
         format!("{:>4} {function}  ", prog.info().unwrap().id)
     });

@@ -13,10 +13,11 @@ use std::process::Command;
 use kwalk::asm::Reg::{R2, R5};
 use kwalk::btf::Btf;
 use kwalk::progs::{Map, MapKind, Program, Target, Walk};
-use kwalk::sys::{LinkFd, MapCreate, MapFd, MapType, ProgFd, bpf, ids, open_id};
+use kwalk::sys::{LinkFd, MapCreate, MapFd, MapType, ObjName, ProgFd, bpf};
 use kwalk::text::Options;
-use kwalk::{Error, Iter, KernelBtf, Link, Loaded, Parameters, PinPath, ProcessError, Skeleton, text, unpin};
+use kwalk::{Error, Iter, KernelBtf, Link, Loaded, Parameters, PinPath, ProcessError, Skeleton, unpin};
 use nix::unistd::{close, dup, dup2_stderr, dup2_stdin, dup2_stdout};
+use support::objects::{living, text_program};
 use support::{Bpffs, Need, eventually, test_alone};
 
 const BPF: &[Need] = &[Need::Bpf];
@@ -50,7 +51,7 @@ fn own(prefix: &str) -> &'static str {
 }
 
 /// What this process's programs hold of the kernel.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Held {
     fds: BTreeMap<RawFd, PathBuf>,
     programs: Vec<u32>,
@@ -61,26 +62,12 @@ struct Held {
 impl Held {
     fn now() -> Held {
         let suffix = own("");
-        let mut held = Held { fds: fds(), ..Held::default() };
-        for id in ids::<ProgFd>().map(Result::unwrap) {
-            let Some(program) = found(open_id::<ProgFd>(id)) else { continue };
-            if program.info().unwrap().name.as_str().ends_with(suffix) {
-                held.programs.push(id);
-            }
-        }
-        for id in ids::<MapFd>().map(Result::unwrap) {
-            let Some(map) = found(open_id::<MapFd>(id)) else { continue };
-            if map.info().unwrap().name.as_str().ends_with(suffix) {
-                held.maps.push(id);
-            }
-        }
-        for id in ids::<LinkFd>().map(Result::unwrap) {
-            let Some(link) = found(open_id::<LinkFd>(id)) else { continue };
-            if held.programs.contains(&link.info().unwrap().prog_id) {
-                held.links.push(id);
-            }
-        }
-        held
+        let own = |name: ObjName| name.as_str().ends_with(suffix);
+        let fds = fds();
+        let programs: Vec<_> = living(|program: &ProgFd| own(program.info().unwrap().name)).collect();
+        let maps = living(|map: &MapFd| own(map.info().unwrap().name)).collect();
+        let links = living(|link: &LinkFd| programs.contains(&link.info().unwrap().prog_id)).collect();
+        Held { fds, programs, maps, links }
     }
 
     /// Descriptors, programs, maps, links.
@@ -96,17 +83,6 @@ fn fds() -> BTreeMap<RawFd, PathBuf> {
     // The descriptor that listed them is closed by now.
     let number = |name: &std::ffi::OsString| name.to_str().unwrap().parse().unwrap();
     entries.iter().filter_map(|name| Some((number(name), fs::read_link(dir.join(name)).ok()?))).collect()
-}
-
-/// An object that went while its id was on the way is none.
-fn found<O>(opened: kwalk::sys::Result<O>) -> Option<O> {
-    match opened {
-        Ok(object) => Some(object),
-        Err(error) => {
-            assert_eq!(error.errno(), libc::ENOENT, "{error}");
-            None
-        }
-    }
 }
 
 /// Descriptors are closed at once; the kernel lets the rest go a moment later.
@@ -128,9 +104,7 @@ fn is_back_to(before: &Held) {
 
 /// A text program under a name of this process's own, its maps too.
 fn program(name: &str) -> Program {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let mut program = text::by_name(name).unwrap().write(&btf, &Options::default()).unwrap();
+    let mut program = text_program(name, &Options::default());
     program.name = own(name);
     program.maps.iter_mut().for_each(|map| map.name = own("map"));
     program

@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 
 use btf_rs::{Btf, Type};
 use kwalk::sys::*;
+use support::objects::function_btf;
 use support::{Bpffs, Need, test};
 
 /// Names a test that gets a process of its own, because it closes descriptors, counts them, or drops privileges.
@@ -246,34 +247,8 @@ fn a_rejection_comes_with_the_log() {
     assert_eq!(unknown.errno(), libc::EINVAL);
 }
 
-/// BTF with `int f()` and, in its strings, a source line of it.
-fn function_btf() -> Vec<u8> {
-    let strings = b"\0int\0f\0return nothing;\0f.rs\0";
-    let types: [u32; 10] = [
-        1,
-        1 << 24,
-        4,
-        1 << 24 | 32, // 1: INT int, signed
-        0,
-        13 << 24,
-        1, // 2: FUNC_PROTO of it
-        5,
-        12 << 24,
-        2, // 3: FUNC f
-    ];
-    let types = types.map(u32::to_ne_bytes).concat();
-    let mut btf = Vec::new();
-    btf.extend(0xeb9fu16.to_ne_bytes());
-    btf.extend([1, 0]);
-    let sections = [24, 0, types.len(), types.len(), strings.len()];
-    btf.extend(sections.map(|n| (n as u32).to_ne_bytes()).concat());
-    btf.extend(types);
-    btf.extend(strings);
-    btf
-}
-
 fn the_log_cites_source_lines() {
-    let btf = bpf(BtfLoad { btf: &function_btf(), log: None }).unwrap();
+    let btf = bpf(BtfLoad { btf: &function_btf("f", "return nothing;\0f.rs\0"), log: None }).unwrap();
     let mut buf = vec![0; 64 << 10];
     let prog_btf = ProgBtf {
         btf: &btf,
@@ -296,7 +271,7 @@ fn the_log_cites_source_lines() {
 }
 
 fn btf_is_loaded_and_given_back() {
-    let data = function_btf();
+    let data = function_btf("f", "");
     let btf = bpf(BtfLoad { btf: &data, log: None }).unwrap();
     let info = btf.info().unwrap();
     assert_eq!((info.size as usize, info.kernel, info.name.as_str()), (data.len(), false, ""));
@@ -490,7 +465,7 @@ fn descriptors_stay_clear_of_stdio() {
     let link = bpf(LinkCreate::iter(&prog, IterLinkInfo::None)).unwrap();
     let iter = bpf(IterCreate { link: &link }).unwrap();
     let map = hash(1);
-    let loaded = bpf(BtfLoad { btf: &function_btf(), log: None }).unwrap();
+    let loaded = bpf(BtfLoad { btf: &function_btf("f", ""), log: None }).unwrap();
     let again: ProgFd = open_id(prog.info().unwrap().id).unwrap();
     let pidfd = pidfd_open(std::process::id()).unwrap();
     let low = File::open("/dev/null").unwrap();

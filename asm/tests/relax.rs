@@ -263,37 +263,26 @@ impl Fill for Maps {
 #[test]
 fn holes_offsets_and_calls_move_with_their_instructions() {
     for target in TARGETS {
-        let mut a = Assembler::new();
-        let (end, func) = (a.label(), a.label());
-        a.emit(Insn::JumpIf { condition: R1.eq(1), offset: 2 }); // to the filler
-        a.jump_if(R1.eq(0), end);
-        a.load_func(R3, func);
-        a.call_local(func);
-        (0..40000).for_each(|_| a.mov(R2, 0));
-        a.load_slot(R1, Slot::Map(3));
-        a.bind(end);
-        a.exit();
-        a.bind(func);
-        a.exit();
-        // The offset leads into the middle of the wide load.
-        let error = a.finish_for(target).unwrap_err();
-        assert_eq!(error.kind, AsmErrorKind::NothingThere { offset: 2 });
+        let jumping = |offset| {
+            let mut a = Assembler::new();
+            let (end, func) = (a.label(), a.label());
+            a.emit(Insn::JumpIf { condition: R1.eq(1), offset });
+            a.jump_if(R1.eq(0), end);
+            a.load_func(R3, func);
+            a.call_local(func);
+            (0..40000).for_each(|_| a.mov(R2, 0));
+            a.load_slot(R1, Slot::Map(3));
+            a.bind(end);
+            a.exit();
+            a.bind(func);
+            a.exit();
+            a.finish_for(target)
+        };
+        let into_wide_load = jumping(2).unwrap_err();
+        assert_eq!(into_wide_load.kind, AsmErrorKind::NothingThere { offset: 2 });
 
-        let mut a = Assembler::new();
-        let (end, func) = (a.label(), a.label());
-        a.emit(Insn::JumpIf { condition: R1.eq(1), offset: 4 });
-        a.jump_if(R1.eq(0), end);
-        a.load_func(R3, func);
-        a.call_local(func);
-        (0..40000).for_each(|_| a.mov(R2, 0));
-        a.load_slot(R1, Slot::Map(3));
-        a.bind(end);
-        a.exit();
-        a.bind(func);
-        a.exit();
-        let code = a.finish_for(target).unwrap();
-        let relative = |insn: &Insn| insn.relative().unwrap();
-        assert_eq!(relative(&code.insns()[0]), 5);
+        let code = jumping(4).unwrap(); // to the filler
+        assert_eq!(code.insns()[0].relative(), Some(5));
         let last = code.len_slots() as i32 - 1;
         assert_eq!(code.functions(), [0, last as usize]);
         assert!(code.slots().eq([(last as usize - 3, Slot::Map(3))]));

@@ -40,6 +40,19 @@ pub unsafe trait Command: Sized {
     fn output(self, returned: Self::Returned, attr: &Self::Attr) -> Result<Self::Output>;
 }
 
+/// What a [`Command`] says that has nothing to give back but that it was done.
+macro_rules! no_output {
+    () => {
+        type Returned = ();
+        type Output = ();
+
+        fn output(self, (): (), _: &Self::Attr) -> Result<()> {
+            Ok(())
+        }
+    };
+}
+pub(super) use no_output;
+
 /// The meaning of a return value that is no error.
 pub trait Returned: Sized {
     /// Takes over what the kernel returned.

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::command::{address, address_mut, layout};
+use super::command::{address, address_mut, layout, no_output};
 use super::{Command, Error, MapFd, Result};
 
 bitflags::bitflags! {
@@ -106,16 +106,11 @@ unsafe impl Command for MapUpdateElem<'_> {
     const CMD: c_int = 2;
     const NAME: &'static str = "BPF_MAP_UPDATE_ELEM";
     type Attr = MapElemAttr;
-    type Returned = ();
-    type Output = ();
+    no_output!();
 
     fn attr(&mut self) -> Result<MapElemAttr> {
         self.map.check(Self::NAME, self.key, Some(self.value))?;
         Ok(self.map.elem(self.key, address(self.value), self.flags))
-    }
-
-    fn output(self, (): (), _: &MapElemAttr) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -125,16 +120,11 @@ unsafe impl Command for MapLookupElem<'_> {
     const CMD: c_int = 1;
     const NAME: &'static str = "BPF_MAP_LOOKUP_ELEM";
     type Attr = MapElemAttr;
-    type Returned = ();
-    type Output = ();
+    no_output!();
 
     fn attr(&mut self) -> Result<MapElemAttr> {
         self.map.check(Self::NAME, self.key, Some(self.value))?;
         Ok(self.map.elem(self.key, address_mut(self.value), ElemFlags::empty()))
-    }
-
-    fn output(self, (): (), _: &MapElemAttr) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -143,16 +133,11 @@ unsafe impl Command for MapDeleteElem<'_> {
     const CMD: c_int = 3;
     const NAME: &'static str = "BPF_MAP_DELETE_ELEM";
     type Attr = MapElemAttr;
-    type Returned = ();
-    type Output = ();
+    no_output!();
 
     fn attr(&mut self) -> Result<MapElemAttr> {
         self.map.check(Self::NAME, self.key, None)?;
         Ok(self.map.elem(self.key, 0, ElemFlags::empty()))
-    }
-
-    fn output(self, (): (), _: &MapElemAttr) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -161,15 +146,10 @@ unsafe impl Command for MapFreeze<'_> {
     const CMD: c_int = 22;
     const NAME: &'static str = "BPF_MAP_FREEZE";
     type Attr = MapFreezeAttr;
-    type Returned = ();
-    type Output = ();
+    no_output!();
 
     fn attr(&mut self) -> Result<MapFreezeAttr> {
         Ok(MapFreezeAttr { map_fd: self.map.as_raw_fd() as u32 })
-    }
-
-    fn output(self, (): (), _: &MapFreezeAttr) -> Result<()> {
-        Ok(())
     }
 }
 

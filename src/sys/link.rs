@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::command::{address, layout};
+use super::command::{address, layout, no_output};
 use super::{AttachType, Command, Error, IterFd, LinkFd, MapFd, ProgFd, Result};
 
 /// In which order a cgroup walk goes: a value of `enum bpf_cgroup_iter_order`.
@@ -181,8 +181,7 @@ unsafe impl Command for LinkUpdate<'_> {
     const CMD: c_int = 29;
     const NAME: &'static str = "BPF_LINK_UPDATE";
     type Attr = LinkUpdateAttr;
-    type Returned = ();
-    type Output = ();
+    no_output!();
 
     fn attr(&mut self) -> Result<LinkUpdateAttr> {
         const REPLACE: u32 = 1 << 2;
@@ -192,10 +191,6 @@ unsafe impl Command for LinkUpdate<'_> {
             flags: if self.old.is_some() { REPLACE } else { 0 },
             old_prog_fd: self.old.map_or(0, |old| old.as_raw_fd() as u32),
         })
-    }
-
-    fn output(self, (): (), _: &LinkUpdateAttr) -> Result<()> {
-        Ok(())
     }
 }
 

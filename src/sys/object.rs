@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::command::{address, layout};
+use super::command::{address, layout, no_output};
 use super::{BtfFd, Command, Error, LinkFd, MapFd, ProgFd, Result, bpf, fd};
 
 /// The name of a program or map: at most 15 bytes of letters, digits, `_` and `.`.
@@ -246,16 +246,11 @@ unsafe impl Command for ObjPin<'_> {
     const CMD: c_int = 6;
     const NAME: &'static str = "BPF_OBJ_PIN";
     type Attr = ObjAttr;
-    type Returned = ();
-    type Output = ();
+    no_output!();
 
     fn attr(&mut self) -> Result<ObjAttr> {
         let pathname = address(self.path.to_bytes_with_nul());
         Ok(ObjAttr { pathname, bpf_fd: self.fd.as_raw_fd() as u32, file_flags: 0 })
-    }
-
-    fn output(self, (): (), _: &ObjAttr) -> Result<()> {
-        Ok(())
     }
 }
 

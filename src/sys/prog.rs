@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::command::{address, address_mut, count, layout};
+use super::command::{address, address_mut, count, layout, no_output};
 use super::{BtfFd, Command, Error, MapFd, ObjName, ProgFd, Result};
 
 /// A value of `enum bpf_prog_type`.
@@ -356,8 +356,7 @@ unsafe impl Command for ProgBindMap<'_> {
     const CMD: c_int = 35;
     const NAME: &'static str = "BPF_PROG_BIND_MAP";
     type Attr = ProgBindMapAttr;
-    type Returned = ();
-    type Output = ();
+    no_output!();
 
     fn attr(&mut self) -> Result<ProgBindMapAttr> {
         Ok(ProgBindMapAttr {
@@ -365,9 +364,5 @@ unsafe impl Command for ProgBindMap<'_> {
             map_fd: self.map.as_raw_fd() as u32,
             flags: 0,
         })
-    }
-
-    fn output(self, (): (), _: &ProgBindMapAttr) -> Result<()> {
-        Ok(())
     }
 }

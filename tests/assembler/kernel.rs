@@ -1,10 +1,10 @@
 //! Programs of these tests in the running kernel.
 
-use std::collections::HashMap;
 use std::fs::read_to_string;
 use std::os::fd::AsRawFd;
 use std::sync::LazyLock;
 
+use kwalk::kallsyms::Kallsyms;
 use kwalk::sys::*;
 use kwalk_asm::{Assembler, Code, Decoded, Endian, Helper, Insn, TagHash};
 
@@ -71,16 +71,8 @@ pub(crate) fn tag_hash() -> TagHash {
 
 /// The address of a symbol of the kernel.
 pub(crate) fn symbol(name: &str) -> Option<u64> {
-    static SYMBOLS: LazyLock<HashMap<String, u64>> = LazyLock::new(|| {
-        let text = read_to_string("/proc/kallsyms").unwrap();
-        let row = |line: &str| {
-            let mut words = line.split(' ');
-            let address = u64::from_str_radix(words.next()?, 16).ok()?;
-            Some((words.nth(1)?.to_owned(), address))
-        };
-        text.lines().filter_map(row).collect()
-    });
-    SYMBOLS.get(name).copied().filter(|&address| address != 0)
+    static SYMBOLS: LazyLock<Kallsyms> = LazyLock::new(|| Kallsyms::read().unwrap());
+    SYMBOLS.address(name)
 }
 
 /// What stands in a call of a helper that the kernel gives back.

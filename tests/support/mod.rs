@@ -1,6 +1,9 @@
 //! What the integration tests share: how a test says what it needs, and how it makes objects to find.
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of it")]
 
+pub mod objects;
+pub mod pins;
+
 use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -80,6 +83,13 @@ pub fn stdout(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("the output is UTF-8")
 }
 
+/// What `kwalk cat {args}` prints.
+#[track_caller]
+pub fn cat<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> String {
+    let mut command = kwalk(["cat"]);
+    stdout(command.args(args))
+}
+
 /// What a command that must fail with `status`, and print nothing, said about it.
 #[track_caller]
 pub fn failure(command: &mut Command, status: i32) -> String {
@@ -94,6 +104,14 @@ pub fn failure(command: &mut Command, status: i32) -> String {
 /// A directory that goes with the test.
 pub fn dir() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
+}
+
+/// The names in a directory, in order.
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).expect("a directory");
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 /// A bpffs of the test's own.
@@ -112,11 +130,7 @@ impl Bpffs {
 
     /// The names in it.
     pub fn names(&self) -> Vec<String> {
-        let names = std::fs::read_dir(self.0.path()).expect("bpffs lists");
-        let mut names: Vec<_> =
-            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
+        names(self.0.path())
     }
 }
 

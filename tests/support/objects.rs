@@ -1,0 +1,76 @@
+//! Objects of the kernel's: some for tests to find, and how they find them.
+
+use std::ffi::CString;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use kwalk::KernelBtf;
+use kwalk::btf::Btf;
+use kwalk::progs::Program;
+use kwalk::sys::{
+    BtfLoad, FuncInfo, MapCreate, MapFd, MapType, ObjName, ObjPin, Object, ProgBtf, ProgFd, ProgLoad,
+    ProgType, bpf, ids, open_id,
+};
+use kwalk::text::{self, Options};
+
+/// A map of one element.
+pub fn small_map(name: &str) -> MapFd {
+    let create = MapCreate { name: ObjName::new(name), ..MapCreate::new(MapType::ARRAY, 4, 4, 1) };
+    bpf(create).expect("a map")
+}
+
+/// BTF with `int function()`, which is type 3, and with `more` at the end of its strings.
+pub fn function_btf(function: &str, more: &str) -> Vec<u8> {
+    // The types: 1 int, 2 int(void), 3 the function.
+    let strings = format!("\0int\0{function}\0{more}");
+    let (int, proto, func) = (1 << 24, 13 << 24, 12 << 24);
+    let types: [u32; 10] = [1, int, 4, 0x0100_0020, 0, proto, 1, 5, func, 2];
+    let types = types.map(u32::to_ne_bytes).concat();
+    let mut btf = 0xeb9f_u16.to_ne_bytes().to_vec();
+    btf.extend([1, 0]);
+    let lengths = [24, 0, types.len() as u32, types.len() as u32, strings.len() as u32];
+    btf.extend(lengths.map(u32::to_ne_bytes).concat());
+    btf.extend(types);
+    btf.extend(strings.bytes());
+    btf
+}
+
+/// A program that does nothing: `r0 = 0; exit`. Its function is called `function`, if that is given.
+pub fn idle_program(name: &str, function: Option<&str>) -> ProgFd {
+    let insns = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+    let load = ProgLoad {
+        name: ObjName::new(name),
+        ..ProgLoad::new(ProgType::SOCKET_FILTER, &insns, c"Dual MIT/GPL")
+    };
+    let Some(function) = function else { return bpf(load).expect("it loads") };
+    let btf = bpf(BtfLoad { btf: &function_btf(function, ""), log: None }).expect("the types load");
+    let func_info = [FuncInfo { insn_off: 0, type_id: 3 }];
+    let btf = Some(ProgBtf { btf: &btf, func_info: &func_info, line_info: &[] });
+    bpf(ProgLoad { btf, ..load }).expect("it loads with its types")
+}
+
+/// A text program, written for the running kernel.
+pub fn text_program(name: &str, options: &Options) -> Program {
+    let kernel = KernelBtf::open().unwrap();
+    text::by_name(name).unwrap().write(&Btf::new(kernel.bytes()).unwrap(), options).unwrap()
+}
+
+/// Pins an object of any kind.
+pub fn pin_object(fd: impl AsFd, path: &Path) {
+    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+    bpf(ObjPin { fd: fd.as_fd(), path: &path }).expect("a pin");
+}
+
+/// The ids of the objects of a kind that live and that `is` picks. One that goes while its id is on the way is none; any
+/// other refusal is the test's failure.
+pub fn living<O: Object>(is: impl Fn(&O) -> bool) -> impl Iterator<Item = u32> {
+    let picked = move |id: &u32| match open_id(*id) {
+        Ok(object) => is(&object),
+        Err(error) => {
+            assert_eq!(error.errno(), libc::ENOENT, "{error}");
+            false
+        }
+    };
+    ids::<O>().map(Result::unwrap).filter(picked)
+}
