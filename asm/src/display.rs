@@ -90,11 +90,18 @@ impl Piece for Target<'_> {
     fn put(self, line: &mut Line<'_>) {
         match self.1.label {
             None => Plus(self.0.into()).put(line),
-            Some(slot) => {
-                LABEL.put(line);
-                Dec(slot as i64).put(line);
-            }
+            Some(slot) => Label(slot).put(line),
         }
+    }
+}
+
+/// `L7`
+struct Label(usize);
+
+impl Piece for Label {
+    fn put(self, line: &mut Line<'_>) {
+        LABEL.put(line);
+        Dec(self.0 as i64).put(line);
     }
 }
 
@@ -254,8 +261,8 @@ impl Line<'_> {
         }
         let len = text.len;
         self.wrote(len);
-        if label.is_some() {
-            Target(0, style).put(self);
+        if let Some(slot) = label {
+            Label(slot).put(self);
         }
     }
 

@@ -178,7 +178,7 @@ impl<T: Copy + Into<Decoded>> fmt::Display for Listing<'_, T> {
     }
 }
 
-const PAGE: usize = 1024;
+const PAGE: usize = 4096;
 
 /// The text of `bytes`, one instruction a line: what a [`Listing`] prints of [`Decoded::all`], without that in between.
 ///
