@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::print::Escape;
 use crate::{Error, progs};
 
 /// Why a command could not do its work.
@@ -33,8 +34,8 @@ impl Failure {
     }
 
     /// Says it on stderr, in the form `kwalk: what failed: why` and `hint: what to do`, and gives the exit status: 1, or
-    /// 2 for wrong usage. A reader that has gone is no failure.
-    pub(super) fn report(self) -> ExitCode {
+    /// 2 for wrong usage; before that, if it is to be verbose, what the verifier said. A reader that has gone is no failure.
+    pub(super) fn report(self, verbose: bool) -> ExitCode {
         let (message, hint) = match &self {
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Failure::Output(error) => (format!("standard output: {error}"), None),
@@ -42,6 +43,9 @@ impl Failure {
             Failure::Other(message) => (message.clone(), None),
             Failure::Usage(message) => (message.clone(), Some("see `kwalk --help`".into())),
         };
+        if let (true, Failure::Library(Error::Rejected(rejection))) = (verbose, &self) {
+            let _ = Escape::new(io::stderr()).write_all(rejection.log.as_bytes());
+        }
         say(format_args!("kwalk: {message}"));
         if let Some(hint) = hint {
             say(format_args!("hint: {hint}"));

@@ -21,6 +21,9 @@ use message::{Failure, say};
 #[derive(Parser)]
 #[command(name = "kwalk", version, disable_help_subcommand = true)]
 struct Cli {
+    /// If the verifier rejects a program, show all that it says
+    #[arg(short, long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -119,8 +122,8 @@ struct Filter {
 
 /// Runs the command that this process was started as.
 pub fn main() -> ExitCode {
-    let command = match Cli::try_parse() {
-        Ok(cli) => cli.command,
+    let Cli { verbose, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     let done = match command {
@@ -146,7 +149,7 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(status) => status,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(verbose),
     }
 }
 
@@ -159,7 +162,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return match error.print() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => Failure::output(error).report(),
+            Err(error) => Failure::output(error).report(false),
         };
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
