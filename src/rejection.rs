@@ -67,6 +67,8 @@ impl fmt::Display for Rejection {
 
 /// The slot of the instruction that a log ends at, and what it says of it.
 fn verdict(log: &str) -> (Option<usize>, String) {
+    // Since 7.3, paragraphs follow that explain the reason.
+    let log = log.split("\nVerification failed: ").next().unwrap_or(log);
     let lines: Vec<_> = log.lines().collect();
     let last = lines.iter().rposition(|line| instruction(line).is_some());
     let slot = last.and_then(|last| instruction(lines.get(last)?));
@@ -167,5 +169,8 @@ mod tests {
         assert_eq!(verdict("7: (61) r0 = *(u32 *)(r1 +8)\na\nb\n"), (Some(7), "a; b"));
         assert_eq!(verdict("99999999999999999999999: (61) x\ninsn 99999999999999999999999\n").0, None);
         assert_eq!(verdict(""), (None, ""));
+        let explained = "0: (bf) r2 = r5\nR5 !read_ok\n\nVerification failed: Unreadable register\n\nReason:\n  R5 has never been \
+                         initialized.\n\nprocessed 1 insns (limit 1000000)\n";
+        assert_eq!(verdict(explained), (Some(0), "R5 !read_ok"));
     }
 }
