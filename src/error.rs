@@ -83,6 +83,8 @@ pub enum Error {
         /// The program's id.
         prog_id: u32,
     },
+    /// The output of a selection is not made of its rows.
+    Row(kwalk_progs::select::NotARow),
     /// A walk ended before its end.
     Read {
         /// How many bytes of output it gave before.
@@ -184,6 +186,7 @@ fn program_hint(error: &kwalk_progs::Error) -> Option<String> {
             let names: Vec<_> = kwalk_progs::text::PROGRAMS.iter().map(|program| program.name).collect();
             Some(format!("the programs are {}; the path of a pinned one has a slash", names.join(", ")))
         }
+        Error::Select(error) => error.hint(),
         Error::Comm { .. } => Some("a command name has 1 to 15 bytes, as /proc/PID/comm shows it".into()),
         _ => None,
     }
@@ -227,6 +230,7 @@ impl fmt::Display for Error {
             Error::OtherTarget { path, pinned, program } => {
                 write!(f, "{}: the iterator pinned there walks {pinned}, not {program}", path.display())
             }
+            Error::Row(error) => error.fmt(f),
             Error::Hidden { prog_id } => {
                 write!(f, "program {prog_id}: the kernel does not show its instructions")
             }
@@ -243,6 +247,7 @@ impl std::error::Error for Error {
             Error::Sys(error) => Some(error),
             Error::Btf(error) => Some(error),
             Error::Program(error) => Some(error),
+            Error::Row(error) => Some(error),
             Error::Open { source, .. }
             | Error::Read { source, .. }
             | Error::Pin { reason: PinError::Io(source), .. } => Some(source),
@@ -260,6 +265,12 @@ impl From<sys::Error> for Error {
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Error {
         Error::Rejected(rejection.into())
+    }
+}
+
+impl From<kwalk_progs::select::NotARow> for Error {
+    fn from(error: kwalk_progs::select::NotARow) -> Error {
+        Error::Row(error)
     }
 }
 

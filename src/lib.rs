@@ -22,7 +22,9 @@
 //! # }
 //! ```
 //!
-//! The crate's features: `cli`, on by default, is the command `kwalk` and brings what only that needs. An embedder
+//! Which fields of which objects, and what of them is to be shown, can be said without a program, too: see [`select`].
+//!
+//! The crate's features: `sql` reads conditions and columns as SQL; `cli`, on by default, is the command `kwalk` and brings what only that needs. An embedder
 //! turns it off with `default-features = false`.
 
 #[cfg(feature = "cli")]
@@ -38,6 +40,7 @@ mod pin;
 #[cfg(feature = "cli")]
 pub mod print;
 mod rejection;
+pub mod select;
 mod skeleton;
 #[allow(unsafe_code)]
 pub mod sys;

@@ -53,6 +53,8 @@ pub enum Error {
         /// What they are to be printed with.
         format: String,
     },
+    /// A selection can't be done as it was asked for.
+    Select(Box<crate::select::Error>),
     /// The kernel's types don't answer.
     Btf(kwalk_btf::Error),
     /// The instructions don't fit together: a defect of the program, not of the kernel or of the user's input.
@@ -103,6 +105,7 @@ impl fmt::Display for Error {
             Error::TooManyValues { format } => {
                 write!(f, "format {format:?}: the kernel prints at most 12 values")
             }
+            Error::Select(error) => error.fmt(f),
             Error::Btf(error) => error.fmt(f),
             Error::Asm(error) => error.fmt(f),
         }
@@ -112,10 +115,17 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
+            Error::Select(error) => Some(error),
             Error::Btf(error) => Some(error),
             Error::Asm(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<crate::select::Error> for Error {
+    fn from(error: crate::select::Error) -> Self {
+        Error::Select(error.into())
     }
 }
 

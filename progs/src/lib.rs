@@ -1,8 +1,9 @@
 //! BPF iterator programs, written against the running kernel's own types.
 //!
 //! This crate joins [`kwalk_asm`] and [`kwalk_btf`]: it knows which kinds of object a kernel can walk ([`target`]),
-//! how to write a program for one safely ([`Walk`]), and the [`text`] programs that come with kwalk. It knows
-//! nothing of file descriptors: what it gives is a [`Program`], which the crate `kwalk` loads.
+//! how to write a program for one safely ([`Walk`]), how to [`select`] fields of its objects, and the [`text`] programs
+//! that come with kwalk. It knows nothing of file descriptors: what it gives is a [`Program`], which the crate `kwalk`
+//! loads.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,6 +19,7 @@
 mod error;
 mod operand;
 mod program;
+pub mod select;
 pub mod target;
 pub mod text;
 mod walk;

@@ -91,6 +91,11 @@ impl<'a> Walk<'a> {
         })
     }
 
+    /// The type of the program's context: the STRUCT `bpf_iter__<target>`.
+    pub(crate) fn context(&self) -> TypeId {
+        self.context
+    }
+
     /// Where the program tells the kernel to throw away what it has written for this object, and to show it again.
     pub fn again(&mut self) -> Label {
         *self.again.get_or_insert_with(|| self.asm.label())

@@ -1,0 +1,151 @@
+//! Conditions with their names resolved: what the instructions are made of.
+
+use super::expr::Compare;
+use super::number::{Node, Number};
+use super::pattern::Pattern;
+use super::place::Place;
+
+/// True, false or unknown.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Condition {
+    /// Known without looking; none is unknown.
+    Known(Option<bool>),
+    /// One number, read once, compared with constants: all of the comparisons hold, or any.
+    Test {
+        number: Number,
+        tests: Vec<Test>,
+        all: bool,
+    },
+    /// Two numbers.
+    Compare(Compare, Number, Number),
+    /// A text that is like a pattern.
+    Like(Text, Pattern),
+    /// A number that is NULL.
+    NumberIsNull(Number),
+    /// A pointer that is NULL, or lies behind one.
+    PointerIsNull(Place),
+    /// A field that lies behind a pointer that is NULL.
+    BehindNull(Place),
+    And(Vec<Condition>),
+    Or(Vec<Condition>),
+    Not(Box<Condition>),
+    /// True or false as said, and not unknown.
+    Is(bool, Box<Condition>),
+}
+
+/// A comparison with a constant.
+pub(crate) type Test = (Compare, i128);
+
+/// A text's place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Text {
+    pub(crate) place: Place,
+    /// Whether the field is a pointer to the text; else it is the text itself, of as many bytes as the field has.
+    pub(crate) pointer: bool,
+}
+
+impl Condition {
+    /// The same for somebody who takes what is unknown for `unknown`: what is known beforehand is either all of it, or no
+    /// part of it.
+    pub(crate) fn simplified(self, unknown: bool) -> Condition {
+        use Condition::{And, Is, Known, Not, Or};
+        match self {
+            Known(None) => Known(Some(unknown)),
+            And(all) => simplified(all, unknown, true),
+            Or(any) => simplified(any, unknown, false),
+            Not(of) => match of.simplified(!unknown) {
+                Known(value) => Known(value.map(|value| !value)),
+                of => Not(Box::new(of)),
+            },
+            // Unknown is not what is asked for.
+            Is(truth, of) => match of.simplified(!truth) {
+                Known(value) => Known(value.map(|value| value == truth)),
+                of => Is(truth, Box::new(of)),
+            },
+            other => other,
+        }
+    }
+
+    /// What is true of all numbers, but unknown of NULL; or false.
+    pub(crate) fn unless_null(is_null: Condition, holds: bool) -> Condition {
+        match (is_null, holds) {
+            (Condition::Known(Some(false)), _) => Condition::Known(Some(holds)),
+            (is_null, true) => Condition::Or(vec![Condition::Not(Box::new(is_null)), Condition::Known(None)]),
+            (is_null, false) => Condition::And(vec![is_null, Condition::Known(None)]),
+        }
+    }
+
+    /// `IS NULL` of a number.
+    pub(crate) fn is_null(number: Number) -> Condition {
+        match number.node {
+            Node::Null => Condition::Known(Some(true)),
+            _ if !number.may_be_null() => Condition::Known(Some(false)),
+            Node::Field(place) => Condition::BehindNull(*place),
+            _ => Condition::NumberIsNull(number),
+        }
+    }
+
+    /// `IS NULL` of a text.
+    pub(crate) fn text_is_null(Text { place, pointer }: Text) -> Condition {
+        if pointer { Condition::PointerIsNull(place) } else { Condition::behind_null(place) }
+    }
+
+    fn behind_null(place: Place) -> Condition {
+        if place.may_be_null() { Condition::BehindNull(place) } else { Condition::Known(Some(false)) }
+    }
+
+    /// Those of AND and OR, the cheap ones first.
+    pub(crate) fn ordered(mut all: Vec<Condition>) -> Vec<Condition> {
+        all.sort_by_key(Condition::cost);
+        all
+    }
+
+    /// About how many instructions run.
+    fn cost(&self) -> usize {
+        match self {
+            Condition::Known(_) => 0,
+            Condition::Test { number, tests, .. } => cost(number) + tests.len(),
+            Condition::Compare(_, left, right) => cost(left) + cost(right) + 1,
+            Condition::Like(Text { place, pointer }, pattern) => {
+                let words = 2 * pattern.bytes.len().div_ceil(4);
+                let copy = if *pointer || pattern.open_start { 100 } else { 0 };
+                let search = if pattern.open_start && pattern.open_end { 1000 } else { 0 };
+                hops(place) + words + copy + search
+            }
+            Condition::NumberIsNull(number) => cost(number),
+            Condition::PointerIsNull(place) | Condition::BehindNull(place) => hops(place) + 1,
+            Condition::And(all) | Condition::Or(all) => all.iter().map(Condition::cost).sum(),
+            Condition::Not(of) | Condition::Is(_, of) => of.cost(),
+        }
+    }
+}
+
+/// AND, if `all`, or OR.
+fn simplified(terms: Vec<Condition>, unknown: bool, all: bool) -> Condition {
+    let mut rest = Vec::with_capacity(terms.len());
+    for term in terms {
+        match term.simplified(unknown) {
+            Condition::Known(Some(value)) if value == all => {}
+            Condition::Known(_) => return Condition::Known(Some(!all)),
+            term => rest.push(term),
+        }
+    }
+    match (rest.len(), all) {
+        (0, _) => Condition::Known(Some(all)),
+        (_, true) => Condition::And(rest),
+        (_, false) => Condition::Or(rest),
+    }
+}
+
+fn cost(number: &Number) -> usize {
+    match &number.node {
+        Node::Null | Node::Constant => 0,
+        Node::Field(place) => hops(place) + 1,
+        Node::Binary(_, left, right) => cost(left) + cost(right) + 1,
+    }
+}
+
+/// A pointer that is followed may lie in memory that nothing else has touched.
+fn hops(place: &Place) -> usize {
+    5 * place.hops.len()
+}

@@ -1,0 +1,208 @@
+//! Conditions as jumps.
+//!
+//! A condition is true, false or unknown, and a program goes on at one of two places: unknown goes where false goes, for
+//! what is shown must be true; under a NOT, it goes where true goes, for then NOT's own unknown goes where its false
+//! does. So it is never a third place, AND and OR can stop at the first term that decides, and an unknown term needs no
+//! memory: it counts as the value that leads where unknown does. Conditions whose value is asked for, by IS TRUE and the
+//! like, begin anew. What is known beforehand has been taken out ([`Condition::simplified`]): the verifier refuses
+//! instructions that nothing leads to.
+
+use kwalk_asm::{Condition as Jump, JumpOp, Label, Operand, Reg, Width};
+use kwalk_btf::Class;
+
+use super::Emit;
+use crate::Error;
+use crate::select::condition::{Condition, Test};
+use crate::select::expr::Compare;
+use crate::select::number::{Node, Number, Signs};
+use crate::select::place::Place;
+
+/// Where a condition leads.
+#[derive(Clone, Copy)]
+pub(crate) struct Fork {
+    pub(crate) yes: Label,
+    pub(crate) no: Label,
+    /// One of the two.
+    pub(crate) unknown: Label,
+    /// What the program goes on with, without a jump.
+    pub(crate) next: Label,
+}
+
+impl Emit<'_, '_> {
+    /// Goes to one of the fork's labels.
+    #[track_caller]
+    pub(crate) fn condition(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
+        let Fork { yes, no, unknown, next } = fork;
+        match condition {
+            Condition::Known(value) => {
+                let to = value.map_or(unknown, |value| if value { yes } else { no });
+                self.go(to, next);
+            }
+            Condition::Not(of) => self.condition(of, Fork { yes: no, no: yes, ..fork })?,
+            Condition::Is(true, of) => self.condition(of, Fork { unknown: no, ..fork })?,
+            Condition::Is(false, of) => {
+                self.condition(of, Fork { yes: no, no: yes, unknown: no, next })?;
+            }
+            Condition::And(all) => {
+                // All true leads to yes, and so does true or unknown, if unknown does.
+                self.terms(all, fork, |term, after| Fork {
+                    yes: after,
+                    unknown: if unknown == no { no } else { after },
+                    ..term
+                })?;
+            }
+            Condition::Or(any) => {
+                self.terms(any, fork, |term, after| Fork {
+                    no: after,
+                    unknown: if unknown == yes { yes } else { after },
+                    ..term
+                })?;
+            }
+            Condition::Test { number, tests, all } => self.tests(number, tests, *all, fork)?,
+            Condition::Compare(op, left, right) => self.compare(*op, left, right, fork)?,
+            Condition::Like(text, pattern) => self.like(text, pattern, fork)?,
+            Condition::NumberIsNull(number) => {
+                let reg = self.number(number, yes)?;
+                self.give_back(reg);
+                self.go(no, next);
+            }
+            Condition::PointerIsNull(place) => {
+                let reg = self.take()?;
+                let base = self.follow(reg, place, yes);
+                self.load_from(reg, base, place);
+                self.branch(reg.eq(0), fork);
+                self.give_back(reg);
+            }
+            Condition::BehindNull(place) => {
+                let reg = self.take()?;
+                self.follow(reg, place, yes);
+                self.give_back(reg);
+                self.go(no, next);
+            }
+        }
+        Ok(())
+    }
+
+    /// The terms of AND or OR, each of which but the last goes on at the next one unless it decides.
+    #[track_caller]
+    fn terms(
+        &mut self,
+        terms: &[Condition],
+        fork: Fork,
+        each: impl Fn(Fork, Label) -> Fork,
+    ) -> Result<(), Error> {
+        let Some((last, rest)) = terms.split_last() else { return Ok(()) };
+        for term in rest {
+            let after = self.walk.asm.label();
+            self.condition(term, Fork { next: after, ..each(fork, after) })?;
+            self.walk.asm.bind(after);
+        }
+        self.condition(last, fork)
+    }
+
+    /// One number and constants.
+    #[track_caller]
+    fn tests(&mut self, number: &Number, tests: &[Test], all: bool, fork: Fork) -> Result<(), Error> {
+        // Four bytes with a sign are compared as such, without spreading the sign.
+        let half = match &number.node {
+            Node::Field(place) if is_half(place) => Some(place),
+            _ => None,
+        };
+        let reg = match half {
+            Some(place) => {
+                let reg = self.take()?;
+                self.field(reg, place, fork.unknown);
+                reg
+            }
+            None => self.number(number, fork.unknown)?,
+        };
+        for (nth, (op, value)) in tests.iter().enumerate() {
+            let after = self.walk.asm.label();
+            let fork = match (nth + 1 == tests.len(), all) {
+                (true, _) => fork,
+                (false, true) => Fork { yes: after, next: after, ..fork },
+                (false, false) => Fork { no: after, next: after, ..fork },
+            };
+            let constant = Number::constant(*value);
+            match (half, i32::try_from(*value as u64 as i64)) {
+                (Some(_), _) => {
+                    let op = jump_op(*op, true);
+                    let right = Operand::Imm(*value as i32);
+                    self.branch(Jump { width: Width::W32, op, left: reg, right }, fork);
+                }
+                (None, Ok(small)) => {
+                    let op = jump_op(*op, Signs::of(number, &constant) == Signs::Signed);
+                    self.branch(Jump { width: Width::W64, op, left: reg, right: Operand::Imm(small) }, fork);
+                }
+                (None, Err(_)) => {
+                    let wide = self.take()?;
+                    self.constant(wide, *value);
+                    self.against(*op, reg, wide, Signs::of(number, &constant), fork);
+                    self.give_back(wide);
+                }
+            }
+            self.walk.asm.bind(after);
+        }
+        self.give_back(reg);
+        Ok(())
+    }
+
+    #[track_caller]
+    fn compare(&mut self, op: Compare, left: &Number, right: &Number, fork: Fork) -> Result<(), Error> {
+        let (l, r) = self.both(left, right, fork.unknown)?;
+        self.against(op, l, r, Signs::of(left, right), fork);
+        self.give_back(r);
+        self.give_back(l);
+        Ok(())
+    }
+
+    /// Compares so that the numbers are, whatever their signs.
+    #[track_caller]
+    fn against(&mut self, op: Compare, left: Reg, right: Reg, signs: Signs, fork: Fork) {
+        let negative = match signs {
+            Signs::Left => Some((left, matches!(op, Compare::Lt | Compare::Le | Compare::Ne))),
+            Signs::Right => Some((right, matches!(op, Compare::Gt | Compare::Ge | Compare::Ne))),
+            Signs::Signed | Signs::Unsigned => None,
+        };
+        // A negative number is less than any without a sign.
+        if let Some((reg, holds)) = negative {
+            let to = if holds { fork.yes } else { fork.no };
+            self.walk.asm.jump_if(reg.slt(0), to);
+        }
+        let op = jump_op(op, signs == Signs::Signed);
+        self.branch(Jump { width: Width::W64, op, left, right: Operand::Reg(right) }, fork);
+    }
+
+    /// Goes to yes if the jump's condition holds, else to no.
+    #[track_caller]
+    pub(super) fn branch(&mut self, jump: Jump, fork: Fork) {
+        match jump.op.inverse() {
+            Some(op) if fork.next == fork.yes => self.walk.asm.jump_if(Jump { op, ..jump }, fork.no),
+            _ => {
+                self.walk.asm.jump_if(jump, fork.yes);
+                self.go(fork.no, fork.next);
+            }
+        }
+    }
+}
+
+/// Whether a place holds a number with a sign, of 4 bytes as they lie there.
+fn is_half(place: &Place) -> bool {
+    let signed = matches!(place.field.class, Class::Int { signed: true } | Class::Enum { signed: true });
+    signed && place.field.size == 4 && place.field.bits.is_none() && !place.swap
+}
+
+fn jump_op(op: Compare, signed: bool) -> JumpOp {
+    match (op, signed) {
+        (Compare::Eq, _) => JumpOp::Eq,
+        (Compare::Ne, _) => JumpOp::Ne,
+        (Compare::Lt, true) => JumpOp::Slt,
+        (Compare::Le, true) => JumpOp::Sle,
+        (Compare::Gt, true) => JumpOp::Sgt,
+        (Compare::Ge, true) => JumpOp::Sge,
+        (Compare::Lt, false) => JumpOp::Lt,
+        (Compare::Le, false) => JumpOp::Le,
+        (Compare::Gt, false) => JumpOp::Gt,
+        (Compare::Ge, false) => JumpOp::Ge,
+    }
+}

@@ -1,0 +1,254 @@
+//! Rows: what is selected, laid out on the stack and written to the walk's output.
+//!
+//! Output that does not fit leaves the rest of it not fitting either (`seq_write` fills the buffer then), and the kernel
+//! throws all of this object's away and shows it again: nothing is to be checked between the writes of a row.
+
+use kwalk_asm::Reg::*;
+use kwalk_asm::{Address, Helper, Memory, u16_at, u32_at, u64_at};
+use kwalk_btf::Class;
+
+use super::number::size;
+use super::{Emit, NULLS};
+use crate::Error;
+use crate::select::condition::Text;
+use crate::select::number::{Node, Number};
+use crate::select::pattern::TEXT_MAX;
+use crate::select::place::Place;
+use crate::walk::SEQ;
+
+/// A text that is longer than so many bytes is copied by a helper.
+const COPY_MAX: u32 = 32;
+
+/// All that is written of one object.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// Each is written at once.
+    pub(crate) chunks: Vec<Chunk>,
+    /// These follow, each with its length before it.
+    pub(crate) texts: Vec<Text>,
+}
+
+/// Columns of known size.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    /// How many bytes it has.
+    pub(crate) size: usize,
+    /// Where its word of NULL bits is, if a column can be NULL, and the bits that are used.
+    pub(crate) nulls: Option<(usize, u32)>,
+    pub(crate) columns: Vec<Column>,
+}
+
+/// A column in its chunk.
+#[derive(Debug)]
+pub(crate) struct Column {
+    /// Where it begins.
+    pub(crate) at: usize,
+    /// Its bit among the NULLs, if it can be NULL.
+    pub(crate) null: Option<u32>,
+    pub(crate) kind: Kind,
+}
+
+/// What a column holds.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// The field's bytes.
+    Field(Place),
+    /// The bytes of a character array.
+    Text(Place),
+    /// A number of 8 bytes.
+    Number(Number),
+}
+
+impl Kind {
+    /// How many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Kind::Field(place) | Kind::Text(place) => place.field.size as usize,
+            Kind::Number(_) => 8,
+        }
+    }
+
+    pub(crate) fn may_be_null(&self) -> bool {
+        match self {
+            Kind::Field(place) if matches!(place.field.class, Class::Ptr { .. }) => true,
+            Kind::Field(place) | Kind::Text(place) => place.may_be_null(),
+            Kind::Number(number) => number.may_be_null(),
+        }
+    }
+
+    /// The place of a field that loads alone can copy.
+    fn near(&self) -> Option<&Place> {
+        match self {
+            Kind::Field(place) => Some(place),
+            Kind::Text(place) if is_copied(place) => Some(place),
+            _ => None,
+        }
+    }
+}
+
+fn is_copied(place: &Place) -> bool {
+    let field = &place.field;
+    field.size <= COPY_MAX
+        && field.size % 8 == 0
+        && field.offset % 8 == 0
+        && field.offset + field.size < i16::MAX as u32
+}
+
+impl Emit<'_, '_> {
+    /// Writes one object's columns.
+    #[track_caller]
+    pub(crate) fn rows(&mut self, rows: &Rows) -> Result<(), Error> {
+        for chunk in &rows.chunks {
+            self.chunk(chunk)?;
+        }
+        for text in &rows.texts {
+            self.long_text(text);
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    fn chunk(&mut self, chunk: &Chunk) -> Result<(), Error> {
+        let start = R10 - chunk.size.next_multiple_of(8) as i32;
+        if let Some((_, bits)) = chunk.nulls {
+            self.walk.asm.mov32(NULLS, bits as i32);
+        }
+        // What may be left out has been written, too: rows show nothing of what was on the stack.
+        for column in chunk.columns.iter().filter(|column| column.null.is_some()) {
+            self.clear(start + column.at as i32, column.kind.size());
+        }
+        let mut rest: Vec<&Column> = chunk.columns.iter().collect();
+        while !rest.is_empty() {
+            let first = rest.remove(0);
+            let Some(place) = first.kind.near() else {
+                self.apart(start, first)?;
+                continue;
+            };
+            let together = |column: &&Column| column.kind.near().is_some_and(|near| near.beside(place));
+            let (others, apart) = rest.into_iter().partition(together);
+            rest = apart;
+            self.together(start, place, &[vec![first], others].concat());
+        }
+        if let Some((at, _)) = chunk.nulls {
+            self.walk.asm.store(u32_at(start + at as i32), NULLS);
+        }
+        self.write(start, chunk.size);
+        Ok(())
+    }
+
+    /// Fields of one object: the way there, and the check of the pointers on it, is the same for all of them.
+    #[track_caller]
+    fn together(&mut self, start: Address, place: &Place, columns: &[&Column]) {
+        let null = self.walk.asm.label();
+        let base = self.follow(R1, place, null);
+        let mut there = 0;
+        for column in columns {
+            let at = start + column.at as i32;
+            let bit = column.null.unwrap_or(0);
+            match &column.kind {
+                Kind::Text(place) => {
+                    for word in (0..place.field.size as i32).step_by(8) {
+                        self.walk.asm.load(R2, u64_at(base + place.field.offset as i32 + word));
+                        self.walk.asm.store(u64_at(at + word), R2);
+                    }
+                    there |= bit;
+                }
+                Kind::Field(place) => {
+                    self.load_from(R2, base, place);
+                    // Its sign is the decoder's to see.
+                    if place.field.bits.is_some() || place.swap {
+                        self.extend(R2, place);
+                    }
+                    self.walk.asm.store(Memory::new(size(place.field.size), at), R2);
+                    if matches!(place.field.class, Class::Ptr { .. }) {
+                        let is_null = self.walk.asm.label();
+                        self.walk.asm.jump_if(R2.eq(0), is_null);
+                        self.walk.asm.xor32(NULLS, bit as i32);
+                        self.walk.asm.bind(is_null);
+                    } else {
+                        there |= bit;
+                    }
+                }
+                Kind::Number(_) => {}
+            }
+        }
+        if there != 0 {
+            self.walk.asm.xor32(NULLS, there as i32);
+        }
+        self.walk.asm.bind(null);
+    }
+
+    /// A column that takes more than loads.
+    #[track_caller]
+    fn apart(&mut self, start: Address, column: &Column) -> Result<(), Error> {
+        let at = start + column.at as i32;
+        let null = self.walk.asm.label();
+        match &column.kind {
+            // It stays marked as such.
+            Kind::Number(Number { node: Node::Null, .. }) => {
+                self.walk.asm.bind(null);
+                return Ok(());
+            }
+            Kind::Number(number) => {
+                let reg = self.number(number, null)?;
+                self.walk.asm.store(u64_at(at), reg);
+                self.give_back(reg);
+            }
+            Kind::Text(place) | Kind::Field(place) => {
+                let text = Text { place: place.clone(), pointer: false };
+                self.text_address(R3, &text, null);
+                self.walk.asm.address(R1, at);
+                self.walk.asm.mov(R2, place.field.size as i32);
+                self.walk.asm.call(Helper::ProbeReadKernel);
+            }
+        }
+        if let Some(bit) = column.null {
+            self.walk.asm.xor32(NULLS, bit as i32);
+        }
+        self.walk.asm.bind(null);
+        Ok(())
+    }
+
+    /// A text of which nobody knows beforehand how long it is: its length with the NUL in 2 bytes, 0 for NULL, and the
+    /// text.
+    #[track_caller]
+    fn long_text(&mut self, text: &Text) {
+        let (null, there) = (self.walk.asm.label(), self.walk.asm.label());
+        let at = R10 - TEXT_MAX as i32;
+        self.text_address(R3, text, null);
+        let asm = &mut self.walk.asm;
+        asm.address(R1, at);
+        asm.mov(R2, TEXT_MAX as i32);
+        asm.call(Helper::ProbeReadKernelStr);
+        asm.jump_if(R0.sgt(0), there);
+        asm.bind(null);
+        asm.mov(R0, 0);
+        asm.bind(there);
+        asm.store(u16_at(at - 2), R0);
+        asm.mov(R3, R0);
+        asm.add(R3, 2);
+        asm.mov(R1, SEQ);
+        asm.address(R2, at - 2);
+        asm.call(Helper::SeqWrite);
+    }
+
+    #[track_caller]
+    fn clear(&mut self, at: Address, bytes: usize) {
+        let mut done = 0;
+        while done < bytes {
+            // As wide as the place is aligned to: layouts put wide columns first.
+            let wide = [8, 4, 2, 1].into_iter().find(|wide| done + wide <= bytes).unwrap_or(1);
+            self.walk.asm.store(Memory::new(size(wide as u32), at + done as i32), 0);
+            done += wide;
+        }
+    }
+
+    #[track_caller]
+    fn write(&mut self, at: Address, bytes: usize) {
+        let asm = &mut self.walk.asm;
+        asm.mov(R1, SEQ);
+        asm.address(R2, at);
+        asm.mov(R3, bytes as i32);
+        asm.call(Helper::SeqWrite);
+    }
+}

@@ -1,0 +1,196 @@
+//! Texts compared with patterns.
+
+use kwalk_asm::Reg::{self, *};
+use kwalk_asm::{Address, Condition as Jump, Helper, Label, u8_at, u16_at, u32_at, u64_at};
+
+use super::condition::Fork;
+use super::{Emit, STACK};
+use crate::Error;
+use crate::select::condition::Text;
+use crate::select::pattern::{Pattern, TEXT_MAX};
+use crate::select::place::Place;
+
+/// Arrays of up to so many bytes are read where they lie, word by word.
+const WORDS_MAX: usize = 64;
+
+impl Emit<'_, '_> {
+    /// Goes where a pattern leads. All registers are free, for no number is under way.
+    #[track_caller]
+    pub(super) fn like(&mut self, text: &Text, pattern: &Pattern, fork: Fork) -> Result<(), Error> {
+        let wanted = pattern.terminated();
+        if pattern.open_start {
+            let room = self.copy(text, TEXT_MAX, fork.unknown);
+            match pattern.open_end {
+                true => self.search(&pattern.bytes, room, fork),
+                false => self.ends(&wanted, room, fork),
+            }
+            return Ok(());
+        }
+        let (place, room) = (&text.place, text.place.field.size as usize);
+        // A text that fills an array has no NUL.
+        let wanted = if text.pointer { &wanted[..] } else { wanted.get(..room).unwrap_or(&wanted) };
+        if !text.pointer && room <= WORDS_MAX && room % 4 == 0 && is_near(place) {
+            let base = self.follow(R1, place, fork.unknown);
+            self.words(base + place.field.offset as i32, wanted, fork);
+        } else {
+            let room = self.copy(text, wanted.len() + 1, fork.unknown);
+            self.words(R10 - room as i32, wanted, fork);
+        }
+        Ok(())
+    }
+
+    /// Copies a text to the top of the stack: `most` bytes of it and a NUL, or all if it is shorter; gives how many bytes
+    /// of the stack that takes. What lies behind the NUL there is whatever it was. R0 is how many bytes were copied.
+    #[track_caller]
+    fn copy(&mut self, text: &Text, most: usize, unknown: Label) -> usize {
+        // One more than the text can have: the helper puts the NUL there.
+        let len = if text.pointer { most } else { most.min(text.place.field.size as usize + 1) };
+        let len = len.min(TEXT_MAX);
+        let room = len.next_multiple_of(8);
+        self.text_address(R3, text, unknown);
+        self.clear_last(R10 - room as i32, len);
+        let asm = &mut self.walk.asm;
+        asm.address(R1, R10 - room as i32);
+        asm.mov(R2, len as i32);
+        asm.call(Helper::ProbeReadKernelStr);
+        asm.jump_if(R0.slt(0), unknown);
+        room
+    }
+
+    /// Zeros behind the `len` bytes that a helper is to write, in the last of their words: whole words are compared.
+    #[track_caller]
+    fn clear_last(&mut self, at: Address, len: usize) {
+        if len % 8 != 0 {
+            self.walk.asm.store(u64_at(at + (len & !7) as i32), 0);
+        }
+    }
+
+    /// Where a text begins, which a helper will read: nothing on the way there is NULL, nor is it itself.
+    #[track_caller]
+    pub(super) fn text_address(&mut self, reg: Reg, text: &Text, null: Label) {
+        if text.pointer {
+            self.field(reg, &text.place, null);
+        } else {
+            let base = self.follow(reg, &text.place, null);
+            self.walk.asm.address(reg, base + text.place.field.offset as i32);
+        }
+    }
+
+    /// Goes to yes if these bytes are at an address. Four at a time, as many as there are: an instruction has room for
+    /// that many as a constant.
+    #[track_caller]
+    fn words(&mut self, at: Address, wanted: &[Option<u8>], fork: Fork) {
+        let mut jumps: Vec<(Step, Jump)> = Vec::new();
+        for (chunk, from) in wanted.chunks(4).zip((0..).step_by(4)) {
+            let (mut word, mut mask) = ([0; 4], [0; 4]);
+            for ((byte, word), mask) in chunk.iter().zip(&mut word).zip(&mut mask) {
+                if let Some(byte) = byte {
+                    (*word, *mask) = (*byte, 0xff);
+                }
+            }
+            let at = at + from;
+            let (value, mask) = (i32::from_ne_bytes(word), i32::from_ne_bytes(mask));
+            match chunk.iter().rposition(Option::is_some).map(|last| (last, mask)) {
+                None => {}
+                Some((0, _)) => jumps.push((Step::Load(u8_at(at)), R2.eq(i32::from(word[0])))),
+                Some((1, _)) if chunk.first() != Some(&None) => {
+                    let half = u16::from_ne_bytes([word[0], word[1]]);
+                    jumps.push((Step::Load(u16_at(at)), R2.eq(i32::from(half))));
+                }
+                Some((_, -1)) => jumps.push((Step::Load(u32_at(at)), R2.eq(value).w32())),
+                Some(_) => jumps.push((Step::Masked(u32_at(at), mask), R2.eq(value).w32())),
+            }
+            // Any byte, but there is one.
+            for (byte, nth) in chunk.iter().zip(0..) {
+                if byte.is_none() {
+                    jumps.push((Step::Load(u8_at(at + nth)), R2.ne(0)));
+                }
+            }
+        }
+        let Some(((last_step, last), rest)) = jumps.split_last() else {
+            return self.go(fork.yes, fork.next);
+        };
+        for (step, jump) in rest {
+            self.step(*step);
+            let on = self.walk.asm.label();
+            self.branch(*jump, Fork { yes: on, next: on, ..fork });
+            self.walk.asm.bind(on);
+        }
+        self.step(*last_step);
+        self.branch(*last, fork);
+    }
+
+    #[track_caller]
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Load(memory) => self.walk.asm.load(R2, memory),
+            Step::Masked(memory, mask) => {
+                self.walk.asm.load(R2, memory);
+                self.walk.asm.and32(R2, mask);
+            }
+        }
+    }
+
+    /// Goes to yes if the text of R0 bytes at the top of the stack ends with these, the NUL included. They are copied
+    /// below it, to a place that is known beforehand.
+    #[track_caller]
+    fn ends(&mut self, wanted: &[Option<u8>], room: usize, fork: Fork) {
+        let len = wanted.len();
+        let below = room + len.next_multiple_of(8);
+        debug_assert!(below <= STACK);
+        self.clear_last(R10 - below as i32, len);
+        let asm = &mut self.walk.asm;
+        asm.jump_if(R0.slt(len as i32), fork.no);
+        asm.address(R3, R10 - room as i32 - len as i32);
+        asm.add(R3, R0);
+        asm.address(R1, R10 - below as i32);
+        asm.mov(R2, len as i32);
+        asm.call(Helper::ProbeReadKernel);
+        self.words(R10 - below as i32, wanted, fork);
+    }
+
+    /// Goes to yes if these bytes are anywhere in the text at the top of the stack: a loop over its bytes, up to the NUL.
+    #[track_caller]
+    fn search(&mut self, wanted: &[Option<u8>], room: usize, fork: Fork) {
+        let (each, next) = (self.walk.asm.label(), self.walk.asm.label());
+        let asm = &mut self.walk.asm;
+        asm.address(R2, R10 - room as i32);
+        asm.mov(R3, 0);
+        asm.bind(each);
+        asm.load(R1, u8_at(R2));
+        asm.jump_if(R1.eq(0), fork.no);
+        for (byte, nth) in wanted.iter().zip(0..) {
+            if nth > 0 {
+                asm.load(R1, u8_at(R2 + nth));
+            }
+            match byte {
+                Some(byte) => asm.jump_if(R1.ne(i32::from(*byte)), next),
+                None if nth > 0 => asm.jump_if(R1.eq(0), fork.no),
+                None => {}
+            }
+        }
+        // As many bytes as these, whichever they are, are there at once or nowhere.
+        if wanted.iter().all(Option::is_none) {
+            asm.bind(next);
+            return self.go(fork.yes, fork.next);
+        }
+        asm.jump(fork.yes);
+        asm.bind(next);
+        asm.add(R2, 1);
+        asm.add(R3, 1);
+        asm.jump_if(R3.lt((room.saturating_sub(wanted.len())) as i32), each);
+        self.go(fork.no, fork.next);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Load(kwalk_asm::Memory),
+    Masked(kwalk_asm::Memory, i32),
+}
+
+/// Whether loads of words can name the place, and it is aligned for them.
+fn is_near(place: &Place) -> bool {
+    let end = u64::from(place.field.offset) + u64::from(place.field.size);
+    end < i16::MAX as u64 && place.field.offset % 4 == 0
+}

@@ -1,0 +1,340 @@
+//! Conditions and columns as an embedder writes them in Rust; the parser of SQL makes the same.
+//!
+//! ```
+//! use kwalk_progs::select::field;
+//!
+//! let condition = field("comm").like("ssh%").and(field("real_cred.uid.val").ne(0));
+//! assert_eq!(condition.to_string(), "(comm LIKE 'ssh%' AND real_cred.uid.val <> 0)");
+//!
+//! let busy = (field("utime") + field("stime")).gt(1_000_000_000_u64);
+//! let some = field("policy").is_in([1, 2]).or(field("prio").between(100, 119)).not();
+//! assert_eq!(busy.and(some).to_string(), "((utime + stime) > 1000000000 AND NOT (policy IN (1, 2) OR prio BETWEEN 100 AND 119))");
+//! ```
+
+use std::fmt;
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Rem, Shl, Shr, Sub};
+
+use super::span::Span;
+
+/// A condition, or what a column shows: fields, numbers and texts, and what is made of them.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    pub(crate) node: Node,
+    pub(crate) span: Option<Span>,
+}
+
+/// What an expression is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Node {
+    /// A named column, a field's path, or the name of an enum's value.
+    Name(String),
+    /// From −2⁶³ to 2⁶⁴−1; anything else is refused when it is planned.
+    Int(i128),
+    Text(Vec<u8>),
+    Neg(Box<Expr>),
+    Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
+    Compare(Compare, Box<Expr>, Box<Expr>),
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Not(Box<Expr>),
+    /// `IS NULL`, of a value or of a condition.
+    IsNull(Box<Expr>),
+    /// `IS TRUE` or `IS FALSE`.
+    Is(bool, Box<Expr>),
+    In(Box<Expr>, Vec<Expr>),
+    Between(Box<Expr>, Box<Expr>, Box<Expr>),
+    Like(Box<Expr>, Box<Expr>),
+}
+
+/// What computes a number from two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+    And,
+    Or,
+    Xor,
+    Shl,
+    Shr,
+}
+
+/// What compares two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compare {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+impl Compare {
+    /// The same comparison with its sides changed.
+    pub(crate) fn mirrored(self) -> Compare {
+        match self {
+            Compare::Eq | Compare::Ne => self,
+            Compare::Lt => Compare::Gt,
+            Compare::Le => Compare::Ge,
+            Compare::Gt => Compare::Lt,
+            Compare::Ge => Compare::Le,
+        }
+    }
+
+    pub(crate) fn holds(self, ordering: std::cmp::Ordering) -> bool {
+        match self {
+            Compare::Eq => ordering.is_eq(),
+            Compare::Ne => ordering.is_ne(),
+            Compare::Lt => ordering.is_lt(),
+            Compare::Le => ordering.is_le(),
+            Compare::Gt => ordering.is_gt(),
+            Compare::Ge => ordering.is_ge(),
+        }
+    }
+}
+
+/// The field, or the column of the target, that `path` names: `comm`, `real_parent.tgid`, `file.f_flags`; or a value of
+/// an enum, where it is compared with a field that has one: `BPF_MAP_TYPE_HASH`.
+pub fn field(path: impl Into<String>) -> Expr {
+    Node::Name(path.into()).into()
+}
+
+impl From<Node> for Expr {
+    fn from(node: Node) -> Expr {
+        Expr { node, span: None }
+    }
+}
+
+/// Spans don't count: two expressions are equal if they say the same.
+impl PartialEq for Expr {
+    fn eq(&self, other: &Expr) -> bool {
+        self.node == other.node
+    }
+}
+
+macro_rules! comparisons {
+    ($($name:ident $op:ident $symbol:literal;)*) => {$(
+        #[doc = concat!("`", $symbol, "`; unknown if either side is NULL.")]
+        pub fn $name(self, other: impl Into<Expr>) -> Expr {
+            Node::Compare(Compare::$op, Box::new(self), Box::new(other.into())).into()
+        }
+    )*};
+}
+
+impl Expr {
+    comparisons! {
+        eq Eq "=";
+        ne Ne "<>";
+        lt Lt "<";
+        le Le "<=";
+        gt Gt ">";
+        ge Ge ">=";
+    }
+
+    /// `AND`: false if either is false, else unknown if either is unknown.
+    pub fn and(self, other: impl Into<Expr>) -> Expr {
+        let mut all = match self.node {
+            Node::And(all) if self.span.is_none() => all,
+            node => vec![Expr { node, span: self.span }],
+        };
+        all.push(other.into());
+        Node::And(all).into()
+    }
+
+    /// `OR`: true if either is true, else unknown if either is unknown.
+    pub fn or(self, other: impl Into<Expr>) -> Expr {
+        let mut any = match self.node {
+            Node::Or(any) if self.span.is_none() => any,
+            node => vec![Expr { node, span: self.span }],
+        };
+        any.push(other.into());
+        Node::Or(any).into()
+    }
+
+    /// `NOT`: what is unknown stays unknown.
+    #[allow(clippy::should_implement_trait, reason = "it reads like the others")]
+    pub fn not(self) -> Expr {
+        Node::Not(Box::new(self)).into()
+    }
+
+    /// `IS NULL`: true of a pointer that is NULL, of a field behind one, and of what is computed from such or with a zero
+    /// divisor; never unknown.
+    pub fn is_null(self) -> Expr {
+        Node::IsNull(Box::new(self)).into()
+    }
+
+    /// `IS NOT NULL`.
+    pub fn is_not_null(self) -> Expr {
+        self.is_null().not()
+    }
+
+    /// `IS TRUE`: as the condition, but false where that is unknown.
+    pub fn is_true(self) -> Expr {
+        Node::Is(true, Box::new(self)).into()
+    }
+
+    /// `IS FALSE`.
+    pub fn is_false(self) -> Expr {
+        Node::Is(false, Box::new(self)).into()
+    }
+
+    /// `IN (…)`: equal to one of them.
+    pub fn is_in<T: Into<Expr>>(self, list: impl IntoIterator<Item = T>) -> Expr {
+        Node::In(Box::new(self), list.into_iter().map(Into::into).collect()).into()
+    }
+
+    /// `BETWEEN … AND …`, both included.
+    pub fn between(self, low: impl Into<Expr>, high: impl Into<Expr>) -> Expr {
+        Node::Between(Box::new(self), Box::new(low.into()), Box::new(high.into())).into()
+    }
+
+    /// `LIKE`: `%` at either end stands for any bytes, `_` for any one byte. Case matters.
+    pub fn like(self, pattern: impl Into<String>) -> Expr {
+        Node::Like(Box::new(self), Box::new(pattern.into().into())).into()
+    }
+
+    /// Where in the user's text it stands, if it was parsed.
+    pub fn span(&self) -> Option<&Span> {
+        self.span.as_ref()
+    }
+}
+
+macro_rules! operators {
+    ($($trait:ident $method:ident $op:ident;)*) => {$(
+        impl<T: Into<Expr>> $trait<T> for Expr {
+            type Output = Expr;
+
+            fn $method(self, other: T) -> Expr {
+                Node::Arithmetic(Arithmetic::$op, Box::new(self), Box::new(other.into())).into()
+            }
+        }
+    )*};
+}
+
+operators! {
+    Add add Add;
+    Sub sub Sub;
+    Mul mul Mul;
+    Div div Div;
+    Rem rem Rem;
+    BitAnd bitand And;
+    BitOr bitor Or;
+    BitXor bitxor Xor;
+    Shl shl Shl;
+    Shr shr Shr;
+}
+
+impl Neg for Expr {
+    type Output = Expr;
+
+    fn neg(self) -> Expr {
+        match self.node {
+            Node::Int(value) => Expr { node: Node::Int(value.wrapping_neg()), span: self.span },
+            node => Node::Neg(Box::new(Expr { node, span: self.span })).into(),
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($($int:ty)*) => {$(
+        impl From<$int> for Expr {
+            fn from(value: $int) -> Expr {
+                Node::Int(value.into()).into()
+            }
+        }
+    )*};
+}
+
+numbers!(bool u8 u16 u32 u64 i8 i16 i32 i64);
+
+/// A text; a field's name is [`field`].
+impl From<&str> for Expr {
+    fn from(text: &str) -> Expr {
+        Node::Text(text.into()).into()
+    }
+}
+
+/// A text; a field's name is [`field`].
+impl From<String> for Expr {
+    fn from(text: String) -> Expr {
+        Node::Text(text.into()).into()
+    }
+}
+
+/// A text, which need not be UTF-8.
+impl From<&[u8]> for Expr {
+    fn from(text: &[u8]) -> Expr {
+        Node::Text(text.into()).into()
+    }
+}
+
+impl fmt::Display for Arithmetic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Arithmetic::Add => "+",
+            Arithmetic::Sub => "-",
+            Arithmetic::Mul => "*",
+            Arithmetic::Div => "/",
+            Arithmetic::Rem => "%",
+            Arithmetic::And => "&",
+            Arithmetic::Or => "|",
+            Arithmetic::Xor => "^",
+            Arithmetic::Shl => "<<",
+            Arithmetic::Shr => ">>",
+        })
+    }
+}
+
+impl fmt::Display for Compare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compare::Eq => "=",
+            Compare::Ne => "<>",
+            Compare::Lt => "<",
+            Compare::Le => "<=",
+            Compare::Gt => ">",
+            Compare::Ge => ">=",
+        })
+    }
+}
+
+/// As SQL, which the parser reads as the same expression.
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, items: &[Expr], between: &str| {
+            for (nth, item) in items.iter().enumerate() {
+                write!(f, "{}{item}", if nth == 0 { "" } else { between })?;
+            }
+            Ok(())
+        };
+        match &self.node {
+            Node::Name(name) => f.write_str(name),
+            Node::Int(value) => value.fmt(f),
+            Node::Text(text) => write!(f, "'{}'", String::from_utf8_lossy(text).replace('\'', "''")),
+            Node::Neg(of) => write!(f, "-({of})"),
+            Node::Arithmetic(op, left, right) => write!(f, "({left} {op} {right})"),
+            Node::Compare(op, left, right) => write!(f, "{left} {op} {right}"),
+            Node::And(all) | Node::Or(all) => {
+                f.write_str("(")?;
+                list(f, all, if matches!(self.node, Node::And(_)) { " AND " } else { " OR " })?;
+                f.write_str(")")
+            }
+            Node::Not(of) => match &of.node {
+                Node::And(_) | Node::Or(_) => write!(f, "NOT {of}"),
+                _ => write!(f, "NOT ({of})"),
+            },
+            Node::IsNull(of) => write!(f, "({of}) IS NULL"),
+            Node::Is(truth, of) => write!(f, "({of}) IS {}", if *truth { "TRUE" } else { "FALSE" }),
+            Node::In(of, items) => {
+                write!(f, "{of} IN (")?;
+                list(f, items, ", ")?;
+                f.write_str(")")
+            }
+            Node::Between(of, low, high) => write!(f, "{of} BETWEEN {low} AND {high}"),
+            Node::Like(of, pattern) => write!(f, "{of} LIKE {pattern}"),
+        }
+    }
+}

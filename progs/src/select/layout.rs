@@ -1,0 +1,126 @@
+//! Which bytes of a row each column gets.
+
+use kwalk_btf::Class;
+
+use super::columns::Show;
+use super::condition::Text;
+use super::emit::{Chunk, Column, ColumnKind, Rows, STACK};
+use super::number::{Node, Number};
+use super::pattern::TEXT_MAX;
+use super::place::Place;
+use super::record::{At, ColumnInfo, Schema, Type};
+use super::resolve::{Names, Value};
+
+/// A column before it has its place.
+pub(crate) struct Planned {
+    pub(crate) name: String,
+    pub(crate) show: Show,
+    pub(crate) value: Value,
+}
+
+/// Lays columns out: in their order into chunks that fit the stack, in each chunk by their width.
+pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema) {
+    let (mut rows, mut schema) = (Rows::default(), Schema::default());
+    // What is in the open chunk: the number of the column, and what it holds.
+    let mut open: Vec<(usize, ColumnKind)> = Vec::new();
+    let (mut size, mut nullable) = (0, 0);
+    for (nth, Planned { name, show, value }) in columns.into_iter().enumerate() {
+        let ty = ty(&value, names);
+        let mut at = At::Fixed(0, 0);
+        match kind(value) {
+            Err(text) => {
+                at = At::Text(rows.texts.len());
+                rows.texts.push(text);
+            }
+            Ok(kind) => {
+                let (bytes, null) = (kind.size(), usize::from(kind.may_be_null()));
+                // With the word of bits; 32 columns have room in it.
+                if size + bytes > STACK - 8 || nullable + null > 32 {
+                    close(&mut rows, &mut schema, std::mem::take(&mut open));
+                    (size, nullable) = (0, 0);
+                }
+                size += bytes;
+                nullable += null;
+                open.push((nth, kind));
+            }
+        }
+        schema.columns.push(ColumnInfo { name, ty, show, at, null: None });
+    }
+    close(&mut rows, &mut schema, open);
+    schema.texts = rows.texts.len();
+    (rows, schema)
+}
+
+/// Gives the columns of a chunk their places.
+fn close(rows: &mut Rows, schema: &mut Schema, mut open: Vec<(usize, ColumnKind)>) {
+    if open.is_empty() {
+        return;
+    }
+    // Widest first, so that each is aligned without gaps.
+    open.sort_by_key(|(_, kind)| std::cmp::Reverse(alignment(kind.size())));
+    let mut chunk = Chunk::default();
+    let word = open.iter().any(|(_, kind)| kind.may_be_null()).then(|| {
+        let before = open.iter().filter(|(_, kind)| alignment(kind.size()) == 8);
+        before.map(|(_, kind)| kind.size()).sum::<usize>()
+    });
+    let mut next_bit = 0;
+    for (nth, kind) in open {
+        // The word of bits comes before the other columns of four bytes.
+        if word == Some(chunk.size) && chunk.nulls.is_none() {
+            chunk.nulls = Some((chunk.size, 0));
+            chunk.size += 4;
+        }
+        let null = kind.may_be_null().then(|| {
+            next_bit += 1;
+            1 << (next_bit - 1)
+        });
+        let at = chunk.size;
+        chunk.size += kind.size();
+        if let Some(column) = schema.columns.get_mut(nth) {
+            column.at = At::Fixed(schema.fixed + at, kind.size());
+            column.null = null.zip(word).map(|(bit, word)| (schema.fixed + word, bit));
+        }
+        chunk.columns.push(Column { at, null, kind });
+    }
+    if let Some(at) = word {
+        if chunk.nulls.is_none() {
+            chunk.size += 4;
+        }
+        let bits = chunk.columns.iter().filter_map(|column| column.null).fold(0, |all, bit| all | bit);
+        chunk.nulls = Some((at, bits));
+    }
+    schema.fixed += chunk.size;
+    rows.chunks.push(chunk);
+}
+
+fn alignment(size: usize) -> usize {
+    [8, 4, 2].into_iter().find(|wide| size % wide == 0).unwrap_or(1)
+}
+
+/// How a value is held; or, of a text behind a pointer or a very long one, where it is.
+fn kind(value: Value) -> Result<ColumnKind, Text> {
+    match value {
+        Value::Number(Number { node: Node::Field(place), .. }) => Ok(ColumnKind::Field(*place)),
+        Value::Number(number) => Ok(ColumnKind::Number(number)),
+        Value::Pointer(place) => Ok(ColumnKind::Field(place)),
+        Value::Text(text) if text.pointer || text.place.field.size as usize > TEXT_MAX => Err(text),
+        Value::Text(text) => Ok(ColumnKind::Text(text.place)),
+        // Refused before.
+        Value::Literal(_) => Ok(ColumnKind::Number(Number::constant(0))),
+    }
+}
+
+fn ty(value: &Value, names: &Names<'_>) -> Type {
+    let field = |place: &Place| match place.field.class {
+        Class::Bool => Type::Bool,
+        Class::Enum { signed } => Type::Enum { signed, names: names.enumerators(place) },
+        Class::Int { signed } => Type::Int { signed },
+        _ => Type::Int { signed: false },
+    };
+    match value {
+        Value::Number(Number { node: Node::Field(place), .. }) => field(place),
+        Value::Number(number) => Type::Int { signed: !number.unsigned },
+        Value::Pointer(_) => Type::Pointer,
+        Value::Text(_) | Value::Literal(_) => Type::Text,
+    }
+}

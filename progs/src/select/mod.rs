@@ -1,0 +1,257 @@
+//! Any fields of any kind of kernel object, those that a condition picks: a program for exactly that.
+//!
+//! A [`Select`] says what is wanted. [`Select::plan`] looks it up in the types of a kernel and gives the program, the
+//! [`Schema`] of the rows that it writes, and what its link can be told so that less is walked.
+//!
+//! ```
+//! use kwalk_progs::select::{Pushed, Select, field};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else { return Ok(()) };
+//! let btf = kwalk_btf::Btf::new(&bytes)?;
+//! let plan = Select::new("task")
+//!     .fields(["pid", "comm", "real_parent.comm"])
+//!     .filter(field("tgid").eq(1).and(field("comm").like("s%")))
+//!     .plan(&btf)?;
+//! assert_eq!(plan.schema.columns().len(), 3);
+//! // The kernel need not look at other processes.
+//! assert_eq!(plan.pushed, Some(Pushed::Tgid(1)));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What expressions mean
+//!
+//! Names are the target's columns ([`columns`]), fields of its object (`comm`, `real_parent.tgid`, `se.load.weight`), or
+//! of another argument of its context (`file.f_flags` of `task_file`). A path through a pointer that is NULL is NULL, and
+//! so is a pointer of 0, `x / 0` and `x % 0`; conditions are true, false or unknown, as in SQL, and an object is shown
+//! where its condition is true.
+//!
+//! Numbers have 64 bits. They are unsigned if they come from unsigned fields of that width, or are literals beyond 2⁶³;
+//! all others have a sign. The result of an operation is unsigned if either side is (of a shift: the left side), and wraps
+//! where it does not fit; division rounds towards zero. Comparisons compare the numbers, whatever their signs and widths.
+//!
+//! Texts are compared byte by byte, up to their NUL; of what lies behind a pointer the first 255 bytes count. `_` in a
+//! pattern is any one byte.
+
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod columns;
+mod condition;
+mod emit;
+mod error;
+mod expr;
+mod layout;
+mod number;
+mod pattern;
+mod place;
+mod plan;
+mod record;
+mod resolve;
+mod span;
+#[cfg(feature = "sql")]
+pub mod sql;
+
+use kwalk_asm::Reg::*;
+use kwalk_btf::Btf;
+
+pub use columns::{NamedColumn, Show};
+pub use error::{Error, Kind, Reason};
+pub use expr::{Expr, field};
+pub use pattern::TEXT_MAX;
+pub use record::{ColumnInfo, NotARow, Row, Schema, Type, Value};
+pub use span::Span;
+
+use crate::program::Program;
+use crate::target::Target;
+use crate::walk::Walk;
+use condition::Condition;
+use emit::{Emit, Fork, OBJECT};
+use layout::Planned;
+use plan::Planner;
+use resolve::Names;
+
+/// As many columns as can be selected.
+pub const COLUMNS_MAX: usize = 500;
+/// What the kernel passes on of one object: less than the buffer that it collects in.
+const ROW_MAX: usize = 32 << 10;
+
+/// What is wanted: a target, columns, a condition.
+#[derive(Debug, Clone)]
+pub struct Select {
+    target: String,
+    columns: Option<Vec<Column>>,
+    filter: Option<Expr>,
+}
+
+/// A column that is wanted: what it shows, and what it is called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    expr: Expr,
+    name: Option<String>,
+}
+
+impl Column {
+    /// The same under another name.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Column {
+        Column { name: Some(name.into()), ..self }
+    }
+}
+
+impl From<Expr> for Column {
+    fn from(expr: Expr) -> Column {
+        Column { expr, name: None }
+    }
+}
+
+/// The field, or the column of the target, that has this name.
+impl From<&str> for Column {
+    fn from(name: &str) -> Column {
+        field(name).into()
+    }
+}
+
+/// What a link can be told in the place of a condition, which is tested all the same: the numbers here are those of the
+/// first pid namespace, a link takes those of whoever opens it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// Only the threads of this process.
+    Tgid(u32),
+    /// Only this thread.
+    Tid(u32),
+}
+
+/// A selection, made for one kernel.
+#[derive(Debug)]
+pub struct Plan {
+    /// What is to be loaded.
+    pub program: Program,
+    /// What its output means.
+    pub schema: Schema,
+    /// What its link can be told.
+    pub pushed: Option<Pushed>,
+}
+
+impl Select {
+    /// Selects from a target: from all of its objects, and its default columns, unless it is told more.
+    pub fn new(target: impl Into<String>) -> Select {
+        Select { target: target.into(), columns: None, filter: None }
+    }
+
+    /// The columns to show, instead of those before: names of fields, or expressions.
+    #[must_use]
+    pub fn fields<T: Into<Column>>(self, columns: impl IntoIterator<Item = T>) -> Select {
+        Select { columns: Some(columns.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// Shows only the objects of which this is true, and so is what was said before.
+    #[must_use]
+    pub fn filter(self, condition: impl Into<Expr>) -> Select {
+        let condition = condition.into();
+        let filter = match self.filter {
+            Some(before) => before.and(condition),
+            None => condition,
+        };
+        Select { filter: Some(filter), ..self }
+    }
+
+    /// Writes the program for the kernel that `btf` describes.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::NoTarget`] where this kernel has no such target, [`crate::Error::Select`] with what is wrong with
+    /// the columns or the condition, [`crate::Error::Btf`] where the BTF is damaged.
+    pub fn plan(&self, btf: &Btf<'_>) -> Result<Plan, crate::Error> {
+        let no_target = || crate::Error::NoTarget { name: self.target.clone(), since: None };
+        let target = Target::by_name(&self.target).ok_or_else(no_target)?;
+        let mut walk = Walk::new(btf, target)?;
+        let mut planner = Planner::new(Names::new(btf, target, walk.context())?);
+
+        let condition = match &self.filter {
+            Some(filter) => planner.condition(filter)?.simplified(false),
+            None => Condition::Known(Some(true)),
+        };
+        let pushed = plan::pushed(target, &mut planner.names, &condition);
+        let columns = self.planned(target, &mut planner)?;
+        let (rows, schema) = layout::layout(columns, &planner.names);
+        if schema.row_max() >= ROW_MAX {
+            return Err(Error::new(Reason::RowSize(schema.row_max()), None).into());
+        }
+
+        let done = walk.asm.label();
+        begin(&mut walk, target, planner.names.follows, done)?;
+        let shown = walk.asm.label();
+        let mut emit = Emit::new(&mut walk);
+        emit.condition(&condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
+        emit.walk.asm.bind(shown);
+        // The verifier refuses what nothing leads to.
+        if condition != Condition::Known(Some(false)) {
+            emit.rows(&rows)?;
+        }
+        Ok(Plan { program: walk.finish("select", done)?, schema, pushed })
+    }
+
+    fn planned(
+        &self,
+        target: &'static Target,
+        planner: &mut Planner<'_>,
+    ) -> Result<Vec<Planned>, crate::Error> {
+        let own = || planner.names.columns.iter().filter(|column| column.default);
+        let columns = match &self.columns {
+            Some(columns) => columns.clone(),
+            None => own().map(|column| column.name.into()).collect(),
+        };
+        if columns.is_empty() && self.columns.is_none() {
+            return Err(Error::new(Reason::NoDefaults(target.name), None).into());
+        }
+        if columns.is_empty() || columns.len() > COLUMNS_MAX {
+            return Err(Error::new(Reason::Columns(columns.len()), None).into());
+        }
+        let mut names = std::collections::BTreeSet::new();
+        let mut planned = Vec::with_capacity(columns.len());
+        for Column { expr, name } in columns {
+            let show = match &expr.node {
+                expr::Node::Name(name) => planner.names.column(name).map(|column| column.show),
+                _ => None,
+            };
+            let name = name.unwrap_or_else(|| match expr.span() {
+                Some(span) => span.excerpt().to_owned(),
+                None => expr.to_string(),
+            });
+            if !names.insert(name.clone()) {
+                return Err(Error::new(Reason::SameName(name), expr.span).into());
+            }
+            let value = planner.value(&expr, None)?;
+            if let resolve::Value::Literal(_) = value {
+                let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
+                return Err(Error::new(reason, expr.span).into());
+            }
+            planned.push(Planned { name, show: show.unwrap_or(Show::Plain), value });
+        }
+        Ok(planned)
+    }
+}
+
+/// Loads the object, and goes to `done` where there is none.
+///
+/// If pointers are loaded through it (`follows`), it is made one that the verifier does not trust, where the kernel has
+/// what does that (Linux 6.2): for each pointer that is loaded through a trusted one, verifiers since then search all of
+/// the kernel's types by name, which takes longer than all the rest.
+fn begin(
+    walk: &mut Walk<'_>,
+    target: &'static Target,
+    follows: bool,
+    done: kwalk_asm::Label,
+) -> Result<(), crate::Error> {
+    let cast = if follows && target.trusted { walk.kfunc("bpf_rdonly_cast")? } else { None };
+    let Some(cast) = cast else {
+        let _object = walk.object(OBJECT, done)?;
+        return Ok(());
+    };
+    let object = walk.object(R1, done)?;
+    walk.asm.mov(R2, object.pointee.0 as i32);
+    walk.asm.call_kfunc(cast, 0);
+    walk.asm.mov(OBJECT, R0);
+    Ok(())
+}

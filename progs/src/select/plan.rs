@@ -1,0 +1,323 @@
+//! Expressions to conditions: types checked, constants folded, conjuncts in order.
+
+use kwalk_btf::Class;
+
+use super::condition::{Condition, Test, Text};
+use super::expr::{Arithmetic, Compare, Expr, Node};
+use super::number::{self, Number};
+use super::pattern::Pattern;
+use super::place::{Base, Place};
+use super::resolve::{Names, Value};
+use super::{Error, Kind, Pushed, Reason};
+use crate::target::{Parameters, Target};
+
+/// How deep an expression may be.
+const DEPTH_MAX: usize = 200;
+/// How many terms it may have, a list's included.
+const TERMS_MAX: usize = 10_000;
+
+/// Makes conditions and values of expressions.
+pub(crate) struct Planner<'a> {
+    pub(crate) names: Names<'a>,
+    terms: usize,
+    depth: usize,
+}
+
+impl<'a> Planner<'a> {
+    pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
+        Planner { names, terms: 0, depth: 0 }
+    }
+
+    fn enter(&mut self, expr: &Expr) -> Result<(), Error> {
+        self.terms += 1;
+        self.depth += 1;
+        if self.terms > TERMS_MAX || self.depth > DEPTH_MAX {
+            return Err(Error::new(Reason::TooComplex, expr.span.clone()));
+        }
+        Ok(())
+    }
+
+    /// What `expr` tests.
+    pub(crate) fn condition(&mut self, expr: &Expr) -> Result<Condition, Error> {
+        self.enter(expr)?;
+        let condition = self.condition_at(expr)?;
+        self.depth -= 1;
+        Ok(condition)
+    }
+
+    fn condition_at(&mut self, expr: &Expr) -> Result<Condition, Error> {
+        let fail = |reason| Error::new(reason, expr.span.clone());
+        match &expr.node {
+            Node::And(all) | Node::Or(all) if all.is_empty() => Err(fail(Reason::EmptyList)),
+            Node::And(all) => Ok(Condition::And(self.all(all)?)),
+            Node::Or(any) => Ok(Condition::Or(self.all(any)?)),
+            Node::Not(of) => Ok(Condition::Not(Box::new(self.condition(of)?))),
+            Node::Is(truth, of) => Ok(Condition::Is(*truth, Box::new(self.condition(of)?))),
+            Node::IsNull(of) if is_condition(of) => {
+                // Unknown is neither true nor false.
+                let of = self.condition(of)?;
+                let is_not = |truth, of| Condition::Not(Box::new(Condition::Is(truth, Box::new(of))));
+                Ok(Condition::And(vec![is_not(true, of.clone()), is_not(false, of)]))
+            }
+            Node::IsNull(of) => Ok(match self.value(of, None)? {
+                Value::Literal(_) => Condition::Known(Some(false)),
+                Value::Pointer(place) => Condition::PointerIsNull(place),
+                Value::Text(text) => Condition::text_is_null(text),
+                Value::Number(number) => Condition::is_null(number),
+            }),
+            Node::Compare(op, left, right) => self.compare(*op, left, right),
+            Node::In(_, list) if list.is_empty() => Err(fail(Reason::EmptyList)),
+            Node::In(of, list) => {
+                let any = list.iter().map(|item| self.compare(Compare::Eq, of, item));
+                Ok(merged(any.collect::<Result<_, _>>()?, false))
+            }
+            Node::Between(of, low, high) => {
+                let both = vec![self.compare(Compare::Ge, of, low)?, self.compare(Compare::Le, of, high)?];
+                Ok(merged(both, true))
+            }
+            Node::Like(of, pattern) => {
+                let text = match self.value(of, None)? {
+                    Value::Text(text) => text,
+                    other => return Err(wrong(of, other.kind(), "a text")),
+                };
+                let Node::Text(bytes) = &pattern.node else {
+                    return Err(wrong(pattern, self.kind(pattern), "a text in quotes"));
+                };
+                let pattern = Pattern::like(bytes).map_err(|why| Error::new(why, pattern.span.clone()))?;
+                Ok(match pattern.is_any() {
+                    true => Condition::unless_null(Condition::text_is_null(text), true),
+                    false => Condition::Like(text, pattern),
+                })
+            }
+            // What is no comparison is true where it is not 0.
+            _ => match self.value(expr, None)? {
+                Value::Number(number) => Ok(compared(Compare::Ne, number, Number::constant(0))),
+                other => Err(wrong(expr, other.kind(), "a condition")),
+            },
+        }
+    }
+
+    fn all(&mut self, all: &[Expr]) -> Result<Vec<Condition>, Error> {
+        Ok(Condition::ordered(all.iter().map(|one| self.condition(one)).collect::<Result<_, _>>()?))
+    }
+
+    fn compare(&mut self, op: Compare, left: &Expr, right: &Expr) -> Result<Condition, Error> {
+        let (named_left, named_right) = (self.field_of(left), self.field_of(right));
+        let l = self.value(left, named_right.as_ref())?;
+        let r = self.value(right, named_left.as_ref())?;
+        match (l, r) {
+            (Value::Number(l), Value::Number(r)) => {
+                self.fits(left, &l, right, &r)?;
+                self.fits(right, &r, left, &l)?;
+                Ok(compared(op, l, r))
+            }
+            (Value::Pointer(place), Value::Number(number)) => self.address(op, place, number, right),
+            (Value::Number(number), Value::Pointer(place)) => {
+                self.address(op.mirrored(), place, number, left)
+            }
+            (Value::Text(text), Value::Literal(bytes)) => self.text(op, text, &bytes, right),
+            (Value::Literal(bytes), Value::Text(text)) => self.text(op.mirrored(), text, &bytes, left),
+            (Value::Text(_), Value::Text(_)) => Err(wrong(right, Kind::Text, "a text in quotes")),
+            (Value::Literal(_), Value::Literal(_)) => Err(wrong(right, Kind::Constant, "a field")),
+            (Value::Pointer(_), Value::Pointer(_)) => Err(wrong(right, Kind::Pointer, "a number")),
+            (Value::Literal(_), Value::Number(_)) => Err(wrong(left, Kind::Text, "a number")),
+            (Value::Number(_) | Value::Pointer(_), other) => Err(wrong(right, other.kind(), "a number")),
+            (Value::Text(_) | Value::Literal(_), other) => Err(wrong(right, other.kind(), "a text")),
+        }
+    }
+
+    /// Refuses a number that the field it is compared with never has.
+    fn fits(&self, literal: &Expr, value: &Number, field: &Expr, of: &Number) -> Result<(), Error> {
+        if let (Some(value), number::Node::Field(place)) = (value.value(), &of.node) {
+            if !(of.min..=of.max).contains(&value) {
+                let (what, min, max) = (place.name.clone(), of.min, of.max);
+                let span = literal.span.clone().or_else(|| field.span.clone());
+                return Err(Error::new(Reason::Range { value, what, min, max }, span));
+            }
+        }
+        Ok(())
+    }
+
+    fn address(&self, op: Compare, place: Place, number: Number, literal: &Expr) -> Result<Condition, Error> {
+        let value = number.value().ok_or_else(|| wrong(literal, Kind::Number, "a constant"))?;
+        let span = || literal.span.clone();
+        if value == 0 {
+            return Err(Error::new(Reason::NullPointer { what: place.name }, span()));
+        }
+        let name = place.name.clone();
+        let pointer = Number::field(place, false, 64);
+        if value < 0 {
+            let reason = Reason::Range { value, what: name, min: pointer.min, max: pointer.max };
+            return Err(Error::new(reason, span()));
+        }
+        Ok(Condition::Test { number: pointer, tests: vec![(op, value)], all: true })
+    }
+
+    fn text(&self, op: Compare, text: Text, bytes: &[u8], literal: &Expr) -> Result<Condition, Error> {
+        let fail = |reason| Error::new(reason, literal.span.clone());
+        let room = text.place.field.size as usize;
+        if !text.pointer && bytes.len() > room {
+            return Err(fail(Reason::TextLength { len: bytes.len(), max: room }));
+        }
+        let equal = Condition::Like(text, Pattern::exact(bytes).map_err(fail)?);
+        match op {
+            Compare::Eq => Ok(equal),
+            Compare::Ne => Ok(Condition::Not(Box::new(equal))),
+            _ => Err(fail(Reason::Unsupported("the order of texts"))),
+        }
+    }
+
+    /// The field that an expression is, if it is just one.
+    fn field_of(&mut self, expr: &Expr) -> Option<Place> {
+        match &expr.node {
+            Node::Name(name) => self.names.place(name, None).ok(),
+            _ => None,
+        }
+    }
+
+    fn kind(&mut self, expr: &Expr) -> Kind {
+        if is_condition(expr) {
+            return Kind::Condition;
+        }
+        self.value(expr, None).map_or(Kind::Constant, |value| value.kind())
+    }
+
+    /// What `expr` stands for. A name that is none may be that of a value of the enum that it is compared `with`.
+    pub(crate) fn value(&mut self, expr: &Expr, with: Option<&Place>) -> Result<Value, Error> {
+        self.enter(expr)?;
+        let value = match &expr.node {
+            Node::Name(name) => self.named(name, expr, with)?,
+            Node::Int(value) if *value < i64::MIN.into() || *value > u64::MAX.into() => {
+                let (min, max) = (i64::MIN.into(), u64::MAX.into());
+                let what = "a number of 64 bits".into();
+                return Err(Error::new(Reason::Range { value: *value, what, min, max }, expr.span.clone()));
+            }
+            Node::Int(value) => Value::Number(Number::constant(*value)),
+            Node::Text(bytes) => Value::Literal(bytes.clone()),
+            Node::Neg(of) => {
+                let of = self.number(of)?;
+                Value::Number(Number::binary(Arithmetic::Sub, Number::constant(0), of))
+            }
+            Node::Arithmetic(op, left, right) => {
+                let (l, r) = (self.number(left)?, self.number(right)?);
+                let shift = matches!(op, Arithmetic::Shl | Arithmetic::Shr);
+                if let Some(by) = r.value().filter(|by| shift && !(0..64).contains(by)) {
+                    return Err(Error::new(Reason::Shift(by), right.span.clone()));
+                }
+                Value::Number(Number::binary(*op, l, r))
+            }
+            _ => return Err(wrong(expr, Kind::Condition, "a number, a text or a pointer")),
+        };
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    fn named(&mut self, name: &str, expr: &Expr, with: Option<&Place>) -> Result<Value, Error> {
+        let span = expr.span.as_ref();
+        let error = match self.names.place(name, span) {
+            Ok(place) => return self.names.value(place, span),
+            Err(error) => error,
+        };
+        let values = with.map_or(Vec::new(), |with| self.names.enumerators(with));
+        match (values.iter().find(|(_, known)| known == name), error.reason) {
+            (Some((value, _)), _) => Ok(Value::Number(Number::constant(*value))),
+            (None, Reason::Name { name, mut near }) => {
+                near.extend(kwalk_btf::near(&name, values.iter().map(|(_, known)| known.as_str())));
+                Err(Error::new(Reason::Name { name, near }, error.span))
+            }
+            (None, reason) => Err(Error::new(reason, error.span)),
+        }
+    }
+
+    pub(crate) fn number(&mut self, expr: &Expr) -> Result<Number, Error> {
+        match self.value(expr, None)? {
+            Value::Number(number) => Ok(number),
+            other => Err(wrong(expr, other.kind(), "a number")),
+        }
+    }
+}
+
+fn wrong(expr: &Expr, is: Kind, needs: &'static str) -> Error {
+    let what = match &expr.span {
+        Some(span) => span.excerpt().to_owned(),
+        None => expr.to_string(),
+    };
+    Error::new(Reason::Kind { what, is, needs }, expr.span.clone())
+}
+
+/// Whether an expression is true, false or unknown, rather than a value.
+pub(crate) fn is_condition(expr: &Expr) -> bool {
+    !matches!(expr.node, Node::Name(_) | Node::Int(_) | Node::Text(_) | Node::Neg(_) | Node::Arithmetic(..))
+}
+
+/// Two numbers compared: with a constant, if one is.
+fn compared(op: Compare, left: Number, right: Number) -> Condition {
+    if left.node == number::Node::Null || right.node == number::Node::Null {
+        return Condition::Known(None);
+    }
+    if let Some(holds) = number::decided(op, &left, &right) {
+        let either = |number| Condition::unless_null(Condition::is_null(number), holds);
+        return match (left.value(), right.value()) {
+            (Some(_), _) => either(right),
+            (_, Some(_)) => either(left),
+            _ => either(Number::binary(Arithmetic::Sub, left, right)),
+        };
+    }
+    match (left.value(), right.value()) {
+        (_, Some(value)) => Condition::Test { number: left, tests: vec![(op, value)], all: true },
+        (Some(value), _) => Condition::Test { number: right, tests: vec![(op.mirrored(), value)], all: true },
+        _ => Condition::Compare(op, left, right),
+    }
+}
+
+/// AND or OR of conditions, as tests of one number if they are that.
+fn merged(conditions: Vec<Condition>, all: bool) -> Condition {
+    let mut merged: Option<(Number, Vec<Test>)> = None;
+    for condition in &conditions {
+        match (condition, &mut merged) {
+            (Condition::Test { number, tests, .. }, None) if tests.len() == 1 => {
+                merged = Some((number.clone(), tests.clone()));
+            }
+            (Condition::Test { number, tests, .. }, Some((same, merged)))
+                if tests.len() == 1 && number == same =>
+            {
+                merged.extend(tests);
+            }
+            _ => return if all { Condition::And(conditions) } else { Condition::Or(conditions) },
+        }
+    }
+    match merged {
+        Some((number, tests)) => Condition::Test { number, tests, all },
+        None => Condition::Known(Some(all)),
+    }
+}
+
+/// What the link can be told: the process or thread that a condition is about, if it is about one.
+pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Condition) -> Option<Pushed> {
+    if target.parameters != Parameters::Task {
+        return None;
+    }
+    let mut offset = |name: &str| names.place(&format!("{}.{name}", target.object), None).ok();
+    let (tgid, pid) = (offset("tgid")?, offset("pid")?);
+    let terms = match condition {
+        Condition::And(all) => all.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let number = |wanted: &Place| {
+        terms.iter().find_map(|term| match term {
+            Condition::Test { number: Number { node: number::Node::Field(place), .. }, tests, .. } => {
+                let own = place.base == Base::Object
+                    && place.hops.is_empty()
+                    && place.field == wanted.field
+                    && matches!(place.field.class, Class::Int { .. });
+                match tests.as_slice() {
+                    [(Compare::Eq, value)] if own => u32::try_from(*value).ok().filter(|value| *value > 0),
+                    _ => None,
+                }
+            }
+            _ => None,
+        })
+    };
+    // One thread is less to walk than a process, and the kernel takes only one of the two.
+    number(&pid).map(Pushed::Tid).or_else(|| number(&tgid).map(Pushed::Tgid))
+}

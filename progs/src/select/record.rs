@@ -1,0 +1,227 @@
+//! What each byte of a row means.
+//!
+//! A row is chunks of columns of known size, as wide ones first, each chunk with a word of bits for those of its columns
+//! that are NULL; then the texts that lie behind pointers, each with its length. Numbers are in the machine's byte order.
+
+use std::fmt;
+
+use super::columns::Show;
+use super::pattern::TEXT_MAX;
+
+/// The columns of a selection, and where they are in a row.
+#[derive(Debug, Clone, Default)]
+pub struct Schema {
+    pub(crate) columns: Vec<ColumnInfo>,
+    /// How many bytes come before the texts.
+    pub(crate) fixed: usize,
+    /// How many texts there are.
+    pub(crate) texts: usize,
+}
+
+/// A column of a selection.
+#[derive(Debug, Clone)]
+pub struct ColumnInfo {
+    /// Its name.
+    pub name: String,
+    /// What its values are.
+    pub ty: Type,
+    /// How they are to be shown.
+    pub show: Show,
+    pub(crate) at: At,
+    /// Where its bit is if it can be NULL: the word and the mask.
+    pub(crate) null: Option<(usize, u32)>,
+}
+
+/// What a column's values are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Type {
+    /// Integers.
+    Int {
+        /// Whether they have signs.
+        signed: bool,
+    },
+    /// Of a `bool`.
+    Bool,
+    /// Values of an enum, with their names.
+    Enum {
+        /// Whether they have signs.
+        signed: bool,
+        /// The values and their names.
+        names: Vec<(i128, String)>,
+    },
+    /// Texts.
+    Text,
+    /// Kernel addresses.
+    Pointer,
+}
+
+/// Where a column is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum At {
+    /// So many bytes from the row's start, and of so many.
+    Fixed(usize, usize),
+    /// Which of the texts.
+    Text(usize),
+}
+
+/// A value, borrowed from its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// There is none: the way to it led through a NULL pointer, or it was divided by zero.
+    Null,
+    /// An integer with a sign.
+    Int(i64),
+    /// An integer without.
+    Uint(u64),
+    /// A `bool`.
+    Bool(bool),
+    /// A text, as the kernel has it: any bytes but NUL.
+    Text(&'a [u8]),
+    /// A value of an enum.
+    Enum {
+        /// The value.
+        value: i128,
+        /// Its name, if the enum has one for it.
+        name: Option<&'a str>,
+    },
+    /// A kernel address.
+    Pointer(u64),
+}
+
+/// One object's columns.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    schema: &'a Schema,
+    bytes: &'a [u8],
+}
+
+/// Bytes that are no row: cut off, or not written by the program that the schema is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotARow {
+    /// The length that a text can't have, if that is what is wrong.
+    pub text: Option<u16>,
+}
+
+impl fmt::Display for NotARow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.text {
+            Some(len) => write!(f, "row: it has a text of {len} bytes, and they have at most {TEXT_MAX}"),
+            None => f.write_str("row: it is cut off"),
+        }
+    }
+}
+
+impl core::error::Error for NotARow {}
+
+impl Schema {
+    /// The columns, in the order in which they were selected.
+    pub fn columns(&self) -> &[ColumnInfo] {
+        &self.columns
+    }
+
+    /// How many bytes a row has at most.
+    pub fn row_max(&self) -> usize {
+        self.fixed + self.texts * (2 + TEXT_MAX)
+    }
+
+    /// The row that `bytes` begin with, and how many of them it has; none if more are needed.
+    ///
+    /// # Errors
+    ///
+    /// [`NotARow`] if no row begins like this.
+    pub fn row<'a>(&'a self, bytes: &'a [u8]) -> Result<Option<(Row<'a>, usize)>, NotARow> {
+        let mut len = self.fixed;
+        for _ in 0..self.texts {
+            let Some(text) = bytes.get(len..).and_then(|rest| rest.first_chunk()) else { return Ok(None) };
+            let text = u16::from_ne_bytes(*text);
+            if usize::from(text) > TEXT_MAX {
+                return Err(NotARow { text: Some(text) });
+            }
+            len += 2 + usize::from(text);
+        }
+        Ok(bytes.get(..len).map(|bytes| (Row { schema: self, bytes }, len)))
+    }
+}
+
+impl<'a> Row<'a> {
+    /// The row's own bytes.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The value of the column of this number; NULL if there is no such column.
+    pub fn get(&self, column: usize) -> Value<'a> {
+        self.schema.columns.get(column).map_or(Value::Null, |column| self.value(column))
+    }
+
+    /// The values, in the order of the columns.
+    pub fn values(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
+        let row = *self;
+        row.schema.columns.iter().map(move |column| row.value(column))
+    }
+
+    fn value(&self, column: &'a ColumnInfo) -> Value<'a> {
+        if let Some((word, bit)) = column.null {
+            let nulls = self.bytes.get(word..).and_then(|rest| rest.first_chunk());
+            if nulls.is_none_or(|nulls| u32::from_ne_bytes(*nulls) & bit != 0) {
+                return Value::Null;
+            }
+        }
+        let bytes = match column.at {
+            At::Fixed(at, len) => self.bytes.get(at..).and_then(|rest| rest.get(..len)),
+            At::Text(nth) => self.text(nth),
+        };
+        bytes.map_or(Value::Null, |bytes| column.ty.value(bytes))
+    }
+
+    /// The text of this number, with its NUL; none for NULL.
+    fn text(&self, nth: usize) -> Option<&'a [u8]> {
+        let mut rest = self.bytes.get(self.schema.fixed..)?;
+        for nth in (0..=nth).rev() {
+            let (len, behind) = rest.split_first_chunk()?;
+            let (text, behind) = behind.split_at_checked(u16::from_ne_bytes(*len).into())?;
+            if nth == 0 {
+                return (!text.is_empty()).then_some(text);
+            }
+            rest = behind;
+        }
+        None
+    }
+}
+
+impl Type {
+    fn value<'a>(&'a self, bytes: &'a [u8]) -> Value<'a> {
+        let Some((unsigned, signed)) = number(bytes).filter(|_| *self != Type::Text) else {
+            let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+            return if *self == Type::Text { Value::Text(text) } else { Value::Null };
+        };
+        match self {
+            Type::Int { signed: true } => Value::Int(signed),
+            Type::Int { signed: false } => Value::Uint(unsigned),
+            Type::Bool => Value::Bool(unsigned != 0),
+            Type::Enum { signed: with_sign, names } => {
+                let value = if *with_sign { signed.into() } else { unsigned.into() };
+                let name = names.iter().find(|(known, _)| *known == value);
+                Value::Enum { value, name: name.map(|(_, name)| name.as_str()) }
+            }
+            Type::Pointer => Value::Pointer(unsigned),
+            Type::Text => Value::Null,
+        }
+    }
+}
+
+/// The number that 1, 2, 4 or 8 bytes are, without a sign and with one.
+fn number(bytes: &[u8]) -> Option<(u64, i64)> {
+    if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
+        Some((u32::from_ne_bytes(bytes).into(), i32::from_ne_bytes(bytes).into()))
+    } else if let Ok(bytes) = <[u8; 8]>::try_from(bytes) {
+        Some((u64::from_ne_bytes(bytes), i64::from_ne_bytes(bytes)))
+    } else if let Ok(bytes) = <[u8; 2]>::try_from(bytes) {
+        Some((u16::from_ne_bytes(bytes).into(), i16::from_ne_bytes(bytes).into()))
+    } else if let Ok(bytes) = <[u8; 1]>::try_from(bytes) {
+        Some((bytes[0].into(), i8::from_ne_bytes(bytes).into()))
+    } else {
+        None
+    }
+}
