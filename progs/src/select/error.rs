@@ -119,7 +119,7 @@ impl Error {
             Reason::Name { near, .. } if near.is_empty() => return None,
             Reason::Name { near, .. } => return Some(format!("did you mean {}?", near.join(", "))),
             Reason::TooComplex => "select more than you need, and filter what comes out",
-            Reason::Kind { is: Kind::Text, needs: "a number", .. } => {
+            Reason::Kind { is: Kind::Text, needs: "a number", what } if what.starts_with('\'') => {
                 "numbers and the names of enum values are written without quotes"
             }
             Reason::Kind { is: Kind::Pointer, what, needs: "a condition" } => {

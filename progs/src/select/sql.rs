@@ -9,6 +9,7 @@ use sqlparser::ast::{
     AccessExpr, BinaryOperator, Expr as Sql, Ident, Spanned, Subscript, UnaryOperator, Value as Literal,
 };
 use sqlparser::dialect::GenericDialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, Tokenizer};
 
@@ -16,10 +17,15 @@ use super::expr::{Arithmetic, Compare, Expr, Node};
 use super::span::Span;
 use super::{Column, Error, Reason};
 
-/// Parts of a text, at most; more than fit any list of 500 columns or a condition of some hundred terms.
-const TOKENS_MAX: usize = 8192;
-/// How deep a tree may be that is gone through by recursion.
+/// Words, numbers and signs of a text, at most.
+const TOKENS_MAX: usize = 20_000;
+/// Those that put an expression into another one, at most: the parser's trees are as deep as a chain of operators is long,
+/// and go by recursion when they are dropped.
+const OPERATORS_MAX: usize = 500;
+/// How deep a tree may be that is gone through by recursion that has more to do.
 const DEPTH_MAX: usize = 100;
+/// The same for the parser's own.
+const PARSER_DEPTH_MAX: usize = 50;
 
 /// Parses a condition, or any other expression, to its end.
 ///
@@ -56,7 +62,7 @@ pub fn columns(text: &str) -> Result<Vec<Column>, Error> {
     let mut columns = Vec::new();
     loop {
         let mut column = Column::from(source.expr()?);
-        if source.parser.parse_keyword(sqlparser::keywords::Keyword::AS) {
+        if source.parser.parse_keyword(Keyword::AS) {
             match source.parser.peek_token_ref().token.clone() {
                 Token::Word(word) => column = column.named(word.value),
                 _ => return Err(source.unexpected("a name")),
@@ -75,15 +81,25 @@ pub fn columns(text: &str) -> Result<Vec<Column>, Error> {
 struct Source {
     text: Arc<str>,
     parser: Parser<'static>,
+    /// How many operators it has.
+    operators: usize,
 }
 
 impl Source {
     fn new(text: &str) -> Result<Source, Error> {
-        let parser = Parser::new(&GenericDialect).with_recursion_limit(DEPTH_MAX);
-        let mut source = Source { text: text.into(), parser };
+        let parser = Parser::new(&GenericDialect).with_recursion_limit(PARSER_DEPTH_MAX);
+        let mut source = Source { text: text.into(), parser, operators: 0 };
         let tokens = Tokenizer::new(&GenericDialect, text).tokenize_with_location();
         let tokens = tokens.map_err(|error| source.syntax(error.into()))?;
-        if tokens.len() > TOKENS_MAX {
+        let count = |is: &dyn Fn(&Token) -> bool| tokens.iter().filter(|token| is(&token.token)).count();
+        source.operators = count(&|token| match token {
+            Token::Word(word) => word.keyword != Keyword::NoKeyword,
+            Token::Number(..) | Token::HexStringLiteral(_) | Token::SingleQuotedString(_) => false,
+            Token::Comma | Token::Period | Token::Whitespace(_) => false,
+            _ => true,
+        });
+        let all = count(&|token| !matches!(token, Token::Whitespace(_)));
+        if all > TOKENS_MAX || source.operators > OPERATORS_MAX {
             return Err(Error::new(Reason::TooComplex, None));
         }
         source.parser = source.parser.with_tokens_with_locations(tokens);
@@ -133,10 +149,10 @@ impl Source {
     }
 
     fn lower(&self, sql: &Sql, depth: usize) -> Result<Expr, Error> {
-        let span = self.span(sql.span());
         if depth > DEPTH_MAX {
-            return Err(Error::new(Reason::TooComplex, span));
+            return Err(Error::new(Reason::TooComplex, None));
         }
+        let span = self.place(sql);
         let lower = |sql: &Sql| self.lower(sql, depth + 1);
         let boxed = |sql: &Sql| lower(sql).map(Box::new);
         let refuse = |what| Err(Error::new(Reason::Unsupported(what), self.or_all(span.clone())));
@@ -208,6 +224,18 @@ impl Source {
             _ => return refuse("this"),
         };
         Ok(Expr { node, span })
+    }
+
+    /// Where an expression is. The parser finds that by recursion, which is for trees that can't be deep; in others,
+    /// names and literals alone have a place.
+    fn place(&self, sql: &Sql) -> Option<Span> {
+        if self.operators <= DEPTH_MAX {
+            return self.span(sql.span());
+        }
+        match sql {
+            Sql::Identifier(_) | Sql::CompoundIdentifier(_) | Sql::Value(_) => self.span(sql.span()),
+            _ => None,
+        }
     }
 
     /// For what the parser gives no place: the whole text.

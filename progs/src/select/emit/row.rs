@@ -115,7 +115,7 @@ impl Emit<'_, '_> {
         }
         // What may be left out has been written, too: rows show nothing of what was on the stack.
         for column in chunk.columns.iter().filter(|column| column.null.is_some()) {
-            self.clear(start + column.at as i32, column.kind.size());
+            self.clear(start, column.at, column.kind.size());
         }
         let mut rest: Vec<&Column> = chunk.columns.iter().collect();
         while !rest.is_empty() {
@@ -232,14 +232,15 @@ impl Emit<'_, '_> {
         asm.call(Helper::SeqWrite);
     }
 
+    /// Zeros, in as wide stores as are aligned: `start` is for the widest.
     #[track_caller]
-    fn clear(&mut self, at: Address, bytes: usize) {
-        let mut done = 0;
-        while done < bytes {
-            // As wide as the place is aligned to: layouts put wide columns first.
-            let wide = [8, 4, 2, 1].into_iter().find(|wide| done + wide <= bytes).unwrap_or(1);
-            self.walk.asm.store(Memory::new(size(wide as u32), at + done as i32), 0);
-            done += wide;
+    fn clear(&mut self, start: Address, from: usize, bytes: usize) {
+        let (mut at, end) = (from, from + bytes);
+        while at < end {
+            let fits = |wide: &usize| at % wide == 0 && at + wide <= end;
+            let wide = [8, 4, 2].into_iter().find(fits).unwrap_or(1);
+            self.walk.asm.store(Memory::new(size(wide as u32), start + at as i32), 0);
+            at += wide;
         }
     }
 

@@ -1,0 +1,445 @@
+//! What a selection shows is what was asked for: conditions mean in the kernel what they mean outside of it, fields are
+//! what /proc says, and what can't be done is refused where it stands.
+
+#[path = "support/helper.rs"]
+mod helper;
+#[path = "select/messages.rs"]
+mod messages;
+#[path = "select/oracle.rs"]
+mod oracle;
+mod support;
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::ExitCode;
+
+use helper::{Helper, fds};
+use kwalk::btf::Btf;
+use kwalk::progs::target::available;
+use kwalk::select::{Column, Expr, Pushed, Rows, Select, SelectError, Value, columns, field, sql};
+use kwalk::{Error, KernelBtf};
+use oracle::{Cond, FIELDS, Task};
+use proptest::test_runner::{Config, TestRunner};
+use support::Need::{Bpf, Root};
+use support::{Need, Sleeper, test, unique};
+
+const PROC: &[Need] = &[Bpf, Root];
+
+fn main() -> ExitCode {
+    if let Some(done) = helper::main() {
+        return done;
+    }
+    support::main(vec![
+        test("the_kernel_agrees_on_random_conditions", PROC, random_conditions),
+        test("fields_are_what_proc_says", PROC, fields_are_what_proc_says),
+        test("expressions_can_be_columns", PROC, expressions_can_be_columns),
+        test("more_than_a_buffer_is_complete", PROC, more_than_a_buffer_is_complete),
+        test("rows_of_several_writes_are_whole", PROC, rows_of_several_writes_are_whole),
+        test("patterns_match_what_they_should", PROC, patterns_match_what_they_should),
+        test("a_name_is_any_bytes", PROC, a_name_is_any_bytes),
+        test("every_named_column_runs", PROC, every_named_column_runs),
+        test("enums_have_names", PROC, enums_have_names),
+        test("a_process_is_told_to_the_link", PROC, a_process_is_told_to_the_link),
+        test("what_can_t_be_is_empty", PROC, what_can_t_be_is_empty),
+        test("refusals_say_what_and_where", &[Bpf], messages::refusals_say_what_and_where),
+        test("limits_are_refused", &[Bpf], messages::limits_are_refused),
+    ])
+}
+
+/// The rows of a selection, with what `row` makes of each.
+#[track_caller]
+pub fn rows<T>(select: &Select, row: impl Fn(&[Value<'_>]) -> T) -> Vec<T> {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    collect(select, &btf, row).unwrap_or_else(|error| panic!("{error}: {select:?}"))
+}
+
+fn collect<T>(select: &Select, btf: &Btf<'_>, row: impl Fn(&[Value<'_>]) -> T) -> Result<Vec<T>, Error> {
+    let mut rows = Rows::open(select.plan(btf)?)?;
+    let mut all = Vec::new();
+    while let Some(values) = rows.next_row()? {
+        all.push(row(&values.values().collect::<Vec<_>>()));
+    }
+    Ok(all)
+}
+
+fn number(value: &Value<'_>) -> i128 {
+    match *value {
+        Value::Int(value) => value.into(),
+        Value::Uint(value) => value.into(),
+        ref other => panic!("{other:?} is no number"),
+    }
+}
+
+fn text(value: &Value<'_>) -> String {
+    match value {
+        Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        other => panic!("{other:?} is no text"),
+    }
+}
+
+/// What the kernel has of each task that stays as it is, by its number: ours, and those of the kernel that always sleep.
+fn population(helpers: &[&Helper], btf: &Btf<'_>) -> BTreeMap<i128, Task> {
+    let select = Select::new("task").fields(FIELDS.iter().map(|(name, _)| *name));
+    let walk = || {
+        let tasks = collect(&select, btf, |values| {
+            let own = |value: &Value<'_>| match *value {
+                Value::Null => oracle::Value::Null,
+                Value::Text(text) => oracle::Value::Text(text.into()),
+                Value::Pointer(_) => oracle::Value::Pointer,
+                ref value => oracle::Value::Number(number(value)),
+            };
+            FIELDS.iter().map(|(name, _)| *name).zip(values.iter().map(own)).collect::<Task>()
+        });
+        tasks.unwrap()
+    };
+    let pids: BTreeSet<i128> =
+        helpers.iter().flat_map(|helper| helper.tids()).map(i128::from).chain(2..40).collect();
+    let again = walk();
+    let tasks = walk().into_iter().filter(|task| again.contains(task)).filter_map(|task| {
+        let oracle::Value::Number(pid) = task["pid"] else { return None };
+        // The kernel's own threads, without memory.
+        let stays =
+            task["mm"] == oracle::Value::Null || helpers.iter().any(|h| h.tids().contains(&(pid as u32)));
+        (pids.contains(&pid) && stays).then_some((pid, task))
+    });
+    tasks.collect()
+}
+
+fn random_conditions() {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let helpers = [
+        Helper::with_threads("kwsel'ä", 3),
+        Helper::with_named_thread("kwselect_0123456", "kwsel"),
+        Helper::with_names(&["x"]),
+    ];
+    for (helper, score) in helpers.iter().zip(["500", "1000", "7"]) {
+        fs::write(format!("/proc/{}/oom_score_adj", helper.pid()), score).unwrap();
+    }
+    let tasks = population(&helpers.each_ref(), &btf);
+    assert!(tasks.len() >= 12, "{} tasks", tasks.len());
+    let values = || tasks.values().flat_map(Task::values);
+    let known: BTreeSet<i128> = values()
+        .filter_map(|value| if let oracle::Value::Number(number) = value { Some(*number) } else { None })
+        .collect();
+    let texts: BTreeSet<String> = values()
+        .filter_map(|value| match value {
+            oracle::Value::Text(text) => String::from_utf8(text.clone()).ok(),
+            _ => None,
+        })
+        .filter(|text| text.is_ascii())
+        .collect();
+    assert!(values().any(|value| *value == oracle::Value::Null));
+
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300);
+    let (run, shown, hidden, refused) = (Cell::new(0u32), Cell::new(0u32), Cell::new(0u32), Cell::new(0u32));
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let conditions = oracle::conditions(&Vec::from_iter(known), &Vec::from_iter(texts));
+    let done = runner.run(&conditions, |condition| {
+        let select = Select::new("task").fields(["pid"]).filter(condition.expr());
+        let wanted = |condition: &Cond| -> BTreeSet<i128> {
+            let is = |task: &Task| condition.eval(task) == Some(true);
+            tasks.iter().filter(|(_, task)| is(task)).map(|(pid, _)| *pid).collect()
+        };
+        let found = match collect(&select, &btf, |values| number(&values[0])) {
+            Ok(found) => found,
+            // A literal beside a field that it does not fit, which is a mistake.
+            Err(Error::Program(kwalk::progs::Error::Select(_))) => {
+                refused.set(refused.get() + 1);
+                return Ok(());
+            }
+            Err(error) => panic!("{}: {error}", condition.expr()),
+        };
+        let found: BTreeSet<_> = found.into_iter().filter(|pid| tasks.contains_key(pid)).collect();
+        proptest::prop_assert_eq!(&found, &wanted(&condition), "{}", condition.expr());
+        run.set(run.get() + 1);
+        shown.set(shown.get() + found.len() as u32);
+        hidden.set(hidden.get() + (tasks.len() - found.len()) as u32);
+        Ok(())
+    });
+    done.unwrap_or_else(|error| panic!("{error}"));
+    // Conditions that nobody, or everybody, meets would prove little.
+    let (run, shown, hidden, refused) = (run.get(), shown.get(), hidden.get(), refused.get());
+    println!("{run} conditions, {refused} refused, {shown} rows shown, {hidden} not, {} tasks", tasks.len());
+    assert!(run > refused && shown * 10 > hidden && hidden * 10 > shown);
+}
+
+fn fields_are_what_proc_says() {
+    let helper = Helper::with_threads(unique("kwp"), 2);
+    let pid = helper.pid();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The fields after the name, which begin with number 3.
+    let stat: Vec<i128> =
+        stat.rsplit(") ").next().unwrap().split(' ').map(|word| word.trim().parse().unwrap_or(-1)).collect();
+    let stat = |number: usize| stat[number - 3];
+    let fields = [
+        "tgid",
+        "ppid",
+        "comm",
+        "threads",
+        "prio - 100",
+        "mm.start_code",
+        "mm.start_stack",
+        "exit_signal",
+        "policy",
+        "uid",
+        "start_boottime / 10000000",
+        "real_parent.comm",
+        "group_leader.pid",
+        "mm.start_brk",
+        "signal.rlim[4].rlim_cur",
+    ];
+    let columns: Vec<_> = fields.iter().map(|text| sql::columns(text).unwrap().remove(0)).collect();
+    let select = Select::new("task").fields(columns).filter(field("pid").eq(pid));
+    let found = rows(&select, |values| {
+        let shown = |value: &Value<'_>| match value {
+            Value::Text(_) => text(value),
+            value => number(value).to_string(),
+        };
+        values.iter().map(shown).collect::<Vec<_>>()
+    });
+    let own = fs::read_to_string("/proc/self/comm").unwrap();
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+    let core = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let core = core
+        .lines()
+        .find(|line| line.starts_with("Max core"))
+        .unwrap()
+        .split_whitespace()
+        .nth(4)
+        .unwrap()
+        .to_owned();
+    let core = if core == "unlimited" { u64::MAX.to_string() } else { core };
+    let wanted = [
+        pid.to_string(),
+        std::process::id().to_string(),
+        comm.trim_end().into(),
+        "3".into(),
+        stat(18).to_string(),
+        stat(26).to_string(),
+        stat(28).to_string(),
+        stat(38).to_string(),
+        stat(41).to_string(),
+        "0".into(),
+        stat(22).to_string(),
+        own.trim_end().into(),
+        pid.to_string(),
+        stat(47).to_string(),
+        core,
+    ];
+    assert_eq!(found, [wanted], "{fields:?}");
+}
+
+fn expressions_can_be_columns() {
+    let helper = Helper::with_threads(unique("kwx"), 0);
+    let pid = i128::from(helper.pid());
+    let list = "pid * 2 as twice, -pid, pid / 0 as nothing, pid % -7 as rest, mm.task_size / (pid - pid) as none, \
+                last_siginfo, mm, ~pid & 0xff as low, comm, mm.exe_file.f_path.dentry.d_name.name as exe, start_time";
+    let select =
+        Select::new("task").fields(sql::columns(list).unwrap()).filter(field("pid").eq(helper.pid()));
+    let found = rows(&select, |values| {
+        let (null, pointer) = (
+            Value::Null,
+            |value: &Value<'_>| matches!(value, Value::Pointer(address) if *address >> 63 == 1),
+        );
+        assert_eq!([values[2], values[4], values[5]], [null; 3]);
+        assert!(pointer(&values[6]), "{values:?}");
+        (number(&values[0]), number(&values[1]), number(&values[3]), number(&values[7]), text(&values[9]))
+    });
+    let exe = std::env::current_exe().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    assert_eq!(found, [(pid * 2, -pid, pid % 7, !pid & 0xff, exe)]);
+}
+
+/// Objects whose rows don't fit the rest of a buffer are shown again, and only once.
+fn more_than_a_buffer_is_complete() {
+    let helper = Helper::with_files(unique("kwm"), 3000);
+    let select = Select::new("task_file")
+        .fields(["fd", "pid", "comm", "file.f_path.dentry.d_name.name", "file.f_mode"])
+        .filter(field("tgid").eq(helper.pid()));
+    let found = rows(&select, |values| (number(&values[0]) as u32, text(&values[3])));
+    let names: BTreeSet<_> = found.iter().map(|(_, name)| name.as_str()).collect();
+    assert!(names.contains("null"), "{names:?}");
+    assert_eq!(found.into_iter().map(|(fd, _)| fd).collect::<Vec<_>>(), fds(helper.pid()));
+}
+
+/// Columns that one stack can't hold are written one after the other.
+fn rows_of_several_writes_are_whole() {
+    let helpers: Vec<_> = (0..3).map(|_| Helper::with_threads(unique("kww"), 40)).collect();
+    let part = |nth: u32| Column::from(field("pid") + nth).named(format!("c{nth}"));
+    let texts =
+        ["comm", "real_parent.comm", "mm.exe_file.f_path.dentry.d_name.name", "nsproxy.uts_ns.name.sysname"];
+    let columns = (0..150).map(part).chain(texts.map(Column::from));
+    let tgids = helpers.iter().map(Helper::pid);
+    let select = Select::new("task").fields(columns).filter(field("tgid").is_in(tgids));
+    let found = rows(&select, |values| {
+        let pid = number(&values[0]);
+        for (nth, value) in values[..150].iter().enumerate() {
+            assert_eq!(number(value), pid + nth as i128);
+        }
+        assert_eq!((text(&values[150]), text(&values[153])), (unique("kww"), "Linux".into()));
+        pid as u32
+    });
+    let mut wanted: Vec<u32> = helpers.iter().flat_map(Helper::tids).collect();
+    wanted.sort_unstable();
+    assert_eq!(found, wanted);
+}
+
+fn patterns_match_what_they_should() {
+    let names = ["a", "ab", "abc", "xabc", "abcx", "ABC", "a%c", "a_c", "0123456789abcde", "a b"];
+    // Who they are is in their parents' and their own numbers, not in their names.
+    let helpers: Vec<_> = names.iter().map(|name| Helper::with_names(&[name])).collect();
+    let pids: BTreeMap<u32, &str> = helpers.iter().map(Helper::pid).zip(names).collect();
+    let cases: &[(&str, &[&str])] = &[
+        ("abc", &["abc"]),
+        ("ab%", &["ab", "abc", "abcx"]),
+        ("%bc", &["abc", "xabc"]),
+        ("%ab%", &["ab", "abc", "xabc", "abcx", "0123456789abcde"]),
+        ("a_c", &["abc", "a%c", "a_c"]),
+        ("__", &["ab"]),
+        ("%_c", &["abc", "xabc", "a%c", "a_c"]),
+        ("%__", &["ab", "abc", "xabc", "abcx", "ABC", "a%c", "a_c", "0123456789abcde", "a b"]),
+        ("%____%", &["xabc", "abcx", "0123456789abcde"]),
+        ("0123456789abcde", &["0123456789abcde"]),
+        ("0123456789abcd_", &["0123456789abcde"]),
+        ("0123456789abcdef", &[]),
+        ("%9abcde", &["0123456789abcde"]),
+        ("%56789%", &["0123456789abcde"]),
+        ("_123%", &["0123456789abcde"]),
+        ("", &[]),
+        ("%", &names),
+        ("%%", &names),
+        ("_", &["a"]),
+        ("% %", &["a b"]),
+    ];
+    for (pattern, wanted) in cases {
+        let own = field("pid").is_in(pids.keys().copied());
+        let shown = |condition: Expr| {
+            let select = Select::new("task").fields(["pid"]).filter(own.clone().and(condition));
+            rows(&select, |values| pids[&(number(&values[0]) as u32)]).into_iter().collect::<BTreeSet<_>>()
+        };
+        let wanted: BTreeSet<_> = wanted.iter().copied().collect();
+        assert_eq!(shown(field("comm").like(*pattern)), wanted, "{pattern:?}");
+        let others = names.iter().copied().filter(|name| !wanted.contains(name)).collect();
+        assert_eq!(shown(field("comm").like(*pattern).not()), others, "not {pattern:?}");
+        if !pattern.contains(['%', '_']) {
+            assert_eq!(shown(field("comm").eq(*pattern)), wanted, "= {pattern:?}");
+            assert_eq!(shown(field("comm").ne(*pattern)), others, "<> {pattern:?}");
+        }
+    }
+}
+
+fn a_name_is_any_bytes() {
+    let name = "k\n\t\u{1b}'[\"ü";
+    let helper = Helper::with_names(&["longer_than_that", name]);
+    let select = Select::new("task")
+        .fields(["comm"])
+        .filter(field("comm").eq(name).and(field("pid").eq(helper.pid())));
+    assert_eq!(rows(&select, |values| text(&values[0])), [name]);
+}
+
+fn every_named_column_runs() {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let _sleeper = Sleeper::named(&unique("kwn"));
+    let here: Vec<_> = available(&btf).unwrap().iter().map(|target| target.name).collect();
+    for (target, columns) in columns::COLUMNS.iter().filter(|(target, _)| here.contains(target)) {
+        let all = Select::new(*target).fields(columns.iter().map(|column| column.name));
+        collect(&all, &btf, |values| assert_eq!(values.len(), columns.len()))
+            .unwrap_or_else(|error| panic!("{target}: {error}"));
+        collect(&Select::new(*target), &btf, |_| ()).unwrap_or_else(|error| panic!("{target}: {error}"));
+        for column in *columns {
+            let select = Select::new(*target).fields([column.name]).filter(field(column.name).is_not_null());
+            let never_null = |values: &[Value<'_>]| assert_ne!(values[0], Value::Null);
+            collect(&select, &btf, never_null)
+                .unwrap_or_else(|error| panic!("{target}.{}: {error}", column.name));
+        }
+    }
+}
+
+fn enums_have_names() {
+    use kwalk::sys::{MapCreate, MapType, ObjName, bpf};
+    let name = unique("kwe");
+    let _map =
+        bpf(MapCreate { name: ObjName::new(&name), ..MapCreate::new(MapType::ARRAY, 4, 8, 3) }).unwrap();
+    let select = |condition: &str| {
+        Select::new("bpf_map").fields(["name", "type", "max"]).filter(sql::expression(condition).unwrap())
+    };
+    let shown = |condition: String| {
+        rows(&select(&condition), |values| {
+            (
+                text(&values[0]),
+                matches!(values[1], Value::Enum { value: 2, name: Some("BPF_MAP_TYPE_ARRAY") }),
+                number(&values[2]),
+            )
+        })
+    };
+    let wanted = [(name.clone(), true, 3)];
+    assert_eq!(shown(format!("name = '{name}' and type = BPF_MAP_TYPE_ARRAY")), wanted);
+    assert_eq!(
+        shown(format!("name = '{name}' and BPF_MAP_TYPE_ARRAY = type and type in (BPF_MAP_TYPE_HASH, 2)")),
+        wanted
+    );
+    assert_eq!(
+        shown(format!("name = '{name}' and type between BPF_MAP_TYPE_HASH and BPF_MAP_TYPE_ARRAY")),
+        wanted
+    );
+    assert_eq!(shown(format!("name = '{name}' and type <> BPF_MAP_TYPE_ARRAY")), []);
+}
+
+fn a_process_is_told_to_the_link() {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let helper = Helper::with_threads(unique("kwt"), 2);
+    let (pid, tids) = (helper.pid(), helper.tids());
+    let cases = [
+        (format!("tgid = {pid}"), Some(Pushed::Tgid(pid)), tids.clone()),
+        (format!("comm like 'kwt%' and {pid} = tgid"), Some(Pushed::Tgid(pid)), tids.clone()),
+        (format!("task.pid = {}", tids[1]), Some(Pushed::Tid(tids[1])), vec![tids[1]]),
+        (format!("tgid = {pid} and pid = {}", tids[2]), Some(Pushed::Tid(tids[2])), vec![tids[2]]),
+        (format!("tgid = {pid} or pid = {pid}"), None, tids.clone()),
+        (format!("real_parent.tgid = {pid}"), None, vec![]),
+        // Of nobody, and of one that leads no process: nothing, and no error.
+        ("tgid = 2147483647".into(), Some(Pushed::Tgid(i32::MAX as u32)), vec![]),
+        (format!("tgid = {}", tids[1]), Some(Pushed::Tgid(tids[1])), vec![]),
+        (format!("pid = {pid} and tgid = {}", tids[1]), Some(Pushed::Tid(pid)), vec![]),
+    ];
+    for (condition, pushed, wanted) in cases {
+        let select = Select::new("task").fields(["pid"]).filter(sql::expression(&condition).unwrap());
+        assert_eq!(select.plan(&btf).unwrap().pushed, pushed, "{condition}");
+        assert_eq!(rows(&select, |values| number(&values[0]) as u32), wanted, "{condition}");
+    }
+}
+
+fn what_can_t_be_is_empty() {
+    for condition in [
+        "1 = 2",
+        "pid / 0 = 1",
+        "not (pid / 0 = 1)",
+        "1 / 0 is not null",
+        "comm is null",
+        "0",
+        "pid = 2 and 1 = 0",
+    ] {
+        let select = Select::new("task").fields(["pid"]).filter(sql::expression(condition).unwrap());
+        assert_eq!(rows(&select, |_| ()), [], "{condition}");
+    }
+    for condition in
+        ["1 = 1", "pid / 0 is null", "(pid = 1 / 0) is unknown", "not (comm is null)", "comm like '%'", "-1"]
+    {
+        let select = Select::new("task").fields(["pid"]).filter(sql::expression(condition).unwrap());
+        assert!(!rows(&select, |_| ()).is_empty(), "{condition}");
+    }
+}
+
+/// What is wrong with a selection.
+#[track_caller]
+pub fn mistake(select: &Select) -> SelectError {
+    let kernel = KernelBtf::open().unwrap();
+    match select.plan(&Btf::new(kernel.bytes()).unwrap()) {
+        Err(kwalk::progs::Error::Select(error)) => *error,
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("{select:?} is taken"),
+    }
+}

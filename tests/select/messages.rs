@@ -1,0 +1,205 @@
+//! What is said of selections that can't be done.
+
+use kwalk::select::{COLUMNS_MAX, Column, Reason, Select, field, sql};
+
+use super::mistake;
+
+/// A target, a condition, what is marked of it, the first line of the message, words of the hint.
+const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
+    ("task", "tgdi = 1", "tgdi", "tgdi: there is no such column or field", "tgid"),
+    (
+        "task",
+        "real_parent.com = 'a'",
+        "real_parent.com",
+        "real_parent.com: there is no such column or field",
+        "real_parent.comm",
+    ),
+    (
+        "task_file",
+        "file.f_flag = 1",
+        "file.f_flag",
+        "file.f_flag: there is no such column or field",
+        "file.f_flags",
+    ),
+    ("task", "comm = 5", "5", "5 is a number, where a text is needed", ""),
+    ("task", "tgid = '12'", "'12'", "'12' is a text, where a number is needed", "without quotes"),
+    ("task", "comm + 1 = 2", "comm", "comm is a text, where a number is needed", ""),
+    ("task", "tgid like '1%'", "tgid", "tgid is a number, where a text is needed", ""),
+    ("task", "comm like tgid", "tgid", "tgid is a number, where a text in quotes is needed", ""),
+    (
+        "task",
+        "comm = real_parent.comm",
+        "real_parent.comm",
+        "real_parent.comm is a text, where a text in quotes is needed",
+        "",
+    ),
+    ("task", "comm < 'a'", "'a'", "the order of texts can't be done in the kernel", ""),
+    (
+        "task",
+        "comm = 'seventeen bytes!!'",
+        "'seventeen bytes!!'",
+        "this text has 17 bytes, and what it is compared with has at most 16",
+        "",
+    ),
+    (
+        "task",
+        "tgid = 5000000000",
+        "5000000000",
+        "5000000000 does not fit tgid, which is from -2147483648 to 2147483647",
+        "",
+    ),
+    (
+        "task",
+        "cred.uid.val in (1, -1)",
+        "-1",
+        "-1 does not fit cred.uid.val, which is from 0 to 4294967295",
+        "",
+    ),
+    ("task", "sched_reset_on_fork = 2", "2", "2 does not fit sched_reset_on_fork, which is from 0 to 1", ""),
+    (
+        "task",
+        "pid = 99999999999999999999",
+        "99999999999999999999",
+        "99999999999999999999 is no number of at most 64 bits",
+        "",
+    ),
+    ("task", "mm", "mm", "mm is a pointer, where a condition is needed", "mm IS NOT NULL"),
+    (
+        "task",
+        "mm = 0",
+        "0",
+        "mm is a pointer: as 0 it is NULL, and no comparison with NULL is ever true",
+        "mm IS NULL",
+    ),
+    ("task", "mm + 1 > 2", "mm", "mm is a pointer, where a number is needed", "mm.FIELD"),
+    ("task", "mm like 'a%'", "mm", "mm is a pointer, where a text is needed", "mm.FIELD"),
+    (
+        "task",
+        "cred.uid = 0",
+        "cred.uid",
+        "cred.uid is a struct, where a number, a text or a pointer is needed",
+        "cred.uid.FIELD",
+    ),
+    (
+        "task",
+        "signal.rlim = 0",
+        "signal.rlim",
+        "signal.rlim is an array, where a number, a text or a pointer is needed",
+        "signal.rlim[0]",
+    ),
+    ("task", "tgid = null", "null", "a comparison with NULL is never true", "IS NULL"),
+    ("task", "comm", "comm", "comm is a text, where a condition is needed", ""),
+    ("task", "pid << 64 = 0", "64", "numbers have 64 bits, and can't be shifted by 64", ""),
+    (
+        "task",
+        "pid = 1 and comm like 'a%b'",
+        "'a%b'",
+        "% can stand at either end of a pattern only",
+        "two patterns",
+    ),
+    (
+        "task",
+        "(pid = 1) = 1",
+        "pid = 1",
+        "pid = 1 is a condition, where a number, a text or a pointer is needed",
+        "",
+    ),
+    ("task", "comm like 'a' junk", "junk", "the end is expected here", ""),
+    ("task", "comm ilike 'a'", "comm ilike 'a'", "ILIKE can't be done in the kernel", ""),
+    (
+        "task",
+        "comm like 'a' escape 'b'",
+        "comm like 'a'",
+        "LIKE with ESCAPE or ANY can't be done in the kernel",
+        "",
+    ),
+    ("task", "pid in (select 1)", "pid in (select 1", "a subquery can't be done in the kernel", ""),
+    (
+        "task",
+        "case when pid = 1 then 1 end = 1",
+        "case when pid = 1 then 1 end",
+        "CASE can't be done in the kernel",
+        "",
+    ),
+    ("task", "lower(comm) = 'a'", "lower(comm", "this function can't be done in the kernel", ""),
+    ("task", "pid = 1 and comm || 'a' = 'b'", "comm || 'a'", "this operator can't be done in the kernel", ""),
+    ("task", "pid = 1.5", "1.5", "a number with a fraction or an exponent can't be done in the kernel", ""),
+    ("task", "pid = x'10'", "x'10'", "a literal of this kind can't be done in the kernel", ""),
+    (
+        "task",
+        "signal.rlim[pid].rlim_cur = 1",
+        "signal.rlim[pid].rlim_cur",
+        "this index can't be done in the kernel",
+        "",
+    ),
+    ("task", "pid = ", "", "Expected: an expression, found: EOF", ""),
+    ("task", "", "", "Expected: an expression, found: EOF", ""),
+    ("task", "comm = 'a", "", "Unterminated string literal", ""),
+    (
+        "bpf_map",
+        "type = BPF_MAP_TYPE_ARAY",
+        "BPF_MAP_TYPE_ARAY",
+        "BPF_MAP_TYPE_ARAY: there is no such column or field",
+        "BPF_MAP_TYPE_ARRAY",
+    ),
+];
+
+pub(crate) fn refusals_say_what_and_where() {
+    for &(target, condition, marked, message, hint) in REFUSED {
+        let error = match sql::expression(condition) {
+            Err(error) => error,
+            Ok(condition) => mistake(&Select::new(target).fields(["pid"]).filter(condition)),
+        };
+        let shown = error.to_string();
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines[0], message, "{condition}");
+        assert_eq!(error.span.as_ref().map(|span| span.excerpt()), Some(marked), "{condition}");
+        let (text, carets) = (lines[1], lines[2]);
+        assert_eq!(text, format!("  {condition}"));
+        assert_eq!(carets.len() - carets.trim_start().len(), 2 + error.span.as_ref().unwrap().range().start);
+        let hinted = error.hint().unwrap_or_default();
+        assert_eq!(hinted.is_empty(), hint.is_empty(), "{condition}: {hinted}");
+        assert!(hinted.contains(hint), "{condition}: {hinted}");
+    }
+}
+
+pub(crate) fn limits_are_refused() {
+    let reason = |select: &Select| mistake(select).reason;
+    let task = |count: usize| {
+        let column = |nth| Column::from(field("pid") + nth as u32).named(format!("c{nth}"));
+        Select::new("task").fields((0..count).map(column))
+    };
+    assert_eq!(reason(&task(0)), Reason::Columns(0));
+    assert_eq!(reason(&task(COLUMNS_MAX + 1)), Reason::Columns(501));
+    assert_eq!(reason(&Select::new("dmabuf")), Reason::NoDefaults("dmabuf"));
+    assert_eq!(reason(&Select::new("task").fields(["pid", "pid"])), Reason::SameName("pid".into()));
+    let texts =
+        (0..130).map(|nth| Column::from("mm.exe_file.f_path.dentry.d_name.name").named(format!("c{nth}")));
+    assert_eq!(reason(&Select::new("task").fields(texts)), Reason::RowSize(130 * 258));
+    let deep = (0..300).fold(field("pid"), |deep, _| deep + 1).eq(1);
+    assert_eq!(reason(&task(1).filter(deep)), Reason::TooComplex);
+    let one = sql::columns("'a' as b").unwrap();
+    assert!(matches!(reason(&Select::new("task").fields(one)), Reason::Kind { needs: "a field", .. }));
+    for list in [
+        "tgid comm",
+        "tgid,",
+        "tgid, , comm",
+        ",",
+        "",
+        "*",
+        "tgid as",
+        "tgid as 'x'",
+        "count(*)",
+        "tgid; comm",
+    ] {
+        assert!(sql::columns(list).is_err(), "{list}");
+    }
+    let nested = format!("{}pid{} = 1", "(".repeat(5000), ")".repeat(5000));
+    assert_eq!(sql::expression(&nested).unwrap_err().reason, Reason::TooComplex);
+    let long = vec!["pid = 1"; 600].join(" or ");
+    assert_eq!(sql::expression(&long).unwrap_err().reason, Reason::TooComplex);
+    let sum = vec!["pid"; 400].join(" + ");
+    assert_eq!(sql::expression(&sum).unwrap_err().reason, Reason::TooComplex);
+    let sum = vec!["pid"; 2000].join(" + ");
+    assert_eq!(sql::expression(&sum).unwrap_err().reason, Reason::TooComplex);
+}
