@@ -438,7 +438,7 @@ fn what_can_t_be_is_empty() {
 pub fn mistake(select: &Select) -> SelectError {
     let kernel = KernelBtf::open().unwrap();
     match select.plan(&Btf::new(kernel.bytes()).unwrap()) {
-        Err(kwalk::progs::Error::Select(error)) => *error,
+        Err(kwalk::progs::Error::Select(error)) => error,
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("{select:?} is taken"),
     }

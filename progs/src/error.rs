@@ -54,7 +54,7 @@ pub enum Error {
         format: String,
     },
     /// A selection can't be done as it was asked for.
-    Select(Box<crate::select::Error>),
+    Select(crate::select::Error),
     /// The kernel's types don't answer.
     Btf(kwalk_btf::Error),
     /// The instructions don't fit together: a defect of the program, not of the kernel or of the user's input.
@@ -125,7 +125,7 @@ impl core::error::Error for Error {
 
 impl From<crate::select::Error> for Error {
     fn from(error: crate::select::Error) -> Self {
-        Error::Select(error.into())
+        Error::Select(error)
     }
 }
 

@@ -11,7 +11,7 @@ use super::span::Span;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Error {
     /// What is wrong.
-    pub reason: Reason,
+    pub reason: Box<Reason>,
     /// With which part of the text; none for an expression that was not parsed.
     pub span: Option<Span>,
 }
@@ -110,12 +110,12 @@ pub enum Kind {
 
 impl Error {
     pub(crate) fn new(reason: Reason, span: Option<Span>) -> Error {
-        Error { reason, span }
+        Error { reason: reason.into(), span }
     }
 
     /// What to do about it, where something is known to help.
     pub fn hint(&self) -> Option<String> {
-        let hint = match &self.reason {
+        let hint = match &*self.reason {
             Reason::Name { near, .. } if near.is_empty() => return None,
             Reason::Name { near, .. } => return Some(format!("did you mean {}?", near.join(", "))),
             Reason::TooComplex => "select more than you need, and filter what comes out",

@@ -219,7 +219,7 @@ impl<'a> Planner<'a> {
             Err(error) => error,
         };
         let values = with.map_or(Vec::new(), |with| self.names.enumerators(with));
-        match (values.iter().find(|(_, known)| known == name), error.reason) {
+        match (values.iter().find(|(_, known)| known == name), *error.reason) {
             (Some((value, _)), _) => Ok(Value::Number(Number::constant(*value))),
             (None, Reason::Name { name, mut near }) => {
                 near.extend(kwalk_btf::near(&name, values.iter().map(|(_, known)| known.as_str())));

@@ -225,3 +225,78 @@ fn number(bytes: &[u8]) -> Option<(u64, i64)> {
         None
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn schema() -> Schema {
+        let names = vec![(-1, "MINUS".into()), (7, "SEVEN".into())];
+        let of = |name: &str, ty, at, null| ColumnInfo { name: name.into(), ty, show: Show::Plain, at, null };
+        let columns = vec![
+            of("wide", Type::Int { signed: false }, At::Fixed(0, 8), None),
+            of("null", Type::Int { signed: true }, At::Fixed(12, 4), Some((8, 1))),
+            of("there", Type::Enum { signed: true, names }, At::Fixed(16, 2), Some((8, 2))),
+            of("bool", Type::Bool, At::Fixed(18, 1), None),
+            of("text", Type::Text, At::Fixed(19, 4), None),
+            of("first", Type::Text, At::Text(0), None),
+            of("second", Type::Text, At::Text(1), None),
+        ];
+        Schema { columns, fixed: 23, texts: 2 }
+    }
+
+    #[test]
+    fn values_are_what_was_written() {
+        let mut bytes = Vec::new();
+        bytes.extend(u64::MAX.to_ne_bytes());
+        bytes.extend(1u32.to_ne_bytes());
+        bytes.extend((-2i32).to_ne_bytes());
+        bytes.extend((-1i16).to_ne_bytes());
+        bytes.extend(*b"\x01ab\0x");
+        bytes.extend(0u16.to_ne_bytes());
+        bytes.extend(3u16.to_ne_bytes());
+        bytes.extend(*b"cd\0");
+        let (schema, whole) = (schema(), bytes.len());
+        for len in 0..whole {
+            assert_eq!(schema.row(&bytes[..len]).map(|row| row.is_some()), Ok(false), "{len}");
+        }
+        bytes.extend(*b"the next");
+        let (row, len) = schema.row(&bytes).unwrap().unwrap();
+        assert_eq!((len, row.bytes()), (whole, &bytes[..whole]));
+        let wanted = [
+            Value::Uint(u64::MAX),
+            Value::Null,
+            Value::Enum { value: -1, name: Some("MINUS") },
+            Value::Bool(true),
+            Value::Text(b"ab"),
+            Value::Null,
+            Value::Text(b"cd"),
+        ];
+        assert_eq!(row.values().collect::<Vec<_>>(), wanted);
+        assert_eq!(row.get(wanted.len()), Value::Null);
+        assert_eq!(
+            schema.row(&[&[0; 23][..], &[0xff; 2]].concat()).err(),
+            Some(NotARow { text: Some(0xffff) })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..600), at in 0..99usize, len in 0..99usize) {
+            let mut schema = schema();
+            schema.columns.iter_mut().for_each(|column| {
+                column.at = if at % 3 == 0 { At::Text(at) } else { At::Fixed(at, len) };
+                column.null = (len % 2 == 0).then_some((at * 7, 4));
+            });
+            for start in 0..bytes.len() {
+                if let Ok(Some((row, len))) = schema.row(&bytes[start..]) {
+                    prop_assert!(len <= bytes.len() - start && len == row.bytes().len() && len >= schema.fixed);
+                    prop_assert_eq!(row.values().count(), 7);
+                }
+            }
+        }
+    }
+}

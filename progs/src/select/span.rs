@@ -58,12 +58,13 @@ impl fmt::Display for Span {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
     use super::*;
 
     #[test]
     fn carets_stand_below_the_part() {
-        let text = Arc::from("a = 'ü' and\n\tbad = 1");
+        let text: Arc<str> = Arc::from("a = 'ü' and\n\tbad = 1");
         let at = text.find("bad").unwrap();
         assert_eq!(Span::new(&text, at..at + 3).to_string(), "   bad = 1\n   ^^^");
         assert_eq!(Span::new(&text, 4..8).to_string(), "  a = 'ü' and\n      ^^^");
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn any_range_is_a_span() {
-        let text = Arc::from("aü\n");
+        let text: Arc<str> = Arc::from("aü\n");
         for start in 0..8 {
             for end in 0..8 {
                 let span = Span::new(&text, start..end);

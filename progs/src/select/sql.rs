@@ -122,7 +122,34 @@ impl Source {
 
     fn span(&self, of: sqlparser::tokenizer::Span) -> Option<Span> {
         (of != sqlparser::tokenizer::Span::empty())
-            .then(|| Span::new(&self.text, self.offset(of.start)..self.offset(of.end)))
+            .then(|| self.closed(self.offset(of.start), self.offset(of.end)))
+    }
+
+    /// A part of the text with the brackets that belong to those in it: the parser leaves out the outer ones.
+    fn closed(&self, mut start: usize, mut end: usize) -> Span {
+        let part = self.text.get(start..end).unwrap_or_default();
+        // Brackets that are opened in it, and closed in it, alone.
+        let (mut opened, mut closed) = (Vec::new(), Vec::new());
+        for sign in part.chars() {
+            match sign {
+                '(' => opened.push(')'),
+                '[' => opened.push(']'),
+                ')' | ']' if opened.last() == Some(&sign) => drop(opened.pop()),
+                ')' => closed.push('('),
+                ']' => closed.push('['),
+                _ => {}
+            }
+        }
+        for sign in opened.into_iter().rev() {
+            let rest = self.text.get(end..).unwrap_or_default();
+            let trimmed = rest.trim_start();
+            end += if trimmed.starts_with(sign) { rest.len() - trimmed.len() + 1 } else { 0 };
+        }
+        for sign in closed {
+            let before = self.text.get(..start).unwrap_or_default().trim_end();
+            start = if before.ends_with(sign) { before.len() - 1 } else { start };
+        }
+        Span::new(&self.text, start..end)
     }
 
     fn unexpected(&self, wanted: &str) -> Error {
