@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         test("every_named_column_runs", PROC, every_named_column_runs),
         test("enums_have_names", PROC, enums_have_names),
         test("a_process_is_told_to_the_link", PROC, a_process_is_told_to_the_link),
+        test("a_pushed_process_shows_no_more", PROC, a_pushed_process_shows_no_more),
         test("what_can_t_be_is_empty", PROC, what_can_t_be_is_empty),
         test("refusals_say_what_and_where", &[Bpf], messages::refusals_say_what_and_where),
         test("limits_are_refused", &[Bpf], messages::limits_are_refused),
@@ -250,6 +251,25 @@ fn expressions_can_be_columns() {
     });
     let exe = std::env::current_exe().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     assert_eq!(found, [(pid * 2, -pid, pid % 7, !pid & 0xff, exe)]);
+}
+
+/// Files are shown of one of the threads that share them, whatever the condition says about threads.
+fn a_pushed_process_shows_no_more() {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let helper = Helper::with_threads(unique("kwf"), 1);
+    let (pid, tids) = (helper.pid(), helper.tids());
+    for (condition, pushed, wanted) in [
+        (format!("tgid = {pid}"), Some(Pushed::Tgid(pid)), fds(pid)),
+        (format!("pid = {pid}"), None, fds(pid)),
+        (format!("pid = {}", tids[1]), None, vec![]),
+        (format!("tgid = {pid} and pid = {}", tids[1]), Some(Pushed::Tgid(pid)), vec![]),
+        (format!("tgid between {pid} and {pid}"), None, fds(pid)),
+    ] {
+        let select = Select::new("task_file").fields(["fd"]).filter(sql::expression(&condition).unwrap());
+        assert_eq!(select.plan(&btf).unwrap().pushed, pushed, "{condition}");
+        assert_eq!(rows(&select, |values| number(&values[0]) as u32), wanted, "{condition}");
+    }
 }
 
 /// Objects whose rows don't fit the rest of a buffer are shown again, and only once.

@@ -297,8 +297,8 @@ pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Conditi
     if target.parameters != Parameters::Task {
         return None;
     }
-    let mut offset = |name: &str| names.place(&format!("{}.{name}", target.object), None).ok();
-    let (tgid, pid) = (offset("tgid")?, offset("pid")?);
+    let mut own = |name: &str| names.place(&format!("{}.{name}", target.object), None).ok();
+    let (tgid, pid) = (own("tgid")?, own("pid")?);
     let terms = match condition {
         Condition::And(all) => all.as_slice(),
         one => std::slice::from_ref(one),
@@ -318,6 +318,8 @@ pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Conditi
             _ => None,
         })
     };
-    // One thread is less to walk than a process, and the kernel takes only one of the two.
-    number(&pid).map(Pushed::Tid).or_else(|| number(&tgid).map(Pushed::Tgid))
+    // What threads share, a walk shows of one of them, and not if that is not the one it is told of: there the process,
+    // or none. Elsewhere one thread is less to walk, and the kernel takes only one of the two.
+    let tid = number(&pid).filter(|_| !names.is_shared()).map(Pushed::Tid);
+    tid.or_else(|| number(&tgid).map(Pushed::Tgid))
 }

@@ -78,6 +78,12 @@ impl<'a> Names<'a> {
         })
     }
 
+    /// Whether what is walked belongs to the object, as files do to a task, rather than is the object.
+    pub(crate) fn is_shared(&self) -> bool {
+        // Beside `meta` and the object.
+        self.arguments.len() > 2
+    }
+
     /// The target's column of this name.
     pub(crate) fn column(&self, name: &str) -> Option<&'static NamedColumn> {
         self.columns.iter().find(|column| column.name == name)
@@ -159,6 +165,9 @@ impl<'a> Names<'a> {
         match field.class {
             Class::Int { signed } | Class::Enum { signed } => number(place, signed),
             Class::Bool | Class::Char => number(place, false),
+            Class::Text if field.size == 0 => {
+                Err(Error::new(Reason::Unsupported("a text of unknown size"), span.cloned()))
+            }
             Class::Text => Ok(Value::Text(Text { place, pointer: false })),
             Class::Ptr { pointee } if self.is_char(pointee) => Ok(Value::Text(Text { place, pointer: true })),
             Class::Ptr { .. } => Ok(Value::Pointer(place)),
