@@ -7,7 +7,7 @@ use core::ops::ControlFlow;
 
 use zerocopy::FromBytes;
 
-use crate::wire::Record;
+use crate::wire::{Endian, RawRecord, Record};
 use crate::{Btf, Error, Kind, TypeId};
 
 /// One mark per so many ids: 8 kB for the 126,000 types of a distribution's kernel, and a look-up takes at most 63 steps.
@@ -23,7 +23,7 @@ pub(crate) struct Index {
 /// A record on the way: `place` counts from 0, so that it is type `place + 1`.
 pub(crate) struct Stop<'a> {
     pub(crate) place: usize,
-    pub(crate) record: &'a Record,
+    pub(crate) record: Record,
     /// Where the record begins in the type section.
     pub(crate) start: usize,
     /// What follows the record: members and the like.
@@ -66,7 +66,9 @@ impl<'a> Btf<'a> {
         // walk waits for the lengths of records, and the names come in meanwhile.
         self.walk(0, |stop| {
             for (&(kind, name), found) in wanted.iter().zip(&mut found) {
-                if stop.record.raw_kind() == kind as u8 && found.is_none() && self.is_named(stop.record, name)
+                if stop.record.raw_kind() == kind as u8
+                    && found.is_none()
+                    && self.is_named(stop.record.name_off, name)
                 {
                     *found = Some(stop.id());
                     missing -= 1;
@@ -85,9 +87,9 @@ impl<'a> Btf<'a> {
     pub fn with_prefix(&self, kind: Kind, prefix: &str) -> Result<Vec<(TypeId, &'a str)>, Error> {
         let mut found = Vec::new();
         let broken = self.walk(0, |stop| {
-            let name_off = stop.record.name_off.get();
+            let name_off = stop.record.name_off;
             if stop.record.raw_kind() == kind as u8 && self.starts_with(name_off, prefix.as_bytes()) {
-                match self.name(name_off) {
+                match self.string(name_off) {
                     Ok(name) if name.is_empty() || !name.starts_with(prefix) => {}
                     Ok(name) => found.push((stop.id(), name)),
                     Err(error) => return ControlFlow::Break(error),
@@ -134,6 +136,20 @@ impl<'a> Btf<'a> {
     fn walk<B>(
         &self,
         mark: usize,
+        visit: impl FnMut(Stop<'a>) -> ControlFlow<B>,
+    ) -> Result<Option<B>, Error> {
+        // Two loops, each with its order built in.
+        match self.endian {
+            Endian::Little => self.walk_in(Endian::Little, mark, visit),
+            Endian::Big => self.walk_in(Endian::Big, mark, visit),
+        }
+    }
+
+    #[inline(always)]
+    fn walk_in<B>(
+        &self,
+        endian: Endian,
+        mark: usize,
         mut visit: impl FnMut(Stop<'a>) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
         let types = self.types;
@@ -148,9 +164,10 @@ impl<'a> Btf<'a> {
                 next_mark += STRIDE;
             }
             // Errors are made where they are returned: an eager one would cost each of 100,000 rounds a drop.
-            let Ok((record, behind)) = Record::ref_from_prefix(rest) else {
+            let Ok((record, behind)) = RawRecord::ref_from_prefix(rest) else {
                 return Err(Error::Record { offset: self.types_at + start });
             };
+            let record = record.read(endian);
             let Some(trail_len) = record.trail_len() else {
                 return Err(Error::UnknownKind { offset: self.types_at + start, kind: record.raw_kind() });
             };
@@ -169,8 +186,8 @@ impl<'a> Btf<'a> {
 
     /// Whether the record has this name: whole, not empty, and one name only.
     #[inline]
-    fn is_named(&self, record: &Record, name: &str) -> bool {
-        let Some(rest) = self.strings.get(record.name_off.get() as usize..) else { return false };
+    fn is_named(&self, name_off: u32, name: &str) -> bool {
+        let Some(rest) = self.strings.get(name_off as usize..) else { return false };
         rest.get(name.len()) == Some(&0)
             && rest.starts_with(name.as_bytes())
             && !name.is_empty()

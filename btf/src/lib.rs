@@ -40,15 +40,22 @@
 
 extern crate alloc;
 
+mod contents;
 mod error;
 mod index;
 mod near;
 mod path;
 mod view;
 mod wire;
+mod write;
 
-pub use error::{Error, Reason};
+pub use contents::{
+    Array, Component, Enumerator, Enumerators, Fwd, Int, Linkage, Member, Members, Param, Params, SectionVar,
+    SectionVars,
+};
+pub use error::{Error, Reason, WriteError};
 pub use near::near;
 pub use path::{Bits, Class, Field, Hop, Path};
-pub use view::{Array, Btf, Enumerator, Enumerators, Int, Member, Members, NAME_MAX, Type};
-pub use wire::{Kind, TypeId};
+pub use view::{Btf, NAME_MAX, Type};
+pub use wire::{Endian, Kind, TypeId};
+pub use write::{FuncInfo, LineInfo, LineRecord, Writer};

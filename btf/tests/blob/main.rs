@@ -3,4 +3,6 @@
 mod builder;
 mod damage;
 mod path;
+mod spec;
 mod types;
+mod write;
