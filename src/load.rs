@@ -3,9 +3,11 @@
 use std::os::fd::AsRawFd;
 
 use kwalk_asm::{Endian, Slot};
-use kwalk_progs::{LICENSE, Map, MapKind, Program, Target};
+use kwalk_progs::{LICENSE, Map, MapKind, Program, Target, describe};
 
-use crate::sys::{self, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgFd, ProgLoad, bpf};
+use crate::sys::{
+    self, BtfLoad, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgBtf, ProgFd, ProgLoad, bpf,
+};
 use crate::{Error, Link, Parameters, Rejection};
 
 /// A program that the kernel has verified and taken. It is gone with this value, unless a [`Link`] holds it.
@@ -42,7 +44,17 @@ impl Loaded {
             Ok(prog) => prog,
             Err(error) if error.errno() == libc::EPERM => return Err(error.into()),
             Err(error) => {
-                let log = verifier_log(|log| bpf(ProgLoad { log: Some(log), ..command() }).err());
+                // With the program's functions and lines, which the log then cites, where the kernel takes them.
+                let source = describe(program.name, &program.code).ok();
+                let btf =
+                    source.as_ref().and_then(|source| bpf(BtfLoad { btf: &source.btf, log: None }).ok());
+                let with_source = source.as_ref().zip(btf.as_ref()).map(|(source, btf)| ProgBtf {
+                    btf,
+                    func_info: &source.functions,
+                    line_info: &source.lines,
+                });
+                let log =
+                    verifier_log(|log| bpf(ProgLoad { log: Some(log), btf: with_source, ..command() }).err());
                 return Err(match log {
                     Some(log) => Rejection::new(program.name, error.errno(), &program.code, log).into(),
                     None => error.into(),

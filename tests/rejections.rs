@@ -48,6 +48,8 @@ fn the_line_is_named() {
     assert_eq!(broken.errno, libc::EACCES);
     assert!(broken.reason.starts_with("R7 invalid mem access '"), "{broken}");
     assert!(broken.hint().unwrap().contains("NULL"), "{broken:?}");
+    // The kernel cites the line, too.
+    assert!(broken.log.contains(&format!("\n; {}", at.line)), "{}", broken.log);
     let said = Error::from(broken).to_string();
     let place = format!("program broken, {}, instruction 1, `w0 = *(u32 *)(r7 + 0x0)`: ", at.line);
     assert!(said.starts_with(&place), "{said}");
@@ -70,6 +72,7 @@ fn slots_and_functions_lead_to_their_lines() {
     });
     let at = broken.at.unwrap();
     assert_eq!((at.slot, at.line.line()), (5, line));
+    assert!(broken.log.contains(&format!("\n; {}", at.line)), "{}", broken.log);
     assert_eq!(broken.reason, "R6 !read_ok");
 }
 

@@ -12,6 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::LazyLock;
 
 use btf_rs::{Btf, Type};
+use kwalk::btf::{FuncInfo, LineRecord, TypeId};
 use kwalk::sys::*;
 use support::objects::function_btf;
 use support::{Bpffs, Need, test};
@@ -219,7 +220,7 @@ fn a_program_is_found_by_its_id() {
 
 fn a_map_can_be_bound_to_a_program() {
     let (prog, map) = (socket_filter("bind"), hash(1));
-    assert_eq!(prog.map_ids().unwrap(), []);
+    assert_eq!(prog.map_ids().unwrap(), [0; 0]);
     bpf(ProgBindMap { prog: &prog, map: &map }).unwrap();
     assert_eq!(prog.map_ids().unwrap(), [map.info().unwrap().id]);
 }
@@ -252,8 +253,8 @@ fn the_log_cites_source_lines() {
     let mut buf = vec![0; 64 << 10];
     let prog_btf = ProgBtf {
         btf: &btf,
-        func_info: &[FuncInfo { insn_off: 0, type_id: 3 }],
-        line_info: &[LineInfo { insn_off: 0, file_name_off: 23, line_off: 7, line_col: 42 << 10 }],
+        func_info: &[FuncInfo { insn_off: 0, type_id: TypeId(3) }],
+        line_info: &[LineRecord { insn_off: 0, file_name_off: 23, line_off: 7, line_col: 42 << 10 }],
     };
     let insns = code(&[EXIT]);
     let error = bpf(ProgLoad {

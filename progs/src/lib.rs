@@ -18,6 +18,7 @@
 mod error;
 mod operand;
 mod program;
+mod source;
 pub mod target;
 pub mod text;
 mod walk;
@@ -25,5 +26,6 @@ mod walk;
 pub use error::{CommError, Error};
 pub use operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
 pub use program::{LICENSE, Map, MapKind, Program};
+pub use source::{Source, describe};
 pub use target::Target;
 pub use walk::{CTX, OVERFLOW, Rows, SEQ, Walk};

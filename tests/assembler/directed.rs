@@ -3,6 +3,7 @@
 
 use std::os::fd::AsFd;
 
+use kwalk::btf::{FuncInfo, TypeId};
 use kwalk::sys::*;
 use kwalk_asm::Reg::*;
 use kwalk_asm::{
@@ -378,7 +379,7 @@ pub(crate) fn a_function_is_called_back() {
     let bytes = code.encode(Endian::NATIVE, |_| 0);
     let btf = bpf(BtfLoad { btf: &function_btf(), log: None }).unwrap();
     let func_info: Vec<FuncInfo> =
-        code.functions().iter().map(|&slot| FuncInfo { insn_off: slot as u32, type_id: 3 }).collect();
+        code.functions().iter().map(|&slot| FuncInfo { insn_off: slot as u32, type_id: TypeId(3) }).collect();
     let btf = Some(ProgBtf { btf: &btf, func_info: &func_info, line_info: &[] });
     let load = ProgLoad::new(ProgType::SYSCALL, &bytes, c"GPL");
     let prog = bpf(ProgLoad { flags: ProgFlags::SLEEPABLE, btf, ..load }).unwrap();
