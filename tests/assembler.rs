@@ -39,7 +39,14 @@ use proptest::test_runner::{
 use rewrites::{Context, REWRITES, compare};
 use support::{Need, test};
 
-const NEEDS: &[Need] = &[Need::Bpf];
+/// Most of these programs are run by hand, as `BPF_PROG_TYPE_SYSCALL`.
+const NEEDS: &[Need] = &[Need::Bpf, Need::Kernel(5, 14)];
+/// All instructions but the youngest.
+const V4: &[Need] = &[Need::Bpf, Need::Kernel(6, 6)];
+/// And `may_goto`.
+const GENERATED: &[Need] = &[Need::Bpf, Need::Kernel(6, 9)];
+/// Load-acquire and store-release, and the verifier's words of today.
+const BARRIERS: &[Need] = &[Need::Bpf, Need::Kernel(6, 15)];
 
 /// How many inputs each program runs with.
 const RUNS: u64 = 8;
@@ -161,22 +168,28 @@ fn programs_come_back_as_they_were_sent() {
 
 fn main() -> ExitCode {
     macro_rules! tests {
-        ($($name:ident)*) => { support::main(vec![$(test(stringify!($name), NEEDS, $name),)*]) };
+        ($($needs:ident: $($name:ident)*;)*) => {
+            support::main(vec![$($(test(stringify!($name), $needs, $name),)*)*])
+        };
     }
     tests! {
-        programs_do_what_the_reference_does
-        programs_come_back_as_they_were_sent
-        every_operation_on_numbers_at_which_something_changes
-        dead_code_is_removed
-        a_compare_and_exchange_extends_r0_where_that_matters
-        maps_come_back_by_id
-        may_goto_counts
-        a_look_up_in_an_array_is_inlined
-        the_context_of_a_filter_is_another_structure
-        packet_loads_are_expanded
-        a_kernel_function_becomes_its_address
-        a_function_is_called_back
-        long_jumps_lead_where_they_should
-        what_the_verifier_must_refuse_is_refused
+        GENERATED:
+            programs_do_what_the_reference_does
+            programs_come_back_as_they_were_sent;
+        NEEDS:
+            dead_code_is_removed
+            a_compare_and_exchange_extends_r0_where_that_matters
+            maps_come_back_by_id
+            may_goto_counts
+            a_look_up_in_an_array_is_inlined
+            the_context_of_a_filter_is_another_structure
+            packet_loads_are_expanded
+            a_kernel_function_becomes_its_address
+            a_function_is_called_back;
+        V4:
+            every_operation_on_numbers_at_which_something_changes
+            long_jumps_lead_where_they_should;
+        BARRIERS:
+            what_the_verifier_must_refuse_is_refused;
     }
 }

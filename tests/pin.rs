@@ -16,11 +16,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
 use kwalk::btf::Btf;
 use kwalk::progs::Target;
-use kwalk::sys::{LinkFd, MapCreate, MapFd, MapType, ObjName, ObjPin, ProgFd, bpf, ids, open_id};
+use kwalk::sys::{
+    LinkFd, MapCreate, MapFd, MapType, ObjName, ObjPin, ProgFd, bpf, ids, open_id, raise_memlock,
+};
 use kwalk::text::Options;
 use kwalk::{Error, KernelBtf, Link, Loaded, Parameters, PinPath, pin_all, replace_all, text};
 use nix::unistd::{Uid, setfsuid};
-use support::{Bpffs, Need, dir, eventually, refused, stdout, test, unique};
+use support::{Bpffs, Need, dir, eventually, kernel_version, refused, stdout, test, unique};
 
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 const LOADER: &[Need] = &[Need::Bpf, Need::Root, Need::Tool("setpriv")];
@@ -79,6 +81,8 @@ struct Loader(u32);
 impl Loader {
     fn new() -> Loader {
         static NEXT: AtomicU32 = AtomicU32::new(0);
+        // Kernels before 5.11 charge maps to a limit that this user can't raise, and inherits.
+        let _ = raise_memlock();
         Loader(1_000_000_000 + std::process::id() % 10_000_000 * 100 + NEXT.fetch_add(1, SeqCst))
     }
 
@@ -195,7 +199,7 @@ fn a_pin_reads_as_cat_prints() {
             assert_eq!(rows(text, &name), rows(&pinned, &name));
             assert_eq!(text.lines().next(), pinned.lines().next());
         }
-        assert_eq!(bpffs.names(), ["maps.debug", "pin", "progs.debug"]);
+        assert_eq!(bpffs.names(), ["pin"]);
         fs::remove_file(&path).unwrap();
     }
 }
@@ -218,7 +222,10 @@ fn links_lists_what_is_pinned() {
     let (maps, files) = (row(&maps), row(&files));
     assert_eq!([&maps[0], &maps[2]], ["bpf_map", "maps"]);
     assert_eq!(maps.len(), 3, "{maps:?}");
-    assert_eq!([&files[0], &files[2], &files[3]], ["task_file", "files", &format!("pid={pid}")]);
+    assert_eq!([&files[0], &files[2]], ["task_file", "files"]);
+    // Before 6.1, the program looks for the process.
+    let parameters = if kernel_version() < (6, 1) { vec![] } else { vec![format!("pid={pid}")] };
+    assert_eq!(files[3..], parameters);
 }
 
 fn a_pin_keeps_its_filter_and_its_process() {
@@ -428,7 +435,7 @@ fn preload_pins_what_cat_prints() {
     let _program = load("maps", &name);
     let dir = bpffs.path("kwalk");
     assert_eq!(stdout(&mut loader.kwalk(["preload", "--dir", arg(&dir)])), "");
-    assert_eq!(bpffs.names(), ["kwalk", "maps.debug", "progs.debug"]);
+    assert_eq!(bpffs.names(), ["kwalk"]);
     assert_eq!(names(&dir), PRELOADED);
     assert_eq!(mode(&dir), 0o755);
     for (pin, program, own) in [("maps.debug", "maps", 2), ("progs.debug", "progs", 1)] {
@@ -704,7 +711,7 @@ fn what_was_replaced_is_put_back() {
 
 fn a_reader_outlives_a_replacement() {
     // More rows than the kernel's buffer of 32 KiB holds: the walk is under way when the program is replaced.
-    const MAPS: usize = 750;
+    const MAPS: usize = 1500;
     let (bpffs, loader, name) = (Bpffs::mount(), Loader::new(), unique("reader"));
     let maps: Vec<_> = (0..MAPS).map(|_| map(&name)).collect();
     let path = bpffs.path("pin");

@@ -25,6 +25,8 @@ pub(crate) enum Error {
     Guest { why: String, log: String },
     /// A file could not be read or written.
     File { path: PathBuf, source: io::Error },
+    /// A file has no place for the table.
+    NoMarks(PathBuf),
     /// This machine's processor is none of those that there are guests for.
     Architecture(String),
 }
@@ -110,6 +112,7 @@ impl fmt::Display for Error {
             Error::Guest { why, log } if log.is_empty() => write!(f, "guest: {why}"),
             Error::Guest { why, log } => write!(f, "guest: {why}; the end of its console:\n{log}"),
             Error::File { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::NoMarks(path) => write!(f, "{}: the marks around the table are not there", path.display()),
             Error::Architecture(name) => write!(f, "architecture {name}: there are no guests of it yet"),
         }
     }

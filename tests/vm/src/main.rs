@@ -9,12 +9,16 @@ mod kernel;
 mod qemu;
 mod report;
 mod results;
+mod support;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
@@ -59,7 +63,7 @@ enum Command {
         /// Which kernels (see `cargo vm list`) [default: all]
         #[arg(conflicts_with = "kernel")]
         kernels: Vec<String>,
-        /// Write the tables of what each kernel supports to README.md
+        /// Put the table of what each kernel supports, as the tests found it, into README.md
         #[arg(long)]
         readme: bool,
     },
@@ -149,7 +153,7 @@ fn run(own: Option<PathBuf>, words: Vec<OsString>) -> Result<ExitCode> {
     })
 }
 
-fn test(own: Option<PathBuf>, names: &[String], _readme: bool) -> Result<ExitCode> {
+fn test(own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode> {
     let known = match names {
         [] => KNOWN.iter().collect(),
         names => names.iter().map(|name| Known::named(name)).collect::<Result<Vec<_>>>()?,
@@ -166,13 +170,37 @@ fn test(own: Option<PathBuf>, names: &[String], _readme: bool) -> Result<ExitCod
     let initramfs = shop.initramfs("test.cpio", &paths, commands)?;
 
     let names: Vec<_> = tests.iter().map(|binary| binary.name.as_str()).collect();
-    let mut rows = Vec::new();
-    for (kernel, image) in images {
-        rows.push(shop.row(kernel, image, &initramfs, &names)?);
-    }
+    let rows = side_by_side(images, |(kernel, image)| shop.row(kernel, image, &initramfs, &names));
+    let rows = rows.into_iter().collect::<Result<Vec<_>>>()?;
     let newest = KNOWN.last().map(|known| known.name);
     print(&report::table(&rows, newest))?;
+    if readme {
+        support::update(&binaries::root().join("README.md"), &rows)?;
+    }
     Ok(if report::is_success(&rows, newest) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Does something with each, as many at a time as there are processors: each guest has one.
+fn side_by_side<T: Send, R: Send>(work: Vec<T>, act: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let queue = Mutex::new(work.into_iter().enumerate());
+    // Whoever panics with the lock held has broken nothing.
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers)
+            .map(|_| {
+                scope.spawn(|| {
+                    std::iter::from_fn(next).map(|(nth, work)| (nth, act(work))).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    done.sort_by_key(|(nth, _)| *nth);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Where everything is made and kept.
