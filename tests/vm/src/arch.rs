@@ -1,5 +1,7 @@
 //! What differs between the processors of guests.
 
+use std::process::{Command, Stdio};
+
 use crate::error::{Error, Result};
 
 /// A kind of processor that guests can have.
@@ -26,6 +28,12 @@ impl Arch {
     pub(crate) fn host() -> Result<&'static Arch> {
         let name = std::env::consts::ARCH;
         ARCHS.iter().find(|arch| arch.name == name).ok_or_else(|| Error::Architecture(name.into()))
+    }
+
+    /// Looks whether its emulator is there, before anything is fetched or built for it.
+    pub(crate) fn emulator(&self) -> Result<()> {
+        let version = Command::new(self.qemu).arg("--version").stdin(Stdio::null()).output();
+        version.map(drop).map_err(Error::start(self.qemu))
     }
 }
 

@@ -96,7 +96,7 @@ fn main() -> ExitCode {
         if let Some(hint) = error.hint() {
             say(format_args!("hint: {hint}"));
         }
-        ExitCode::FAILURE
+        ExitCode::from(if matches!(error, Error::UnknownKernel(_)) { 2 } else { 1 })
     })
 }
 
@@ -136,6 +136,7 @@ fn run(own: Option<PathBuf>, words: Vec<OsString>) -> Result<ExitCode> {
         (None, None) => None,
     };
     let shop = Shop::open()?;
+    shop.arch.emulator()?;
     let image = match (own, known) {
         (Some(path), _) => Image::own(&path)?,
         (None, Some(known)) => shop.cache.get(known)?,
@@ -159,8 +160,9 @@ fn test(own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode
         names => names.iter().map(|name| Known::named(name)).collect::<Result<Vec<_>>>()?,
     };
     let shop = Shop::open()?;
+    shop.arch.emulator()?;
     let images: Vec<_> = match own {
-        Some(path) => vec![(path.display().to_string(), Image::own(&path))],
+        Some(path) => vec![(path.display().to_string(), Ok(Image::own(&path)?))],
         None => known.into_iter().map(|known| (known.name.to_owned(), shop.cache.get(known))).collect(),
     };
     let built = binaries::tests(shop.arch, &shop.build_dir())?;

@@ -249,3 +249,76 @@ impl Watch for PassOn {
         let _ = std::io::stderr().write_all(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONSOLE: &str = "[    0.1] fail to add MMCONFIG information\r\n[    3.9] reboot: Power down\r\n";
+    const EVENTS: &str = "up true 6.1.0-50\nended status 0 3 0\nended signal 9 2 1\ndone\n";
+
+    fn verdict(console: &str, events: &str, stdout: &str, stderr: &str) -> Result<Run> {
+        let arch = Arch::host().unwrap();
+        let path = Path::new("/vmlinuz");
+        let guest =
+            Guest { arch, kernel: path, initramfs: path, commands: 2, patience: Duration::from_secs(1) };
+        guest.verdict(console, events.as_bytes(), stdout.as_bytes(), stderr.as_bytes())
+    }
+
+    #[test]
+    fn each_command_gets_its_own_output() {
+        // What it prints is no event, whatever it says.
+        let run = verdict(CONSOLE, EVENTS, "up\n\u{1}x", "e").unwrap();
+        assert_eq!(run.release, "6.1.0-50");
+        let ended: Vec<_> =
+            run.ended.iter().map(|ended| (ended.end, &*ended.stdout, &*ended.stderr)).collect();
+        assert_eq!(ended, [(End::Status(0), &b"up\n"[..], &b""[..]), (End::Signal(9), b"\x01x", b"e")]);
+    }
+
+    #[test]
+    fn a_run_counts_only_if_it_comes_to_its_end() {
+        let why = |events: &str, stdout, stderr| match verdict(CONSOLE, events, stdout, stderr) {
+            Err(Error::Guest { why, log }) => {
+                assert!(log.ends_with("reboot: Power down"), "{log}");
+                why
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(why("", "", ""), "it went down after 0 of 2 commands");
+        assert_eq!(why(&EVENTS.replace("done\n", ""), "12345", "e"), "it went down after 2 of 2 commands");
+        assert_eq!(
+            why("up true 6.1\nended status 0 0 0\ndone\n", "", ""),
+            "it went down after 1 of 2 commands"
+        );
+        assert_eq!(why(EVENTS, "1234", "e"), "some of its output was lost");
+        assert_eq!(why(EVENTS, "12345", ""), "some of its output was lost");
+        assert_eq!(why(EVENTS, "123456", "e"), "it went down after 2 of 2 commands");
+        assert_eq!(why("failed no memory\n", "", ""), "no memory");
+        assert_eq!(why("ended status\n", "", ""), "it said \"ended status\", which means nothing");
+    }
+
+    #[test]
+    fn a_kernel_that_is_not_well_fails_whatever_the_commands_say() {
+        for line in [
+            "[   1.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100",
+            "[   1.0] WARNING: CPU: 0 PID: 71 at kernel/bpf/verifier.c:1 f+0x1/0x2",
+            "[   1.0] BUG: kernel NULL pointer dereference, address: 0000000000000000",
+            "[   1.0] Oops: 0000 [#1] PREEMPT SMP NOPTI",
+            "[   1.0] general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP",
+        ] {
+            match verdict(&format!("{CONSOLE}{line}\r\nmore\r\n"), EVENTS, "12345", "e") {
+                Err(Error::Guest { why, log }) => {
+                    assert!(why.ends_with(line) && log.ends_with("more"), "{why}")
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_types_is_refused() {
+        let error = verdict(CONSOLE, "up false 5.4.0\nended status 1 0 9\n", "", "no types.").unwrap_err();
+        assert_eq!(error.to_string(), "/vmlinuz: this kernel has no BTF, which describes its types");
+        assert!(error.hint().unwrap().contains("CONFIG_DEBUG_INFO_BTF"));
+    }
+}
