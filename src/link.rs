@@ -54,11 +54,14 @@ impl<'a> Parameters<'a> {
     ///
     /// [`Error::Btf`] where the BTF is damaged.
     pub fn split(self, target: &Target, btf: &Btf<'_>) -> Result<(Parameters<'a>, Option<Only>), Error> {
+        // Of what threads share, walks that are told a process have been seen to go on with its threads after their end.
+        let sound = !target.shared || !is_before(THREADS);
+        let told = || Ok::<_, Error>(sound && links_know_tasks(btf)?);
         let only = match self {
-            Parameters::Pid(pid) if !links_know_tasks(btf)? => Only::Process(pid),
+            Parameters::Pid(pid) if !told()? => Only::Process(pid),
             // A walk that passes it over has nothing to look at.
             Parameters::Tid(tid) if target.shared && !leads(tid) => return Ok((self, None)),
-            Parameters::Tid(tid) if !links_know_tasks(btf)? || is_lost(tid) => Only::Thread(tid),
+            Parameters::Tid(tid) if is_lost(tid) || !told()? => Only::Thread(tid),
             _ => return Ok((self, None)),
         };
         // A program sees the numbers of the first pid namespace alone.
@@ -113,7 +116,7 @@ fn leads(number: u32) -> bool {
 
 /// Whether a walk of this thread would be empty: until 6.12, links took the number of a thread for that of a process.
 fn is_lost(tid: u32) -> bool {
-    !leads(tid) && release().is_none_or(|release| release < THREADS)
+    !leads(tid) && is_before(THREADS)
 }
 
 /// Whether this kernel's links can be told a process or a thread.
@@ -122,11 +125,14 @@ fn links_know_tasks(btf: &Btf<'_>) -> Result<bool, Error> {
     Ok(info.is_some_and(|info| btf.path(info, "task.tid").is_ok()))
 }
 
-/// The version of the running kernel, if it says one.
-fn release() -> Option<Version> {
-    let name = uname().ok()?;
-    let mut numbers = name.release().to_str()?.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+/// Whether the running kernel is older, or does not say.
+fn is_before(version: Version) -> bool {
+    let release = || {
+        let name = uname().ok()?;
+        let mut numbers = name.release().to_str()?.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    };
+    release().is_none_or(|release| release < version)
 }
 
 fn in_first_pid_namespace() -> bool {

@@ -223,8 +223,8 @@ fn links_lists_what_is_pinned() {
     assert_eq!([&maps[0], &maps[2]], ["bpf_map", "maps"]);
     assert_eq!(maps.len(), 3, "{maps:?}");
     assert_eq!([&files[0], &files[2]], ["task_file", "files"]);
-    // Before 6.1, the program looks for the process.
-    let parameters = if kernel_version() < (6, 1) { vec![] } else { vec![format!("pid={pid}")] };
+    // Before 6.12, the program looks for the process.
+    let parameters = if kernel_version() < (6, 12) { vec![] } else { vec![format!("pid={pid}")] };
     assert_eq!(files[3..], parameters);
 }
 
@@ -713,7 +713,14 @@ fn a_reader_outlives_a_replacement() {
     // More rows than the kernel's buffer of 32 KiB holds: the walk is under way when the program is replaced.
     const MAPS: usize = 1500;
     let (bpffs, loader, name) = (Bpffs::mount(), Loader::new(), unique("reader"));
-    let maps: Vec<_> = (0..MAPS).map(|_| map(&name)).collect();
+    // Pinned: a process can't have so many open.
+    let held = Bpffs::mount();
+    let maps = (0..MAPS).map(|nth| {
+        let (map, path) = (map(&name), c_string(&held.path(&format!("map{nth}"))));
+        bpf(ObjPin { fd: map.as_fd(), path: &path }).unwrap();
+        map.info().unwrap().id
+    });
+    let maps: BTreeSet<_> = maps.collect();
     let path = bpffs.path("pin");
     stdout(&mut loader.kwalk(["pin", "maps", arg(&path)]));
     let old = state(&path).1;
@@ -728,7 +735,7 @@ fn a_reader_outlives_a_replacement() {
     assert!(text.len() > 32 << 10);
     let shown: BTreeSet<_> = rows(&text, &name).into_iter().map(id).collect();
     assert_eq!(rows(&text, &name).len(), MAPS);
-    assert_eq!(shown, maps.iter().map(|map| map.info().unwrap().id).collect());
+    assert_eq!(shown, maps);
     assert_eq!(text.matches("max_entries").count(), 1);
     drop(reader);
     eventually("the old program is gone", || loader.programs() == [new].into());

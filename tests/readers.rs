@@ -339,7 +339,7 @@ fn progs() -> Subject {
 
     let func_info = [FuncInfo { insn_off: 0, type_id: 3 }];
     let insns = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-    let rows = (0..800).map(|nth| {
+    let rows = (0..400).map(|nth| {
         let prog = bpf(ProgLoad {
             btf: Some(ProgBtf { btf: &btf, func_info: &func_info, line_info: &[] }),
             ..ProgLoad::new(ProgType::SOCKET_FILTER, &insns, c"Dual MIT/GPL")

@@ -80,7 +80,7 @@ fn build(arguments: &[&str], manifest: &Path, arch: &Arch, target_dir: &Path) ->
         // In files that lie in a guest's memory; and tests that an emulated processor runs in less time.
         .env("CARGO_PROFILE_DEV_STRIP", "symbols")
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
-        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "2")
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());

@@ -179,9 +179,15 @@ mod tests {
         }
         let two_lines = Event::Failed("a\ndone".into()).to_string();
         assert_eq!(two_lines, "failed a\\ndone");
-        for line in
-            ["", "done x", "ended", "ended status 0 1", "ended status x 1 2", "ended status 0 1 2 3", "up 6.1"]
-        {
+        for line in [
+            "",
+            "done x",
+            "ended",
+            "ended status 0 1",
+            "ended status x 1 2",
+            "ended status 0 1 2 3",
+            "up 6.1",
+        ] {
             assert_eq!(Event::parse(line), None, "{line:?}");
         }
     }
