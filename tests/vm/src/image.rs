@@ -1,8 +1,8 @@
 //! What a guest finds in its memory: an archive of files that the kernel unpacks before it runs the first of them.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,16 +24,9 @@ pub(crate) struct Image<W> {
     inode: u32,
 }
 
-impl Image<BufWriter<File>> {
-    /// Begins one in a file.
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        Image::new(BufWriter::new(File::create(path)?))
-    }
-}
-
 impl<W: Write> Image<W> {
     /// Begins one with the devices that the first process finds before it has mounted any.
-    fn new(out: W) -> io::Result<Image<W>> {
+    pub(crate) fn begin(out: W) -> io::Result<Image<W>> {
         let mut image = Image { out, made: BTreeSet::new(), inode: 0 };
         for (path, numbers) in [("/dev/console", (5, 1)), ("/dev/null", (1, 3))] {
             image.add(Path::new(path), DEVICE, numbers, b"")?;
@@ -112,12 +105,15 @@ fn library(line: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::BufWriter;
+
     use super::*;
 
     #[test]
     fn an_image_holds_what_was_put_there() {
         let mut bytes = Vec::new();
-        let mut image = Image::new(&mut bytes).unwrap();
+        let mut image = Image::begin(&mut bytes).unwrap();
         image.file(Path::new("/a/b/c"), b"text").unwrap();
         image.file(Path::new("/a/b/d"), b"").unwrap();
         image.link(Path::new("/a/l"), Path::new("/a/b/c")).unwrap();
@@ -155,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_said() {
-        let mut image = Image::create(Path::new("/dev/full")).unwrap();
+        let mut image = Image::begin(BufWriter::new(File::create("/dev/full").unwrap())).unwrap();
         let written = image.file(Path::new("/large"), &[0; 100_000]).and_then(|()| image.finish());
         let error = Error::at(Path::new("/dev/full"))(written.unwrap_err());
         assert_eq!(error.to_string(), "/dev/full: No space left on device (os error 28)");

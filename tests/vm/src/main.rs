@@ -13,7 +13,7 @@ mod support;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,6 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+use tempfile::NamedTempFile;
 use vm_init::{End, PLAN, Plan};
 
 use arch::Arch;
@@ -88,7 +89,7 @@ const LENT: &[&str] = &[
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::List => list(),
-        Command::Run { own, words } => run(own.kernel, words),
+        Command::Run { own, words } => run(own.kernel, &words),
         Command::Test { own, kernels, readme } => test(own.kernel, &kernels, readme),
     };
     done.unwrap_or_else(|error| {
@@ -125,27 +126,19 @@ fn list() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(own: Option<PathBuf>, words: Vec<OsString>) -> Result<ExitCode> {
-    let mut words = words.into_iter();
-    let known = match (&own, words.next()) {
-        (None, Some(name)) => Some(Known::named(&name.to_string_lossy())?),
-        (Some(_), first) => {
-            words = first.into_iter().chain(words).collect::<Vec<_>>().into_iter();
-            None
-        }
-        (None, None) => None,
-    };
+fn run(own: Option<PathBuf>, words: &[OsString]) -> Result<ExitCode> {
     let shop = Shop::open()?;
     shop.arch.emulator()?;
-    let image = match (own, known) {
-        (Some(path), _) => Image::own(&path)?,
-        (None, Some(known)) => shop.cache.get(known)?,
-        (None, None) => return Ok(ExitCode::from(2)),
+    let (image, words) = match (own, words) {
+        (Some(path), words) => (Image::own(&path)?, words),
+        (None, [name, words @ ..]) => (shop.cache.get(Known::named(&name.to_string_lossy())?)?, words),
+        // The arguments want at least one.
+        (None, []) => return Ok(ExitCode::from(2)),
     };
     let kwalk = binaries::kwalk(shop.arch, &shop.build_dir())?;
-    let command = [kwalk.clone().into_os_string()].into_iter().chain(words).collect();
-    let initramfs = shop.initramfs("run.cpio", &[kwalk], vec![command])?;
-    let run = shop.guest(&image, &initramfs, 1).run(&mut PassOn)?;
+    let command = [&[kwalk.clone().into_os_string()][..], words].concat();
+    let initramfs = shop.initramfs(&[kwalk], vec![command])?;
+    let run = shop.guest(&image, initramfs.path(), 1).run(&mut PassOn)?;
     Ok(match run.ended.first().map(|ended| ended.end) {
         Some(End::Status(status)) => ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)),
         // As a shell says it.
@@ -169,10 +162,10 @@ fn test(own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode
     let paths: Vec<_> = built.iter().map(|binary| binary.path.clone()).collect();
     let tests: Vec<_> = built.iter().filter(|binary| binary.test).collect();
     let commands = tests.iter().map(|binary| vec![binary.path.clone().into_os_string()]).collect();
-    let initramfs = shop.initramfs("test.cpio", &paths, commands)?;
+    let initramfs = shop.initramfs(&paths, commands)?;
 
     let names: Vec<_> = tests.iter().map(|binary| binary.name.as_str()).collect();
-    let rows = side_by_side(images, |(kernel, image)| shop.row(kernel, image, &initramfs, &names));
+    let rows = side_by_side(images, |(kernel, image)| shop.row(kernel, image, initramfs.path(), &names));
     let rows = rows.into_iter().collect::<Result<Vec<_>>>()?;
     let newest = KNOWN.last().map(|known| known.name);
     print(&report::table(&rows, newest))?;
@@ -223,16 +216,16 @@ impl Shop {
     }
 
     /// Writes what a guest finds: binaries where they are here, what they need beside, and what it is to run.
-    fn initramfs(&self, name: &str, binaries: &[PathBuf], commands: Vec<Vec<OsString>>) -> Result<PathBuf> {
-        let path = self.dir.join(name);
+    fn initramfs(&self, binaries: &[PathBuf], commands: Vec<Vec<OsString>>) -> Result<NamedTempFile> {
         let init = binaries::init(self.arch, &self.build_dir())?;
         let lent = image::lent(LENT)?;
         // An emulated processor takes its time with generated programs.
         let env = [("PATH", "/bin"), ("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("KWALK_CASES", "10000")];
         let env = env.map(|(name, value)| (name.into(), value.into())).into();
         let plan = Plan { dir: binaries::root().into(), env, commands };
+        let file = NamedTempFile::new_in(&self.dir).map_err(Error::at(&self.dir))?;
         let write = || {
-            let mut image = Initramfs::create(&path)?;
+            let mut image = Initramfs::begin(BufWriter::new(file.as_file()))?;
             image.program(Path::new("/init"), &init)?;
             image.link(Path::new("/bin/sleep"), Path::new("/init"))?;
             for (to, from) in &lent {
@@ -245,8 +238,8 @@ impl Shop {
             image.file(Path::new(PLAN), &plan.encode())?;
             image.finish()
         };
-        write().map_err(Error::at(&path))?;
-        Ok(path)
+        write().map_err(Error::at(file.path()))?;
+        Ok(file)
     }
 
     fn guest<'a>(&self, image: &'a Image, initramfs: &'a Path, commands: usize) -> Guest<'a> {
