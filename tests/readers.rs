@@ -126,13 +126,17 @@ fn name(row: &str) -> Option<&str> {
     row.split_whitespace().nth(1)
 }
 
-/// Compares line by line, so as to say where they differ.
+/// Compares line by line, so as to say where they differ, and how they go on there.
 #[track_caller]
 fn same<'t>(actual: impl Iterator<Item = &'t str>, expected: impl Iterator<Item = &'t str>) {
     let (mut actual, mut expected) = (actual, expected);
     for nth in 1.. {
         let (line, wanted) = (actual.next(), expected.next());
-        assert_eq!(line, wanted, "line {nth}");
+        if line != wanted {
+            let (more, wanted_more): (Vec<_>, Vec<_>) =
+                (actual.take(9).collect(), expected.take(9).collect());
+            panic!("line {nth}: {line:?} {more:#?}, not {wanted:?} {wanted_more:#?}");
+        }
         if wanted.is_none() {
             return;
         }
