@@ -211,7 +211,8 @@ impl fmt::Display for Error {
             Error::Btf(error) => error.fmt(f),
             Error::Program(error) => error.fmt(f),
             Error::Rejected { program, errno, log } => {
-                // What the verifier objects to comes last, before its statistics.
+                // What the verifier objects to comes last, before its statistics; since 7.3, before it explains itself.
+                let log = log.split("\nVerification failed: ").next().unwrap_or(log);
                 let why = log.lines().rev().find(|line| !line.starts_with("processed ") && !line.is_empty());
                 write!(
                     f,
@@ -296,6 +297,23 @@ impl From<kwalk_progs::Error> for Error {
         match error {
             kwalk_progs::Error::Btf(error) => Error::Btf(error),
             error => Error::Program(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verifier_s_reason_is_found_in_old_logs_and_in_new_ones() {
+        let insns = "0: R1=ctx() R10=fp0\n0: (bf) r2 = r5\nR5 !read_ok\n";
+        let explained = "\nVerification failed: Unreadable register\n\nReason:\n  R5 has never been initialized.\n\n\
+            Suggestion:\n  Initialize R5.\n\n";
+        for explained in ["", explained] {
+            let log = format!("{insns}{explained}processed 1 insns (limit 1000000)\n");
+            let said = Error::Rejected { program: "bad", errno: libc::EACCES, log }.to_string();
+            assert!(said.starts_with("program bad: the verifier rejects it: R5 !read_ok ("), "{said}");
         }
     }
 }

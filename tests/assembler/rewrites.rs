@@ -182,9 +182,9 @@ fn decoded(bytes: &[u8]) -> Vec<Decoded> {
     Decoded::all(bytes, Endian::NATIVE).unwrap()
 }
 
-/// The number of the register that the kernel keeps for itself.
+/// The number of the register that the kernel keeps for itself: 12 has been seen in 7.2 and later.
 fn ax() -> u8 {
-    if kernel_version() < (7, 3) { 11 } else { 12 }
+    if kernel_version() < (7, 2) { 11 } else { 12 }
 }
 
 /// The same instruction with AX for its registers.

@@ -27,7 +27,9 @@ pub(crate) struct Test {
 /// What a run of one test binary says: each of its tests; or why that can't be believed.
 pub(crate) fn parse(binary: &str, ended: &Ended) -> Result<Vec<Test>, String> {
     let text = String::from_utf8_lossy(&ended.stdout);
-    let tests: Vec<_> = text.lines().filter_map(|line| test(binary, line)).collect();
+    // What failed is then told with all its output, which may be that of a runner.
+    let told = text.lines().take_while(|line| *line != "failures:");
+    let tests: Vec<_> = told.filter_map(|line| test(binary, line)).collect();
     let count = |wanted: fn(&Outcome) -> bool| tests.iter().filter(|test| wanted(&test.outcome)).count();
     let counts = [
         count(|outcome| *outcome == Outcome::Passed),
@@ -74,7 +76,7 @@ mod tests {
     }
 
     const RUN: &str = "\nrunning 3 tests\ntest a_test       ... ok\nsome output\ntest another_test ... ignored (needs (some) tool)\n\
-        test b            ... FAILED\n\nfailures:\n\n---- b ----\ntest panicked\n\n\nfailures:\n    b\n\n\
+        test b            ... FAILED\n\nfailures:\n\n---- b ----\ntest b ... FAILED\ntest panicked\n\n\nfailures:\n    b\n\n\
         test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\n";
 
     #[test]
