@@ -187,14 +187,15 @@ fn walks_the_tasks() {
 }
 
 fn main() -> std::process::ExitCode {
-    const RUN: &[Need] = &[Need::Bpf];
-    const TRACE: &[Need] = &[Need::Bpf, Need::Tool("strace")];
+    const BUILD: &[Need] = &[Need::Tool("cargo")];
+    const RUN: &[Need] = &[Need::Tool("cargo"), Need::Bpf];
+    const TRACE: &[Need] = &[Need::Tool("cargo"), Need::Bpf, Need::Tool("strace")];
     support::main(vec![
         test("it_walks_the_tasks", RUN, walks_the_tasks),
-        test("it_is_static", &[], is_static),
-        test("it_adds_at_most_200_kb", &[], size),
+        test("it_is_static", BUILD, is_static),
+        test("it_adds_at_most_200_kb", BUILD, size),
         test("it_adds_at_most_300_kb_of_memory", RUN, memory),
         test("it_adds_at_most_12_system_calls", TRACE, system_calls_are_few),
-        test("it_depends_on_these_crates_alone", &[], dependencies),
+        test("it_depends_on_these_crates_alone", BUILD, dependencies),
     ])
 }

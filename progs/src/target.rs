@@ -28,6 +28,9 @@ pub struct Target {
     /// Whether the verifier trusts the arguments that point to kernel objects once they are known not to be NULL;
     /// only then may they go to most kfuncs.
     pub trusted: bool,
+    /// Whether threads that share with their process what is walked are passed over, unless a link asks for one of them
+    /// (`kernel/bpf/task_iter.c`, `skip_if_dup_files`).
+    pub shared: bool,
     /// What a link to this target can be told.
     pub parameters: Parameters,
 }
@@ -69,41 +72,44 @@ impl Parameters {
 }
 
 macro_rules! targets {
-    ($($name:literal $major:literal . $minor:literal $object:literal $end:ident $trust:ident $parameters:ident;)*) => {
+    ($($name:literal $major:literal . $minor:literal $object:literal $end:ident $trust:ident $share:ident $parameters:ident;)*) => {
         &[$(Target {
             name: $name,
             since: Some(($major, $minor)),
             object: $object,
             end: End::$end,
             trusted: targets!(@$trust),
+            shared: targets!(@$share),
             parameters: Parameters::$parameters,
         }),*]
     };
     (@trusted) => { true };
     (@untrusted) => { false };
+    (@shared) => { true };
+    (@own) => { false };
 }
 
 /// Every target of the kernels up to 7.2.
 pub const TARGETS: &[Target] = targets! {
-    // name              since  object       end   arguments parameters
-    "bpf_link"           5 . 19 "link"       Null  untrusted None;
-    "bpf_map"            5 . 8  "map"        Null  trusted   None;
-    "bpf_map_elem"       5 . 9  "key"        Null  untrusted Map;
-    "bpf_prog"           5 . 9  "prog"       Null  untrusted None;
-    "bpf_sk_storage_map" 5 . 9  "sk"         Null  untrusted Map;
-    "cgroup"             6 . 1  "cgroup"     Null  trusted   Cgroup;
-    "dmabuf"             6 . 16 "dmabuf"     None  untrusted None;
-    "ipv6_route"         5 . 8  "rt"         Null  untrusted None;
-    "kmem_cache"         6 . 13 "s"          Null  trusted   None;
-    "ksym"               6 . 0  "ksym"       Stale untrusted None;
-    "netlink"            5 . 8  "sk"         Null  untrusted None;
-    "sockmap"            5 . 10 "key"        Null  untrusted Map;
-    "task"               5 . 8  "task"       Null  trusted   Task;
-    "task_file"          5 . 8  "task"       Null  untrusted Task;
-    "task_vma"           5 . 12 "task"       Null  untrusted Task;
-    "tcp"                5 . 9  "sk_common"  Null  trusted   None;
-    "udp"                5 . 9  "udp_sk"     Null  trusted   None;
-    "unix"               5 . 15 "unix_sk"    Null  untrusted None;
+    // name              since  object       end   arguments threads parameters
+    "bpf_link"           5 . 19 "link"       Null  untrusted own     None;
+    "bpf_map"            5 . 8  "map"        Null  trusted   own     None;
+    "bpf_map_elem"       5 . 9  "key"        Null  untrusted own     Map;
+    "bpf_prog"           5 . 9  "prog"       Null  untrusted own     None;
+    "bpf_sk_storage_map" 5 . 9  "sk"         Null  untrusted own     Map;
+    "cgroup"             6 . 1  "cgroup"     Null  trusted   own     Cgroup;
+    "dmabuf"             6 . 16 "dmabuf"     None  untrusted own     None;
+    "ipv6_route"         5 . 8  "rt"         Null  untrusted own     None;
+    "kmem_cache"         6 . 13 "s"          Null  trusted   own     None;
+    "ksym"               6 . 0  "ksym"       Stale untrusted own     None;
+    "netlink"            5 . 8  "sk"         Null  untrusted own     None;
+    "sockmap"            5 . 10 "key"        Null  untrusted own     Map;
+    "task"               5 . 8  "task"       Null  trusted   own     Task;
+    "task_file"          5 . 8  "task"       Null  untrusted shared  Task;
+    "task_vma"           5 . 12 "task"       Null  untrusted shared  Task;
+    "tcp"                5 . 9  "sk_common"  Null  trusted   own     None;
+    "udp"                5 . 9  "udp_sk"     Null  trusted   own     None;
+    "unix"               5 . 15 "unix_sk"    Null  untrusted own     None;
 };
 
 impl Target {

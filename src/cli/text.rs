@@ -35,7 +35,8 @@ pub(super) fn cat(program: &OsStr, filter: &Filter) -> Result<ExitCode, Failure>
         return print(Iter::open(Path::new(program))?);
     }
     let program = program.to_string_lossy();
-    print(load(&program, filter, false)?.attach(&filter.parameters())?.iter()?)
+    let (loaded, parameters) = load(&program, filter, false)?;
+    print(loaded.attach(&parameters)?.iter()?)
 }
 
 /// Copies a walk's output to stdout.
@@ -48,16 +49,19 @@ fn print(mut iter: Iter) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes and loads a program, for one reader or for those of a pin.
-fn load(program: &str, filter: &Filter, pinned: bool) -> Result<Loaded, Failure> {
+/// Writes and loads a program, for one reader or for those of a pin; gives what its link is to be told, too.
+fn load(program: &str, filter: &Filter, pinned: bool) -> Result<(Loaded, Parameters<'static>), Failure> {
     let program = text::by_name(program).map_err(Error::from)?;
-    filter.parameters().check(program.target)?;
+    let parameters = filter.parameters();
+    parameters.check(program.target)?;
     let comm =
         filter.comm.as_ref().map(|comm| Comm::new(comm.as_bytes())).transpose().map_err(Error::from)?;
     let pin = Options::default();
-    let options = Options { comm, readers: if pinned { pin.readers } else { 1 } };
     let kernel = KernelBtf::open()?;
-    Ok(Loaded::load(&program.write(&Btf::new(kernel.bytes())?, &options)?)?)
+    let btf = Btf::new(kernel.bytes())?;
+    let (parameters, only) = parameters.split(program.target, &btf)?;
+    let options = Options { comm, only, readers: if pinned { pin.readers } else { 1 } };
+    Ok((Loaded::load(&program.write(&btf, &options)?)?, parameters))
 }
 
 impl Filter {
@@ -72,10 +76,12 @@ impl Filter {
 
 pub(super) fn pin(program: &str, path: &Path, filter: &Filter, replace: bool) -> Result<ExitCode, Failure> {
     if replace {
-        replace_all(&[(path, &load(program, filter, true)?)])?;
+        let (loaded, _) = load(program, filter, true)?;
+        replace_all(&[(path, &loaded)])?;
     } else {
         let path = PinPath::new(path)?;
-        load(program, filter, true)?.attach(&filter.parameters())?.pin(&path)?;
+        let (loaded, parameters) = load(program, filter, true)?;
+        loaded.attach(&parameters)?.pin(&path)?;
     }
     Ok(ExitCode::SUCCESS)
 }
