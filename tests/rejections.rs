@@ -42,16 +42,16 @@ fn the_line_is_named() {
         a.load(R0, u32_at(R7 + 0));
         a.exit();
     });
-    let at = broken.at.unwrap();
+    let at = broken.at.clone().unwrap();
     assert_eq!((at.slot, at.line.file(), at.line.line()), (1, file!(), line));
-    assert_eq!(at.insn.to_string(), "w0 = *(u32 *)(r7 + 0x0)");
+    assert_eq!(at.insn, "r0 = *(u32 *)(r7 +0)");
     assert_eq!(broken.errno, libc::EACCES);
     assert!(broken.reason.starts_with("R7 invalid mem access '"), "{broken}");
     assert!(broken.hint().unwrap().contains("NULL"), "{broken:?}");
     // The kernel cites the line, too.
     assert!(broken.log.contains(&format!("\n; {}", at.line)), "{}", broken.log);
     let said = Error::from(broken).to_string();
-    let place = format!("program broken, {}, instruction 1, `w0 = *(u32 *)(r7 + 0x0)`: ", at.line);
+    let place = format!("program broken, {}, instruction 1, `r0 = *(u32 *)(r7 +0)`: ", at.line);
     assert!(said.starts_with(&place), "{said}");
     assert_eq!(said.lines().count(), 1);
 }
@@ -70,7 +70,7 @@ fn slots_and_functions_lead_to_their_lines() {
         a.mov(R0, R6);
         a.exit();
     });
-    let at = broken.at.unwrap();
+    let at = broken.at.clone().unwrap();
     assert_eq!((at.slot, at.line.line()), (5, line));
     assert!(broken.log.contains(&format!("\n; {}", at.line)), "{}", broken.log);
     assert_eq!(broken.reason, "R6 !read_ok");
