@@ -44,7 +44,8 @@ impl Int {
     }
 }
 
-/// What an ARRAY holds. Compilers fold the dimensions of an array into one.
+/// What an ARRAY holds. The elements of an array of arrays are arrays, or it is one array of all their elements: which
+/// of the two, is up to whoever wrote the BTF (the kernel's is of the second form).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Array {
     /// The type of its elements.
@@ -146,17 +147,24 @@ pub struct Members<'a> {
     pub(crate) kind_flag: bool,
 }
 
-impl<'a> Iterator for Members<'a> {
-    type Item = Result<Member<'a>, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'a> Members<'a> {
+    /// The next member and where its name lies; the name itself stays unread, and empty.
+    pub(crate) fn next_unnamed(&mut self) -> Option<(u32, Member<'a>)> {
         let member = self.items.rest.next()?;
         let offset = self.items.get(member.offset);
         let (bit_offset, bitfield_width) =
             if self.kind_flag { (offset & 0x00ff_ffff, (offset >> 24) as u8) } else { (offset, 0) };
         let type_id = self.items.id(member.type_id);
-        let name = self.items.name(member.name_off);
-        Some(name.map(|name| Member { name, type_id, bit_offset, bitfield_width }))
+        Some((self.items.get(member.name_off), Member { name: "", type_id, bit_offset, bitfield_width }))
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Result<Member<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name_off, member) = self.next_unnamed()?;
+        Some(self.items.names.get(name_off).map(|name| Member { name, ..member }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

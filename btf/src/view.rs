@@ -218,7 +218,8 @@ impl<'a> Btf<'a> {
         self.names().get(offset)
     }
 
-    fn names(&self) -> Names<'a> {
+    #[inline]
+    pub(crate) fn names(&self) -> Names<'a> {
         Names { strings: self.strings, strings_at: self.strings_at, endian: self.endian }
     }
 
@@ -246,13 +247,33 @@ pub(crate) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(crate) fn get(self, offset: u32) -> Result<&'a str, Error> {
-        let offset = offset as usize;
-        let rest = self.strings.get(offset..).unwrap_or_default();
+        let rest = self.from(offset);
         // The bound keeps a section without zero bytes from being searched again for every name.
         CStr::from_bytes_until_nul(rest.get(..=NAME_MAX).unwrap_or(rest))
             .ok()
             .and_then(|name| name.to_str().ok())
-            .ok_or(Error::Name { offset: self.strings_at.saturating_add(offset) })
+            .ok_or(Error::Name { offset: self.strings_at.saturating_add(offset as usize) })
+    }
+
+    /// The strings from an offset on; none if it lies outside.
+    #[inline]
+    pub(crate) fn from(self, offset: u32) -> &'a [u8] {
+        self.strings.get(offset as usize..).unwrap_or_default()
+    }
+
+    /// Whether this name is there: whole, not empty, and one name only.
+    #[inline]
+    pub(crate) fn is(self, offset: u32, name: &str) -> bool {
+        let rest = self.from(offset);
+        rest.get(name.len()) == Some(&0)
+            && rest.starts_with(name.as_bytes())
+            && !name.is_empty()
+            && !name.contains('\0')
+    }
+
+    /// Whether the empty name is there.
+    pub(crate) fn is_empty(self, offset: u32) -> bool {
+        self.from(offset).first() == Some(&0)
     }
 }
 

@@ -264,28 +264,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What follows a [`Record`]: so many bytes, and so many more for each of its `vlen`.
-#[derive(Clone, Copy)]
-struct Trail {
-    fixed: u8,
-    each: u8,
-}
-
-/// [`Trail`] by kind number; none for numbers that are no kind.
-#[expect(clippy::indexing_slicing, reason = "the compiler does it, within the array")]
-const TRAILS: [Option<Trail>; 128] = {
-    let mut trails = [None; 128];
-    let mut number = 0;
-    while number < trails.len() {
-        if let Some(kind) = Kind::from_number(number as u8) {
-            trails[number] = Some(trail(kind));
-        }
-        number += 1;
-    }
-    trails
-};
-
-const fn trail(kind: Kind) -> Trail {
+/// What follows a record of this kind, in words: so many, and so many more for each of its `vlen`.
+const fn trail(kind: Kind) -> (usize, usize) {
     let (fixed, each) = match kind {
         // Encoding, bit offset and width; linkage; index of the parameter or member that is tagged.
         Kind::Int | Kind::Var | Kind::DeclTag => (size_of::<Word>(), 0),
@@ -305,12 +285,27 @@ const fn trail(kind: Kind) -> Trail {
         | Kind::Float
         | Kind::TypeTag => (0, 0),
     };
-    Trail { fixed: fixed as u8, each: each as u8 }
+    (fixed / size_of::<Word>(), each / size_of::<Word>())
 }
+
+/// Both numbers of [`trail`] for all kinds, two bits for each: to shift them takes less time than to load them, and the
+/// walk over the records has nothing to do meanwhile.
+const TRAILS: (u64, u64) = {
+    let mut trails = (0, 0);
+    let mut rest = Kind::ALL;
+    while let [kind, more @ ..] = rest {
+        let (fixed, each) = trail(*kind);
+        assert!(fixed < 4 && each < 4);
+        trails.0 |= (fixed as u64) << (*kind as u8 * 2);
+        trails.1 |= (each as u64) << (*kind as u8 * 2);
+        rest = more;
+    }
+    trails
+};
 
 impl Record {
     /// How many bytes follow the record, or `None` if its kind is unknown.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn trail_len(&self) -> Option<usize> {
         let kind = self.raw_kind();
         // Nearly half of a kernel's records. A branch lets the processor guess where the next one begins; for what is
@@ -318,7 +313,10 @@ impl Record {
         if kind == Kind::Func as u8 {
             return Some(0);
         }
-        let trail = (*TRAILS.get(usize::from(kind))?)?;
-        Some(usize::from(trail.fixed) + usize::from(trail.each) * self.vlen() as usize)
+        if kind == 0 || kind > Kind::Enum64 as u8 {
+            return None;
+        }
+        let (fixed, each) = (TRAILS.0 >> (kind * 2) & 3, TRAILS.1 >> (kind * 2) & 3);
+        Some((fixed as usize + each as usize * self.vlen() as usize) * size_of::<Word>())
     }
 }

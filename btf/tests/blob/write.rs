@@ -60,7 +60,8 @@ fn params() -> impl Strategy<Value = Vec<(String, TypeId)>> {
         .prop_filter("", |params| params.last().is_none_or(|last| *last != (String::new(), TypeId::VOID)))
 }
 
-fn spec() -> impl Strategy<Value = Spec> {
+/// A type of any kind that any name, number and id may stand in.
+pub(crate) fn spec() -> impl Strategy<Value = Spec> {
     let section_var = (id(), any::<u32>(), any::<u32>()).prop_map(|(type_id, offset, size)| SectionVar {
         type_id,
         offset,
