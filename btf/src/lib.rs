@@ -42,13 +42,15 @@ extern crate alloc;
 
 mod error;
 mod index;
+mod named;
 mod near;
 mod path;
+mod spell;
 mod view;
 mod wire;
 
 pub use error::{Error, Reason};
 pub use near::near;
 pub use path::{Bits, Class, Field, Hop, Path};
-pub use view::{Array, Btf, Enumerator, Enumerators, Int, Member, Members, NAME_MAX, Type};
+pub use view::{Array, Btf, Enumerator, Enumerators, Int, Member, Members, NAME_MAX, Param, Params, Type};
 pub use wire::{Kind, TypeId};

@@ -150,6 +150,22 @@ impl<'a> Btf<'a> {
         Ok(Enumerators { names: self.names(), rest, signed: ty.kind_flag() })
     }
 
+    /// The parameters of a function, or of a prototype: itself, or the one behind typedefs and qualifiers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongKind`], and what [`resolve`](Btf::resolve) may say. Each item may be an [`Error::Name`].
+    pub fn params(&self, of: TypeId) -> Result<Params<'a>, Error> {
+        let (mut id, mut ty) = self.resolve(of)?;
+        if let Some(proto) = ty.refers_to().filter(|_| ty.kind == Kind::Func) {
+            (id, ty) = (proto, self.get(proto)?);
+        }
+        if ty.kind != Kind::FuncProto {
+            return Err(Error::WrongKind { id, kind: ty.kind, wanted: "FUNC or FUNC_PROTO" });
+        }
+        Ok(Params::new(self.names(), ty.items()))
+    }
+
     /// The size of an object of this type, in bytes; of a pointer, 8.
     ///
     /// # Errors
@@ -421,3 +437,52 @@ impl<'a> Iterator for Enumerators<'a> {
         Some(self.names.get(name_off.get()).map(|name| Enumerator { name, value }))
     }
 }
+
+/// A parameter of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Param<'a> {
+    /// Its name, empty if the prototype has none for it.
+    pub name: &'a str,
+    /// Its type, as written.
+    pub type_id: TypeId,
+}
+
+/// The parameters of a function; see [`Btf::params`]. The `...` at the end is none of them.
+#[derive(Debug, Clone)]
+pub struct Params<'a> {
+    names: Names<'a>,
+    rest: slice::Iter<'a, wire::Param>,
+    variadic: bool,
+}
+
+impl<'a> Params<'a> {
+    fn new(names: Names<'a>, params: &'a [wire::Param]) -> Params<'a> {
+        let is_end = |param: &wire::Param| (param.name_off.get(), param.type_id.get()) == (0, 0);
+        let (params, variadic) = match params.split_last() {
+            Some((last, params)) if is_end(last) => (params, true),
+            _ => (params, false),
+        };
+        Params { names, rest: params.iter(), variadic }
+    }
+
+    /// Whether more arguments may follow (`...`).
+    pub fn is_variadic(&self) -> bool {
+        self.variadic
+    }
+}
+
+impl<'a> Iterator for Params<'a> {
+    type Item = Result<Param<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let param = self.rest.next()?;
+        let type_id = TypeId(param.type_id.get());
+        Some(self.names.get(param.name_off.get()).map(|name| Param { name, type_id }))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rest.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Params<'_> {}

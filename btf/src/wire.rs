@@ -96,11 +96,11 @@ pub(crate) struct Enum64 {
 }
 
 /// `struct btf_param`, `vlen` of them behind a FUNC_PROTO.
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct Param {
-    name_off: Word,
-    type_id: Word,
+pub(crate) struct Param {
+    pub(crate) name_off: Word,
+    pub(crate) type_id: Word,
 }
 
 /// `struct btf_var_secinfo`, `vlen` of them behind a DATASEC.

@@ -25,6 +25,8 @@ fn ask_everything(bytes: &[u8], path: &str) {
         let _ = btf.size_of(id);
         let _ = btf.members(id).map(|members| members.count());
         let _ = btf.enumerators(id).map(|enumerators| enumerators.count());
+        let _ = btf.named_members(id);
+        let _ = btf.declaration(id, "name");
         for path in [path, "left", "pair.left", "x[1].y", "absent"] {
             if let Err(error) = btf.path(id, path) {
                 let _ = error.to_string();

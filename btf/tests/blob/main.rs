@@ -3,4 +3,5 @@
 mod builder;
 mod damage;
 mod path;
+mod spell;
 mod types;
