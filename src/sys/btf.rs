@@ -128,6 +128,13 @@ impl KernelBtf {
     }
 }
 
+impl From<Vec<u8>> for KernelBtf {
+    /// BTF that came from elsewhere.
+    fn from(bytes: Vec<u8>) -> KernelBtf {
+        KernelBtf(Memory::Read(bytes))
+    }
+}
+
 impl fmt::Debug for KernelBtf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KernelBtf")
