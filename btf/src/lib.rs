@@ -29,6 +29,11 @@
 //! # assert_eq!(parent(b"ELF?"), Err(Error::NotBtf));
 //! ```
 //!
+//! # Features
+//!
+//! `modules`, off by default, reads the types of the kernel's modules, with the crate btf-rs, whose licence is the LGPL.
+//! Without it, this crate needs no `std`.
+//!
 //! # Terms
 //!
 //! They are the ones of the kernel's `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h`. Type ids are the
@@ -42,6 +47,8 @@ extern crate alloc;
 
 mod error;
 mod index;
+#[cfg(feature = "modules")]
+mod module;
 mod named;
 mod near;
 mod path;
@@ -50,6 +57,8 @@ mod view;
 mod wire;
 
 pub use error::{Error, Reason};
+#[cfg(feature = "modules")]
+pub use module::{Base, ModuleError};
 pub use near::near;
 pub use path::{Bits, Class, Field, Hop, Path};
 pub use view::{Array, Btf, Enumerator, Enumerators, Int, Member, Members, NAME_MAX, Param, Params, Type};
