@@ -6,6 +6,7 @@ use std::{fmt, io};
 use kwalk_progs::Target;
 
 use crate::pin::is_dotted;
+use crate::rejection::Rejection;
 use crate::sys;
 
 /// Why something could not be done.
@@ -21,14 +22,7 @@ pub enum Error {
     /// A program could not be written.
     Program(kwalk_progs::Error),
     /// The verifier found fault with a program.
-    Rejected {
-        /// The program.
-        program: &'static str,
-        /// The kernel's error number.
-        errno: i32,
-        /// What the verifier said.
-        log: String,
-    },
+    Rejected(Box<Rejection>),
     /// A target can't be told what it was told, or can't be walked without being told more.
     Parameters {
         /// The target; [`Target::parameters`] is what it wants.
@@ -140,6 +134,7 @@ impl Error {
         let hint = match self {
             Error::Sys(error) => return error.hint(),
             Error::Program(error) => return program_hint(error),
+            Error::Rejected(rejection) => return rejection.hint(),
             Error::Parameters { target } => {
                 return Some(match target.parameters.options() {
                     "" => format!("{} is always walked as a whole", target.name),
@@ -201,16 +196,7 @@ impl fmt::Display for Error {
             Error::Sys(error) => error.fmt(f),
             Error::Btf(error) => error.fmt(f),
             Error::Program(error) => error.fmt(f),
-            Error::Rejected { program, errno, log } => {
-                // What the verifier objects to comes last, before its statistics.
-                let why = log.lines().rev().find(|line| !line.starts_with("processed ") && !line.is_empty());
-                write!(
-                    f,
-                    "program {program}: the verifier rejects it: {}",
-                    why.unwrap_or("it does not say why")
-                )?;
-                write!(f, " ({})", strerror(*errno))
-            }
+            Error::Rejected(rejection) => rejection.fmt(f),
             Error::Parameters { target } => {
                 write!(f, "target {}: it can't be walked with these parameters", target.name)
             }
@@ -252,10 +238,6 @@ impl fmt::Display for Error {
     }
 }
 
-fn strerror(errno: i32) -> io::Error {
-    io::Error::from_raw_os_error(errno)
-}
-
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -273,6 +255,12 @@ impl std::error::Error for Error {
 impl From<sys::Error> for Error {
     fn from(error: sys::Error) -> Error {
         Error::Sys(error)
+    }
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Error {
+        Error::Rejected(rejection.into())
     }
 }
 

@@ -40,6 +40,7 @@ mod load;
 mod pin;
 #[cfg(feature = "cli")]
 pub mod print;
+mod rejection;
 mod skeleton;
 #[allow(unsafe_code)]
 pub mod sys;
@@ -57,5 +58,6 @@ pub use kfunc::Kfunc;
 pub use link::{Link, Parameters};
 pub use load::Loaded;
 pub use pin::{PinPath, pin_all, replace_all, unpin};
+pub use rejection::{Place, Rejection};
 pub use skeleton::Skeleton;
 pub use sys::KernelBtf;

@@ -6,7 +6,7 @@ use kwalk_asm::{Endian, Slot};
 use kwalk_progs::{LICENSE, Map, MapKind, Program, Target};
 
 use crate::sys::{self, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgFd, ProgLoad, bpf};
-use crate::{Error, Link, Parameters};
+use crate::{Error, Link, Parameters, Rejection};
 
 /// A program that the kernel has verified and taken. It is gone with this value, unless a [`Link`] holds it.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Loaded {
             Err(error) => {
                 let log = verifier_log(|log| bpf(ProgLoad { log: Some(log), ..command() }).err());
                 return Err(match log {
-                    Some(log) => Error::Rejected { program: program.name, errno: error.errno(), log },
+                    Some(log) => Rejection::new(program.name, error.errno(), &program.code, log).into(),
                     None => error.into(),
                 });
             }
@@ -85,13 +85,22 @@ fn create(map: &Map) -> Result<MapFd, sys::Error> {
 }
 
 /// What the verifier has to say, if it objects: `load` loads once more, and gives its failure. The buffer grows until the
-/// log fits.
+/// log fits, at once to its length where the kernel tells.
 fn verifier_log(load: impl Fn(Log<'_>) -> Option<sys::Error>) -> Option<String> {
     const FIRST: usize = 64 << 10;
     const LAST: usize = 16 << 20;
     let mut buf = vec![0; FIRST];
-    while load(Log { level: LogLevel::BRIEF, buf: &mut buf })?.errno() == libc::ENOSPC && buf.len() < LAST {
-        buf = vec![0; buf.len() * 4];
+    loop {
+        let error = load(Log { level: LogLevel::BRIEF, buf: &mut buf })?;
+        if error.errno() != libc::ENOSPC {
+            break;
+        }
+        let len = error.log_true_size().map_or(buf.len() * 4, |size| size as usize);
+        // Who tells the length has kept the end, which says why.
+        if len > LAST {
+            break;
+        }
+        buf = vec![0; len];
     }
     let log = Log::text(&buf);
     (!log.is_empty()).then_some(log)

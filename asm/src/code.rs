@@ -111,14 +111,23 @@ impl Code {
         out
     }
 
-    /// The line of Rust that emitted the instruction at that 8-byte slot, which is how the verifier
-    /// numbers instructions; `None` past the end.
+    /// The instruction at that 8-byte slot, which is how the verifier numbers instructions; `None`
+    /// past the end.
+    pub fn insn_at(&self, slot: usize) -> Option<Insn> {
+        self.insns.get(self.number(slot)).copied()
+    }
+
+    /// The line of Rust that emitted the instruction at that 8-byte slot; `None` past the end.
     ///
     /// Of instructions that [`Assembler::finish`](crate::Assembler::finish) added to make a jump
     /// reach, it is the line of that jump.
     pub fn line_of(&self, slot: usize) -> Option<&'static Location<'static>> {
-        let insn = slot - self.halves.partition_point(|&half| half <= slot);
-        self.lines.get(insn).copied()
+        self.lines.get(self.number(slot)).copied()
+    }
+
+    /// The number of the instruction at a slot.
+    fn number(&self, slot: usize) -> usize {
+        slot - self.halves.partition_point(|&half| half <= slot)
     }
 }
 

@@ -43,12 +43,15 @@ impl Failure {
     }
 
     /// Says it on stderr, in the form `kwalk: what failed: why` and `hint: what to do`, and gives the exit status: 1, or
-    /// 2 for wrong usage. A reader that has gone is no failure.
-    pub(super) fn report(self) -> ExitCode {
+    /// 2 for wrong usage; before that, if it is to be verbose, what the verifier said. A reader that has gone is no failure.
+    pub(super) fn report(self, verbose: bool) -> ExitCode {
         if matches!(&self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
         let (message, hint) = self.message();
+        if let (true, Failure::Library(Error::Rejected(rejection))) = (verbose, &self) {
+            let _ = Escape::new(io::stderr()).write_all(rejection.log.as_bytes());
+        }
         say(format_args!("kwalk: {message}"));
         if let Some(hint) = hint {
             say(format_args!("hint: {hint}"));

@@ -24,6 +24,9 @@ use types::Types;
 #[derive(Parser)]
 #[command(name = "kwalk", version, disable_help_subcommand = true)]
 struct Cli {
+    /// If the verifier rejects a program, show all that it says
+    #[arg(short, long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
@@ -139,7 +142,7 @@ struct Filter {
 
 /// Runs the command that this process was started as.
 pub fn main() -> ExitCode {
-    let Cli { command, types } = match Cli::try_parse() {
+    let Cli { verbose, command, types } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -169,7 +172,7 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(status) => status,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(verbose),
     }
 }
 
@@ -182,7 +185,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return match error.print() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => Failure::output(error).report(),
+            Err(error) => Failure::output(error).report(false),
         };
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {

@@ -90,7 +90,7 @@ pub(super) fn unpin(paths: &[impl AsRef<Path>]) -> Result<ExitCode, Failure> {
     let mut status = ExitCode::SUCCESS;
     for path in paths {
         if let Err(error) = remove(path.as_ref()) {
-            status = Failure::from(error).report();
+            status = Failure::from(error).report(false);
         }
     }
     Ok(status)

@@ -63,6 +63,10 @@ unsafe impl Command for BtfLoad<'_> {
         })
     }
 
+    fn log_true_size(attr: &BtfLoadAttr) -> u32 {
+        attr.btf_log_true_size
+    }
+
     fn output(self, fd: OwnedFd, _: &BtfLoadAttr) -> Result<BtfFd> {
         Ok(BtfFd::known(fd))
     }

@@ -36,6 +36,11 @@ pub unsafe trait Command: Sized {
     /// The attribute that makes the kernel do it; or an [`Error`] for inputs that the kernel can't check.
     fn attr(&mut self) -> Result<Self::Attr>;
 
+    /// What the kernel says of the length of its log, in bytes; 0 if it doesn't.
+    fn log_true_size(_: &Self::Attr) -> u32 {
+        0
+    }
+
     /// The result, from the return value and from what the kernel wrote to the attribute and to the lent memory.
     fn output(self, returned: Self::Returned, attr: &Self::Attr) -> Result<Self::Output>;
 }
@@ -95,7 +100,7 @@ pub fn bpf<C: Command>(mut command: C) -> Result<C::Output> {
             Err(libc::EPERM) if may_raise && may_load() && raise_memlock().unwrap_or(false) => {
                 may_raise = false;
             }
-            Err(errno) => return Err(Error::new(C::NAME, errno)),
+            Err(errno) => return Err(Error::refused(C::NAME, errno, C::log_true_size(&attr))),
             Ok(value) => break value,
         }
     };

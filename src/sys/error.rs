@@ -29,17 +29,23 @@ pub struct Error {
     call: &'static str,
     errno: i32,
     detail: Option<Box<str>>,
+    log_true_size: u32,
 }
 
 impl Error {
     /// A call that the kernel refused.
     pub(super) fn new(call: &'static str, errno: i32) -> Error {
-        Error { call, errno, detail: None }
+        Error { call, errno, detail: None, log_true_size: 0 }
+    }
+
+    /// The same, with what the kernel says of its log.
+    pub(super) fn refused(call: &'static str, errno: i32, log_true_size: u32) -> Error {
+        Error { log_true_size, ..Error::new(call, errno) }
     }
 
     /// Inputs that never reached the kernel.
     pub(super) fn misuse(call: &'static str, detail: String) -> Error {
-        Error { call, errno: libc::EINVAL, detail: Some(detail.into()) }
+        Error { detail: Some(detail.into()), ..Error::new(call, libc::EINVAL) }
     }
 
     /// A call that failed inside the standard library.
@@ -61,6 +67,12 @@ impl Error {
     /// The error number, to be matched against `libc::EPERM` and the like.
     pub fn errno(&self) -> i32 {
         self.errno
+    }
+
+    /// How long the log was, in bytes with its NUL, of which the buffer may have held a part; `None` without a log, and
+    /// before Linux 6.4.
+    pub fn log_true_size(&self) -> Option<u32> {
+        Some(self.log_true_size).filter(|&size| size > 0)
     }
 
     /// What to do about it, where that is known. Looks at the capabilities of the calling thread.

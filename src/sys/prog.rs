@@ -218,12 +218,15 @@ pub struct ProgLoadAttr {
     attach_btf_obj_fd: u32,
     core_relo_cnt: u32,
     fd_array: u64,
+    core_relos: u64,
+    core_relo_rec_size: u32,
+    log_true_size: u32,
 }
 
-layout!(ProgLoadAttr: 128, insn_cnt @ 4, insns @ 8, license @ 16, log_level @ 24, log_size @ 28, log_buf @ 32,
+layout!(ProgLoadAttr: 144, insn_cnt @ 4, insns @ 8, license @ 16, log_level @ 24, log_size @ 28, log_buf @ 32,
     prog_flags @ 44, prog_name @ 48, expected_attach_type @ 68, prog_btf_fd @ 72, func_info_rec_size @ 76,
     func_info @ 80, func_info_cnt @ 88, line_info_rec_size @ 92, line_info @ 96, line_info_cnt @ 104,
-    attach_btf_id @ 108, attach_btf_obj_fd @ 112, fd_array @ 120);
+    attach_btf_id @ 108, attach_btf_obj_fd @ 112, fd_array @ 120, log_true_size @ 140);
 
 // SAFETY: the kernel reads the instructions (`insn_cnt` of 8 bytes), the licence up to its NUL, and as many records as
 // it is told; it writes `log_size` bytes of the log, which is borrowed exclusively. It reads as far into the array of
@@ -270,7 +273,14 @@ unsafe impl Command for ProgLoad<'_> {
             core_relo_cnt: 0,
             // BorrowedFd is a transparent c_int, never negative: what the kernel reads here.
             fd_array: address(self.fd_array),
+            core_relos: 0,
+            core_relo_rec_size: 0,
+            log_true_size: 0,
         })
+    }
+
+    fn log_true_size(attr: &ProgLoadAttr) -> u32 {
+        attr.log_true_size
     }
 
     fn output(self, fd: OwnedFd, _: &ProgLoadAttr) -> Result<ProgFd> {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use kwalk_asm::{AluOp, Endian, Insn, Operand, Wide};
 use rbpf::{assembler, disassembler, ebpf};
 
-use crate::race::{Course, Row};
+use crate::race::{Course, Row, Unit};
 
 #[path = "../../mix/mod.rs"]
 mod mix;
@@ -14,7 +14,11 @@ mod mix;
 pub(crate) fn races() -> [Row; 4] {
     let insns: Vec<_> = mix::all(20_000).into_iter().filter(rbpf_has).collect();
     let count = insns.len();
-    let course = move |what| Course { what, unit: "instructions", count, peer: "rbpf 0.4" };
+    let course = move |what: &str| Course {
+        what: what.into(),
+        unit: Unit::Rate("instructions", count),
+        peer: "rbpf 0.4",
+    };
 
     let bytes = encode(&insns);
     let text = disassemble(&bytes);

@@ -1,4 +1,4 @@
-//! Two that do the same, by turns, so that what else the machine does slows both alike.
+//! Some that do the same, by turns, so that what else the machine does slows all alike.
 
 use std::fmt;
 use std::hint::black_box;
@@ -11,33 +11,91 @@ const FEWEST_ROUNDS: usize = 15;
 
 /// What is raced over.
 pub(crate) struct Course {
-    pub(crate) what: &'static str,
-    /// What is counted, and how many of it a round has.
-    pub(crate) unit: &'static str,
-    pub(crate) count: usize,
+    pub(crate) what: String,
+    pub(crate) unit: Unit,
     pub(crate) peer: &'static str,
+}
+
+/// What the table tells of a round.
+pub(crate) enum Unit {
+    /// How many of these are done in a second, of so many that a round has.
+    Rate(&'static str, usize),
+    /// How long it takes.
+    Time,
 }
 
 /// A row of the table.
 pub(crate) struct Row {
-    course: Course,
-    ours: Duration,
-    theirs: Duration,
+    what: String,
+    unit: String,
+    ours: f64,
+    theirs: f64,
+    peer: &'static str,
+    /// How much better ours is.
+    ratio: f64,
 }
 
 impl Course {
     /// Runs both, and takes the median of each.
     pub(crate) fn run<A, B>(self, mut ours: impl FnMut() -> A, mut theirs: impl FnMut() -> B) -> Row {
-        // Not counted: the first round finds its memory.
-        black_box((ours(), theirs()));
-        let start = Instant::now();
-        let mut times = (Vec::new(), Vec::new());
-        while times.0.len() < FEWEST_ROUNDS || start.elapsed() < TIME {
-            times.0.push(time(&mut ours));
-            times.1.push(time(&mut theirs));
-        }
-        Row { course: self, ours: median(times.0), theirs: median(times.1) }
+        let [ours, theirs] = medians([&mut || time(&mut ours), &mut || time(&mut theirs)]);
+        self.timed(ours, theirs)
     }
+
+    /// The same, of which the time is taken off that `nothing` takes.
+    pub(crate) fn run_beyond(
+        self,
+        mut nothing: impl FnMut(),
+        mut ours: impl FnMut(),
+        mut theirs: impl FnMut(),
+    ) -> Row {
+        let [nothing, ours, theirs] =
+            medians([&mut || time(&mut nothing), &mut || time(&mut ours), &mut || time(&mut theirs)]);
+        self.timed(ours.saturating_sub(nothing), theirs.saturating_sub(nothing))
+    }
+
+    fn timed(self, ours: Duration, theirs: Duration) -> Row {
+        let Course { what, unit, peer } = self;
+        let (ours, theirs) = (ours.as_secs_f64(), theirs.as_secs_f64());
+        let ratio = theirs / ours;
+        match unit {
+            Unit::Rate(things, count) => {
+                let speed = |time| count as f64 / time / 1e6;
+                let unit = format!("million {things}/s");
+                Row { what, unit, ours: speed(ours), theirs: speed(theirs), peer, ratio }
+            }
+            Unit::Time => {
+                Row { what, unit: "ms".into(), ours: ours * 1e3, theirs: theirs * 1e3, peer, ratio }
+            }
+        }
+    }
+}
+
+impl Row {
+    /// Of what is no time, and better if it is less.
+    pub(crate) fn less(what: &str, unit: &str, ours: f64, theirs: f64, peer: &'static str) -> Row {
+        Row { what: what.into(), unit: unit.into(), ours, theirs, peer, ratio: theirs / ours }
+    }
+}
+
+fn medians<const N: usize>(mut runners: [&mut dyn FnMut() -> Duration; N]) -> [Duration; N] {
+    // Not counted: the first round finds its memory.
+    for run in &mut runners {
+        run();
+    }
+    let start = Instant::now();
+    let mut times = [const { Vec::new() }; N];
+    while times[0].len() < FEWEST_ROUNDS || start.elapsed() < TIME {
+        for (run, times) in runners.iter_mut().zip(&mut times) {
+            times.push(run());
+        }
+    }
+    times.map(median)
+}
+
+pub(crate) fn median<T: Ord + Copy>(mut all: Vec<T>) -> T {
+    all.sort_unstable();
+    all[all.len() / 2]
 }
 
 /// What it gives is thrown away after the clock has stopped.
@@ -49,17 +107,9 @@ fn time<T>(f: &mut impl FnMut() -> T) -> Duration {
     time
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Course { what, unit, count, peer } = self.course;
-        let speed = |time: Duration| count as f64 / time.as_secs_f64() / 1e6;
-        let ratio = self.theirs.as_secs_f64() / self.ours.as_secs_f64();
-        let (ours, theirs) = (speed(self.ours), speed(self.theirs));
-        write!(f, "| {what} | million {unit}/s | {ours:.1} | {theirs:.2} | {peer} | {ratio:.1} |")
+        let Row { what, unit, ours, theirs, peer, ratio } = self;
+        write!(f, "| {what} | {unit} | {ours:.2} | {theirs:.2} | {peer} | {ratio:.1} |")
     }
 }

@@ -1,0 +1,133 @@
+//! Who writes a program that the verifier rejects is told which line of Rust it was, why, and what to do.
+
+mod support;
+
+use kwalk::asm::Reg::{R0, R1, R2, R5, R6, R7, R10};
+use kwalk::asm::{Assembler, Helper, HelperId, Insn, u32_at, u64_at};
+use kwalk::btf::{Btf, Kind};
+use kwalk::progs::{Program, Target};
+use kwalk::{Error, KernelBtf, Loaded, Rejection};
+use support::{Need, test};
+
+const NEEDS: &[Need] = &[Need::Bpf];
+
+fn load(write: impl FnOnce(&mut Assembler)) -> Result<Loaded, Error> {
+    let kernel = KernelBtf::open().unwrap();
+    let attach_btf_id = Btf::new(kernel.bytes()).unwrap().find(Kind::Func, "bpf_iter_task").unwrap().0;
+    let mut a = Assembler::new();
+    write(&mut a);
+    let code = a.finish().unwrap();
+    Loaded::load(&Program {
+        name: "broken",
+        target: Target::named("task"),
+        attach_btf_id,
+        code,
+        maps: vec![],
+    })
+}
+
+#[track_caller]
+fn rejected(write: impl FnOnce(&mut Assembler)) -> Rejection {
+    match load(write) {
+        Err(Error::Rejected(rejection)) => *rejection,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn the_line_is_named() {
+    let mut line = 0;
+    let broken = rejected(|a| {
+        a.load(R7, u64_at(R1 + 8));
+        line = line!() + 1;
+        a.load(R0, u32_at(R7 + 0));
+        a.exit();
+    });
+    let at = broken.at.unwrap();
+    assert_eq!((at.slot, at.line.file(), at.line.line()), (1, file!(), line));
+    assert_eq!(at.insn.to_string(), "w0 = *(u32 *)(r7 + 0x0)");
+    assert_eq!(broken.errno, libc::EACCES);
+    assert!(broken.reason.starts_with("R7 invalid mem access '"), "{broken}");
+    assert!(broken.hint().unwrap().contains("NULL"), "{broken:?}");
+    let said = Error::from(broken).to_string();
+    let place = format!("program broken, {}, instruction 1, `w0 = *(u32 *)(r7 + 0x0)`: ", at.line);
+    assert!(said.starts_with(&place), "{said}");
+    assert_eq!(said.lines().count(), 1);
+}
+
+/// A wide load before it counts as two slots; a function of the program is rejected at its own line.
+fn slots_and_functions_lead_to_their_lines() {
+    let mut line = 0;
+    let broken = rejected(|a| {
+        let function = a.label();
+        a.load_imm64(R6, 1 << 40);
+        a.call_local(function);
+        a.mov(R0, 0);
+        a.exit();
+        a.bind(function);
+        line = line!() + 1;
+        a.mov(R0, R6);
+        a.exit();
+    });
+    let at = broken.at.unwrap();
+    assert_eq!((at.slot, at.line.line()), (5, line));
+    assert_eq!(broken.reason, "R6 !read_ok");
+}
+
+fn reasons_have_hints() {
+    type Case = (&'static str, fn(&mut Assembler), &'static str, &'static str);
+    #[rustfmt::skip]
+    let cases: [Case; 9] = [
+        ("a number", |a| { a.mov(R7, 8); a.load(R0, u32_at(R7 + 0)); a.exit(); }, "invalid mem access", "not an address"),
+        ("nothing", |a| { a.mov(R0, R5); a.exit(); }, "R5 !read_ok", "calls clobber"),
+        ("a write", |a| {
+            let end = a.label();
+            a.load(R7, u64_at(R1 + 8));
+            a.jump_if(R7.eq(0), end);
+            a.store(u64_at(R7 + 0), 0);
+            a.bind(end);
+            a.mov(R0, 0);
+            a.exit();
+        }, "only read is supported", "read-only"),
+        ("half an argument", |a| { a.load(R7, u32_at(R1 + 8)); a.mov(R0, 0); a.exit(); }, "invalid bpf_context access", "all its 8 bytes"),
+        ("a return value", |a| { a.mov(R0, 2); a.exit(); }, "At program exit", "0 to go on"),
+        ("dead code", |a| { a.mov(R0, 0); a.exit(); a.mov(R0, 0); a.exit(); }, "unreachable insn 2", ""),
+        ("no helper", |a| { a.emit(Insn::CallHelper { helper: HelperId(9999) }); a.exit(); }, "invalid func unknown#9999", "no kernel has"),
+        ("another's helper", |a| { a.call(Helper::SkbStoreBytes); a.exit(); }, "bpf_skb_store_bytes#9", "since Linux 4.1"),
+        ("no end", |a| {
+            let again = a.label();
+            a.mov(R0, 0);
+            a.bind(again);
+            a.add(R0, 1);
+            a.jump_if(R0.lt(5_000_000), again);
+            a.exit();
+        }, "BPF program is too large", "1,000,000"),
+    ];
+    for (name, write, reason, hint) in cases {
+        let broken = rejected(write);
+        assert!(broken.reason.contains(reason), "{name}: {}", broken.reason);
+        assert!(broken.hint().unwrap_or_default().contains(hint), "{name}: {:?}", broken.hint());
+        assert!(broken.at.is_some(), "{name}: {}", broken.log);
+    }
+}
+
+fn what_is_not_the_verifier_s_says_so() {
+    // No program at all: the kernel looks no further than at its length.
+    let error = load(|_| ()).unwrap_err();
+    assert!(matches!(&error, Error::Sys(error) if error.errno() == libc::E2BIG), "{error:?}");
+    // Nothing is rejected without a fault.
+    load(|a| {
+        a.mov(R2, R10);
+        a.mov(R0, 0);
+        a.exit();
+    })
+    .unwrap();
+}
+
+fn main() -> std::process::ExitCode {
+    support::main(vec![
+        test("the_line_is_named", NEEDS, the_line_is_named),
+        test("slots_and_functions_lead_to_their_lines", NEEDS, slots_and_functions_lead_to_their_lines),
+        test("reasons_have_hints", NEEDS, reasons_have_hints),
+        test("what_is_not_the_verifier_s_says_so", NEEDS, what_is_not_the_verifier_s_says_so),
+    ])
+}
