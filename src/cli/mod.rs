@@ -89,7 +89,7 @@ enum Command {
         /// or else from the object that is walked [default: all context arguments]
         path: Option<String>,
         /// How many levels to list below it
-        #[arg(long, value_name = "N", default_value_t = 1)]
+        #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
         depth: u32,
     },
     /// List the text programs

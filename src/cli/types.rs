@@ -20,8 +20,6 @@ const VARIABLE: &str = "KWALK_BTF";
 #[derive(Args)]
 pub(super) struct Types {
     /// Take the kernel's types from a file instead of /sys: raw BTF, or an ELF file with a section .BTF [env: KWALK_BTF]
-    ///
-    /// Programs load only with the types of the kernel that runs them: their ids are no other kernel's.
     #[arg(long, value_name = "FILE", global = true)]
     btf: Option<PathBuf>,
 }
@@ -51,6 +49,8 @@ pub(super) enum Unusable {
     Elf(object::Error),
     /// It is an ELF file without the section.
     NoSection,
+    /// It is an ELF file, and what is in that section is not BTF.
+    OtherSection,
     /// Its BTF can't be understood.
     Btf(btf::Error),
 }
@@ -58,15 +58,14 @@ pub(super) enum Unusable {
 const SECTION: &str = ".BTF";
 
 fn read(path: &Path) -> Result<KernelBtf, Unusable> {
-    let types = match elf(path)? {
+    let (types, otherwise) = match elf(path)? {
         // Its other sections may have gigabytes, and are not read.
-        Some(file) => KernelBtf::from(section(file)?),
-        None => KernelBtf::open_path(path)
-            .map_err(|error| Unusable::Io(io::Error::from_raw_os_error(error.errno())))?,
+        Some(file) => (KernelBtf::from(section(file)?), Unusable::OtherSection),
+        None => (KernelBtf::open_path(path).map_err(|error| errno(error.errno()))?, Unusable::Unknown),
     };
     match Btf::new(types.bytes()) {
         Ok(_) => Ok(types),
-        Err(btf::Error::NotBtf) => Err(Unusable::Unknown),
+        Err(btf::Error::NotBtf) => Err(otherwise),
         Err(error) => Err(Unusable::Btf(error)),
     }
 }
@@ -86,7 +85,15 @@ fn section(file: File) -> Result<Vec<u8>, Unusable> {
     let data = ReadCache::new(file);
     let elf = object::File::parse(&data).map_err(Unusable::Elf)?;
     let section = elf.section_by_name(SECTION).ok_or(Unusable::NoSection)?;
+    if section.size() > KernelBtf::MAX_LEN {
+        return Err(errno(libc::EFBIG));
+    }
     Ok(section.data().map_err(Unusable::Elf)?.into())
+}
+
+/// An error of which the user knows already where it is from.
+fn errno(errno: i32) -> Unusable {
+    Unusable::Io(io::Error::from_raw_os_error(errno))
 }
 
 impl Unusable {
@@ -97,7 +104,7 @@ impl Unusable {
                 "give it a copy of /sys/kernel/btf/vmlinux, or an uncompressed vmlinux"
             }
             Unusable::NoSection => "a vmlinux has it if the kernel was built with CONFIG_DEBUG_INFO_BTF",
-            Unusable::Elf(_) | Unusable::Btf(_) => {
+            Unusable::Elf(_) | Unusable::OtherSection | Unusable::Btf(_) => {
                 "copy it again; a module's types are not enough, the kernel's are needed"
             }
         }
@@ -111,6 +118,7 @@ impl fmt::Display for Unusable {
             Unusable::Unknown => write!(f, "it is neither BTF nor an ELF file"),
             Unusable::Elf(error) => write!(f, "this ELF file is damaged: {error}"),
             Unusable::NoSection => write!(f, "this ELF file has no section {SECTION}"),
+            Unusable::OtherSection => write!(f, "the section {SECTION} of this ELF file is something else"),
             Unusable::Btf(error) => error.fmt(f),
         }
     }
