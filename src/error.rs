@@ -187,13 +187,14 @@ impl Error {
 fn program_hint(error: &kwalk_progs::Error) -> Option<String> {
     use kwalk_progs::Error;
     match error {
-        Error::NoProgram { near, .. } if !near.is_empty() => {
+        Error::NoProgram { near, .. } | Error::NoTarget { near, .. } if !near.is_empty() => {
             Some(format!("did you mean {}?", near.join(", ")))
         }
         Error::NoProgram { .. } => {
             let names: Vec<_> = kwalk_progs::text::PROGRAMS.iter().map(|program| program.name).collect();
             Some(format!("the programs are {}; the path of a pinned one has a slash", names.join(", ")))
         }
+        Error::NoTarget { .. } => Some("`kwalk targets` lists what this kernel can walk".into()),
         Error::Comm { .. } => Some("a command name has 1 to 15 bytes, as /proc/PID/comm shows it".into()),
         _ => None,
     }

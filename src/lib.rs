@@ -22,8 +22,9 @@
 //! # }
 //! ```
 //!
-//! The crate's features: `cli`, on by default, is the command `kwalk` and brings what only that needs. An embedder
-//! turns it off with `default-features = false`.
+//! The crate's features, which an embedder turns off with `default-features = false`: `cli` is the command `kwalk` and
+//! brings what only that needs; `modules` finds functions of the kernel's modules ([`Kfunc`]) and brings the crate
+//! btf-rs, whose licence is the LGPL.
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -32,6 +33,8 @@ mod disassemble;
 mod error;
 mod iter;
 pub mod kallsyms;
+#[cfg(feature = "modules")]
+mod kfunc;
 mod link;
 mod load;
 mod pin;
@@ -50,6 +53,8 @@ pub use kwalk_progs::text;
 pub use disassemble::{disassemble, listing};
 pub use error::{Error, PinError, ProcessError};
 pub use iter::Iter;
+#[cfg(feature = "modules")]
+pub use kfunc::Kfunc;
 pub use link::{Link, Parameters};
 pub use load::Loaded;
 pub use pin::{PinPath, pin_all, replace_all, unpin};

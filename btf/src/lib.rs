@@ -29,6 +29,11 @@
 //! # assert_eq!(parent(b"ELF?"), Err(Error::NotBtf));
 //! ```
 //!
+//! # Features
+//!
+//! `modules`, off by default, reads the types of the kernel's modules, with the crate btf-rs, whose licence is the LGPL.
+//! Without it, this crate needs no `std`.
+//!
 //! # Terms
 //!
 //! They are the ones of the kernel's `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h`. Type ids are the
@@ -43,8 +48,12 @@ extern crate alloc;
 mod contents;
 mod error;
 mod index;
+#[cfg(feature = "modules")]
+mod module;
+mod named;
 mod near;
 mod path;
+mod spell;
 mod view;
 mod wire;
 mod write;
@@ -54,6 +63,8 @@ pub use contents::{
     SectionVars,
 };
 pub use error::{Error, Reason, WriteError};
+#[cfg(feature = "modules")]
+pub use module::{Base, ModuleError};
 pub use near::near;
 pub use path::{Bits, Class, Field, Hop, Path};
 pub use view::{Btf, NAME_MAX, Type};

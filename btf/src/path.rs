@@ -281,7 +281,7 @@ impl<'a> Btf<'a> {
     }
 
     /// As [`Btf::resolve`], but `None` for `void`.
-    fn behind(&self, id: TypeId) -> Result<Option<Type<'a>>, Error> {
+    pub(crate) fn behind(&self, id: TypeId) -> Result<Option<Type<'a>>, Error> {
         match self.resolve(id) {
             Ok((_, ty)) => Ok(Some(ty)),
             Err(Error::Void) => Ok(None),

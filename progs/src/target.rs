@@ -3,7 +3,9 @@
 //! One row each, and nothing per target anywhere else. Which targets a *running* kernel has is asked of its BTF
 //! ([`available`]).
 
-use kwalk_btf::{Btf, Kind, TypeId};
+use kwalk_btf::{Btf, Class, Kind, Path, Reason, TypeId, near};
+
+use crate::Error;
 
 /// What every target's context struct is called, before the target's own name (`include/linux/bpf.h`,
 /// `DEFINE_BPF_ITER_FUNC`).
@@ -182,6 +184,57 @@ pub fn available<'a>(btf: &Btf<'a>) -> Result<Vec<Available<'a>>, kwalk_btf::Err
         .collect();
     targets.sort_by_key(|target| target.name);
     Ok(targets)
+}
+
+/// The target of this name.
+///
+/// # Errors
+///
+/// [`Error::NoTarget`] with near misses, or what [`available`] reports.
+pub fn find<'a>(btf: &Btf<'a>, name: &str) -> Result<Available<'a>, Error> {
+    let targets = available(btf)?;
+    targets.iter().find(|target| target.name == name).copied().ok_or_else(|| Error::NoTarget {
+        name: name.into(),
+        since: Target::by_name(name).and_then(|target| target.since),
+        near: near(name, targets.iter().map(|target| target.name)),
+    })
+}
+
+impl<'a> Available<'a> {
+    /// Finds out how to load a field, starting from the context. The path begins with one of the context's arguments
+    /// (`task.real_parent.tgid`) or else with a field of the target's object (`real_parent.tgid`).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Btf::path`]; what they say of the path is said of `path` as it is given.
+    pub fn path(&self, btf: &Btf<'a>, path: &str) -> Result<Path, kwalk_btf::Error> {
+        let arguments = btf.named_members(self.context)?;
+        let first = path.split(['.', '[']).next().unwrap_or_default();
+        let object = self.known.map(|target| target.object).filter(|object| {
+            arguments.iter().all(|argument| argument.name != first) && self.has_fields(btf, object)
+        });
+        let Some(object) = object else { return btf.path(self.context, path) };
+        btf.path(self.context, &format!("{object}.{path}")).map_err(|error| match error {
+            kwalk_btf::Error::Path { at, segment, type_name, mut reason, .. } => {
+                let at = at.saturating_sub(object.len() + 1);
+                if let (0, Reason::NoSuchMember { near: names }) = (at, &mut reason) {
+                    let all = arguments.iter().map(|argument| argument.name);
+                    *names = near(first, all.chain(names.iter().map(String::as_str)));
+                }
+                kwalk_btf::Error::Path { path: path.into(), at, segment, type_name, reason }
+            }
+            error => error,
+        })
+    }
+
+    /// Whether an argument points to a struct whose members are known.
+    fn has_fields(&self, btf: &Btf<'a>, argument: &str) -> bool {
+        let pointee = btf.path(self.context, argument).ok().and_then(|path| match path.field.class {
+            Class::Ptr { pointee } => Some(pointee),
+            _ => None,
+        });
+        pointee.is_some_and(|pointee| btf.members(pointee).is_ok())
+    }
 }
 
 /// The names in BTF of a target's attach function and of its context struct.

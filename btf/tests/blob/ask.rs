@@ -26,6 +26,8 @@ pub(crate) fn ask_everything(bytes: &[u8], path: &str) {
             }
         }
         let _ = btf.resolve(id);
+        let _ = btf.named_members(id);
+        let _ = btf.declaration(id, "name");
         let _ = btf.size_of(id);
         let _ = btf.class(id);
         let _ = btf.members(id).map(|members| members.count());

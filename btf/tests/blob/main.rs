@@ -5,5 +5,6 @@ mod builder;
 mod damage;
 mod path;
 mod spec;
+mod spell;
 mod types;
 mod write;
