@@ -243,9 +243,9 @@ pub struct Params<'a> {
 
 impl<'a> Params<'a> {
     pub(crate) fn new(names: Names<'a>, params: &'a [wire::Param]) -> Params<'a> {
-        let is_end = |param: &wire::Param| (param.name_off.get(), param.type_id.get()) == (0, 0);
         let (params, variadic) = match params.split_last() {
-            Some((last, params)) if is_end(last) => (params, true),
+            // Nothing else can be of type `void`.
+            Some((last, params)) if last.type_id.get() == 0 => (params, true),
             _ => (params, false),
         };
         Params { items: Items { names, rest: params.iter() }, variadic }

@@ -1,4 +1,4 @@
-//! Reads the BPF Type Format (BTF) where it lies, without copying it.
+//! Reads the BPF Type Format (BTF) where it lies, without copying it, and writes that of a program.
 //!
 //! A running kernel describes its types in `/sys/kernel/btf/vmlinux` (since Linux 5.4, with `CONFIG_DEBUG_INFO_BTF`):
 //! structs with their members' offsets, enums, functions. Whoever writes a BPF program for that kernel asks a few
@@ -7,6 +7,9 @@
 //!
 //! [`Btf`] borrows the bytes, mapped or read by somebody else, looks at the header, and does no more until it is asked.
 //! A name is found by one walk over the records; a type, by a sparse index that those walks leave behind.
+//!
+//! [`Writer`] goes the other way: it makes the BTF that a program brings with it, with the lines of source that the kernel
+//! cites when it rejects the program.
 //!
 //! The bytes are not trusted. Whatever they are, every question ends in an answer or an [`Error`], after work bounded
 //! by their length.

@@ -13,7 +13,7 @@ use crate::{
     Array, Component, Enumerators, Error, Fwd, Int, Kind, Linkage, Members, Params, SectionVars, TypeId, wire,
 };
 
-/// The longest name that is read, in bytes. The kernel accepts 511 (`KSYM_NAME_LEN`, since 6.1; before, 127).
+/// The longest name that is read, in bytes. The kernel accepts 512 (`KSYM_NAME_LEN`, since 6.1; before, 128).
 pub const NAME_MAX: usize = 1023;
 
 /// How many typedefs, qualifiers, or dimensions of an array may follow each other. The kernel accepts 32.

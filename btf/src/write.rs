@@ -30,10 +30,10 @@ const ITEMS_MAX: usize = 0xffff;
 /// Written is whatever fits the format; whether it makes sense is for the kernel to say (`BPF_BTF_LOAD`, with a log).
 /// It refuses, in `kernel/bpf/btf.c`:
 ///
-/// - BTF without any type, a reference to a type that isn't there, chains of types without end or of more than 32;
-/// - names of a TYPEDEF, FUNC, VAR or FWD that are not an identifier (of letters, digits, `_` and `.`, with no digit at
-///   the beginning); of a STRUCT, UNION, ENUM, or a member or parameter the same, but they may be empty; names of 512
-///   bytes or more (before 6.1, 128);
+/// - BTF without any type, a reference to a type that isn't there, typedefs and the like that lead back to themselves;
+/// - names of a TYPEDEF, FUNC, VAR or FWD that are not an identifier: letters, digits and `_`, with no digit at the
+///   beginning, and `.` since Linux 6.5; of a STRUCT, UNION, ENUM, or a member or parameter the same, but they may be
+///   empty; names of more than 512 bytes (before 6.1, 128);
 /// - a FUNC with a parameter without a name, any `extern` FUNC or VAR, members or variables not in the order of their
 ///   offsets or beyond the size, a FLOAT of other than 2, 4, 8, 12 or 16 bytes, `void` as a member or element;
 /// - kinds it is too old for: see [`Kind`].

@@ -57,7 +57,7 @@ fn component() -> impl Strategy<Value = Component> {
 /// Parameters that don't end in what means that more follow.
 fn params() -> impl Strategy<Value = Vec<(String, TypeId)>> {
     vec((name(), id()), 0..5)
-        .prop_filter("", |params| params.last().is_none_or(|last| *last != (String::new(), TypeId::VOID)))
+        .prop_filter("that is more", |params| params.last().is_none_or(|(_, id)| *id != TypeId::VOID))
 }
 
 /// A type of any kind that any name, number and id may stand in.
