@@ -54,10 +54,12 @@ impl Loaded {
                     func_info: &source.functions,
                     line_info: &source.lines,
                 });
-                let log =
-                    verifier_log(|log| bpf(ProgLoad { log: Some(log), btf: with_source, ..command() }).err());
-                return Err(match log {
-                    Some(log) => Rejection::new(program.name, error.errno(), &program.code, log).into(),
+                let load =
+                    |log: Log<'_>| bpf(ProgLoad { log: Some(log), btf: with_source, ..command() }).err();
+                return Err(match verifier_log(load, error.errno()) {
+                    Some((log, ends)) => {
+                        Rejection::new(program.name, error.errno(), &program.code, log, ends).into()
+                    }
                     None => error.into(),
                 });
             }
@@ -97,24 +99,27 @@ fn create(map: &Map) -> Result<MapFd, sys::Error> {
     })
 }
 
-/// What the verifier has to say, if it objects: `load` loads once more, and gives its failure. The buffer grows until the
-/// log fits, at once to its length where the kernel tells.
-fn verifier_log(load: impl Fn(Log<'_>) -> Option<sys::Error>) -> Option<String> {
+/// What the verifier has to say, if it objects, and whether its end is there: `load` loads once more, and gives its
+/// failure. The buffer grows until the log fits, at once to its length where the kernel tells.
+fn verifier_log(load: impl Fn(Log<'_>) -> Option<sys::Error>, errno: i32) -> Option<(String, bool)> {
     const FIRST: usize = 64 << 10;
     const LAST: usize = 16 << 20;
     let mut buf = vec![0; FIRST];
-    loop {
+    let ends = loop {
         let error = load(Log { level: LogLevel::BRIEF, buf: &mut buf })?;
         if error.errno() != libc::ENOSPC {
-            break;
+            break true;
         }
-        let len = error.log_true_size().map_or(buf.len() * 4, |size| size as usize);
-        // Who tells the length has kept the end, which says why.
-        if len > LAST {
-            break;
-        }
+        let len = match error.log_true_size() {
+            // Who tells the length has kept the end, which says why.
+            Some(size) if size as usize > LAST => break true,
+            Some(size) => size as usize,
+            // Of a million instructions, no buffer holds the log.
+            None if errno == libc::E2BIG || buf.len() == LAST => break false,
+            None => buf.len() * 4,
+        };
         buf = vec![0; len];
-    }
+    };
     let log = Log::text(&buf);
-    (!log.is_empty()).then_some(log)
+    (!log.is_empty()).then_some((log, ends))
 }

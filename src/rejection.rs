@@ -36,9 +36,9 @@ pub struct Place {
 }
 
 impl Rejection {
-    /// `log` is what the verifier said of `code`.
-    pub(crate) fn new(program: &'static str, errno: i32, code: &Code, log: String) -> Rejection {
-        let (last, reason) = verdict(&log);
+    /// `log` is what the verifier said of `code`; only if it `ends`, its end is the verdict.
+    pub(crate) fn new(program: &'static str, errno: i32, code: &Code, log: String, ends: bool) -> Rejection {
+        let (last, reason) = if ends { verdict(&log) } else { (None, String::new()) };
         let at = last.and_then(|(slot, insn)| {
             let helper = match code.insn_at(slot)? {
                 Insn::CallHelper { helper } => Some(helper),
@@ -56,7 +56,10 @@ impl Rejection {
                 return Some(hint);
             }
         }
-        HINTS.iter().find(|(words, _)| self.reason.contains(words)).map(|(_, hint)| (*hint).into())
+        let hint = HINTS.iter().find(|(words, _)| self.reason.contains(words)).map(|(_, hint)| *hint);
+        // Before 6.4, what takes too long is the end of a log that is too long to be kept.
+        let hint = hint.or((self.errno == libc::E2BIG).then_some(TOO_LARGE));
+        hint.map(String::from)
     }
 }
 
@@ -134,13 +137,15 @@ fn helper_hint(reason: &str, helper: HelperId) -> Option<String> {
     })
 }
 
+const TOO_LARGE: &str = "fewer instructions or fewer paths: the verifier follows 1,000,000 at most";
+const NO_ADDRESS: &str = "this is a number to the verifier, not an address: it was never a pointer, or lost its type in arithmetic";
+
 /// What a reason that has these words means; the first that matches counts.
 const HINTS: &[(&str, &str)] = &[
     ("or_null", "it may be NULL here: jump away if it is, before it is used"),
-    (
-        "invalid mem access 'scalar'",
-        "this is a number to the verifier, not an address: it was never a pointer, or lost its type in arithmetic",
-    ),
+    ("invalid mem access 'scalar'", NO_ADDRESS),
+    // Before 5.18
+    ("invalid mem access 'inv'", NO_ADDRESS),
     ("!read_ok", "nothing was written to this register on some path to here; calls clobber r1 to r5"),
     ("read from stack", "the stack is read where nothing was written"),
     ("cannot write into", "memory of the kernel is read-only to this program"),
@@ -157,7 +162,7 @@ const HINTS: &[(&str, &str)] = &[
     ("Unreleased reference", "what was acquired has to be released on every path to the exit"),
     ("infinite loop", "a loop needs a bound that the verifier can see"),
     ("back-edge", "this kernel allows no loops, or not without CAP_BPF"),
-    ("too large", "fewer instructions or fewer paths: the verifier follows 1,000,000 at most"),
+    ("too large", TOO_LARGE),
     ("too complex", "fewer branches one after another: the verifier remembers 8,192"),
 ];
 

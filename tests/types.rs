@@ -16,6 +16,7 @@ use support::{Need, dir, kwalk, refused, stdout, test};
 const NONE: &[Need] = &[];
 const BPF: &[Need] = &[Need::Bpf];
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
+const NAMED: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(5, 11)];
 const OBJCOPY: &[Need] = &[Need::Bpf, Need::Tool("objcopy")];
 const BASH: &[Need] = &[Need::Bpf, Need::Tool("bash")];
 
@@ -31,7 +32,7 @@ fn main() -> std::process::ExitCode {
         test("a_damaged_file_is_refused", NONE, a_damaged_file_is_refused),
         test("the_doctor_names_the_file", NONE, the_doctor_names_the_file),
         test("a_function_of_the_kernel_is_found", BPF, a_function_of_the_kernel_is_found),
-        test("the_kernel_s_own_types_have_a_descriptor", ROOT, the_kernel_s_own_types_have_a_descriptor),
+        test("the_kernel_s_own_types_have_a_descriptor", NAMED, the_kernel_s_own_types_have_a_descriptor),
     ])
 }
 
@@ -254,6 +255,7 @@ fn a_function_of_the_kernel_is_found() {
     }
 }
 
+/// Which have a name since 5.11.
 fn the_kernel_s_own_types_have_a_descriptor() {
     let Some(btf) = BtfFd::of_kernel("vmlinux").unwrap() else { panic!("no BTF of that name") };
     assert_eq!(btf.data().unwrap(), fs::read(VMLINUX).unwrap());
