@@ -23,8 +23,8 @@
 //! ```
 //!
 //! The crate's features, which an embedder turns off with `default-features = false`: `cli` is the command `kwalk` and
-//! brings what only that needs; `modules` finds functions of the kernel's modules ([`Kfunc`]) and brings the crate
-//! btf-rs, whose licence is the LGPL.
+//! brings what only that needs; `explain` has the verifier's log cite lines of Rust; `modules` finds functions of the
+//! kernel's modules ([`Kfunc`]) and brings the crate btf-rs, whose licence is the LGPL.
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

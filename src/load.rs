@@ -45,7 +45,8 @@ impl Loaded {
             Err(error) if error.errno() == libc::EPERM => return Err(error.into()),
             Err(error) => {
                 // With the program's functions and lines, which the log then cites, where the kernel takes them.
-                let source = describe(program.name, &program.code).ok();
+                let explain = cfg!(feature = "explain");
+                let source = explain.then(|| describe(program.name, &program.code).ok()).flatten();
                 let btf =
                     source.as_ref().and_then(|source| bpf(BtfLoad { btf: &source.btf, log: None }).ok());
                 let with_source = source.as_ref().zip(btf.as_ref()).map(|(source, btf)| ProgBtf {
