@@ -15,7 +15,6 @@ use support::{Need, dir, kwalk, refused, stdout, test};
 
 const NONE: &[Need] = &[];
 const BPF: &[Need] = &[Need::Bpf];
-const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 const NAMED: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(5, 11)];
 const OBJCOPY: &[Need] = &[Need::Bpf, Need::Tool("objcopy")];
 const BASH: &[Need] = &[Need::Bpf, Need::Tool("bash")];
