@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use kwalk_progs::Target;
+use kwalk_progs::target::Version;
 
 use crate::pin::is_dotted;
 use crate::rejection::Rejection;
@@ -28,10 +29,14 @@ pub enum Error {
         /// The target; [`Target::parameters`] is what it wants.
         target: &'static Target,
     },
-    /// This kernel's walks of tasks can't be told a process or a thread.
+    /// This kernel's walks of tasks can't be told a process or a thread; or not just any thread.
     NoParameters {
         /// The target.
         target: &'static str,
+        /// What they can't be told.
+        what: &'static str,
+        /// The kernel that first can.
+        since: Version,
     },
     /// A number that is not that of a process, or of a thread.
     Process {
@@ -143,7 +148,12 @@ impl Error {
                     options => format!("give it {options}"),
                 });
             }
-            Error::NoParameters { .. } => "since Linux 6.1 they can; before, filter by command name",
+            Error::NoParameters { since: (major, minor), .. } => {
+                return Some(format!(
+                    "Linux {major}.{minor} is the first that can; before, `kwalk cat` has the program filter, if not in a \
+                     pid namespace"
+                ));
+            }
             Error::Process { number, reason: ProcessError::Thread } => {
                 return Some(format!("for this thread alone, use --tid {number}"));
             }
@@ -179,13 +189,14 @@ impl Error {
 fn program_hint(error: &kwalk_progs::Error) -> Option<String> {
     use kwalk_progs::Error;
     match error {
-        Error::NoProgram { near, .. } if !near.is_empty() => {
+        Error::NoProgram { near, .. } | Error::NoTarget { near, .. } if !near.is_empty() => {
             Some(format!("did you mean {}?", near.join(", ")))
         }
         Error::NoProgram { .. } => {
             let names: Vec<_> = kwalk_progs::text::PROGRAMS.iter().map(|program| program.name).collect();
             Some(format!("the programs are {}; the path of a pinned one has a slash", names.join(", ")))
         }
+        Error::NoTarget { .. } => Some("`kwalk targets` lists what this kernel can walk".into()),
         Error::Select(error) => error.hint(),
         Error::Comm { .. } => Some("a command name has 1 to 15 bytes, as /proc/PID/comm shows it".into()),
         _ => None,
@@ -202,8 +213,8 @@ impl fmt::Display for Error {
             Error::Parameters { target } => {
                 write!(f, "target {}: it can't be walked with these parameters", target.name)
             }
-            Error::NoParameters { target } => {
-                write!(f, "target {target}: this kernel can't walk one process or thread alone")
+            Error::NoParameters { target, what, .. } => {
+                write!(f, "target {target}: this kernel can't walk {what} alone")
             }
             Error::Process { number, reason } => match reason {
                 ProcessError::NoProcess => write!(f, "process {number}: there is none of this number"),

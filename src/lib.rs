@@ -22,10 +22,12 @@
 //! # }
 //! ```
 //!
-//! Which fields of which objects, and what of them is to be shown, can be said without a program, too: see [`select`].
+//! Which fields of which objects are to be shown can be said without a program of one's own, too: see [`select`].
 //!
-//! The crate's features: `sql` reads conditions and columns as SQL; `cli`, on by default, is the command `kwalk` and brings what only that needs. An embedder
-//! turns it off with `default-features = false`.
+//! The crate's features, which an embedder turns off with `default-features = false`: `cli` is the command `kwalk` and
+//! brings what only that needs; `sql` reads conditions and columns as SQL; `explain` has the verifier's log cite lines of
+//! Rust; `modules` finds functions of the kernel's modules ([`Kfunc`]) and brings the crate btf-rs, whose licence is the
+//! LGPL.
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -34,6 +36,8 @@ mod disassemble;
 mod error;
 mod iter;
 pub mod kallsyms;
+#[cfg(feature = "modules")]
+mod kfunc;
 mod link;
 mod load;
 mod pin;
@@ -53,6 +57,8 @@ pub use kwalk_progs::text;
 pub use disassemble::{disassemble, listing};
 pub use error::{Error, PinError, ProcessError};
 pub use iter::Iter;
+#[cfg(feature = "modules")]
+pub use kfunc::Kfunc;
 pub use link::{Link, Parameters};
 pub use load::Loaded;
 pub use pin::{PinPath, pin_all, replace_all, unpin};

@@ -6,8 +6,12 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
+use nix::sys::utsname::uname;
 use nix::unistd::Pid;
 
+use kwalk_btf::{Btf, Kind};
+use kwalk_progs::target::Version;
+use kwalk_progs::text::Only;
 use kwalk_progs::{Target, target};
 
 use crate::pin::{c_path, is_dotted};
@@ -26,7 +30,8 @@ pub enum Parameters<'a> {
     None,
     /// `task`, `task_file`, `task_vma`: the threads of one process, by its number here. Since Linux 6.1.
     Pid(u32),
-    /// `task`, `task_file`, `task_vma`: one thread, by its number here. Since Linux 6.1.
+    /// `task`, `task_file`, `task_vma`: one thread, by its number here. Since Linux 6.1; one that leads no process, since
+    /// 6.12.
     Tid(u32),
     /// `task`, `task_file`, `task_vma`: the threads of one process, by a pidfd. Since Linux 6.1.
     PidFd(BorrowedFd<'a>),
@@ -41,7 +46,28 @@ pub enum Parameters<'a> {
     },
 }
 
-impl Parameters<'_> {
+impl<'a> Parameters<'a> {
+    /// What to tell a link of this, and what the program is to look at itself, where the kernel that `btf` describes has
+    /// links that can't be told. It costs a look at every task; what can't be had so, attaching refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where the BTF is damaged.
+    pub fn split(self, target: &Target, btf: &Btf<'_>) -> Result<(Parameters<'a>, Option<Only>), Error> {
+        // Of what threads share, walks that are told a process have been seen to go on with its threads after their end.
+        let sound = !target.shared || !is_before(THREADS);
+        let told = || Ok::<_, Error>(sound && links_know_tasks(btf)?);
+        let only = match self {
+            Parameters::Pid(pid) if !told()? => Only::Process(pid),
+            // A walk that passes it over has nothing to look at.
+            Parameters::Tid(tid) if target.shared && !leads(tid) => return Ok((self, None)),
+            Parameters::Tid(tid) if is_lost(tid) || !told()? => Only::Thread(tid),
+            _ => return Ok((self, None)),
+        };
+        // A program sees the numbers of the first pid namespace alone.
+        if in_first_pid_namespace() { Ok((Parameters::None, Some(only))) } else { Ok((self, None)) }
+    }
+
     /// Refuses some of what makes no sense, since the kernel does not: targets without parameters ignore them, and a walk
     /// of a process that does not exist is empty. To attach a program does this, too.
     ///
@@ -63,19 +89,10 @@ impl Parameters<'_> {
             return Err(Error::Parameters { target });
         }
         match *self {
-            Parameters::Pid(pid) => match pidfd_open(pid) {
-                Ok(_) => Ok(()),
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::ESRCH) => Err(Error::Process { number: pid, reason: ProcessError::NoProcess }),
-                    // ENOENT since 6.16
-                    Some(libc::EINVAL | libc::ENOENT) => {
-                        let reason = if exists(pid) { ProcessError::Thread } else { ProcessError::NoProcess };
-                        Err(Error::Process { number: pid, reason })
-                    }
-                    // Out of descriptors, or forbidden: that says nothing about the process.
-                    _ => Ok(()),
-                },
-            },
+            Parameters::Pid(pid) if !leads(pid) => {
+                let reason = if exists(pid) { ProcessError::Thread } else { ProcessError::NoProcess };
+                Err(Error::Process { number: pid, reason })
+            }
             Parameters::Tid(tid) if !exists(tid) => {
                 Err(Error::Process { number: tid, reason: ProcessError::NoThread })
             }
@@ -90,6 +107,44 @@ fn exists(number: u32) -> bool {
         .is_ok_and(|number| number != 0 && kill(Pid::from_raw(number), None) != Err(Errno::ESRCH))
 }
 
+/// Whether the number is that of a process, or nothing says that it is not.
+fn leads(number: u32) -> bool {
+    let errno = pidfd_open(number).err().and_then(|error| error.raw_os_error());
+    // Of a thread, ENOENT since 6.16. Any other, out of descriptors or forbidden, says nothing about the process.
+    !matches!(errno, Some(libc::ESRCH | libc::EINVAL | libc::ENOENT))
+}
+
+/// Whether a walk of this thread would be empty: until 6.12, links took the number of a thread for that of a process.
+fn is_lost(tid: u32) -> bool {
+    !leads(tid) && is_before(THREADS)
+}
+
+/// Whether this kernel's links can be told a process or a thread.
+fn links_know_tasks(btf: &Btf<'_>) -> Result<bool, Error> {
+    let [info] = btf.find_many([(Kind::Union, "bpf_iter_link_info")])?;
+    Ok(info.is_some_and(|info| btf.path(info, "task.tid").is_ok()))
+}
+
+/// Whether the running kernel is older, or does not say.
+fn is_before(version: Version) -> bool {
+    let release = || {
+        let name = uname().ok()?;
+        let mut numbers = name.release().to_str()?.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    };
+    release().is_none_or(|release| release < version)
+}
+
+pub(crate) fn in_first_pid_namespace() -> bool {
+    // PROC_PID_INIT_INO (include/linux/proc_ns.h)
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link == Path::new("pid:[4026531836]"))
+}
+
+/// Links can be told a process, or a thread that leads one.
+const TASKS: Version = (6, 1);
+/// They can be told any thread.
+const THREADS: Version = (6, 12);
+
 /// A program attached to its target. It is detached with this value, unless it is pinned.
 #[derive(Debug)]
 pub struct Link(LinkFd);
@@ -97,9 +152,15 @@ pub struct Link(LinkFd);
 impl Link {
     pub(crate) fn create(loaded: &Loaded, parameters: &Parameters<'_>) -> Result<Link, Error> {
         parameters.check(loaded.target())?;
+        let target = loaded.target().name;
+        if matches!(*parameters, Parameters::Tid(tid) if is_lost(tid)) {
+            let what = "a thread that leads no process";
+            return Err(Error::NoParameters { target, what, since: THREADS });
+        }
+        let none = || Error::NoParameters { target, what: "one process or thread", since: TASKS };
         let task = matches!(parameters, Parameters::Pid(_) | Parameters::Tid(_) | Parameters::PidFd(_));
         let failed = |source: sys::Error| match source.errno() {
-            libc::E2BIG if task => Error::NoParameters { target: loaded.target().name },
+            libc::E2BIG if task => none(),
             _ => source.into(),
         };
         let info = match *parameters {
@@ -113,7 +174,7 @@ impl Link {
         let link = Link(bpf(LinkCreate::iter(loaded.fd(), info)).map_err(failed)?);
         // Kernels before 6.1 take a tid for a map's descriptor, which task targets ignore: they would walk everything.
         if matches!(parameters, Parameters::Tid(_)) && !link.is_parametrized()? {
-            return Err(Error::NoParameters { target: loaded.target().name });
+            return Err(none());
         }
         Ok(link)
     }

@@ -3,9 +3,11 @@
 use std::os::fd::AsRawFd;
 
 use kwalk_asm::{Endian, Slot};
-use kwalk_progs::{LICENSE, Map, MapKind, Program, Target};
+use kwalk_progs::{LICENSE, Map, MapKind, Program, Target, describe};
 
-use crate::sys::{self, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgFd, ProgLoad, bpf};
+use crate::sys::{
+    self, BtfLoad, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgBtf, ProgFd, ProgLoad, bpf,
+};
 use crate::{Error, Link, Parameters, Rejection};
 
 /// A program that the kernel has verified and taken. It is gone with this value, unless a [`Link`] holds it.
@@ -42,9 +44,22 @@ impl Loaded {
             Ok(prog) => prog,
             Err(error) if error.errno() == libc::EPERM => return Err(error.into()),
             Err(error) => {
-                let log = verifier_log(|log| bpf(ProgLoad { log: Some(log), ..command() }).err());
-                return Err(match log {
-                    Some(log) => Rejection::new(program.name, error.errno(), &program.code, log).into(),
+                // With the program's functions and lines, which the log then cites, where the kernel takes them.
+                let explain = cfg!(feature = "explain");
+                let source = explain.then(|| describe(program.name, &program.code).ok()).flatten();
+                let btf =
+                    source.as_ref().and_then(|source| bpf(BtfLoad { btf: &source.btf, log: None }).ok());
+                let with_source = source.as_ref().zip(btf.as_ref()).map(|(source, btf)| ProgBtf {
+                    btf,
+                    func_info: &source.functions,
+                    line_info: &source.lines,
+                });
+                let load =
+                    |log: Log<'_>| bpf(ProgLoad { log: Some(log), btf: with_source, ..command() }).err();
+                return Err(match verifier_log(load, error.errno()) {
+                    Some((log, ends)) => {
+                        Rejection::new(program.name, error.errno(), &program.code, log, ends).into()
+                    }
                     None => error.into(),
                 });
             }
@@ -84,24 +99,27 @@ fn create(map: &Map) -> Result<MapFd, sys::Error> {
     })
 }
 
-/// What the verifier has to say, if it objects: `load` loads once more, and gives its failure. The buffer grows until the
-/// log fits, at once to its length where the kernel tells.
-fn verifier_log(load: impl Fn(Log<'_>) -> Option<sys::Error>) -> Option<String> {
+/// What the verifier has to say, if it objects, and whether its end is there: `load` loads once more, and gives its
+/// failure. The buffer grows until the log fits, at once to its length where the kernel tells.
+fn verifier_log(load: impl Fn(Log<'_>) -> Option<sys::Error>, errno: i32) -> Option<(String, bool)> {
     const FIRST: usize = 64 << 10;
     const LAST: usize = 16 << 20;
     let mut buf = vec![0; FIRST];
-    loop {
+    let ends = loop {
         let error = load(Log { level: LogLevel::BRIEF, buf: &mut buf })?;
         if error.errno() != libc::ENOSPC {
-            break;
+            break true;
         }
-        let len = error.log_true_size().map_or(buf.len() * 4, |size| size as usize);
-        // Who tells the length has kept the end, which says why.
-        if len > LAST {
-            break;
-        }
+        let len = match error.log_true_size() {
+            // Who tells the length has kept the end, which says why.
+            Some(size) if size as usize > LAST => break true,
+            Some(size) => size as usize,
+            // Of a million instructions, no buffer holds the log.
+            None if errno == libc::E2BIG || buf.len() == LAST => break false,
+            None => buf.len() * 4,
+        };
         buf = vec![0; len];
-    }
+    };
     let log = Log::text(&buf);
-    (!log.is_empty()).then_some(log)
+    (!log.is_empty()).then_some((log, ends))
 }

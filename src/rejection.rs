@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 
-use kwalk_asm::{Code, Helper, HelperId, Insn};
+use kwalk_asm::{Code, HelperId, Insn};
 
 /// The verifier's verdict on a program: its own reason, the place in the program, and the whole log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,72 +23,86 @@ pub struct Rejection {
 }
 
 /// An instruction, and where it comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The number of its 8-byte slot, as the verifier counts.
     pub slot: usize,
-    /// The instruction.
-    pub insn: Insn,
+    /// The instruction in the verifier's words; empty if it has looked at none yet.
+    pub insn: String,
+    /// The helper function that it calls, if it calls one.
+    pub helper: Option<HelperId>,
     /// The line of Rust that emitted it.
     pub line: &'static Location<'static>,
 }
 
 impl Rejection {
-    /// `log` is what the verifier said of `code`.
-    pub(crate) fn new(program: &'static str, errno: i32, code: &Code, log: String) -> Rejection {
-        let (slot, reason) = verdict(&log);
-        let at =
-            slot.and_then(|slot| Some(Place { slot, insn: code.insn_at(slot)?, line: code.line_of(slot)? }));
+    /// `log` is what the verifier said of `code`; only if it `ends`, its end is the verdict.
+    pub(crate) fn new(program: &'static str, errno: i32, code: &Code, log: String, ends: bool) -> Rejection {
+        let (last, reason) = if ends { verdict(&log) } else { (None, String::new()) };
+        let at = last.and_then(|(slot, insn)| {
+            let helper = match code.insn_at(slot)? {
+                Insn::CallHelper { helper } => Some(helper),
+                _ => None,
+            };
+            Some(Place { slot, insn: insn.into(), helper, line: code.line_of(slot)? })
+        });
         Rejection { program, errno, reason, at, log }
     }
 
     /// What the reason means and what to do about it, where something is known.
     pub fn hint(&self) -> Option<String> {
-        if let Some(Place { insn: Insn::CallHelper { helper }, .. }) = self.at {
+        if let Some(Place { helper: Some(helper), .. }) = self.at {
             if let Some(hint) = helper_hint(&self.reason, helper) {
                 return Some(hint);
             }
         }
-        HINTS.iter().find(|(words, _)| self.reason.contains(words)).map(|(_, hint)| (*hint).into())
+        let hint = HINTS.iter().find(|(words, _)| self.reason.contains(words)).map(|(_, hint)| *hint);
+        // Before 6.4, what takes too long is the end of a log that is too long to be kept.
+        let hint = hint.or((self.errno == libc::E2BIG).then_some(TOO_LARGE));
+        hint.map(String::from)
     }
 }
 
-/// `program maps, src/x.rs:12:7, instruction 3, r0 = *(u64 *)(r7 + 0x0): the verifier rejects it: …`
+/// `program maps, src/x.rs:12:7, instruction 3, r0 = *(u64 *)(r7 +0): the verifier rejects it: …`
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "program {}", self.program)?;
-        if let Some(Place { slot, insn, line }) = &self.at {
-            write!(f, ", {line}, instruction {slot}, `{insn}`")?;
+        if let Some(Place { slot, insn, line, .. }) = &self.at {
+            write!(f, ", {line}, instruction {slot}")?;
+            if !insn.is_empty() {
+                write!(f, ", `{insn}`")?;
+            }
         }
         let reason = if self.reason.is_empty() { "it does not say why" } else { &self.reason };
         write!(f, ": the verifier rejects it: {reason} ({})", io::Error::from_raw_os_error(self.errno))
     }
 }
 
-/// The slot of the instruction that a log ends at, and what it says of it.
-fn verdict(log: &str) -> (Option<usize>, String) {
+/// The instruction that a log ends at, its slot and its text, and what the log says of it.
+fn verdict(log: &str) -> (Option<(usize, &str)>, String) {
     // Since 7.3, paragraphs follow that explain the reason.
     let log = log.split("\nVerification failed: ").next().unwrap_or(log);
     let lines: Vec<_> = log.lines().collect();
     let last = lines.iter().rposition(|line| instruction(line).is_some());
-    let slot = last.and_then(|last| instruction(lines.get(last)?));
+    let insn = last.and_then(|last| instruction(lines.get(last)?));
     let behind = lines.get(last.map_or(0, |last| last + 1)..).unwrap_or_default();
     let reason: Vec<_> = behind.iter().copied().filter(|line| !is_noise(line)).collect();
     let reason = reason.join("; ");
     // Some faults are found before instructions are followed, and name theirs: `unreachable insn 3`.
     let named = reason.split("insn ").nth(1).and_then(|rest| {
         let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-        digits.parse().ok()
+        Some((digits.parse().ok()?, ""))
     });
-    (slot.or(named), reason)
+    (insn.or(named), reason)
 }
 
-/// The number in `12: (b7) r1 = 5`.
-fn instruction(line: &str) -> Option<usize> {
-    let (number, rest) = line.split_once(": (")?;
-    let opcode = rest.get(..2)?;
+/// The slot and the text of `12: (b7) r1 = 5   ; R1=5`.
+fn instruction(line: &str) -> Option<(usize, &str)> {
+    let (slot, rest) = line.split_once(": (")?;
+    let (opcode, rest) = rest.split_once(") ")?;
     u8::from_str_radix(opcode, 16).ok()?;
-    number.parse().ok()
+    let insn = rest.split(';').next().unwrap_or(rest);
+    Some((slot.parse().ok()?, insn.trim_end()))
 }
 
 /// Whether a line of the log says nothing about a fault: registers' states, source lines, statistics.
@@ -116,20 +130,22 @@ fn helper_hint(reason: &str, helper: HelperId) -> Option<String> {
     }
     Some(match helper.known() {
         Some(known) => {
-            let (name, (major, minor)) = (known.name(), Helper::since(known));
+            let (name, (major, minor)) = (known.name(), known.since());
             format!("{name} is there since Linux {major}.{minor}, and not for every type of program")
         }
         None => format!("no kernel has a helper of number {}", helper.0),
     })
 }
 
+const TOO_LARGE: &str = "fewer instructions or fewer paths: the verifier follows 1,000,000 at most";
+const NO_ADDRESS: &str = "this is a number to the verifier, not an address: it was never a pointer, or lost its type in arithmetic";
+
 /// What a reason that has these words means; the first that matches counts.
 const HINTS: &[(&str, &str)] = &[
     ("or_null", "it may be NULL here: jump away if it is, before it is used"),
-    (
-        "invalid mem access 'scalar'",
-        "this is a number to the verifier, not an address: it was never a pointer, or lost its type in arithmetic",
-    ),
+    ("invalid mem access 'scalar'", NO_ADDRESS),
+    // Before 5.18
+    ("invalid mem access 'inv'", NO_ADDRESS),
     ("!read_ok", "nothing was written to this register on some path to here; calls clobber r1 to r5"),
     ("read from stack", "the stack is read where nothing was written"),
     ("cannot write into", "memory of the kernel is read-only to this program"),
@@ -146,7 +162,7 @@ const HINTS: &[(&str, &str)] = &[
     ("Unreleased reference", "what was acquired has to be released on every path to the exit"),
     ("infinite loop", "a loop needs a bound that the verifier can see"),
     ("back-edge", "this kernel allows no loops, or not without CAP_BPF"),
-    ("too large", "fewer instructions or fewer paths: the verifier follows 1,000,000 at most"),
+    ("too large", TOO_LARGE),
     ("too complex", "fewer branches one after another: the verifier remembers 8,192"),
 ];
 
@@ -160,17 +176,23 @@ mod tests {
                    1: (61) r0 = *(u32 *)(r7 +0)\nR7 invalid mem access 'trusted_ptr_or_null_'\n\
                    processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0\n";
         let verdict = |log| {
-            let (slot, reason) = verdict(log);
-            (slot, Box::leak(reason.into_boxed_str()) as &str)
+            let (last, reason) = verdict(log);
+            (last, Box::leak(reason.into_boxed_str()) as &str)
         };
-        assert_eq!(verdict(log), (Some(1), "R7 invalid mem access 'trusted_ptr_or_null_'"));
-        assert_eq!(verdict("unreachable insn 3\nprocessed 0 insns\n"), (Some(3), "unreachable insn 3"));
+        assert_eq!(
+            verdict(log),
+            (Some((1, "r0 = *(u32 *)(r7 +0)")), "R7 invalid mem access 'trusted_ptr_or_null_'")
+        );
+        assert_eq!(verdict("unreachable insn 3\nprocessed 0 insns\n"), (Some((3, "")), "unreachable insn 3"));
         assert_eq!(verdict("last insn is not an exit or jmp\n"), (None, "last insn is not an exit or jmp"));
-        assert_eq!(verdict("7: (61) r0 = *(u32 *)(r1 +8)\na\nb\n"), (Some(7), "a; b"));
+        assert_eq!(
+            verdict("7: (61) r0 = *(u32 *)(r1 +8)\na\nb\n"),
+            (Some((7, "r0 = *(u32 *)(r1 +8)")), "a; b")
+        );
         assert_eq!(verdict("99999999999999999999999: (61) x\ninsn 99999999999999999999999\n").0, None);
         assert_eq!(verdict(""), (None, ""));
         let explained = "0: (bf) r2 = r5\nR5 !read_ok\n\nVerification failed: Unreadable register\n\nReason:\n  R5 has never been \
                          initialized.\n\nprocessed 1 insns (limit 1000000)\n";
-        assert_eq!(verdict(explained), (Some(0), "R5 !read_ok"));
+        assert_eq!(verdict(explained), (Some((0, "r2 = r5")), "R5 !read_ok"));
     }
 }

@@ -9,7 +9,8 @@
 //! let select = Select::new("task")
 //!     .fields(["tgid", "comm", "real_parent.comm"])
 //!     .filter(field("comm").like("ssh%").and(field("real_cred.uid.val").ne(0)));
-//! let mut rows = Rows::open(select.plan(&Btf::new(kernel.bytes())?)?)?;
+//! let btf = Btf::new(kernel.bytes())?;
+//! let mut rows = Rows::open(select.plan(&btf)?, &btf)?;
 //! while let Some(row) = rows.next_row()? {
 //!     if let (Value::Int(tgid), Value::Text(comm)) = (row.get(0), row.get(1)) {
 //!         println!("{tgid} {}", comm.escape_ascii());
@@ -21,9 +22,7 @@
 //!
 //! What expressions mean is written at [`kwalk_progs::select`].
 
-use std::fs::read_link;
-use std::path::Path;
-
+use kwalk_btf::Btf;
 #[cfg(feature = "sql")]
 pub use kwalk_progs::select::sql;
 pub use kwalk_progs::select::{
@@ -31,10 +30,8 @@ pub use kwalk_progs::select::{
     Reason, Row, Schema, Select, Show, Span, TEXT_MAX, Type, Value, columns, field,
 };
 
+use crate::link::in_first_pid_namespace;
 use crate::{Error, Iter, Link, Loaded, Parameters};
-
-/// The first pid namespace's number (`PROC_PID_INIT_INO`).
-const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// A walk of a selection: gives its rows, as they come.
 #[derive(Debug)]
@@ -47,16 +44,18 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Loads the plan's program, attaches it and starts the walk. Nothing of that outlives this value.
+    /// Loads the plan's program, attaches it and starts the walk; `btf` is what the plan was made from. Nothing of that
+    /// outlives this value.
     ///
     /// # Errors
     ///
     /// As [`Rows::open_with`].
-    pub fn open(plan: Plan) -> Result<Rows, Error> {
+    pub fn open(plan: Plan, btf: &Btf<'_>) -> Result<Rows, Error> {
         let loaded = Loaded::load(&plan.program)?;
-        let link = match plan.pushed.filter(|_| numbers_are_ours()) {
+        // The numbers in conditions are the kernel's own, those of parameters this process's.
+        let link = match plan.pushed.filter(|_| in_first_pid_namespace()) {
             None => loaded.attach(&Parameters::None)?,
-            Some(pushed) => attach_pushed(&loaded, pushed)?,
+            Some(pushed) => attach_pushed(&loaded, pushed, btf)?,
         };
         Rows::of(&link, plan.schema)
     }
@@ -116,17 +115,14 @@ impl Rows {
     }
 }
 
-/// Whether the numbers of processes that this process knows are the kernel's own, which fields have.
-fn numbers_are_ours() -> bool {
-    read_link("/proc/self/ns/pid").is_ok_and(|namespace| namespace == Path::new(FIRST_PID_NAMESPACE))
-}
-
-/// A process that is not there, or a kernel that can't be told about it, is no error: the program tests it as well.
-fn attach_pushed(loaded: &Loaded, pushed: Pushed) -> Result<Link, Error> {
+/// Tells the link what it can be told. What it can't, such as a process that is not there, is no error: the program tests
+/// it as well.
+fn attach_pushed(loaded: &Loaded, pushed: Pushed, btf: &Btf<'_>) -> Result<Link, Error> {
     let parameters = match pushed {
         Pushed::Tgid(tgid) => Parameters::Pid(tgid),
         Pushed::Tid(tid) => Parameters::Tid(tid),
     };
+    let (parameters, _) = parameters.split(loaded.target(), btf)?;
     match loaded.attach(&parameters) {
         Err(Error::Process { .. } | Error::NoParameters { .. }) => loaded.attach(&Parameters::None),
         attached => attached,

@@ -2,6 +2,7 @@
 
 use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -65,6 +66,40 @@ fn no_code_is_unsafe_but_that_of_the_system_calls() {
             assert!(!code.contains("unsafe") || allowed, "{}:{number}: {line}", place.display());
         }
     }
+}
+
+/// What the crates are licensed under that are compiled for these features.
+fn licences(features: &[&str]) -> Vec<(String, String)> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.args(["tree", "--locked", "--edges=normal,build", "--prefix=none", "--format={p}|{l}"]);
+    let output = cargo.args(features).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let mut found: Vec<_> = tree
+        .lines()
+        .filter_map(|line| line.trim_end_matches(" (*)").split_once('|'))
+        .map(|(package, licence)| (package.split(' ').next().unwrap().into(), licence.into()))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+fn the_feature_modules_alone_brings_another_licence() {
+    // Any of these asks no more than MIT, which is our own.
+    let free = |licence: &str| {
+        let any = |licence: &str| licence.split([' ', '/']).any(|one| matches!(one, "MIT" | "(MIT"));
+        any(licence) && !licence.contains("GPL")
+    };
+    for features in [&["--no-default-features"][..], &["--no-default-features", "--features=cli"]] {
+        let found = licences(features);
+        assert!(found.len() > 10 && found.iter().all(|(_, licence)| free(licence)), "{found:?}");
+    }
+    let mut found = licences(&[]);
+    found.retain(|(_, licence)| !free(licence));
+    let lgpl = |name: &str| (name.to_owned(), "LGPL-2.1-or-later".to_owned());
+    assert_eq!(found, [lgpl("btf-rs"), lgpl("btf-rs-derive")]);
 }
 
 #[test]

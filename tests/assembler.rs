@@ -9,8 +9,8 @@
 //! takes an arena that is mapped), what packet loads give (no command of ours runs a program on a packet; that they are
 //! taken is tested), and whatever the other byte order is about.
 //!
-//! By itself it takes the same 40,000 cases (a program and its inputs) every time; with
-//! `KWALK_CASES=1000000 cargo test --test assembler` that many new ones. A failure is shrunk and kept in
+//! By itself it takes the same 40,000 cases (a program and its inputs) every time; with `KWALK_CASES=10000` the first of
+//! them; with `KWALK_CASES=1000000 cargo test --test assembler` that many new ones. A failure is shrunk and kept in
 //! `tests/assembler.regressions`, which is tried first.
 
 mod support;
@@ -39,13 +39,23 @@ use proptest::test_runner::{
 use rewrites::{Context, REWRITES, compare};
 use support::{Need, test};
 
-const NEEDS: &[Need] = &[Need::Bpf];
+/// Most of these programs are run by hand, as `BPF_PROG_TYPE_SYSCALL`.
+const NEEDS: &[Need] = &[Need::Bpf, Need::Kernel(5, 14)];
+/// All instructions but the youngest.
+const V4: &[Need] = &[Need::Bpf, Need::Kernel(6, 6)];
+/// And `may_goto`.
+const GENERATED: &[Need] = &[Need::Bpf, Need::Kernel(6, 9)];
+/// Load-acquire and store-release, and the verifier's words of today.
+const BARRIERS: &[Need] = &[Need::Bpf, Need::Kernel(6, 15)];
 
 /// How many inputs each program runs with.
 const RUNS: u64 = 8;
 
+/// As many as there are of the same every time.
+const SAME: u32 = 40_000;
+
 fn cases() -> u32 {
-    std::env::var("KWALK_CASES").map_or(40_000, |cases| cases.parse().expect("KWALK_CASES is a number"))
+    std::env::var("KWALK_CASES").map_or(SAME, |cases| cases.parse().expect("KWALK_CASES is a number"))
 }
 
 /// Some share of the cases, by percent, as programs.
@@ -61,10 +71,10 @@ fn config(percent: u64) -> Config {
 }
 
 fn runner(percent: u64) -> TestRunner {
-    match std::env::var_os("KWALK_CASES") {
-        Some(_) => TestRunner::new(config(percent)),
-        None => TestRunner::new_with_rng(config(percent), TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    if cases() > SAME {
+        return TestRunner::new(config(percent));
     }
+    TestRunner::new_with_rng(config(percent), TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
 /// A map of a test's own.
@@ -161,22 +171,28 @@ fn programs_come_back_as_they_were_sent() {
 
 fn main() -> ExitCode {
     macro_rules! tests {
-        ($($name:ident)*) => { support::main(vec![$(test(stringify!($name), NEEDS, $name),)*]) };
+        ($($needs:ident: $($name:ident)*;)*) => {
+            support::main(vec![$($(test(stringify!($name), $needs, $name),)*)*])
+        };
     }
     tests! {
-        programs_do_what_the_reference_does
-        programs_come_back_as_they_were_sent
-        every_operation_on_numbers_at_which_something_changes
-        dead_code_is_removed
-        a_compare_and_exchange_extends_r0_where_that_matters
-        maps_come_back_by_id
-        may_goto_counts
-        a_look_up_in_an_array_is_inlined
-        the_context_of_a_filter_is_another_structure
-        packet_loads_are_expanded
-        a_kernel_function_becomes_its_address
-        a_function_is_called_back
-        long_jumps_lead_where_they_should
-        what_the_verifier_must_refuse_is_refused
+        GENERATED:
+            programs_do_what_the_reference_does
+            programs_come_back_as_they_were_sent;
+        NEEDS:
+            dead_code_is_removed
+            a_compare_and_exchange_extends_r0_where_that_matters
+            maps_come_back_by_id
+            may_goto_counts
+            a_look_up_in_an_array_is_inlined
+            the_context_of_a_filter_is_another_structure
+            packet_loads_are_expanded
+            a_kernel_function_becomes_its_address
+            a_function_is_called_back;
+        V4:
+            every_operation_on_numbers_at_which_something_changes
+            long_jumps_lead_where_they_should;
+        BARRIERS:
+            what_the_verifier_must_refuse_is_refused;
     }
 }

@@ -57,7 +57,7 @@ pub fn rows<T>(select: &Select, row: impl Fn(&[Value<'_>]) -> T) -> Vec<T> {
 }
 
 fn collect<T>(select: &Select, btf: &Btf<'_>, row: impl Fn(&[Value<'_>]) -> T) -> Result<Vec<T>, Error> {
-    let mut rows = Rows::open(select.plan(btf)?)?;
+    let mut rows = Rows::open(select.plan(btf)?, btf)?;
     let mut all = Vec::new();
     while let Some(values) = rows.next_row()? {
         all.push(row(&values.values().collect::<Vec<_>>()));

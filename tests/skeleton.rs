@@ -24,10 +24,11 @@ use support::{Bpffs, Need, eventually, test_alone};
 
 const BPF: &[Need] = &[Need::Bpf];
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
+const PARAMETERS: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(6, 1)];
 
 fn main() -> std::process::ExitCode {
     support::main(vec![
-        test_alone("a_whole_life", ROOT, a_whole_life),
+        test_alone("a_whole_life", PARAMETERS, a_whole_life),
         test_alone("steps_done_twice_are_done_once", ROOT, steps_done_twice_are_done_once),
         test_alone("a_drop_destroys", ROOT, a_drop_destroys),
         test_alone("destroy_closes_nothing_else", ROOT, destroy_closes_nothing_else),

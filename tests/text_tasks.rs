@@ -11,9 +11,13 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
+use kwalk::btf::Btf;
+use kwalk::text::{self, Only, Options};
+use kwalk::{KernelBtf, Loaded, Parameters};
+
 use helper::{HIGH_FD, Helper, fds, numbers};
 use support::Need::{Bpf, Root};
-use support::{Need, Sleeper, cat, dir, test, unique};
+use support::{Need, Sleeper, cat, dir, kernel_version, kwalk, refused, test, unique};
 
 /// Other processes' stacks and files are root's to see.
 const PROC: &[Need] = &[Bpf, Root];
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
         test("files_shows_what_a_sleeper_inherits", PROC, files_shows_what_a_sleeper_inherits),
         test("files_shows_all_kinds_of_file", PROC, files_shows_all_kinds_of_file),
         test("files_of_one_process_or_thread", PROC, files_of_one_process_or_thread),
+        test("a_program_looks_for_a_process_itself", PROC, a_program_looks_for_a_process_itself),
         test("task_file_shows_the_same_files", PROC, task_file_shows_the_same_files),
         test("no_match_prints_nothing", &[Bpf], no_match_prints_nothing),
         test("a_name_is_compared_to_its_end_alone", PROC, a_name_is_compared_to_its_end_alone),
@@ -369,9 +374,43 @@ fn files_of_one_process_or_thread() {
         (&[&comm, "--tid", thread], &comm, &[]),
         (&[&other, "--pid", pid], &other, &[]),
     ] {
+        if args.contains(&thread) && kernel_version() < (6, 12) {
+            let message = "target task_file: this kernel can't walk a thread that leads no process alone";
+            refused(kwalk(["cat", "files"]).args(args), 1, message, "Linux 6.12");
+            continue;
+        }
         check_files(&cat([&["files"][..], args].concat()), name.as_bytes(), shown);
         check_task_file(&cat([&["task_file"][..], args].concat()), shown);
     }
+}
+
+/// As it does where links can't be told: what it prints is the same.
+fn a_program_looks_for_a_process_itself() {
+    let helper = Helper::with_threads(unique("own"), 3);
+    let (pid, thread) = (helper.pid(), helper.tids()[2]);
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    for (program, only, option, number) in [
+        ("stacks", Only::Process(pid), "--pid", pid),
+        ("stacks", Only::Thread(thread), "--tid", thread),
+        ("files", Only::Process(pid), "--pid", pid),
+        ("task_file", Only::Thread(pid), "--tid", pid),
+    ] {
+        let options = Options { only: Some(only), ..Options::default() };
+        let loaded = Loaded::load(&text::by_name(program).unwrap().write(&btf, &options).unwrap()).unwrap();
+        let mut iter = loaded.attach(&Parameters::None).unwrap().iter().unwrap();
+        let mut own = Vec::new();
+        while let chunk @ [_, ..] = iter.next_chunk().unwrap() {
+            own.extend(chunk);
+        }
+        assert_eq!(
+            String::from_utf8(own).unwrap(),
+            cat([program, option, &number.to_string()]),
+            "{program} {option}"
+        );
+    }
+    let options = Options { only: Some(Only::Process(pid)), ..Options::default() };
+    assert!(text::by_name("maps").unwrap().write(&btf, &options).is_err());
 }
 
 fn task_file_shows_the_same_files() {

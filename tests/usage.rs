@@ -81,6 +81,12 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["unpin"], "<PATH"),
     (&["preload", "extra"], "extra"),
     (&["targets", "extra"], "extra"),
+    (&["targets", "--btf"], "--btf"),
+    (&["targets", "--btf", ""], "--btf"),
+    (&["fields"], "<TARGET>"),
+    (&["fields", "task", "comm", "extra"], "extra"),
+    (&["fields", "task", "--depth", "-1"], "--depth"),
+    (&["fields", "task", "--depth", "x"], "--depth"),
 ];
 
 fn wrong_usage_names_what_is_wrong() {
@@ -296,8 +302,8 @@ fn without_rights_the_capabilities_are_named() {
 
 fn without_rights_the_lists_work() {
     let nobody = Unprivileged::new();
-    for list in ["targets", "programs"] {
-        assert_eq!(stdout(&mut nobody.kwalk(&[list])), stdout(&mut kwalk([list])));
+    for list in [&["targets"][..], &["programs"], &["fields", "task"]] {
+        assert_eq!(stdout(&mut nobody.kwalk(list)), stdout(&mut kwalk(list)));
     }
 }
 
@@ -350,7 +356,7 @@ const BTF: &str = "/sys/kernel/btf/vmlinux";
 
 fn without_btf_it_is_asked_for() {
     let message = format!("open: {BTF}: No such file or directory (ENOENT)");
-    for args in ["cat maps", "targets"] {
+    for args in ["cat maps", "targets", "fields task"] {
         let script = format!("mount -t tmpfs none /sys/kernel/btf; exec \"$0\" {args}");
         refused(&mut apart(&script), 1, &message, "CONFIG_DEBUG_INFO_BTF");
     }
@@ -371,7 +377,7 @@ fn damaged_btf_is_refused() {
     {
         let path = dir.path().join(nth.to_string());
         fs::write(&path, bytes).unwrap();
-        for args in ["cat maps", "targets"] {
+        for args in ["cat maps", "targets", "fields task"] {
             let script = format!("mount --bind {} {BTF}; exec \"$0\" {args}", path.display());
             failure(&mut apart(&script), 1);
         }
@@ -384,7 +390,17 @@ fn damaged_btf_is_refused() {
 fn printing(bpffs: &Bpffs) -> Vec<Vec<String>> {
     let path = bpffs.path("pin").to_str().unwrap().to_owned();
     stdout(&mut kwalk(["pin", "stacks", &path]));
-    let fixed = ["cat stacks", "targets", "programs", "links", "doctor", "--help", "--version", "cat --help"];
+    let fixed = [
+        "cat stacks",
+        "targets",
+        "fields task",
+        "programs",
+        "links",
+        "doctor",
+        "--help",
+        "--version",
+        "cat --help",
+    ];
     let split = |line: &str| line.split(' ').map(String::from).collect();
     fixed.into_iter().map(split).chain([vec!["cat".into(), path]]).collect()
 }
@@ -436,7 +452,7 @@ fn messages_that_nobody_reads_change_nothing() {
 }
 
 fn help_and_version_go_to_stdout() {
-    let commands = ["cat", "pin", "unpin", "preload", "targets", "programs", "links", "doctor"];
+    let commands = ["cat", "pin", "unpin", "preload", "targets", "fields", "programs", "links", "doctor"];
     let help = stdout(&mut kwalk(["--help"]));
     for command in commands {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");

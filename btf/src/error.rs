@@ -1,4 +1,4 @@
-//! What can be wrong with BTF bytes, with a question asked of them, or with a field path.
+//! What can be wrong with BTF bytes, with a question asked of them, with a field path, or with types to be written.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,8 +15,6 @@ use crate::{Kind, TypeId};
 pub enum Error {
     /// The bytes don't begin with BTF's magic number, 0xeB9F, in either byte order.
     NotBtf,
-    /// The bytes are BTF, in the byte order that is not this machine's.
-    ForeignByteOrder,
     /// The header's version is not 1, the only one there is.
     Version(u8),
     /// The header is cut short, or promises what the bytes don't hold.
@@ -129,9 +127,6 @@ impl fmt::Display for Error {
             Error::NotBtf => {
                 write!(f, "not BTF: the magic number 0xeB9F is missing; is this /sys/kernel/btf/vmlinux?")
             }
-            Error::ForeignByteOrder => {
-                write!(f, "BTF of a machine with the other byte order; read it on a machine like that")
-            }
             Error::Version(v) => write!(f, "BTF version {v} is unknown; this reader knows version 1"),
             Error::Header { why } => write!(f, "bad BTF header: {why}; the file is cut short or damaged"),
             Error::Record { offset } => {
@@ -224,3 +219,50 @@ fn describe(reason: &Reason, f: &mut fmt::Formatter<'_>, segment: &str, type_nam
 }
 
 impl core::error::Error for Error {}
+
+/// Why [`Writer`](crate::Writer) can't write something. What was added before stays as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// A text with a zero byte in it, where it would end.
+    Nul {
+        /// The text.
+        text: String,
+    },
+    /// More of something than the format, or the kernel, can count.
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A number that does not fit its field.
+    TooLarge {
+        /// The number of what.
+        what: &'static str,
+        /// The number.
+        value: i128,
+        /// How many bits the field has.
+        bits: u32,
+    },
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WriteError::Nul { text } => {
+                write!(f, "{text:?} has a zero byte, at which BTF would end it; leave that out")
+            }
+            WriteError::TooMany { what, count, most } => {
+                write!(f, "{count} {what} are too many for BTF, which takes {most}")
+            }
+            WriteError::TooLarge { what, value, bits } => {
+                write!(f, "{what} is {value}, which does not fit the {bits} bits that BTF has for it")
+            }
+        }
+    }
+}
+
+impl core::error::Error for WriteError {}

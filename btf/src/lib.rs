@@ -1,4 +1,4 @@
-//! Reads the BPF Type Format (BTF) where it lies, without copying it.
+//! Reads the BPF Type Format (BTF) where it lies, without copying it, and writes that of a program.
 //!
 //! A running kernel describes its types in `/sys/kernel/btf/vmlinux` (since Linux 5.4, with `CONFIG_DEBUG_INFO_BTF`):
 //! structs with their members' offsets, enums, functions. Whoever writes a BPF program for that kernel asks a few
@@ -7,6 +7,9 @@
 //!
 //! [`Btf`] borrows the bytes, mapped or read by somebody else, looks at the header, and does no more until it is asked.
 //! A name is found by one walk over the records; a type, by a sparse index that those walks leave behind.
+//!
+//! [`Writer`] goes the other way: it makes the BTF that a program brings with it, with the lines of source that the kernel
+//! cites when it rejects the program.
 //!
 //! The bytes are not trusted. Whatever they are, every question ends in an answer or an [`Error`], after work bounded
 //! by their length.
@@ -29,6 +32,11 @@
 //! # assert_eq!(parent(b"ELF?"), Err(Error::NotBtf));
 //! ```
 //!
+//! # Features
+//!
+//! `modules`, off by default, reads the types of the kernel's modules, with the crate btf-rs, whose licence is the LGPL.
+//! Without it, this crate needs no `std`.
+//!
 //! # Terms
 //!
 //! They are the ones of the kernel's `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h`. Type ids are the
@@ -40,15 +48,28 @@
 
 extern crate alloc;
 
+mod contents;
 mod error;
 mod index;
+#[cfg(feature = "modules")]
+mod module;
+mod named;
 mod near;
 mod path;
+mod spell;
 mod view;
 mod wire;
+mod write;
 
-pub use error::{Error, Reason};
+pub use contents::{
+    Array, Component, Enumerator, Enumerators, Fwd, Int, Linkage, Member, Members, Param, Params, SectionVar,
+    SectionVars,
+};
+pub use error::{Error, Reason, WriteError};
+#[cfg(feature = "modules")]
+pub use module::{Base, ModuleError};
 pub use near::near;
 pub use path::{Bits, Class, Field, Hop, Path};
-pub use view::{Array, Btf, Enumerator, Enumerators, Int, Member, Members, NAME_MAX, Type};
-pub use wire::{Kind, TypeId};
+pub use view::{Btf, NAME_MAX, Type};
+pub use wire::{Endian, Kind, TypeId};
+pub use write::{FuncInfo, LineInfo, LineRecord, Writer};

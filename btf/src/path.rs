@@ -8,7 +8,7 @@ use core::iter;
 use core::ops::ControlFlow;
 
 use crate::view::CHAIN_MAX;
-use crate::{Btf, Error, Kind, Member, Reason, Type, TypeId, near};
+use crate::{Btf, Error, Kind, Member, Members, Reason, Type, TypeId, near};
 
 /// How to get from an object to one of its fields, or to a field of an object it points to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,14 +73,14 @@ pub enum Class {
     },
     /// A pointer.
     Ptr {
-        /// What it points to, typedefs and qualifiers stripped; 0 is `void`.
+        /// What it points to, typedefs and qualifiers stripped; 0 is `void`. [`Btf::class`] knows what that is.
         pointee: TypeId,
     },
     /// An array of plain `char`, which may hold a text that ends at a zero byte or fills it.
     Text,
     /// Any other array.
     Array {
-        /// The type of its elements, as written.
+        /// The type of its elements, as written. [`Btf::class`] knows what they are, [`Btf::size_of`] how far apart.
         element: TypeId,
         /// How many; 0 for a flexible array.
         len: u32,
@@ -141,15 +141,26 @@ impl<'a> Btf<'a> {
             Some(ty) if ty.kind() == Kind::Fwd => return Err(Stuck::Path(Reason::ForwardDeclared)),
             _ => return Err(Stuck::Path(Reason::NotAStruct)),
         };
-        let found = self.each_member(outer, |member, bit| {
-            if member.name == name { ControlFlow::Break((member, bit)) } else { ControlFlow::Continue(()) }
+        let names = self.names();
+        let found = self.each_member(outer, |name_off, member, bit| {
+            if names.is(name_off, name) {
+                ControlFlow::Break((member, bit))
+            } else {
+                ControlFlow::Continue(())
+            }
         })?;
         let Some((member, bit)) = found else {
             let mut names = Vec::new();
-            self.each_member(outer, |member, _| {
-                names.push(member.name);
-                ControlFlow::<()>::Continue(())
+            let broken = self.each_member(outer, |name_off, _, _| match self.string(name_off) {
+                Ok(name) => {
+                    names.push(name);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => ControlFlow::Break(error),
             })?;
+            if let Some(error) = broken {
+                return Err(error.into());
+            }
             return Err(Stuck::Path(Reason::NoSuchMember { near: near(name, names.into_iter()) }));
         };
         place.bit = place.bit.saturating_add(bit);
@@ -177,7 +188,7 @@ impl<'a> Btf<'a> {
     /// What lies at `place`, at the end of a path.
     fn field(&self, place: &Place) -> Result<Field, Stuck> {
         let ty = self.behind(place.ty)?.ok_or(Error::Void)?;
-        let class = self.class(&ty)?;
+        let class = self.class_of(&ty)?;
         let size = self.size_of(ty.id)?;
         let mut bit = place.bit;
         let mut width = u32::from(place.width);
@@ -201,7 +212,18 @@ impl<'a> Btf<'a> {
         Ok(Field { offset, ty: place.ty, size, class, bits })
     }
 
-    fn class(&self, ty: &Type<'a>) -> Result<Class, Error> {
+    /// What a value of this type is: a field, what a pointer points to, or an array's element. So a pointer to text is one
+    /// whose pointee is [`Class::Char`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongKind`] for a type without values: a function, a forward declaration; and what
+    /// [`resolve`](Btf::resolve) may say, of what it points to or of its elements too.
+    pub fn class(&self, id: TypeId) -> Result<Class, Error> {
+        self.class_of(&self.resolve(id)?.1)
+    }
+
+    fn class_of(&self, ty: &Type<'a>) -> Result<Class, Error> {
         if let Some(int) = ty.int() {
             return Ok(match ty {
                 _ if int.bool => Class::Bool,
@@ -229,22 +251,22 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// Shows every named member, those of anonymous structs and unions too, with its offset in bits from `outer`,
-    /// until `visit` breaks.
+    /// Shows every named member, those of anonymous structs and unions too, with the offset of its name, which is not
+    /// read, and its own in bits from `outer`, until `visit` breaks.
     fn each_member<B>(
         &self,
         outer: Type<'a>,
-        mut visit: impl FnMut(Member<'a>, u64) -> ControlFlow<B>,
+        mut visit: impl FnMut(u32, Member<'a>, u64) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
         // A damaged BTF may nest a struct in itself, or the same one a thousand times: no second visit finds new names.
         let mut seen = BTreeSet::from([outer.id]);
         let mut open = Vec::from([(outer, 0u64)]);
         while let Some((ty, base)) = open.pop() {
-            for member in self.members_of(&ty).into_iter().flatten() {
-                let member = member?;
+            let mut members = self.members_of(&ty);
+            while let Some((name_off, member)) = members.as_mut().and_then(Members::next_unnamed) {
                 let bit = base.saturating_add(u64::from(member.bit_offset));
-                if !member.name.is_empty() {
-                    if let ControlFlow::Break(value) = visit(member, bit) {
+                if !self.names().is_empty(name_off) {
+                    if let ControlFlow::Break(value) = visit(name_off, member, bit) {
                         return Ok(Some(value));
                     }
                 } else if seen.insert(member.type_id) {
@@ -259,7 +281,7 @@ impl<'a> Btf<'a> {
     }
 
     /// As [`Btf::resolve`], but `None` for `void`.
-    fn behind(&self, id: TypeId) -> Result<Option<Type<'a>>, Error> {
+    pub(crate) fn behind(&self, id: TypeId) -> Result<Option<Type<'a>>, Error> {
         match self.resolve(id) {
             Ok((_, ty)) => Ok(Some(ty)),
             Err(Error::Void) => Ok(None),

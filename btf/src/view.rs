@@ -1,16 +1,19 @@
-//! Borrowed views of BTF: the whole, one type, its members, its enumerators.
+//! Borrowed views of BTF: the whole, and one type.
 
 use core::ffi::CStr;
 use core::fmt;
 use core::ops::Range;
-use core::slice;
 
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
+use crate::contents::{Items, Values};
 use crate::index::{Index, Stop};
-use crate::{Error, Kind, TypeId, wire};
+use crate::wire::Endian;
+use crate::{
+    Array, Component, Enumerators, Error, Fwd, Int, Kind, Linkage, Members, Params, SectionVars, TypeId, wire,
+};
 
-/// The longest name that is read, in bytes. The kernel accepts 511 (`KSYM_NAME_LEN`, since 6.1; before, 127).
+/// The longest name that is read, in bytes. The kernel accepts 512 (`KSYM_NAME_LEN`, since 6.1; before, 128).
 pub const NAME_MAX: usize = 1023;
 
 /// How many typedefs, qualifiers, or dimensions of an array may follow each other. The kernel accepts 32.
@@ -30,35 +33,33 @@ pub struct Btf<'a> {
     pub(crate) types_at: usize,
     pub(crate) strings: &'a [u8],
     strings_at: usize,
+    pub(crate) endian: Endian,
     pub(crate) index: Index,
 }
 
 impl<'a> Btf<'a> {
     /// Borrows BTF bytes, such as those of `/sys/kernel/btf/vmlinux`. Only the header is looked at.
     ///
-    /// A header longer than the one known is accepted, as the format intends.
+    /// Their byte order may be the other one than this machine's. A header longer than the one known is accepted, as the
+    /// format intends.
     ///
     /// # Errors
     ///
-    /// [`Error::NotBtf`], [`Error::ForeignByteOrder`], [`Error::Version`] or [`Error::Header`].
+    /// [`Error::NotBtf`], [`Error::Version`] or [`Error::Header`].
     pub fn new(bytes: &'a [u8]) -> Result<Btf<'a>, Error> {
-        match bytes.first_chunk().map(|magic| u16::from_ne_bytes(*magic)) {
-            Some(wire::MAGIC) => {}
-            Some(magic) if magic.swap_bytes() == wire::MAGIC => return Err(Error::ForeignByteOrder),
-            _ => return Err(Error::NotBtf),
-        }
+        let endian = bytes.first_chunk().and_then(|&magic| Endian::of_magic(magic)).ok_or(Error::NotBtf)?;
         let (header, _) = wire::Header::ref_from_prefix(bytes)
             .map_err(|_| Error::Header { why: "it ends before its last field" })?;
         if header.version != wire::VERSION {
             return Err(Error::Version(header.version));
         }
-        let end = header.hdr_len.get() as usize;
-        if end < size_of::<wire::Header>() {
+        let end = endian.get(header.hdr_len) as usize;
+        if end < wire::HEADER_LEN {
             return Err(Error::Header { why: "its length is less than that of its fields" });
         }
         let section = |offset: wire::Word, len: wire::Word| -> Option<Range<usize>> {
-            let start = end.checked_add(offset.get() as usize)?;
-            Some(start..start.checked_add(len.get() as usize)?)
+            let start = end.checked_add(endian.get(offset) as usize)?;
+            Some(start..start.checked_add(endian.get(len) as usize)?)
         };
         let types_at = section(header.type_off, header.type_len);
         let strings_at = section(header.str_off, header.str_len);
@@ -72,7 +73,12 @@ impl<'a> Btf<'a> {
         if strings.first() != Some(&0) || strings.last() != Some(&0) {
             return Err(Error::Header { why: "the string section does not begin and end with a zero byte" });
         }
-        Ok(Btf { types, types_at, strings, strings_at, index: Index::default() })
+        Ok(Btf { types, types_at, strings, strings_at, endian, index: Index::default() })
+    }
+
+    /// The order of its numbers' bytes, which is that of the machine it describes.
+    pub fn endian(&self) -> Endian {
+        self.endian
     }
 
     /// The type with this id.
@@ -86,7 +92,7 @@ impl<'a> Btf<'a> {
         let Some(kind) = Kind::from_number(number) else {
             return Err(Error::UnknownKind { offset: self.types_at + start, kind: number });
         };
-        Ok(Type { id, kind, name: self.name(record.name_off.get())?, record, trail })
+        Ok(Type { id, kind, name: self.string(record.name_off)?, record, trail, endian: self.endian })
     }
 
     /// The type behind typedefs, `const`, `volatile`, `restrict` and tags, with its id.
@@ -106,7 +112,7 @@ impl<'a> Btf<'a> {
                 | Kind::Restrict
                 | Kind::TypeTag
                 | Kind::DeclTag => {
-                    behind = TypeId(ty.record.size_or_type.get());
+                    behind = TypeId(ty.record.size_or_type);
                 }
                 _ => return Ok((behind, ty)),
             }
@@ -132,7 +138,7 @@ impl<'a> Btf<'a> {
         if !matches!(ty.kind, Kind::Struct | Kind::Union) {
             return None;
         }
-        Some(Members { names: self.names(), rest: ty.items().iter(), kind_flag: ty.kind_flag() })
+        Some(Members { items: self.items(ty), kind_flag: ty.kind_flag() })
     }
 
     /// The names and values of an enum, or of the one behind typedefs and qualifiers, in the order of declaration.
@@ -142,12 +148,41 @@ impl<'a> Btf<'a> {
     /// [`Error::WrongKind`], and what [`resolve`](Btf::resolve) may say. Each item may be an [`Error::Name`].
     pub fn enumerators(&self, of: TypeId) -> Result<Enumerators<'a>, Error> {
         let (id, ty) = self.resolve(of)?;
-        let rest = match ty.kind {
-            Kind::Enum => Values::Narrow(ty.items().iter()),
-            Kind::Enum64 => Values::Wide(ty.items().iter()),
+        let values = match ty.kind {
+            Kind::Enum => Values::Narrow(self.items(&ty)),
+            Kind::Enum64 => Values::Wide(self.items(&ty)),
             kind => return Err(Error::WrongKind { id, kind, wanted: "ENUM or ENUM64" }),
         };
-        Ok(Enumerators { names: self.names(), rest, signed: ty.kind_flag() })
+        Ok(Enumerators { values, signed: ty.kind_flag() })
+    }
+
+    /// The parameters of a function, or of a prototype: itself, or the one behind typedefs and qualifiers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongKind`], and what [`resolve`](Btf::resolve) may say. Each item may be an [`Error::Name`].
+    pub fn params(&self, of: TypeId) -> Result<Params<'a>, Error> {
+        let (mut id, mut ty) = self.resolve(of)?;
+        if let Some(proto) = ty.refers_to().filter(|_| ty.kind == Kind::Func) {
+            (id, ty) = (proto, self.get(proto)?);
+        }
+        if ty.kind != Kind::FuncProto {
+            return Err(Error::WrongKind { id, kind: ty.kind, wanted: "FUNC or FUNC_PROTO" });
+        }
+        Ok(Params::new(self.names(), ty.items()))
+    }
+
+    /// The variables of a section, in the order of their offsets.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongKind`], and what [`get`](Btf::get) may say.
+    pub fn section_vars(&self, section: TypeId) -> Result<SectionVars<'a>, Error> {
+        let ty = self.get(section)?;
+        if ty.kind != Kind::Datasec {
+            return Err(Error::WrongKind { id: section, kind: ty.kind, wanted: "DATASEC" });
+        }
+        Ok(SectionVars { items: self.items(&ty) })
     }
 
     /// The size of an object of this type, in bytes; of a pointer, 8.
@@ -174,13 +209,22 @@ impl<'a> Btf<'a> {
         Err(Error::Loop { id })
     }
 
-    /// The text at an offset of the string section.
-    pub(crate) fn name(&self, offset: u32) -> Result<&'a str, Error> {
+    /// The text at an offset of the string section, such as a source line that a [`LineRecord`](crate::LineRecord) gives.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Name`].
+    pub fn string(&self, offset: u32) -> Result<&'a str, Error> {
         self.names().get(offset)
     }
 
-    fn names(&self) -> Names<'a> {
-        Names { strings: self.strings, strings_at: self.strings_at }
+    #[inline]
+    pub(crate) fn names(&self) -> Names<'a> {
+        Names { strings: self.strings, strings_at: self.strings_at, endian: self.endian }
+    }
+
+    fn items<T: Item>(&self, ty: &Type<'a>) -> Items<'a, T> {
+        Items { names: self.names(), rest: ty.items().iter() }
     }
 }
 
@@ -193,21 +237,43 @@ impl fmt::Debug for Btf<'_> {
     }
 }
 
+/// What it takes to read names, and the words that say where they are.
 #[derive(Debug, Clone, Copy)]
-struct Names<'a> {
+pub(crate) struct Names<'a> {
     strings: &'a [u8],
     strings_at: usize,
+    pub(crate) endian: Endian,
 }
 
 impl<'a> Names<'a> {
-    fn get(self, offset: u32) -> Result<&'a str, Error> {
-        let offset = offset as usize;
-        let rest = self.strings.get(offset..).unwrap_or_default();
+    pub(crate) fn get(self, offset: u32) -> Result<&'a str, Error> {
+        let rest = self.from(offset);
         // The bound keeps a section without zero bytes from being searched again for every name.
         CStr::from_bytes_until_nul(rest.get(..=NAME_MAX).unwrap_or(rest))
             .ok()
             .and_then(|name| name.to_str().ok())
-            .ok_or(Error::Name { offset: self.strings_at.saturating_add(offset) })
+            .ok_or(Error::Name { offset: self.strings_at.saturating_add(offset as usize) })
+    }
+
+    /// The strings from an offset on; none if it lies outside.
+    #[inline]
+    pub(crate) fn from(self, offset: u32) -> &'a [u8] {
+        self.strings.get(offset as usize..).unwrap_or_default()
+    }
+
+    /// Whether this name is there: whole, not empty, and one name only.
+    #[inline]
+    pub(crate) fn is(self, offset: u32, name: &str) -> bool {
+        let rest = self.from(offset);
+        rest.get(name.len()) == Some(&0)
+            && rest.starts_with(name.as_bytes())
+            && !name.is_empty()
+            && !name.contains('\0')
+    }
+
+    /// Whether the empty name is there.
+    pub(crate) fn is_empty(self, offset: u32) -> bool {
+        self.from(offset).first() == Some(&0)
     }
 }
 
@@ -220,8 +286,9 @@ pub struct Type<'a> {
     pub id: TypeId,
     kind: Kind,
     name: &'a str,
-    record: &'a wire::Record,
+    record: wire::Record,
     trail: &'a [u8],
+    endian: Endian,
 }
 
 impl<'a> Type<'a> {
@@ -244,7 +311,7 @@ impl<'a> Type<'a> {
             | Kind::Enum
             | Kind::Enum64
             | Kind::Float
-            | Kind::Datasec => Some(self.record.size_or_type.get()),
+            | Kind::Datasec => Some(self.record.size_or_type),
             Kind::Ptr => Some(POINTER_SIZE),
             _ => None,
         }
@@ -263,29 +330,21 @@ impl<'a> Type<'a> {
             | Kind::FuncProto
             | Kind::Var
             | Kind::DeclTag
-            | Kind::TypeTag => Some(TypeId(self.record.size_or_type.get())),
+            | Kind::TypeTag => Some(TypeId(self.record.size_or_type)),
             _ => None,
         }
     }
 
     /// The kind flag. For a struct or union: members carry their bitfields' widths (since Linux 5.0). For an enum: its
-    /// values are signed (since 6.0). For a forward declaration: it is of a union.
+    /// values are signed (since 6.0). For a forward declaration: it is of a union. For a tag: it is another attribute
+    /// than `btf_decl_tag` or `btf_type_tag`, and the name is the whole of it (since 6.15).
     pub fn kind_flag(&self) -> bool {
         self.record.kind_flag()
     }
 
     /// What kind of integer it is, if it is one.
     pub fn int(&self) -> Option<Int> {
-        let (word, _) = wire::Word::read_from_prefix(self.trail).ok().filter(|_| self.kind == Kind::Int)?;
-        let word = word.get();
-        let encoding = word >> 24;
-        Some(Int {
-            signed: encoding & 1 != 0,
-            char: encoding & 2 != 0,
-            bool: encoding & 4 != 0,
-            offset: (word >> 16) as u8,
-            bits: word as u8,
-        })
+        self.word(Kind::Int).map(Int::from_word)
     }
 
     /// Element and length, if it is an array.
@@ -293,131 +352,40 @@ impl<'a> Type<'a> {
         let (array, _) =
             wire::Array::ref_from_prefix(self.trail).ok().filter(|_| self.kind == Kind::Array)?;
         Some(Array {
-            element: TypeId(array.element.get()),
-            index: TypeId(array.index.get()),
-            len: array.len.get(),
+            element: TypeId(self.endian.get(array.element)),
+            index: TypeId(self.endian.get(array.index)),
+            len: self.endian.get(array.len),
         })
     }
 
+    /// What it declares, if it is a forward declaration.
+    pub fn fwd(&self) -> Option<Fwd> {
+        (self.kind == Kind::Fwd).then(|| if self.kind_flag() { Fwd::Union } else { Fwd::Struct })
+    }
+
+    /// How far it is known, if it is a function or variable; none also for a number that is no linkage.
+    pub fn linkage(&self) -> Option<Linkage> {
+        let function = (self.kind == Kind::Func).then(|| self.record.vlen());
+        function.or_else(|| self.word(Kind::Var)).and_then(Linkage::from_number)
+    }
+
+    /// What is tagged, if it is a tag on a declaration: the type it refers to, or a part of that.
+    pub fn component(&self) -> Option<Component> {
+        self.word(Kind::DeclTag).map(Component::from_word)
+    }
+
+    /// The word behind the record, if it is of this kind.
+    fn word(&self, kind: Kind) -> Option<u32> {
+        let (word, _) = wire::Word::read_from_prefix(self.trail).ok().filter(|_| self.kind == kind)?;
+        Some(self.endian.get(word))
+    }
+
     /// What follows the record, as a row of items; the walk has measured it by the very same items.
-    fn items<T: FromBytes + zerocopy::Immutable + zerocopy::KnownLayout + zerocopy::Unaligned>(
-        &self,
-    ) -> &'a [T] {
+    fn items<T: Item>(&self) -> &'a [T] {
         <[T]>::ref_from_bytes(self.trail).unwrap_or_default()
     }
 }
 
-/// How an INT is encoded: `BTF_INT_*`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Int {
-    /// `BTF_INT_SIGNED`.
-    pub signed: bool,
-    /// `BTF_INT_CHAR`, which compilers rarely set: the kernel's `char` is known by its name.
-    pub char: bool,
-    /// `BTF_INT_BOOL`.
-    pub bool: bool,
-    /// Where the value begins within the type's bytes, in bits; not 0 only for bitfields in the form without kind flag.
-    pub offset: u8,
-    /// The value's width in bits; less than the type's size only for bitfields in the form without kind flag.
-    pub bits: u8,
-}
-
-/// What an ARRAY holds. Compilers fold the dimensions of an array into one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Array {
-    /// The type of its elements.
-    pub element: TypeId,
-    /// The type of its index.
-    pub index: TypeId,
-    /// How many elements; 0 also for a flexible array at the end of a struct.
-    pub len: u32,
-}
-
-/// A member of a struct or union.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member<'a> {
-    /// Its name, empty if it is anonymous.
-    pub name: &'a str,
-    /// Its type, as written.
-    pub type_id: TypeId,
-    /// Where it begins in the struct, in bits.
-    pub bit_offset: u32,
-    /// The width of a bitfield in bits, or 0. In the form without kind flag it is 0 for bitfields too; there the
-    /// width is the [`Int`]'s.
-    pub bitfield_width: u8,
-}
-
-/// The members of a struct or union; see [`Btf::members`].
-#[derive(Debug, Clone)]
-pub struct Members<'a> {
-    names: Names<'a>,
-    rest: slice::Iter<'a, wire::Member>,
-    kind_flag: bool,
-}
-
-impl<'a> Iterator for Members<'a> {
-    type Item = Result<Member<'a>, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let member = self.rest.next()?;
-        let offset = member.offset.get();
-        let (bit_offset, bitfield_width) =
-            if self.kind_flag { (offset & 0x00ff_ffff, (offset >> 24) as u8) } else { (offset, 0) };
-        let type_id = TypeId(member.type_id.get());
-        Some(self.names.get(member.name_off.get()).map(|name| Member {
-            name,
-            type_id,
-            bit_offset,
-            bitfield_width,
-        }))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.rest.size_hint()
-    }
-}
-
-impl ExactSizeIterator for Members<'_> {}
-
-/// A name of an enum, and what it stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Enumerator<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its value, from −2⁶³ to 2⁶⁴−1: negative only if the enum is signed.
-    pub value: i128,
-}
-
-/// The names and values of an enum; see [`Btf::enumerators`].
-#[derive(Debug, Clone)]
-pub struct Enumerators<'a> {
-    names: Names<'a>,
-    rest: Values<'a>,
-    signed: bool,
-}
-
-#[derive(Debug, Clone)]
-enum Values<'a> {
-    Narrow(slice::Iter<'a, wire::Enum>),
-    Wide(slice::Iter<'a, wire::Enum64>),
-}
-
-impl<'a> Iterator for Enumerators<'a> {
-    type Item = Result<Enumerator<'a>, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (name_off, value) = match &mut self.rest {
-            Values::Narrow(rest) => {
-                let item = rest.next()?;
-                let value = item.value.get();
-                (item.name_off, if self.signed { i128::from(value as i32) } else { i128::from(value) })
-            }
-            Values::Wide(rest) => {
-                let item = rest.next()?;
-                let value = u64::from(item.high.get()) << 32 | u64::from(item.low.get());
-                (item.name_off, if self.signed { i128::from(value as i64) } else { i128::from(value) })
-            }
-        };
-        Some(self.names.get(name_off.get()).map(|name| Enumerator { name, value }))
-    }
-}
+/// What of several follow a record.
+trait Item: FromBytes + Immutable + KnownLayout + Unaligned {}
+impl<T: FromBytes + Immutable + KnownLayout + Unaligned> Item for T {}

@@ -1,25 +1,54 @@
 //! BTF's records as they lie in memory, after `include/uapi/linux/btf.h` and the kernel's `Documentation/bpf/btf.rst`.
 //!
-//! Every record is a row of unaligned 32-bit words, so that any byte slice can be read in place. The byte order is the
-//! machine's own; [`Word`] is the one place that says so.
+//! Every record is a row of unaligned 32-bit words, so that any byte slice can be read in place. Their bytes are in
+//! either order; [`Endian::get`] is the one place that reads them.
 
 use core::fmt;
 
-use zerocopy::byteorder::{NativeEndian, U16, U32};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::byteorder::{NativeEndian, U32};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 pub(crate) type Word = U32<NativeEndian>;
 
 pub(crate) const MAGIC: u16 = 0xeb9f;
 pub(crate) const VERSION: u8 = 1;
 
+/// The order of the bytes in a BTF's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endian {
+    /// Lowest byte first.
+    Little,
+    /// Highest byte first.
+    Big,
+}
+
+impl Endian {
+    /// The order of the machine this is compiled for, which is that of its kernel's BTF.
+    pub const NATIVE: Endian = if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };
+
+    /// The order in which these bytes are BTF's magic number, if they are.
+    pub(crate) fn of_magic(bytes: [u8; 2]) -> Option<Endian> {
+        match u16::from_le_bytes(bytes) {
+            MAGIC => Some(Endian::Little),
+            other if other.swap_bytes() == MAGIC => Some(Endian::Big),
+            _ => None,
+        }
+    }
+
+    /// The value of a word in this order.
+    #[inline(always)]
+    pub(crate) fn get(self, word: Word) -> u32 {
+        if self as u8 == Endian::NATIVE as u8 { word.get() } else { word.get().swap_bytes() }
+    }
+}
+
 /// `struct btf_header`, the part known to every kernel. A newer one may be longer, and says so in `hdr_len`.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Header {
-    pub(crate) magic: U16<NativeEndian>,
+    _magic: [u8; 2],
     pub(crate) version: u8,
-    pub(crate) flags: u8,
+    _flags: u8,
     /// All offsets that follow are relative to the end of the header.
     pub(crate) hdr_len: Word,
     pub(crate) type_off: Word,
@@ -28,14 +57,41 @@ pub(crate) struct Header {
     pub(crate) str_len: Word,
 }
 
-/// `struct btf_type`, with which every type begins.
-#[derive(Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
+/// How long [`Header`] is.
+pub(crate) const HEADER_LEN: usize = size_of::<Header>();
+
+/// The kind flag's place in a record's second word.
+pub(crate) const fn flag(flag: bool) -> u32 {
+    (flag as u32) << 31
+}
+
+/// `struct btf_type`, with which every type begins, as it lies there.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(crate) struct Record {
-    pub(crate) name_off: Word,
+pub(crate) struct RawRecord {
+    name_off: Word,
     info: Word,
+    size_or_type: Word,
+}
+
+impl RawRecord {
+    #[inline(always)]
+    pub(crate) fn read(&self, endian: Endian) -> Record {
+        Record {
+            name_off: endian.get(self.name_off),
+            info: endian.get(self.info),
+            size_or_type: endian.get(self.size_or_type),
+        }
+    }
+}
+
+/// A [`RawRecord`], read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Record {
+    pub(crate) name_off: u32,
+    info: u32,
     /// A size in bytes or the id of another type, as the kind has it.
-    pub(crate) size_or_type: Word,
+    pub(crate) size_or_type: u32,
 }
 
 impl Record {
@@ -45,17 +101,17 @@ impl Record {
     /// should they ever be set, the record counts as unknown or too long rather than as something it may not be.
     #[inline]
     pub(crate) fn raw_kind(&self) -> u8 {
-        (self.info.get() >> 24) as u8 & 0x7f
+        (self.info >> 24) as u8 & 0x7f
     }
 
     /// How many members, enumerators, parameters or variables follow; a function's linkage.
     #[inline]
     pub(crate) fn vlen(&self) -> u32 {
-        self.info.get() & 0x00ff_ffff
+        self.info & 0x00ff_ffff
     }
 
     pub(crate) fn kind_flag(&self) -> bool {
-        self.info.get() >> 31 != 0
+        self.info >> 31 != 0
     }
 }
 
@@ -69,7 +125,7 @@ pub(crate) struct Array {
 }
 
 /// `struct btf_member`, `vlen` of them behind a STRUCT or UNION.
-#[derive(Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Debug, Clone, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Member {
     pub(crate) name_off: Word,
@@ -79,7 +135,7 @@ pub(crate) struct Member {
 }
 
 /// `struct btf_enum`, `vlen` of them behind an ENUM.
-#[derive(Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Debug, Clone, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Enum {
     pub(crate) name_off: Word,
@@ -87,7 +143,7 @@ pub(crate) struct Enum {
 }
 
 /// `struct btf_enum64`, `vlen` of them behind an ENUM64.
-#[derive(Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Debug, Clone, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Enum64 {
     pub(crate) name_off: Word,
@@ -96,25 +152,33 @@ pub(crate) struct Enum64 {
 }
 
 /// `struct btf_param`, `vlen` of them behind a FUNC_PROTO.
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Debug, Clone, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct Param {
-    name_off: Word,
-    type_id: Word,
+pub(crate) struct Param {
+    pub(crate) name_off: Word,
+    pub(crate) type_id: Word,
 }
 
 /// `struct btf_var_secinfo`, `vlen` of them behind a DATASEC.
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Debug, Clone, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct VarSecinfo {
-    type_id: Word,
-    offset: Word,
-    size: Word,
+pub(crate) struct VarSecinfo {
+    pub(crate) type_id: Word,
+    pub(crate) offset: Word,
+    pub(crate) size: Word,
 }
 
 /// A type's number, from 1 up; 0 is `void`. It means the same to the kernel whose BTF it comes from, and to no other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(transparent)]
 pub struct TypeId(pub u32);
+
+impl TypeId {
+    /// `void`, which has no record.
+    pub const VOID: TypeId = TypeId(0);
+}
 
 impl fmt::Display for TypeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,28 +264,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What follows a [`Record`]: so many bytes, and so many more for each of its `vlen`.
-#[derive(Clone, Copy)]
-struct Trail {
-    fixed: u8,
-    each: u8,
-}
-
-/// [`Trail`] by kind number; none for numbers that are no kind.
-#[expect(clippy::indexing_slicing, reason = "the compiler does it, within the array")]
-const TRAILS: [Option<Trail>; 128] = {
-    let mut trails = [None; 128];
-    let mut number = 0;
-    while number < trails.len() {
-        if let Some(kind) = Kind::from_number(number as u8) {
-            trails[number] = Some(trail(kind));
-        }
-        number += 1;
-    }
-    trails
-};
-
-const fn trail(kind: Kind) -> Trail {
+/// What follows a record of this kind, in words: so many, and so many more for each of its `vlen`.
+const fn trail(kind: Kind) -> (usize, usize) {
     let (fixed, each) = match kind {
         // Encoding, bit offset and width; linkage; index of the parameter or member that is tagged.
         Kind::Int | Kind::Var | Kind::DeclTag => (size_of::<Word>(), 0),
@@ -241,12 +285,27 @@ const fn trail(kind: Kind) -> Trail {
         | Kind::Float
         | Kind::TypeTag => (0, 0),
     };
-    Trail { fixed: fixed as u8, each: each as u8 }
+    (fixed / size_of::<Word>(), each / size_of::<Word>())
 }
+
+/// Both numbers of [`trail`] for all kinds, two bits for each: to shift them takes less time than to load them, and the
+/// walk over the records has nothing to do meanwhile.
+const TRAILS: (u64, u64) = {
+    let mut trails = (0, 0);
+    let mut rest = Kind::ALL;
+    while let [kind, more @ ..] = rest {
+        let (fixed, each) = trail(*kind);
+        assert!(fixed < 4 && each < 4);
+        trails.0 |= (fixed as u64) << (*kind as u8 * 2);
+        trails.1 |= (each as u64) << (*kind as u8 * 2);
+        rest = more;
+    }
+    trails
+};
 
 impl Record {
     /// How many bytes follow the record, or `None` if its kind is unknown.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn trail_len(&self) -> Option<usize> {
         let kind = self.raw_kind();
         // Nearly half of a kernel's records. A branch lets the processor guess where the next one begins; for what is
@@ -254,7 +313,10 @@ impl Record {
         if kind == Kind::Func as u8 {
             return Some(0);
         }
-        let trail = (*TRAILS.get(usize::from(kind))?)?;
-        Some(usize::from(trail.fixed) + usize::from(trail.each) * self.vlen() as usize)
+        if kind == 0 || kind > Kind::Enum64 as u8 {
+            return None;
+        }
+        let (fixed, each) = (TRAILS.0 >> (kind * 2) & 3, TRAILS.1 >> (kind * 2) & 3);
+        Some((fixed as usize + each as usize * self.vlen() as usize) * size_of::<Word>())
     }
 }

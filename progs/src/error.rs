@@ -14,6 +14,8 @@ pub enum Error {
         name: String,
         /// The kernel that first has it, where that is known.
         since: Option<Version>,
+        /// Targets of this kernel with similar names.
+        near: Vec<String>,
     },
     /// There is no such text program.
     NoProgram {
@@ -75,13 +77,13 @@ pub enum CommError {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::NoTarget { name, since: Some((major, minor)) } => {
+            Error::NoTarget { name, since: Some((major, minor)), .. } => {
                 write!(
                     f,
                     "target {name}: this kernel does not have it; Linux {major}.{minor} is the first that may"
                 )
             }
-            Error::NoTarget { name, since: None } => {
+            Error::NoTarget { name, since: None, .. } => {
                 write!(f, "target {name}: no such target in this kernel")
             }
             Error::NoProgram { name, .. } => write!(f, "program {name}: no such text program"),

@@ -3,7 +3,11 @@
 //! One row each, and nothing per target anywhere else. Which targets a *running* kernel has is asked of its BTF
 //! ([`available`]).
 
-use kwalk_btf::{Btf, Kind, TypeId};
+use std::sync::{Mutex, PoisonError};
+
+use kwalk_btf::{Btf, Class, Kind, Path, Reason, TypeId, near};
+
+use crate::Error;
 
 /// What every target's context struct is called, before the target's own name (`include/linux/bpf.h`,
 /// `DEFINE_BPF_ITER_FUNC`).
@@ -28,6 +32,9 @@ pub struct Target {
     /// Whether the verifier trusts the arguments that point to kernel objects once they are known not to be NULL;
     /// only then may they go to most kfuncs.
     pub trusted: bool,
+    /// Whether threads that share with their process what is walked are passed over, unless a link asks for one of them
+    /// (`kernel/bpf/task_iter.c`, `skip_if_dup_files`).
+    pub shared: bool,
     /// What a link to this target can be told.
     pub parameters: Parameters,
 }
@@ -69,41 +76,44 @@ impl Parameters {
 }
 
 macro_rules! targets {
-    ($($name:literal $major:literal . $minor:literal $object:literal $end:ident $trust:ident $parameters:ident;)*) => {
+    ($($name:literal $major:literal . $minor:literal $object:literal $end:ident $trust:ident $share:ident $parameters:ident;)*) => {
         &[$(Target {
             name: $name,
             since: Some(($major, $minor)),
             object: $object,
             end: End::$end,
             trusted: targets!(@$trust),
+            shared: targets!(@$share),
             parameters: Parameters::$parameters,
         }),*]
     };
     (@trusted) => { true };
     (@untrusted) => { false };
+    (@shared) => { true };
+    (@own) => { false };
 }
 
 /// Every target of the kernels up to 7.2.
 pub const TARGETS: &[Target] = targets! {
-    // name              since  object       end   arguments parameters
-    "bpf_link"           5 . 19 "link"       Null  untrusted None;
-    "bpf_map"            5 . 8  "map"        Null  trusted   None;
-    "bpf_map_elem"       5 . 9  "key"        Null  untrusted Map;
-    "bpf_prog"           5 . 9  "prog"       Null  untrusted None;
-    "bpf_sk_storage_map" 5 . 9  "sk"         Null  untrusted Map;
-    "cgroup"             6 . 1  "cgroup"     Null  trusted   Cgroup;
-    "dmabuf"             6 . 16 "dmabuf"     None  untrusted None;
-    "ipv6_route"         5 . 8  "rt"         Null  untrusted None;
-    "kmem_cache"         6 . 13 "s"          Null  trusted   None;
-    "ksym"               6 . 0  "ksym"       Stale untrusted None;
-    "netlink"            5 . 8  "sk"         Null  untrusted None;
-    "sockmap"            5 . 10 "key"        Null  untrusted Map;
-    "task"               5 . 8  "task"       Null  trusted   Task;
-    "task_file"          5 . 8  "task"       Null  untrusted Task;
-    "task_vma"           5 . 12 "task"       Null  untrusted Task;
-    "tcp"                5 . 9  "sk_common"  Null  trusted   None;
-    "udp"                5 . 9  "udp_sk"     Null  trusted   None;
-    "unix"               5 . 15 "unix_sk"    Null  untrusted None;
+    // name              since  object       end   arguments threads parameters
+    "bpf_link"           5 . 19 "link"       Null  untrusted own     None;
+    "bpf_map"            5 . 8  "map"        Null  trusted   own     None;
+    "bpf_map_elem"       5 . 9  "key"        Null  untrusted own     Map;
+    "bpf_prog"           5 . 9  "prog"       Null  untrusted own     None;
+    "bpf_sk_storage_map" 5 . 9  "sk"         Null  untrusted own     Map;
+    "cgroup"             6 . 1  "cgroup"     Null  trusted   own     Cgroup;
+    "dmabuf"             6 . 16 "dmabuf"     None  untrusted own     None;
+    "ipv6_route"         5 . 8  "rt"         Null  untrusted own     None;
+    "kmem_cache"         6 . 13 "s"          Null  trusted   own     None;
+    "ksym"               6 . 0  "ksym"       Stale untrusted own     None;
+    "netlink"            5 . 8  "sk"         Null  untrusted own     None;
+    "sockmap"            5 . 10 "key"        Null  untrusted own     Map;
+    "task"               5 . 8  "task"       Null  trusted   own     Task;
+    "task_file"          5 . 8  "task"       Null  untrusted shared  Task;
+    "task_vma"           5 . 12 "task"       Null  untrusted shared  Task;
+    "tcp"                5 . 9  "sk_common"  Null  trusted   own     None;
+    "udp"                5 . 9  "udp_sk"     Null  trusted   own     None;
+    "unix"               5 . 15 "unix_sk"    Null  untrusted own     None;
 };
 
 impl Target {
@@ -176,6 +186,86 @@ pub fn available<'a>(btf: &Btf<'a>) -> Result<Vec<Available<'a>>, kwalk_btf::Err
         .collect();
     targets.sort_by_key(|target| target.name);
     Ok(targets)
+}
+
+/// The target of this name.
+///
+/// # Errors
+///
+/// [`Error::NoTarget`] with near misses, or what [`available`] reports.
+pub fn find<'a>(btf: &Btf<'a>, name: &str) -> Result<Available<'a>, Error> {
+    let targets = available(btf)?;
+    targets.iter().find(|target| target.name == name).copied().ok_or_else(|| Error::NoTarget {
+        name: name.into(),
+        since: Target::by_name(name).and_then(|target| target.since),
+        near: near(name, targets.iter().map(|target| target.name)),
+    })
+}
+
+impl<'a> Available<'a> {
+    /// Its row of the table; for a target that is newer than this crate one made up from its context: its object is the
+    /// first argument that points to a struct, or else the first, the end call has none, nothing is trusted. Such rows are
+    /// kept for as long as the process lives, one for each name.
+    pub(crate) fn row(&self, btf: &Btf<'a>) -> &'static Target {
+        static NEWER: Mutex<Vec<&Target>> = Mutex::new(Vec::new());
+        if let Some(known) = self.known {
+            return known;
+        }
+        let mut newer = NEWER.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(row) = newer.iter().find(|row| row.name == self.name) {
+            return row;
+        }
+        let arguments = btf.named_members(self.context).unwrap_or_default();
+        let own = || arguments.iter().map(|argument| argument.name).filter(|name| *name != "meta");
+        let object = own().find(|name| self.has_fields(btf, name)).or_else(|| own().next()).unwrap_or("meta");
+        let kept = |name: &str| -> &'static str { String::from(name).leak() };
+        let row: &'static Target = Box::leak(Box::new(Target {
+            name: kept(self.name),
+            since: None,
+            object: kept(object),
+            end: End::Null,
+            trusted: false,
+            shared: false,
+            parameters: Parameters::None,
+        }));
+        newer.push(row);
+        row
+    }
+
+    /// Finds out how to load a field, starting from the context. The path begins with one of the context's arguments
+    /// (`task.real_parent.tgid`) or else with a field of the target's object (`real_parent.tgid`).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Btf::path`]; what they say of the path is said of `path` as it is given.
+    pub fn path(&self, btf: &Btf<'a>, path: &str) -> Result<Path, kwalk_btf::Error> {
+        let arguments = btf.named_members(self.context)?;
+        let first = path.split(['.', '[']).next().unwrap_or_default();
+        let object = self.known.map(|target| target.object).filter(|object| {
+            arguments.iter().all(|argument| argument.name != first) && self.has_fields(btf, object)
+        });
+        let Some(object) = object else { return btf.path(self.context, path) };
+        btf.path(self.context, &format!("{object}.{path}")).map_err(|error| match error {
+            kwalk_btf::Error::Path { at, segment, type_name, mut reason, .. } => {
+                let at = at.saturating_sub(object.len() + 1);
+                if let (0, Reason::NoSuchMember { near: names }) = (at, &mut reason) {
+                    let all = arguments.iter().map(|argument| argument.name);
+                    *names = near(first, all.chain(names.iter().map(String::as_str)));
+                }
+                kwalk_btf::Error::Path { path: path.into(), at, segment, type_name, reason }
+            }
+            error => error,
+        })
+    }
+
+    /// Whether an argument points to a struct whose members are known.
+    fn has_fields(&self, btf: &Btf<'a>, argument: &str) -> bool {
+        let pointee = btf.path(self.context, argument).ok().and_then(|path| match path.field.class {
+            Class::Ptr { pointee } => Some(pointee),
+            _ => None,
+        });
+        pointee.is_some_and(|pointee| btf.members(pointee).is_ok())
+    }
 }
 
 /// The names in BTF of a target's attach function and of its context struct.

@@ -7,6 +7,7 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use nix::sys::utsname::uname;
 
 use super::message::Failure;
+use super::types::Types;
 use crate::btf::Btf;
 use crate::sys::Caps;
 use crate::text::{self, Options, TextProgram};
@@ -39,17 +40,18 @@ impl Finding {
         Finding { verdict: Verdict::Limited, what: what.into(), why: why.into(), hint: Some(hint.into()) }
     }
 
-    fn failed(verdict: Verdict, what: impl Into<String>, error: &Error) -> Finding {
-        Finding { verdict, what: what.into(), why: error.to_string(), hint: error.hint() }
+    fn failed(verdict: Verdict, what: impl Into<String>, failure: &Failure) -> Finding {
+        let (why, hint) = failure.message();
+        Finding { verdict, what: what.into(), why, hint }
     }
 }
 
 /// Prints a line for each finding. The exit status is 1 if nothing can be walked.
-pub(super) fn doctor() -> Result<ExitCode, Failure> {
+pub(super) fn doctor(from: &Types) -> Result<ExitCode, Failure> {
     let mut findings = vec![kernel(), capabilities()];
-    match KernelBtf::open().map_err(Error::from) {
+    match from.open() {
         Ok(kernel) => findings.extend(types(&kernel)),
-        Err(error) => findings.push(Finding::failed(Verdict::Bad, "types", &error)),
+        Err(failure) => findings.push(Finding::failed(Verdict::Bad, "types", &failure)),
     }
     findings.push(bpffs());
 
@@ -117,7 +119,7 @@ fn types(kernel: &KernelBtf) -> Vec<Finding> {
         Ok(()) => Finding::good(format!("program {name}"), "it loads and attaches"),
         Err(error) => {
             let verdict = if none { Verdict::Bad } else { Verdict::Limited };
-            Finding::failed(verdict, format!("program {name}"), &error)
+            Finding::failed(verdict, format!("program {name}"), &error.into())
         }
     }));
     findings

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::message::Failure;
+use super::types::Types;
 use crate::asm::{Endian, Helper, Insn, Named, assemble};
 use crate::btf::Btf;
 use crate::sys::{ProgFd, open_id};
 use crate::text::Options;
-use crate::{Error, KernelBtf, disassemble, listing, text};
+use crate::{Error, disassemble, listing, text};
 
 /// What to disassemble.
 pub(super) enum Source<'a> {
@@ -22,11 +23,11 @@ pub(super) enum Source<'a> {
     File(&'a Path, Endian),
 }
 
-pub(super) fn dis(source: &Source<'_>) -> Result<ExitCode, Failure> {
+pub(super) fn dis(types: &Types, source: &Source<'_>) -> Result<ExitCode, Failure> {
     let text = match source {
         Source::Program(name) => {
             let program = text::by_name(name).map_err(Error::from)?;
-            let kernel = KernelBtf::open()?;
+            let kernel = types.open()?;
             let program = program.write(&Btf::new(kernel.bytes())?, &Options::default())?;
             let names = |named| match named {
                 Named::Helper(id) => id.known().map(Helper::name),

@@ -6,18 +6,23 @@ use std::process::ExitCode;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::message::Failure;
+use super::types::Types;
 use crate::btf::{Btf, TypeId};
+use crate::print::escape_line;
 use crate::progs::target::available;
 use crate::sys::{LinkFd, ProgFd, ids, open_id};
-use crate::{Error, KernelBtf, text};
+use crate::{Error, text};
 
 /// Prints aligned columns under a heading.
-fn print(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<ExitCode, Failure> {
+pub(super) fn print(
+    heading: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Result<ExitCode, Failure> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(heading.to_vec());
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| escape_line(cell)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -27,8 +32,8 @@ fn print(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Resul
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn targets() -> Result<ExitCode, Failure> {
-    let kernel = KernelBtf::open()?;
+pub(super) fn targets(types: &Types) -> Result<ExitCode, Failure> {
+    let kernel = types.open()?;
     let btf = Btf::new(kernel.bytes())?;
     let targets = available(&btf)?;
     let rows = targets.iter().map(|target| {
@@ -45,20 +50,8 @@ pub(super) fn targets() -> Result<ExitCode, Failure> {
 
 /// The names of a context's arguments, but for `meta`, which all have.
 fn arguments<'a>(btf: &Btf<'a>, context: TypeId) -> Result<Vec<&'a str>, Error> {
-    let mut names = Vec::new();
-    for member in btf.members(context)? {
-        let member = member?;
-        if member.name.is_empty() {
-            // Pointers stand in a union that makes them 8 bytes wide everywhere.
-            for pointer in btf.members(btf.resolve(member.type_id)?.0)? {
-                names.push(pointer?.name);
-            }
-        } else {
-            names.push(member.name);
-        }
-    }
-    names.retain(|name| !matches!(*name, "meta" | ""));
-    Ok(names)
+    let arguments = btf.named_members(context)?;
+    Ok(arguments.iter().map(|argument| argument.name).filter(|name| *name != "meta").collect())
 }
 
 pub(super) fn programs() -> Result<ExitCode, Failure> {

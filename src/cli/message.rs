@@ -4,8 +4,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use super::types::Unusable;
+use crate::btf::Reason;
 use crate::print::Escape;
-use crate::{Error, progs};
+use crate::{Error, btf, progs};
 
 /// Why a command could not do its work.
 #[derive(Debug)]
@@ -18,6 +20,13 @@ pub(super) enum Failure {
     Other(String),
     /// What the user typed makes no sense.
     Usage(String),
+    /// The file that was to have the kernel's types is of no use.
+    Types {
+        /// The file, and how it was named.
+        file: String,
+        /// What is wrong with it.
+        reason: Box<Unusable>,
+    },
 }
 
 impl Failure {
@@ -36,13 +45,10 @@ impl Failure {
     /// Says it on stderr, in the form `kwalk: what failed: why` and `hint: what to do`, and gives the exit status: 1, or
     /// 2 for wrong usage; before that, if it is to be verbose, what the verifier said. A reader that has gone is no failure.
     pub(super) fn report(self, verbose: bool) -> ExitCode {
-        let (message, hint) = match &self {
-            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-            Failure::Output(error) => (format!("standard output: {error}"), None),
-            Failure::Library(error) => (error.to_string(), error.hint()),
-            Failure::Other(message) => (message.clone(), None),
-            Failure::Usage(message) => (message.clone(), Some("see `kwalk --help`".into())),
-        };
+        if matches!(&self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
+        let (message, hint) = self.message();
         if let (true, Failure::Library(Error::Rejected(rejection))) = (verbose, &self) {
             let _ = Escape::new(io::stderr()).write_all(rejection.log.as_bytes());
         }
@@ -53,21 +59,35 @@ impl Failure {
         ExitCode::from(if self.is_usage() { 2 } else { 1 })
     }
 
+    /// What failed and why, and what to do about it.
+    pub(super) fn message(&self) -> (String, Option<String>) {
+        match self {
+            Failure::Output(error) => (format!("standard output: {error}"), None),
+            Failure::Library(error) => (error.to_string(), error.hint()),
+            Failure::Other(message) => (message.clone(), None),
+            Failure::Usage(message) => (message.clone(), Some("see `kwalk --help`".into())),
+            Failure::Types { file, reason } => (format!("{file}: {reason}"), Some(reason.hint().into())),
+        }
+    }
+
     fn is_usage(&self) -> bool {
-        use progs::Error::{Comm, NoComm, NoProgram};
+        use progs::Error::{Comm, NoComm, NoProgram, NoTarget};
         match self {
             Failure::Usage(_) => true,
             Failure::Library(
-                Error::Program(NoProgram { .. } | NoComm { .. } | Comm { .. }) | Error::Parameters { .. },
+                Error::Program(NoProgram { .. } | NoComm { .. } | Comm { .. } | NoTarget { since: None, .. })
+                | Error::Btf(btf::Error::Path { reason: Reason::Syntax, .. })
+                | Error::Parameters { .. },
             ) => true,
-            Failure::Library(_) | Failure::Output(_) | Failure::Other(_) => false,
+            Failure::Library(_) | Failure::Output(_) | Failure::Other(_) | Failure::Types { .. } => false,
         }
     }
 }
 
-/// Writes a line to stderr. Nobody can be told if that fails.
+/// Writes a line to stderr, in which names of the kernel's may stand. Nobody can be told if that fails.
 pub(super) fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let mut out = Escape::new(io::stderr().lock());
+    let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.finish());
 }
 
 impl<E: Into<Error>> From<E> for Failure {

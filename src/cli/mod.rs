@@ -1,10 +1,12 @@
 //! The command `kwalk`: arguments in, calls to the library out.
 
 mod doctor;
+mod fields;
 mod insns;
 mod list;
 mod message;
 mod text;
+mod types;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::asm::Endian;
 use insns::Source;
 use message::{Failure, say};
+use types::Types;
 
 /// Walks the objects of the running kernel.
 #[derive(Parser)]
@@ -26,6 +29,8 @@ struct Cli {
     verbose: bool,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    types: Types,
 }
 
 #[derive(Subcommand)]
@@ -72,6 +77,21 @@ enum Command {
     },
     /// List what this kernel can walk
     Targets,
+    /// List the fields that can be selected from a target, with their offsets, sizes and types
+    ///
+    /// OFFSET and SIZE are in bytes, or in bytes:bits for what does not fill its bytes. An offset counts from the
+    /// beginning of what the nearest pointer above points to. Members of anonymous structs and unions belong to what
+    /// surrounds them, and an array stands for its elements with [0].
+    Fields {
+        /// A target (see `kwalk targets`)
+        target: String,
+        /// A field to begin with, such as real_parent.cred or task.real_parent.cred: names from a context argument on,
+        /// or else from the object that is walked [default: all context arguments]
+        path: Option<String>,
+        /// How many levels to list below it
+        #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+        depth: u32,
+    },
     /// List the text programs
     Programs,
     /// List the iterator links that live in this kernel
@@ -122,16 +142,19 @@ struct Filter {
 
 /// Runs the command that this process was started as.
 pub fn main() -> ExitCode {
-    let Cli { verbose, command } = match Cli::try_parse() {
+    let Cli { verbose, command, types } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     let done = match command {
-        Command::Cat { program, filter } => text::cat(&program, &filter),
-        Command::Pin { program, path, filter, replace } => text::pin(&program, &path, &filter, replace),
+        Command::Cat { program, filter } => text::cat(&types, &program, &filter),
+        Command::Pin { program, path, filter, replace } => {
+            text::pin(&types, &program, &path, &filter, replace)
+        }
         Command::Unpin { paths } => text::unpin(&paths),
-        Command::Preload { dir, replace, mount } => text::preload(&dir, replace, mount),
-        Command::Targets => list::targets(),
+        Command::Preload { dir, replace, mount } => text::preload(&types, &dir, replace, mount),
+        Command::Targets => list::targets(&types),
+        Command::Fields { target, path, depth } => fields::fields(&types, &target, path.as_deref(), depth),
         Command::Programs => list::programs(),
         Command::Links => list::links(),
         Command::Dis { program, prog_id, file, big_endian } => {
@@ -142,10 +165,10 @@ pub fn main() -> ExitCode {
                     Source::File(file.as_deref().unwrap_or("-".as_ref()), endian(big_endian))
                 }
             };
-            insns::dis(&source)
+            insns::dis(&types, &source)
         }
         Command::Asm { file, out, big_endian } => insns::asm(&file, out.as_deref(), endian(big_endian)),
-        Command::Doctor => doctor::doctor(),
+        Command::Doctor => doctor::doctor(&types),
     };
     match done {
         Ok(status) => status,

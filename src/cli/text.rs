@@ -11,12 +11,12 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use super::Filter;
 use super::message::Failure;
+use super::types::Types;
 use crate::btf::Btf;
 use crate::print::Escape;
 use crate::text::{self, Comm, Options};
 use crate::{
-    Error, Iter, KernelBtf, Loaded, Parameters, PinError, PinPath, Skeleton, pin_all, replace_all,
-    unpin as remove,
+    Error, Iter, Loaded, Parameters, PinError, PinPath, Skeleton, pin_all, replace_all, unpin as remove,
 };
 
 /// Where bpffs is by convention.
@@ -24,7 +24,7 @@ const BPFFS: &str = "/sys/fs/bpf";
 /// What the kernel's preload module pins: the name of the pin, and of the program.
 const PRELOADED: [(&str, &str); 2] = [("maps.debug", "maps"), ("progs.debug", "progs")];
 
-pub(super) fn cat(program: &OsStr, filter: &Filter) -> Result<ExitCode, Failure> {
+pub(super) fn cat(types: &Types, program: &OsStr, filter: &Filter) -> Result<ExitCode, Failure> {
     if program.as_bytes().contains(&b'/') {
         if filter.comm.is_some() || filter.pid.is_some() || filter.tid.is_some() {
             return Err(Failure::usage(format!(
@@ -35,7 +35,8 @@ pub(super) fn cat(program: &OsStr, filter: &Filter) -> Result<ExitCode, Failure>
         return print(Iter::open(Path::new(program))?);
     }
     let program = program.to_string_lossy();
-    print(load(&program, filter, false)?.attach(&filter.parameters())?.iter()?)
+    let (loaded, parameters) = load(types, &program, filter, false)?;
+    print(loaded.attach(&parameters)?.iter()?)
 }
 
 /// Copies a walk's output to stdout.
@@ -48,16 +49,24 @@ fn print(mut iter: Iter) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes and loads a program, for one reader or for those of a pin.
-fn load(program: &str, filter: &Filter, pinned: bool) -> Result<Loaded, Failure> {
+/// Writes and loads a program, for one reader or for those of a pin; gives what its link is to be told, too.
+fn load(
+    types: &Types,
+    program: &str,
+    filter: &Filter,
+    pinned: bool,
+) -> Result<(Loaded, Parameters<'static>), Failure> {
     let program = text::by_name(program).map_err(Error::from)?;
-    filter.parameters().check(program.target)?;
+    let parameters = filter.parameters();
+    parameters.check(program.target)?;
     let comm =
         filter.comm.as_ref().map(|comm| Comm::new(comm.as_bytes())).transpose().map_err(Error::from)?;
     let pin = Options::default();
-    let options = Options { comm, readers: if pinned { pin.readers } else { 1 } };
-    let kernel = KernelBtf::open()?;
-    Ok(Loaded::load(&program.write(&Btf::new(kernel.bytes())?, &options)?)?)
+    let kernel = types.open()?;
+    let btf = Btf::new(kernel.bytes())?;
+    let (parameters, only) = parameters.split(program.target, &btf)?;
+    let options = Options { comm, only, readers: if pinned { pin.readers } else { 1 } };
+    Ok((Loaded::load(&program.write(&btf, &options)?)?, parameters))
 }
 
 impl Filter {
@@ -70,12 +79,20 @@ impl Filter {
     }
 }
 
-pub(super) fn pin(program: &str, path: &Path, filter: &Filter, replace: bool) -> Result<ExitCode, Failure> {
+pub(super) fn pin(
+    types: &Types,
+    program: &str,
+    path: &Path,
+    filter: &Filter,
+    replace: bool,
+) -> Result<ExitCode, Failure> {
     if replace {
-        replace_all(&[(path, &load(program, filter, true)?)])?;
+        let (loaded, _) = load(types, program, filter, true)?;
+        replace_all(&[(path, &loaded)])?;
     } else {
         let path = PinPath::new(path)?;
-        load(program, filter, true)?.attach(&filter.parameters())?.pin(&path)?;
+        let (loaded, parameters) = load(types, program, filter, true)?;
+        loaded.attach(&parameters)?.pin(&path)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -90,9 +107,9 @@ pub(super) fn unpin(paths: &[impl AsRef<Path>]) -> Result<ExitCode, Failure> {
     Ok(status)
 }
 
-pub(super) fn preload(dir: &Path, replace: bool, mount: bool) -> Result<ExitCode, Failure> {
+pub(super) fn preload(types: &Types, dir: &Path, replace: bool, mount: bool) -> Result<ExitCode, Failure> {
     let mounted = if mount { mount_bpffs()? } else { false };
-    let done = pin_preloaded(dir, replace);
+    let done = pin_preloaded(types, dir, replace);
     if mounted && done.is_err() {
         // Nothing is in it: this process has mounted it, and failed to pin anything.
         let _ = umount(BPFFS);
@@ -112,12 +129,12 @@ fn mount_bpffs() -> Result<bool, Failure> {
     Ok(true)
 }
 
-fn pin_preloaded(dir: &Path, replace: bool) -> Result<ExitCode, Failure> {
+fn pin_preloaded(types: &Types, dir: &Path, replace: bool) -> Result<ExitCode, Failure> {
     let paths = PRELOADED.map(|(pin, _)| dir.join(pin));
     // With --replace, a directory that is not there yet is made as without.
     let replace = replace && dir.exists();
     let place = if replace { None } else { Some(PinPath::new(dir)?) };
-    let kernel = KernelBtf::open()?;
+    let kernel = types.open()?;
     let btf = Btf::new(kernel.bytes())?;
     let programs = PRELOADED.map(|(_, program)| text::by_name(program)?.write(&btf, &Options::default()));
     let mut programs = Skeleton::open(programs.into_iter().collect::<Result<Vec<_>, _>>()?);

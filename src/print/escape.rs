@@ -1,5 +1,6 @@
 //! Texts from the kernel, made safe for a terminal.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// A writer that escapes control characters, so that the name of a process can't command a terminal.
@@ -90,6 +91,21 @@ impl<W: Write> Write for Escape<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// A text as a part of a line: line feeds are escaped too.
+///
+/// ```
+/// assert_eq!(kwalk::print::escape_line("a\nb\x1b[2J"), "a\\x0ab\\x1b[2J");
+/// ```
+pub fn escape_line(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Escape::new(Vec::new());
+    // A vector takes all that is written to it.
+    let _ = out.all(text.as_bytes());
+    Cow::Owned(String::from_utf8_lossy(&out.out).replace('\n', "\\x0a"))
 }
 
 #[cfg(test)]

@@ -2,4 +2,4 @@
 
 mod escape;
 
-pub use escape::Escape;
+pub use escape::{Escape, escape_line};

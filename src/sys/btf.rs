@@ -94,7 +94,7 @@ impl KernelBtf {
     /// What errors name as the call.
     pub(super) const OPEN: &'static str = "open";
     /// More than any kernel has, less than a mistaken path (`/dev/zero`) could take: 256 MiB.
-    const MAX_LEN: u64 = 256 << 20;
+    pub(crate) const MAX_LEN: u64 = 256 << 20;
 
     /// The running kernel's.
     ///
@@ -129,6 +129,13 @@ impl KernelBtf {
     /// Whether it is the kernel's own memory, mapped, rather than a copy.
     pub fn is_mapped(&self) -> bool {
         matches!(self.0, Memory::Mapped { .. })
+    }
+}
+
+impl From<Vec<u8>> for KernelBtf {
+    /// BTF that came from elsewhere.
+    fn from(bytes: Vec<u8>) -> KernelBtf {
+        KernelBtf(Memory::Read(bytes))
     }
 }
 

@@ -49,7 +49,4 @@ pub use info::{BtfInfo, IterInfo, LinkInfo, LinkType, MapInfo, ProgInfo};
 pub use link::{CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkUpdate};
 pub use map::{MapBtf, MapCreate, MapFd, MapFlags, MapType};
 pub use object::{Ids, ObjGet, ObjName, ObjPin, Object, ids, open_id};
-pub use prog::{
-    AttachType, FuncInfo, LineInfo, Log, LogLevel, ProgBindMap, ProgBtf, ProgFlags, ProgLoad, ProgRun,
-    ProgType,
-};
+pub use prog::{AttachType, Log, LogLevel, ProgBindMap, ProgBtf, ProgFlags, ProgLoad, ProgRun, ProgType};

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_int};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use kwalk_btf::{FuncInfo, LineRecord};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::command::{address, address_mut, count, layout, no_output};
@@ -86,34 +87,6 @@ impl Log<'_> {
     }
 }
 
-/// `struct bpf_func_info`: which function of a program's BTF begins at an instruction.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct FuncInfo {
-    /// Index of the function's first instruction, in units of 8 bytes.
-    pub insn_off: u32,
-    /// Its `FUNC` in the program's BTF.
-    pub type_id: u32,
-}
-
-layout!(FuncInfo: 8, insn_off @ 0, type_id @ 4);
-
-/// `struct bpf_line_info`: which source line an instruction comes from.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct LineInfo {
-    /// Index of the line's first instruction, in units of 8 bytes.
-    pub insn_off: u32,
-    /// The file's name in the string section of the program's BTF.
-    pub file_name_off: u32,
-    /// The line's text there.
-    pub line_off: u32,
-    /// Line number << 10 | column.
-    pub line_col: u32,
-}
-
-layout!(LineInfo: 16, insn_off @ 0, file_name_off @ 4, line_off @ 8, line_col @ 12);
-
 /// The types and source lines of a program.
 #[derive(Clone, Copy, Debug)]
 pub struct ProgBtf<'a> {
@@ -122,7 +95,7 @@ pub struct ProgBtf<'a> {
     /// One per function, in order of the instructions, the first at 0.
     pub func_info: &'a [FuncInfo],
     /// In order of the instructions, the first of each function at its start. May be empty.
-    pub line_info: &'a [LineInfo],
+    pub line_info: &'a [LineRecord],
 }
 
 /// `BPF_PROG_LOAD`: hands a program to the verifier. Gives a [`ProgFd`].
@@ -265,7 +238,7 @@ unsafe impl Command for ProgLoad<'_> {
             func_info_rec_size: self.btf.map_or(0, |_| size_of::<FuncInfo>() as u32),
             func_info: address(func_info),
             func_info_cnt: count(Self::NAME, func_info)?,
-            line_info_rec_size: self.btf.map_or(0, |_| size_of::<LineInfo>() as u32),
+            line_info_rec_size: self.btf.map_or(0, |_| size_of::<LineRecord>() as u32),
             line_info: address(line_info),
             line_info_cnt: count(Self::NAME, line_info)?,
             attach_btf_id: self.attach_btf_id,

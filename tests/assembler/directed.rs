@@ -3,6 +3,7 @@
 
 use std::os::fd::AsFd;
 
+use kwalk::btf::{FuncInfo, TypeId};
 use kwalk::sys::*;
 use kwalk_asm::Reg::*;
 use kwalk_asm::{
@@ -14,6 +15,7 @@ use super::kernel::{self, load, symbol, xlated};
 use super::machine;
 use super::programs::CORNERS;
 use super::rewrites::{bytes, with_ax};
+use crate::support::kernel_version;
 
 fn assemble(write: impl FnOnce(&mut Assembler)) -> Vec<Insn> {
     let mut a = Assembler::new();
@@ -193,7 +195,7 @@ pub(crate) fn maps_come_back_by_id() {
 /// A counter on the stack, and the time: what makes sure that the loop ends, with instructions and a register that
 /// programs don't have.
 pub(crate) fn may_goto_counts() {
-    if kernel::version() < (6, 9) {
+    if kernel_version() < (6, 9) {
         return;
     }
     let sent = assemble(|a| {
@@ -378,7 +380,7 @@ pub(crate) fn a_function_is_called_back() {
     let bytes = code.encode(Endian::NATIVE, |_| 0);
     let btf = bpf(BtfLoad { btf: &function_btf(), log: None }).unwrap();
     let func_info: Vec<FuncInfo> =
-        code.functions().iter().map(|&slot| FuncInfo { insn_off: slot as u32, type_id: 3 }).collect();
+        code.functions().iter().map(|&slot| FuncInfo { insn_off: slot as u32, type_id: TypeId(3) }).collect();
     let btf = Some(ProgBtf { btf: &btf, func_info: &func_info, line_info: &[] });
     let load = ProgLoad::new(ProgType::SYSCALL, &bytes, c"GPL");
     let prog = bpf(ProgLoad { flags: ProgFlags::SLEEPABLE, btf, ..load }).unwrap();
@@ -494,7 +496,7 @@ pub(crate) fn what_the_verifier_must_refuse_is_refused() {
     assert!(said.contains("jump into the middle of ldimm64 insn"), "{said}");
     let said = raw(&[Insn::Jump { offset: 5 }, Insn::Exit]);
     assert!(said.contains("jump out of range"), "{said}");
-    if kernel::version() < (6, 19) {
+    if kernel_version() < (6, 19) {
         raw(&[Insn::JumpReg { target: R0 }, Insn::Exit]);
     }
 }

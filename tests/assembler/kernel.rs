@@ -1,12 +1,13 @@
 //! Programs of these tests in the running kernel.
 
-use std::fs::read_to_string;
 use std::os::fd::AsRawFd;
 use std::sync::LazyLock;
 
 use kwalk::kallsyms::Kallsyms;
 use kwalk::sys::*;
 use kwalk_asm::{Assembler, Code, Decoded, Endian, Helper, Insn, TagHash};
+
+use crate::support::kernel_version;
 
 fn command(prog_type: ProgType, bytes: &[u8]) -> ProgLoad<'_> {
     let sleepable = if prog_type == ProgType::SYSCALL { ProgFlags::SLEEPABLE } else { ProgFlags::empty() };
@@ -54,18 +55,8 @@ pub(crate) fn one_value(len: usize) -> (MapFd, i32, u32) {
     (map, fd, id)
 }
 
-/// Its version: major and minor.
-pub(crate) fn version() -> (u16, u16) {
-    static VERSION: LazyLock<(u16, u16)> = LazyLock::new(|| {
-        let text = read_to_string("/proc/sys/kernel/osrelease").unwrap();
-        let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap());
-        (numbers.next().unwrap(), numbers.next().unwrap())
-    });
-    *VERSION
-}
-
 pub(crate) fn tag_hash() -> TagHash {
-    let (major, minor) = version();
+    let (major, minor) = kernel_version();
     TagHash::linux(major, minor)
 }
 

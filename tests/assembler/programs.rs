@@ -11,6 +11,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::support::kernel_version;
+
 /// The words of data on the stack, in the map, and in the context's part for it.
 const DATA: usize = 8;
 /// Below R10.
@@ -192,7 +194,9 @@ const ON_MEMORY: [OnMemory; 7] = [
 fn on_memory() -> impl Strategy<Value = Step> {
     // CMPXCHG has R0 for numbers, and nothing is both address and number.
     let regs = (1..10usize, 1..10usize).prop_map(|(base, more)| (NUMBERS[base], NUMBERS[(base + more) % 10]));
-    let kinds = (0..ON_MEMORY.len(), select(Size::ALL), select(SignedSize::ALL), select(AtomicOp::ALL));
+    // Barriers since 6.15.
+    let known = if kernel_version() < (6, 15) { ON_MEMORY.len() - 2 } else { ON_MEMORY.len() };
+    let kinds = (0..known, select(Size::ALL), select(SignedSize::ALL), select(AtomicOp::ALL));
     let place = (0..4u8, 0..8 * DATA as i16, 0..8 * DATA as i16);
     (regs, kinds, place, immediate(), wide()).prop_map(
         |((base, reg), kind, (region, at, from), imm, then)| {

@@ -3,6 +3,8 @@
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{AluOp, AtomicOp, Condition, Decoded, Endian, Helper, Insn, JumpOp, Operand, Wide, Width};
 
+use crate::support::kernel_version;
+
 /// A rewrite.
 pub(crate) struct Rewrite {
     pub(crate) what: &'static str,
@@ -180,8 +182,10 @@ fn decoded(bytes: &[u8]) -> Vec<Decoded> {
     Decoded::all(bytes, Endian::NATIVE).unwrap()
 }
 
-/// The number of the register that the kernel keeps for itself.
-const AX: u8 = 11;
+/// The number of the register that the kernel keeps for itself: 12 has been seen in 7.2 and later.
+fn ax() -> u8 {
+    if kernel_version() < (7, 2) { 11 } else { 12 }
+}
 
 /// The same instruction with AX for its registers.
 pub(crate) fn with_ax(insn: Decoded, dst: bool, src: bool) -> Decoded {
@@ -191,10 +195,10 @@ pub(crate) fn with_ax(insn: Decoded, dst: bool, src: bool) -> Decoded {
         Endian::Big => (src, dst),
     };
     if low {
-        bytes[1] = bytes[1] & 0xf0 | AX;
+        bytes[1] = bytes[1] & 0xf0 | ax();
     }
     if high {
-        bytes[1] = bytes[1] & 0x0f | AX << 4;
+        bytes[1] = bytes[1] & 0x0f | ax() << 4;
     }
     Decoded::Raw(bytes)
 }

@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use kwalk::KernelBtf;
+use kwalk::btf::Btf;
+use kwalk::progs::Target;
+use kwalk::progs::target::available;
 use libtest_mimic::{Arguments, Completion, Trial};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tempfile::TempDir;
@@ -23,6 +27,10 @@ pub enum Need {
     Root,
     /// A program of this name.
     Tool(&'static str),
+    /// A kernel of at least this version.
+    Kernel(u16, u16),
+    /// A kernel that has this target.
+    Target(&'static Target),
 }
 
 impl Need {
@@ -43,8 +51,35 @@ impl Need {
                     .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).exists()));
                 (!found).then(|| format!("needs the program {name}"))
             }
+            // What these two say of an old kernel begins alike: `cargo vm test` looks for it.
+            Need::Kernel(major, minor) => {
+                (kernel_version() < (major, minor)).then(|| format!("needs Linux {major}.{minor}"))
+            }
+            Need::Target(target) => (!has_target(target)).then(|| {
+                let (major, minor) = target.since.unwrap_or_default();
+                format!("needs Linux {major}.{minor}, for the target {}", target.name)
+            }),
         }
     }
+}
+
+/// The version of the running kernel: major and minor.
+pub fn kernel_version() -> (u16, u16) {
+    let release = nix::sys::utsname::uname().expect("a kernel").release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
+    (numbers.next().expect("a major version"), numbers.next().expect("a minor version"))
+}
+
+/// Whether the running kernel can count the elements of a map.
+pub fn counts_elements() -> bool {
+    kernel_version() >= (6, 6)
+}
+
+/// Whether the running kernel has the target.
+pub fn has_target(target: &Target) -> bool {
+    let kernel = KernelBtf::open().expect("the kernel's types");
+    let btf = Btf::new(kernel.bytes()).expect("the kernel's types");
+    available(&btf).expect("the kernel's targets").iter().any(|there| there.name == target.name)
 }
 
 /// A test that runs where all of `needs` are there; it fails by panicking.
@@ -66,7 +101,8 @@ pub fn main(tests: Vec<Trial>) -> ExitCode {
 /// The command under test.
 pub fn kwalk<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kwalk"));
-    command.args(args).stdin(Stdio::null());
+    // The kernel's own types, whoever runs the tests.
+    command.args(args).stdin(Stdio::null()).env_remove("KWALK_BTF");
     command
 }
 
@@ -114,23 +150,26 @@ pub fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// A bpffs of the test's own.
-pub struct Bpffs(TempDir);
+/// A bpffs of the test's own, and what the kernel itself has pinned there: some kernels have a preload module.
+pub struct Bpffs(TempDir, Vec<String>);
 
 impl Bpffs {
     pub fn mount() -> Bpffs {
         let dir = dir();
         mount(Some("bpf"), dir.path(), Some("bpf"), MsFlags::empty(), None::<&str>).expect("bpffs mounts");
-        Bpffs(dir)
+        let own = names(dir.path());
+        Bpffs(dir, own)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    /// The names in it.
+    /// The names in it, but for the kernel's.
     pub fn names(&self) -> Vec<String> {
-        names(self.0.path())
+        let mut names = names(self.0.path());
+        names.retain(|name| !self.1.contains(name));
+        names
     }
 }
 

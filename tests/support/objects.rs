@@ -6,11 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use kwalk::KernelBtf;
-use kwalk::btf::Btf;
+use kwalk::btf::{Btf, FuncInfo, TypeId};
 use kwalk::progs::Program;
 use kwalk::sys::{
-    BtfLoad, FuncInfo, MapCreate, MapFd, MapType, ObjName, ObjPin, Object, ProgBtf, ProgFd, ProgLoad,
-    ProgType, bpf, ids, open_id,
+    BtfLoad, MapCreate, MapFd, MapType, ObjName, ObjPin, Object, ProgBtf, ProgFd, ProgLoad, ProgType, bpf,
+    ids, open_id,
 };
 use kwalk::text::{self, Options};
 
@@ -45,7 +45,7 @@ pub fn idle_program(name: &str, function: Option<&str>) -> ProgFd {
     };
     let Some(function) = function else { return bpf(load).expect("it loads") };
     let btf = bpf(BtfLoad { btf: &function_btf(function, ""), log: None }).expect("the types load");
-    let func_info = [FuncInfo { insn_off: 0, type_id: 3 }];
+    let func_info = [FuncInfo { insn_off: 0, type_id: TypeId(3) }];
     let btf = Some(ProgBtf { btf: &btf, func_info: &func_info, line_info: &[] });
     bpf(ProgLoad { btf, ..load }).expect("it loads with its types")
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use kwalk::sys::{LinkFd, ProgFd};
+use kwalk::sys::{LinkFd, ProgFd, raise_memlock};
 use kwalk::text::Options;
 use kwalk::{Link, Loaded, Parameters, PinPath};
 
@@ -22,6 +22,8 @@ pub struct Loader(u32);
 impl Loader {
     pub fn new() -> Loader {
         static NEXT: AtomicU32 = AtomicU32::new(0);
+        // Kernels before 5.11 charge maps to a limit that this user can't raise, and inherits.
+        let _ = raise_memlock();
         Loader(1_000_000_000 + std::process::id() % 10_000_000 * 100 + NEXT.fetch_add(1, SeqCst))
     }
 

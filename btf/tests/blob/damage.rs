@@ -2,36 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use kwalk_btf::{Btf, Kind, TypeId};
+use kwalk_btf::{Btf, Endian, Kind, TypeId, Writer};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::ask::ask_everything;
 use crate::builder::{Builder, every_kind, header};
-
-/// Asks everything there is to ask; the answers don't matter, nor do the errors.
-fn ask_everything(bytes: &[u8], path: &str) {
-    let Ok(btf) = Btf::new(bytes) else { return };
-    for &kind in Kind::ALL {
-        let _ = btf.find(kind, "either");
-        let _ = btf.with_prefix(kind, "");
-    }
-    let _ = btf.find_many([(Kind::Struct, "pair"), (Kind::Func, "absent")]);
-    let count = btf.type_count().unwrap_or(64).min(256);
-    for id in (0..=count + 1).chain([u32::MAX]).map(TypeId) {
-        if let Ok(ty) = btf.get(id) {
-            let _ = (ty.kind(), ty.name(), ty.size(), ty.refers_to(), ty.int(), ty.array(), ty.kind_flag());
-        }
-        let _ = btf.resolve(id);
-        let _ = btf.size_of(id);
-        let _ = btf.members(id).map(|members| members.count());
-        let _ = btf.enumerators(id).map(|enumerators| enumerators.count());
-        for path in [path, "left", "pair.left", "x[1].y", "absent"] {
-            if let Err(error) = btf.path(id, path) {
-                let _ = error.to_string();
-            }
-        }
-    }
-}
+use crate::write::spec;
 
 /// Records at random: mostly known kinds, few that follow each, ids and names that often hit.
 fn records() -> impl Strategy<Value = Vec<u8>> {
@@ -83,6 +60,47 @@ proptest! {
             bytes[place] = value;
         }
         ask_everything(&bytes, &path);
+    }
+
+    #[test]
+    fn changes_to_what_was_written_are_survived(
+        specs in vec(spec(), 0..40),
+        big in any::<bool>(),
+        changes in vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        cut in prop_oneof![3 => Just(None), 1 => any::<prop::sample::Index>().prop_map(Some)],
+        path in paths(),
+    ) {
+        let mut w = Writer::new();
+        for name in ["left", "x", "y", "either", "pair"] {
+            w.string(name).unwrap();
+        }
+        for spec in &specs {
+            spec.write(&mut w).unwrap();
+        }
+        let mut bytes = w.finish_in(if big { Endian::Big } else { Endian::Little });
+        for (place, value) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = value;
+        }
+        bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len())));
+        ask_everything(&bytes, &path);
+    }
+
+    #[test]
+    fn overlapping_sections_are_survived(
+        sections in [0u32..80, 0u32..200, 0u32..80, 0u32..200],
+        path in paths(),
+    ) {
+        let bytes = every_kind().bytes();
+        let [type_off, type_len, str_off, str_len] = sections;
+        // So that the strings end as they must, wherever they are.
+        let mut body = bytes[24..].to_vec();
+        for at in [str_off, str_off + str_len.max(1) - 1] {
+            if let Some(byte) = body.get_mut(at as usize) {
+                *byte = 0;
+            }
+        }
+        ask_everything(&[&header(24, [type_off, type_len, str_off, str_len.max(1)], &[])[..], &body].concat(), &path);
     }
 
     #[test]

@@ -199,6 +199,56 @@ fn char_is_known_by_its_name_or_its_encoding() {
 }
 
 #[test]
+fn classes_tell_what_pointers_and_arrays_hold() {
+    let mut b = Builder::default();
+    let char = b.int("char", 1, SIGNED);
+    let boolean = b.int("_Bool", 1, BOOL);
+    let constant = b.refer(Kind::Const, "", char);
+    let text = b.ptr(constant);
+    let texts = b.array(text, 3);
+    let flags = b.array(boolean, 5);
+    let row = b.array(char, 4);
+    let rows = b.array(row, 6);
+    let cube = b.array(rows, 2);
+    let wide = b.add(Kind::Enum64, "wide", 1 << 31, 8, &[]);
+    let fwd = b.add(Kind::Fwd, "opaque", 0, 0, &[]);
+    let members = [("texts", texts, 0), ("flags", flags, 192), ("cube", cube, 256), ("wide", wide, 640)];
+    let s = b.structure("s", 96, &members);
+    let bytes = b.bytes();
+    let btf = Btf::new(&bytes).unwrap();
+    let field = |path| btf.path(s, path).map(|path| (path.field.offset, path.field.size, path.field.class));
+    assert_eq!(field("texts[2]"), Ok((16, 8, Class::Ptr { pointee: char })));
+    assert_eq!(btf.class(char), Ok(Class::Char));
+    assert_eq!(field("flags"), Ok((24, 5, Class::Array { element: boolean, len: 5 })));
+    assert_eq!((btf.class(boolean), field("flags[4]")), (Ok(Class::Bool), Ok((28, 1, Class::Bool))));
+    assert_eq!(field("cube"), Ok((32, 48, Class::Array { element: rows, len: 2 })));
+    assert_eq!(field("cube[1]"), Ok((56, 24, Class::Array { element: row, len: 6 })));
+    assert_eq!(field("cube[1][2]"), Ok((64, 4, Class::Text)));
+    assert_eq!(field("cube[1][2][3]"), Ok((67, 1, Class::Char)));
+    assert_eq!(btf.class(rows), Ok(Class::Array { element: row, len: 6 }));
+    assert_eq!(field("wide"), Ok((80, 8, Class::Enum { signed: true })));
+    assert_eq!(btf.class(VOID), Err(Error::Void));
+    assert!(matches!(btf.class(fwd), Err(Error::WrongKind { kind: Kind::Fwd, .. })));
+}
+
+#[test]
+fn bitfields_may_be_enums_or_booleans() {
+    let mut b = Builder::default();
+    let boolean = b.int("_Bool", 1, BOOL);
+    let color = b.add(Kind::Enum, "color", 1 << 31, 4, &[]);
+    let typedef = b.refer(Kind::Typedef, "color_t", color);
+    let pair = b.structure("pair", 8, &[]);
+    let members = [("on", boolean, bits(7, 1)), ("color", typedef, bits(8, 3)), ("pair", pair, bits(16, 5))];
+    let s = b.flagged("s", 8, &members);
+    let bytes = b.bytes();
+    let btf = Btf::new(&bytes).unwrap();
+    let field = |path| btf.path(s, path).map(|path| (path.field.offset, path.field.class, path.field.bits));
+    assert_eq!(field("on"), Ok((0, Class::Bool, Some(Bits { offset: 7, width: 1 }))));
+    assert_eq!(field("color"), Ok((1, Class::Enum { signed: true }, Some(Bits { offset: 0, width: 3 }))));
+    assert!(matches!(field("pair"), Err(Error::Path { reason: Reason::Unaligned, .. })));
+}
+
+#[test]
 fn a_wrong_segment_is_named_with_its_reason() {
     let w = world();
     let none = || Reason::NoSuchMember { near: vec![] };

@@ -63,7 +63,7 @@ pub use record::{ColumnInfo, NotARow, Row, Schema, Type, Value};
 pub use span::Span;
 
 use crate::program::Program;
-use crate::target::Target;
+use crate::target::{self, Target};
 use crate::walk::Walk;
 use condition::Condition;
 use emit::{Emit, Fork, OBJECT};
@@ -163,8 +163,10 @@ impl Select {
     /// [`crate::Error::NoTarget`] where this kernel has no such target, [`crate::Error::Select`] with what is wrong with
     /// the columns or the condition, [`crate::Error::Btf`] where the BTF is damaged.
     pub fn plan(&self, btf: &Btf<'_>) -> Result<Plan, crate::Error> {
-        let no_target = || crate::Error::NoTarget { name: self.target.clone(), since: None };
-        let target = Target::by_name(&self.target).ok_or_else(no_target)?;
+        let target = match Target::by_name(&self.target) {
+            Some(target) => target,
+            None => target::find(btf, &self.target)?.row(btf),
+        };
         let mut walk = Walk::new(btf, target)?;
         let mut planner = Planner::new(Names::new(btf, target, walk.context())?);
 

@@ -320,6 +320,6 @@ pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Conditi
     };
     // What threads share, a walk shows of one of them, and not if that is not the one it is told of: there the process,
     // or none. Elsewhere one thread is less to walk, and the kernel takes only one of the two.
-    let tid = number(&pid).filter(|_| !names.is_shared()).map(Pushed::Tid);
+    let tid = number(&pid).filter(|_| !target.shared).map(Pushed::Tid);
     tid.or_else(|| number(&tgid).map(Pushed::Tgid))
 }

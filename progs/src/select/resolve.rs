@@ -10,7 +10,7 @@ use super::number::Number;
 use super::place::{Base, Place};
 use super::span::Span;
 use super::{Error, Kind, Reason};
-use crate::target::Target;
+use crate::target::{Available, Target};
 
 /// What a name or an expression without comparisons stands for.
 #[derive(Debug, Clone)]
@@ -36,11 +36,9 @@ impl Value {
 /// Looks names up.
 pub(crate) struct Names<'a> {
     btf: &'a Btf<'a>,
-    context: TypeId,
-    object: &'static str,
+    target: Available<'a>,
+    /// Where the context has its object.
     object_at: u32,
-    /// The names of the context's arguments.
-    arguments: Vec<&'a str>,
     /// What has been looked up: most names stand in a column and a condition.
     known: BTreeMap<String, Place>,
     pub(crate) columns: &'static [NamedColumn],
@@ -56,32 +54,9 @@ impl<'a> Names<'a> {
         context: TypeId,
     ) -> Result<Names<'a>, kwalk_btf::Error> {
         let object_at = btf.path(context, target.object)?.field.offset;
-        let mut arguments = Vec::new();
-        for member in btf.members(context)? {
-            let member = member?;
-            // A pointer is alone in a union without a name, which makes it 8 bytes on any machine.
-            match member.name {
-                "" => arguments.extend(btf.members(member.type_id)?.flatten().map(|inner| inner.name)),
-                name => arguments.push(name),
-            }
-        }
         let (columns, known) = (super::columns::of(target.name), BTreeMap::new());
-        Ok(Names {
-            btf,
-            context,
-            object: target.object,
-            object_at,
-            arguments,
-            known,
-            columns,
-            follows: false,
-        })
-    }
-
-    /// Whether what is walked belongs to the object, as files do to a task, rather than is the object.
-    pub(crate) fn is_shared(&self) -> bool {
-        // Beside `meta` and the object.
-        self.arguments.len() > 2
+        let target = Available { name: target.name, context, known: Some(target) };
+        Ok(Names { btf, target, object_at, known, columns, follows: false })
     }
 
     /// The target's column of this name.
@@ -117,14 +92,9 @@ impl<'a> Names<'a> {
         Ok(place)
     }
 
-    /// A path from the context if it begins with one of its arguments, else from the object.
+    /// A path from what is in a register.
     fn path(&self, path: &str) -> Result<(Base, kwalk_btf::Path), kwalk_btf::Error> {
-        let first = path.split(['.', '[']).next().unwrap_or_default();
-        let mut found = if !first.is_empty() && self.arguments.contains(&first) {
-            self.btf.path(self.context, path)?
-        } else {
-            self.btf.path(self.context, &format!("{}.{path}", self.object))?
-        };
+        let mut found = self.target.path(self.btf, path)?;
         // The object is at hand already.
         let base = match found.hops.first() {
             Some(hop) if hop.offset == self.object_at => {
@@ -141,8 +111,7 @@ impl<'a> Names<'a> {
         let kwalk_btf::Error::Path { reason: PathReason::NoSuchMember { near }, .. } = &error else {
             return Reason::Field(error);
         };
-        let own = self.columns.iter().map(|column| column.name);
-        let mut all = kwalk_btf::near(name, own.chain(self.arguments.iter().copied()));
+        let mut all = kwalk_btf::near(name, self.columns.iter().map(|column| column.name));
         // Names near to the last step that could be made.
         let before = name.rfind('.').map_or("", |at| name.get(..=at).unwrap_or_default());
         all.extend(near.iter().map(|near| format!("{before}{near}")));

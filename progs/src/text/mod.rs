@@ -12,6 +12,7 @@ mod task_file;
 use std::str::FromStr;
 
 use kwalk_asm::Label;
+use kwalk_asm::Reg::R1;
 use kwalk_btf::Btf;
 
 use crate::error::{CommError, Error};
@@ -79,6 +80,9 @@ pub const PROGRAMS: &[TextProgram] = &[
 pub struct Options {
     /// Show only what belongs to tasks of this command name; compared in the kernel.
     pub comm: Option<Comm>,
+    /// Show only what belongs to this process or thread; compared in the kernel, task by task. A link's parameter is the
+    /// better way where a link has any: it leads to the task at once.
+    pub only: Option<Only>,
     /// How many readers at once the totals are kept for, those that broke off included. With more of them interleaved, or
     /// somewhat fewer on machines with many CPUs, each of which holds some memory back, totals are too small. Each costs
     /// the kernel some 100 bytes, and some 1200 for stacks, for as long as the program lives.
@@ -88,8 +92,17 @@ pub struct Options {
 impl Default for Options {
     /// No filter, and as many readers as a pinned program may have.
     fn default() -> Options {
-        Options { comm: None, readers: 2048 }
+        Options { comm: None, only: None, readers: 2048 }
     }
+}
+
+/// One process or thread, by its number in the first pid namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Only {
+    /// All threads of this process.
+    Process(u32),
+    /// This thread.
+    Thread(u32),
 }
 
 /// The program called `name`.
@@ -109,10 +122,10 @@ impl TextProgram {
     ///
     /// # Errors
     ///
-    /// [`Error::NoTarget`] where the kernel lacks its target, [`Error::NoComm`] where it is told a command name and
-    /// has no use for it, [`Error::Btf`] where a field that it prints is not there.
+    /// [`Error::NoTarget`] where the kernel lacks its target, [`Error::NoComm`] where it is told a command name, process
+    /// or thread and has no use for it, [`Error::Btf`] where a field that it prints is not there.
     pub fn write(&self, btf: &Btf<'_>, options: &Options) -> Result<Program, Error> {
-        if options.comm.is_some() && !self.comm {
+        if (options.comm.is_some() || options.only.is_some()) && !self.comm {
             return Err(Error::NoComm { program: self.name });
         }
         let mut walk = Walk::new(btf, self.target)?;
@@ -157,8 +170,16 @@ impl FromStr for Comm {
 }
 
 impl Options {
-    /// Goes to `done` unless `task` has the command name that was asked for, if one was.
+    /// Goes to `done` unless `task` is one that was asked for.
     fn filter<T>(&self, w: &mut Walk<'_>, task: &Ptr<T>, done: Label) -> Result<(), Error> {
+        if let Some(only) = self.only {
+            let (field, number) = match only {
+                Only::Process(number) => ("tgid", number),
+                Only::Thread(number) => ("pid", number),
+            };
+            w.load(R1, task.field(field))?;
+            w.asm.jump_if(R1.ne(number as i32), done);
+        }
         match &self.comm {
             Some(comm) => w.text_is(task, "comm", comm.as_bytes(), done),
             None => Ok(()),
@@ -167,6 +188,6 @@ impl Options {
 
     /// Which objects of a walk are shown that can be filtered by name.
     fn rows(&self) -> Rows {
-        if self.comm.is_some() { Rows::Some } else { Rows::All }
+        if self.comm.is_some() || self.only.is_some() { Rows::Some } else { Rows::All }
     }
 }

@@ -52,7 +52,8 @@ impl<'a> Walk<'a> {
         let [Some(attach), Some(context)] =
             btf.find_many([(Kind::Func, func.as_str()), (Kind::Struct, context.as_str())])?
         else {
-            return Err(Error::NoTarget { name: target.name.into(), since: target.since });
+            let near = Vec::new();
+            return Err(Error::NoTarget { name: target.name.into(), since: target.since, near });
         };
         let mut walk = Walk {
             asm: Assembler::new(),

@@ -1,27 +1,38 @@
-//! The running kernel's types, and btf-rs as the witness that they are read right.
+//! The running kernel's types, with btf-rs and bpftool as witnesses that they are read right, and what becomes of them
+//! when they are copied or damaged.
 //!
-//! Where the kernel has no BTF the tests are reported as ignored, with the reason.
+//! Where the kernel has no BTF, or there is no bpftool, the tests are reported as ignored, with the reason.
+
+#[path = "../blob/ask.rs"]
+mod ask;
+mod bpftool;
+mod copy;
+#[path = "../blob/spec.rs"]
+mod spec;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use btf_rs::BtfType as _;
-use kwalk_btf::{Btf, Class, Error, Kind, Member, Path, Reason, Type, TypeId};
+use kwalk_btf::{Btf, Class, Component, Error, Fwd, Kind, Linkage, Member, Path, Reason, Type, TypeId};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+const LINKAGES: [Linkage; 3] = [Linkage::Static, Linkage::Global, Linkage::Extern];
 
 fn main() -> ExitCode {
     let bytes = std::fs::read(VMLINUX).map(Arc::<[u8]>::from).map_err(|error| format!("{VMLINUX}: {error}"));
     type Test = fn(&[u8]);
-    let tests: [(&str, Test); 5] = [
+    let tests: [(&str, Test); 7] = [
         ("every_type_is_the_one_btf_rs_reads", every_type_is_the_one_btf_rs_reads),
         ("every_name_is_found", every_name_is_found),
         ("iterator_contexts_lead_to_their_objects", iterator_contexts_lead_to_their_objects),
         ("fields_of_a_task_are_the_members_written", fields_of_a_task_are_the_members_written),
         ("every_member_of_every_struct_has_a_path", every_member_of_every_struct_has_a_path),
+        ("every_type_is_copied_in_either_order", copy::every_type_is_copied_in_either_order),
+        ("damaged_slices_are_survived", copy::damaged_slices_are_survived),
     ];
-    let trials = tests.map(|(name, test)| {
+    let mut trials = Vec::from(tests.map(|(name, test)| {
         let bytes = bytes.clone();
         Trial::ignorable_test(name, move || match bytes {
             Ok(bytes) => {
@@ -30,8 +41,17 @@ fn main() -> ExitCode {
             }
             Err(reason) => Ok(Completion::ignored_with(reason)),
         })
-    });
-    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+    }));
+    trials.push(Trial::ignorable_test("every_type_is_the_one_bpftool_dumps", move || {
+        match bytes.and_then(|bytes| Ok((bytes, bpftool::dump(VMLINUX)?))) {
+            Ok((bytes, dump)) => {
+                bpftool::every_type_is_the_one_bpftool_dumps(&bytes, &dump);
+                Ok(Completion::Completed)
+            }
+            Err(reason) => Ok(Completion::ignored_with(reason)),
+        }
+    }));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn name(witness: &btf_rs::Btf, named: &dyn btf_rs::BtfType) -> String {
@@ -97,6 +117,43 @@ fn compare_details(btf: &Btf, witness: &btf_rs::Btf, ours: &Type, theirs: &btf_r
             assert_eq!((int.signed, int.char, int.bool), flags, "{id}");
         }
         btf_rs::Type::Array(theirs) => assert_eq!(ours.array().unwrap().len as usize, theirs.len(), "{id}"),
+        btf_rs::Type::Fwd(theirs) => {
+            let fwd = (theirs.is_struct(), theirs.is_union());
+            assert_eq!((ours.fwd() == Some(Fwd::Struct), ours.fwd() == Some(Fwd::Union)), fwd, "{id}");
+        }
+        btf_rs::Type::Func(theirs) => {
+            let linkage = [theirs.is_static(), theirs.is_global(), theirs.is_extern()];
+            assert_eq!(LINKAGES.map(|linkage| ours.linkage() == Some(linkage)), linkage, "{id}");
+        }
+        btf_rs::Type::Var(theirs) => {
+            let linkage = [theirs.is_static(), theirs.is_global(), theirs.is_extern()];
+            assert_eq!(LINKAGES.map(|linkage| ours.linkage() == Some(linkage)), linkage, "{id}");
+        }
+        btf_rs::Type::FuncProto(theirs) => {
+            let params = btf.params(id).unwrap();
+            let more = theirs.parameters.last().is_some_and(|last| last.is_variadic());
+            assert_eq!(params.is_variadic(), more, "{id}");
+            assert_eq!(params.len() + usize::from(more), theirs.parameters.len(), "{id}");
+            for (ours, theirs) in params.zip(&theirs.parameters) {
+                let ours = ours.unwrap();
+                assert_eq!(ours.name, name(witness, theirs), "{id}");
+                assert_eq!(Some(ours.type_id.0), theirs.get_type_id(), "{id}");
+            }
+        }
+        btf_rs::Type::Datasec(theirs) => {
+            let vars = btf.section_vars(id).unwrap();
+            assert_eq!(vars.len(), theirs.variables.len(), "{id}");
+            for (ours, theirs) in vars.zip(&theirs.variables) {
+                assert_eq!(Some(ours.type_id.0), theirs.get_type_id(), "{id}");
+                assert_eq!((ours.offset, ours.size as usize), (theirs.offset(), theirs.size()), "{id}");
+            }
+        }
+        btf_rs::Type::DeclTag(theirs) => {
+            let component = theirs.component_index().map_or(Component::Whole, Component::Part);
+            assert_eq!(ours.component(), Some(component), "{id}");
+            assert_eq!(ours.kind_flag(), theirs.is_attribute(), "{id}");
+        }
+        btf_rs::Type::TypeTag(theirs) => assert_eq!(ours.kind_flag(), theirs.is_attribute(), "{id}"),
         btf_rs::Type::Struct(theirs) | btf_rs::Type::Union(theirs) => {
             let members = btf.members(id).unwrap();
             assert_eq!(members.len(), theirs.members.len(), "{id}");

@@ -1,0 +1,175 @@
+//! Types as C writes them: `struct file *[64]`, `void (*)(struct callback_head *)`.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::{Btf, Error, Kind, Type, TypeId};
+
+/// How many types one spelling may pass. The longest of a kernel, those of functions with many parameters, pass fewer than 60; a
+/// damaged BTF could lead on forever.
+const STEPS: u32 = 256;
+
+impl<'a> Btf<'a> {
+    /// A type as C writes it, in the manner of bpftool: `const char *`, `struct list_head[4]`, `int (*)(void *)`.
+    ///
+    /// What has no name is `struct {...}` or the like. A tag is a word, as in the kernel's sources: `char __user *`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongKind`] for a section, [`Error::Loop`] for a type that passes through more than 256 others, and
+    /// what [`get`](Btf::get) may say of each.
+    pub fn spelling(&self, id: TypeId) -> Result<String, Error> {
+        self.declaration(id, "")
+    }
+
+    /// The declaration of something of this type: `char comm[16]`, for the type `char[16]` and the name `comm`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`spelling`](Btf::spelling).
+    pub fn declaration(&self, id: TypeId, name: &str) -> Result<String, Error> {
+        self.declare(id, String::from(name), &mut { STEPS })
+    }
+
+    /// Goes from the outermost type to the one that a declaration begins with. `declarator` is what is declared so far:
+    /// `(*name)(int)`.
+    fn declare(&self, id: TypeId, mut declarator: String, steps: &mut u32) -> Result<String, Error> {
+        let mut words = Words::default();
+        let mut next = id;
+        loop {
+            *steps = steps.checked_sub(1).ok_or(Error::Loop { id })?;
+            let ty = match self.get(next) {
+                Ok(ty) => ty,
+                Err(Error::Void) => return Ok(words.before(Cow::Borrowed("void"), &declarator)),
+                Err(error) => return Err(error),
+            };
+            let wanted = "a type that C can write";
+            match ty.kind() {
+                Kind::Ptr => declarator = core::mem::take(&mut words).behind_asterisk(&declarator),
+                Kind::Const => words.qualify("const"),
+                Kind::Volatile => words.qualify("volatile"),
+                Kind::Restrict => words.qualify("restrict"),
+                Kind::TypeTag => words.tag(&ty),
+                Kind::Array => {
+                    let len = ty.array().map_or(0, |array| array.len);
+                    declarator = format!("{}[{len}]", grouped(declarator));
+                }
+                Kind::FuncProto => {
+                    // There is no such thing as a constant function.
+                    words = Words::default();
+                    let params = self.parameters(&ty, steps)?;
+                    declarator = format!("{}({params})", grouped(declarator));
+                }
+                Kind::Func | Kind::Var | Kind::DeclTag => {}
+                Kind::Datasec => return Err(Error::WrongKind { id: ty.id, kind: Kind::Datasec, wanted }),
+                Kind::Int
+                | Kind::Float
+                | Kind::Typedef
+                | Kind::Struct
+                | Kind::Union
+                | Kind::Fwd
+                | Kind::Enum
+                | Kind::Enum64 => return Ok(words.before(name(&ty), &declarator)),
+            }
+            let element = ty.array().map(|array| array.element);
+            next = element.or(ty.refers_to()).unwrap_or(TypeId(0));
+        }
+    }
+
+    fn parameters(&self, proto: &Type<'a>, steps: &mut u32) -> Result<String, Error> {
+        let params = self.params(proto.id)?;
+        if params.len() == 0 {
+            return Ok("void".into());
+        }
+        let variadic = params.is_variadic();
+        let mut written = Vec::new();
+        for param in params {
+            let param = param?;
+            written.push(self.declare(param.type_id, param.name.into(), steps)?);
+        }
+        if variadic {
+            written.push("...".into());
+        }
+        Ok(written.join(", "))
+    }
+}
+
+/// `*x` binds less than what is about to follow it.
+fn grouped(declarator: String) -> String {
+    if declarator.starts_with('*') { format!("({declarator})") } else { declarator }
+}
+
+/// What a type that needs no others is called.
+fn name<'a>(ty: &Type<'a>) -> Cow<'a, str> {
+    let keyword = match ty.kind() {
+        Kind::Struct => "struct ",
+        Kind::Union => "union ",
+        Kind::Enum | Kind::Enum64 => "enum ",
+        Kind::Fwd if ty.kind_flag() => "union ",
+        Kind::Fwd => "struct ",
+        _ => "",
+    };
+    match (keyword, ty.name()) {
+        ("", name) => Cow::Borrowed(name),
+        (keyword, "") => Cow::Owned(format!("{keyword}{{...}}")),
+        (keyword, name) => Cow::Owned(format!("{keyword}{name}")),
+    }
+}
+
+/// The qualifiers and tags of a type that is about to come.
+#[derive(Default)]
+struct Words {
+    qualifiers: Vec<&'static str>,
+    tags: Vec<String>,
+}
+
+impl Words {
+    /// Adds one that is nearer to the type. Compilers say it of an array and of its elements, where once is enough.
+    fn qualify(&mut self, word: &'static str) {
+        if !self.qualifiers.contains(&word) {
+            self.qualifiers.insert(0, word);
+        }
+    }
+
+    fn tag(&mut self, tag: &Type<'_>) {
+        // The kernel's macros are the tags' names with underscores; other attributes have the kind flag.
+        let name = tag.name();
+        self.tags.insert(
+            0,
+            if tag.kind_flag() { format!("__attribute__(({name}))") } else { format!("__{name}") },
+        );
+    }
+
+    /// The whole declaration, which `base` begins.
+    fn before(self, base: Cow<'_, str>, declarator: &str) -> String {
+        let mut text = String::new();
+        for qualifier in self.qualifiers {
+            text.push_str(qualifier);
+            text.push(' ');
+        }
+        text.push_str(&base);
+        for tag in self.tags {
+            text.push(' ');
+            text.push_str(&tag);
+        }
+        if !declarator.is_empty() && !declarator.starts_with('[') {
+            text.push(' ');
+        }
+        text + declarator
+    }
+
+    /// A pointer to what is declared so far, with these words said of the pointer.
+    fn behind_asterisk(self, declarator: &str) -> String {
+        let mut text = String::from("*");
+        for word in self.qualifiers.iter().copied().chain(self.tags.iter().map(String::as_str)) {
+            text.push(' ');
+            text.push_str(word);
+        }
+        if text.len() > 1 && !declarator.is_empty() && !declarator.starts_with('[') {
+            text.push(' ');
+        }
+        text + declarator
+    }
+}

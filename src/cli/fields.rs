@@ -1,0 +1,148 @@
+//! `kwalk fields`: what can be selected from a target, as a tree.
+
+use std::process::ExitCode;
+
+use super::list::print;
+use super::message::Failure;
+use super::types::Types;
+use crate::Error;
+use crate::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
+use crate::progs::target;
+
+/// More rows than anybody reads, and a few megabytes.
+const MOST: usize = 100_000;
+
+pub(super) fn fields(
+    types: &Types,
+    target: &str,
+    path: Option<&str>,
+    depth: u32,
+) -> Result<ExitCode, Failure> {
+    let kernel = types.open()?;
+    let btf = Btf::new(kernel.bytes())?;
+    let target = target::find(&btf, target)?;
+    let mut tree = Tree { btf: &btf, rows: Vec::new(), depth, open: Vec::new() };
+    match path {
+        None => tree.members(0, 0, target.context)?,
+        Some(path) => {
+            let Field { offset, ty, class, bits, .. } = target.path(&btf, path)?.field;
+            let (bit, width) = bits.map_or((0, 0), |bits| (bits.offset, bits.width));
+            tree.field(0, path, &Place { bit: u64::from(offset) * 8 + u64::from(bit), width }, ty)?;
+            if matches!(class, Class::Enum { .. }) && depth > 0 {
+                tree.enumerators(1, ty)?;
+            }
+        }
+    }
+    print(&["FIELD", "OFFSET", "SIZE", "TYPE"], tree.rows)
+}
+
+/// Where a field lies, in bits from the beginning of what the nearest pointer above points to.
+struct Place {
+    bit: u64,
+    /// Of a bitfield; else 0.
+    width: u8,
+}
+
+/// What is listed so far.
+struct Tree<'b, 'a> {
+    btf: &'b Btf<'a>,
+    rows: Vec<Vec<String>>,
+    depth: u32,
+    /// The structs whose members are being listed: below themselves they would only come again.
+    open: Vec<TypeId>,
+}
+
+impl Tree<'_, '_> {
+    /// Adds a field and what lies below it.
+    fn field(&mut self, level: u32, name: &str, place: &Place, ty: TypeId) -> Result<(), Failure> {
+        let mut spelling = self.btf.spelling(ty)?;
+        let size = match place.width {
+            0 => self.btf.size_of(ty)?.to_string(),
+            width => {
+                spelling += &format!(":{width}");
+                extent(width.into())
+            }
+        };
+        self.row(level, name, [extent(place.bit), size, spelling])?;
+        if level < self.depth { self.below(level + 1, place.bit, ty) } else { Ok(()) }
+    }
+
+    /// Adds what lies below a field of this type that begins at `bit`.
+    fn below(&mut self, level: u32, bit: u64, ty: TypeId) -> Result<(), Failure> {
+        let array = self.behind(ty)?.and_then(|ty| ty.array());
+        match array {
+            Some(Array { element, .. }) if self.holder(element)?.is_some() => {
+                self.field(level, "[0]", &Place { bit, width: 0 }, element)
+            }
+            Some(_) => Ok(()),
+            None => match self.holder(ty)? {
+                Some((holder, true)) => self.members(level, 0, holder),
+                Some((holder, false)) => self.members(level, bit, holder),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Adds the members of a struct or union that begins at `base`, and what lies below them.
+    fn members(&mut self, level: u32, base: u64, holder: TypeId) -> Result<(), Failure> {
+        if self.open.contains(&holder) {
+            return Ok(());
+        }
+        self.open.push(holder);
+        for Member { name, type_id, bit_offset, bitfield_width } in self.btf.named_members(holder)? {
+            let place = Place { bit: base.saturating_add(bit_offset.into()), width: bitfield_width };
+            self.field(level, name, &place, type_id)?;
+        }
+        self.open.pop();
+        Ok(())
+    }
+
+    /// Adds the names of an enum.
+    fn enumerators(&mut self, level: u32, ty: TypeId) -> Result<(), Failure> {
+        for enumerator in self.btf.enumerators(ty)? {
+            let Enumerator { name, value } = enumerator?;
+            self.row(level, &format!("{name} = {value}"), Default::default())?;
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, level: u32, name: &str, rest: [String; 3]) -> Result<(), Failure> {
+        if self.rows.len() == MOST {
+            return Err(Failure::usage(format!(
+                "--depth {}: more than {MOST} fields; ask for fewer levels, or for what lies below one of them",
+                self.depth
+            )));
+        }
+        let indented = format!("{:width$}{name}", "", width = 2 * level as usize);
+        self.rows.push([indented].into_iter().chain(rest).collect());
+        Ok(())
+    }
+
+    /// The struct or union whose members may follow a field's name, and whether a pointer leads there.
+    fn holder(&self, ty: TypeId) -> Result<Option<(TypeId, bool)>, Error> {
+        let mut ty = self.behind(ty)?;
+        let pointee = ty.and_then(|ty| ty.refers_to().filter(|_| ty.kind() == Kind::Ptr));
+        if let Some(pointee) = pointee {
+            ty = self.behind(pointee)?;
+        }
+        let holder = ty.filter(|ty| matches!(ty.kind(), Kind::Struct | Kind::Union));
+        Ok(holder.map(|holder| (holder.id, pointee.is_some())))
+    }
+
+    /// The type behind typedefs and qualifiers, unless that is `void`.
+    fn behind(&self, ty: TypeId) -> Result<Option<Type<'_>>, Error> {
+        match self.btf.resolve(ty) {
+            Ok((_, ty)) => Ok(Some(ty)),
+            Err(btf::Error::Void) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// So many bits, as bytes or as `bytes:bits`.
+fn extent(bits: u64) -> String {
+    match (bits / 8, bits % 8) {
+        (bytes, 0) => bytes.to_string(),
+        (bytes, bits) => format!("{bytes}:{bits}"),
+    }
+}

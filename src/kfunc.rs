@@ -1,0 +1,135 @@
+//! Functions of the kernel and of its modules that programs call.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use kwalk_btf::{Base, Btf, Kind, TypeId};
+
+use crate::sys::{self, BtfFd, ids, open_id};
+use crate::{Error, KernelBtf};
+
+/// Where the kernel shows its modules' types, each under the module's name (since 5.11).
+const MODULES: &str = "/sys/kernel/btf";
+
+/// A function that programs call (kfunc), as a call names it.
+#[derive(Debug)]
+pub struct Kfunc {
+    /// The id of its FUNC.
+    pub id: TypeId,
+    /// The BTF of the module that it belongs to; none for the kernel's own functions, whose calls have the offset 0. A
+    /// module's have the index of this descriptor in the `fd_array` that the program is loaded with, which is not 0.
+    pub module: Option<BtfFd>,
+}
+
+impl Kfunc {
+    /// Finds a function by its name: in the kernel's types, or else in those of its modules.
+    ///
+    /// That it is there does not say that programs of a kind may call it: the verifier does, when one is loaded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where neither has it, [`Error::Open`] where a module's types can't be read, [`Error::Sys`] where
+    /// the module's BTF can't be had, which takes `CAP_SYS_ADMIN`.
+    pub fn find(kernel: &KernelBtf, name: &str) -> Result<Kfunc, Error> {
+        let missing = match Btf::new(kernel.bytes())?.find(Kind::Func, name) {
+            Ok(id) => return Ok(Kfunc { id, module: None }),
+            Err(error @ kwalk_btf::Error::NotFound { .. }) => error,
+            Err(error) => return Err(error.into()),
+        };
+        let (module, id) = in_modules(MODULES.as_ref(), kernel, name)?.ok_or(missing.clone())?;
+        // A module that is gone by now has no functions either.
+        let module = BtfFd::of_kernel(&module.to_string_lossy())?.ok_or(missing)?;
+        Ok(Kfunc { id, module: Some(module) })
+    }
+}
+
+impl BtfFd {
+    /// The BTF of a module of this name, or that of the kernel itself, `vmlinux`. Needs `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ids`] and [`open_id`].
+    pub fn of_kernel(name: &str) -> Result<Option<BtfFd>, sys::Error> {
+        for id in ids::<BtfFd>() {
+            let btf = match open_id::<BtfFd>(id?) {
+                Ok(btf) => btf,
+                // It is gone.
+                Err(error) if error.errno() == libc::ENOENT => continue,
+                Err(error) => return Err(error),
+            };
+            let info = btf.info()?;
+            if info.kernel && info.name == name {
+                return Ok(Some(btf));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The module that has a function of this name, and the function's id.
+fn in_modules(dir: &Path, kernel: &KernelBtf, name: &str) -> Result<Option<(OsString, TypeId)>, Error> {
+    let failed = |path: &Path, source| Error::Open { path: path.into(), source };
+    let entries = dir.read_dir().and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut modules: Vec<_> =
+        entries.map_err(|error| failed(dir, error))?.iter().map(std::fs::DirEntry::file_name).collect();
+    modules.retain(|module| module != "vmlinux");
+    modules.sort();
+    let mut base = None;
+    for module in modules {
+        let path = dir.join(&module);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            // It has been unloaded.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(failed(&path, error)),
+        };
+        let damaged = |error| failed(&path, io::Error::new(ErrorKind::InvalidData, error));
+        let base = match &base {
+            Some(base) => base,
+            None => base.insert(Base::new(kernel.bytes()).map_err(damaged)?),
+        };
+        if let Some(id) = base.function(&bytes, name).map_err(damaged)? {
+            return Ok(Some((module, id)));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// BTF of some types, each its words, and strings.
+    fn btf(types: &[&[u32]], strings: &[u8]) -> Vec<u8> {
+        let types = types.concat();
+        let len = 4 * types.len() as u32;
+        let mut bytes = [&0xeb9f_u16.to_ne_bytes()[..], &[1, 0]].concat();
+        let words = [24, 0, len, len, strings.len() as u32].into_iter().chain(types);
+        bytes.extend(words.flat_map(u32::to_ne_bytes));
+        [&bytes, strings].concat()
+    }
+
+    const FUNC: u32 = 12 << 24;
+    const FUNC_PROTO: u32 = 13 << 24;
+
+    /// Types and strings of a module go on where those of the kernel end. That its call works can't be judged where the
+    /// kernel has no modules.
+    #[test]
+    fn a_module_s_function_is_found() {
+        let kernel = KernelBtf::from(btf(&[&[0, FUNC_PROTO, 0], &[1, FUNC, 1]], b"\0kernel\0"));
+        let dir = tempfile::tempdir().unwrap();
+        let found = |name| in_modules(dir.path(), &kernel, name).unwrap();
+        assert_eq!(found("second"), None);
+        std::fs::write(dir.path().join("vmlinux"), "never read").unwrap();
+        std::fs::write(dir.path().join("a"), btf(&[&[8, FUNC, 1]], b"first\0")).unwrap();
+        std::fs::write(dir.path().join("b"), btf(&[&[8, 8 << 24, 1], &[8, FUNC, 1]], b"second\0")).unwrap();
+        assert_eq!(found("first"), Some(("a".into(), TypeId(3))));
+        // Neither the typedef of the same name before it, nor the id in another module.
+        assert_eq!(found("second"), Some(("b".into(), TypeId(4))));
+        assert_eq!(found("kernel"), None);
+        std::fs::write(dir.path().join("c"), "no BTF").unwrap();
+        let error = in_modules(dir.path(), &kernel, "third").unwrap_err();
+        assert!(error.to_string().starts_with(&format!("{}/c: bad BTF", dir.path().display())), "{error}");
+    }
+}

@@ -1,0 +1,463 @@
+//! `kwalk fields`: the tree is that of the types, as other readers of them have it, and what does not exist is refused.
+
+mod support;
+
+#[path = "../btf/tests/blob/builder.rs"]
+#[allow(dead_code, reason = "these tests write a few types alone")]
+mod builder;
+
+use std::collections::HashMap;
+use std::fs;
+use std::process::Command;
+
+use btf_rs::{BtfType, Type};
+use builder::{Builder, SIGNED, VOID, bits};
+use kwalk::btf::{Btf, Kind, TypeId};
+use kwalk::progs::target::available;
+use support::{Need, dir, failure, kwalk, refused, stdout, test};
+use tempfile::TempDir;
+
+const NONE: &[Need] = &[];
+const BTF: &[Need] = &[Need::Bpf];
+
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+fn main() -> std::process::ExitCode {
+    support::main(vec![
+        test("the_arguments_come_first", NONE, the_arguments_come_first),
+        test("a_path_leads_below_itself", NONE, a_path_leads_below_itself),
+        test("a_path_begins_with_an_argument_or_the_object", NONE, a_path_begins_with_either),
+        test("depth_is_what_is_asked_for", NONE, depth_is_what_is_asked_for),
+        test("an_enum_has_names", NONE, an_enum_has_names),
+        test("an_unknown_target_is_refused_with_near_misses", NONE, an_unknown_target_is_refused),
+        test("an_unknown_path_is_refused_with_near_misses", NONE, an_unknown_path_is_refused),
+        test("more_than_anybody_reads_is_refused", BTF, more_than_anybody_reads_is_refused),
+        test("every_target_s_fields_are_those_that_btf_rs_reads", BTF, every_target_s_fields),
+        test("enums_are_those_that_btf_rs_reads", BTF, enums_are_those_that_btf_rs_reads),
+    ])
+}
+
+// A small kernel
+
+/// A file of BTF that has the target `task`, and `bpf_map`, whose object is of a type that is not told.
+struct Small(TempDir);
+
+impl Small {
+    fn new() -> Small {
+        let mut b = Builder::default();
+        let int = b.int("int", 4, SIGNED);
+        let uint = b.int("unsigned int", 4, 0);
+        let char = b.int("char", 1, SIGNED);
+        let comm = b.array(char, 16);
+        let (idle, busy) = (b.name("IDLE"), b.name("BU\x1b[2JSY\n"));
+        let state = b.add(Kind::Enum, "state", 1 << 31 | 2, 4, &[idle, 0, busy, u32::MAX]);
+        let task = b.next();
+        let to_task = TypeId(task.0 + 1);
+        let pair = TypeId(task.0 + 2);
+        let (pairs, union) = (TypeId(task.0 + 3), TypeId(task.0 + 4));
+        b.flagged(
+            "task_struct",
+            64,
+            &[
+                ("state", state, bits(0, 0)),
+                ("parent", to_task, bits(64, 0)),
+                ("", union, bits(128, 0)),
+                ("comm", comm, bits(192, 0)),
+                ("flag", uint, bits(323, 2)),
+                ("pairs", pairs, bits(352, 0)),
+                ("e\x1bvil\n", int, bits(480, 0)),
+            ],
+        );
+        b.ptr(task);
+        b.structure("pair", 8, &[("left", int, 0), ("right", to_task, 32)]);
+        b.array(pair, 2);
+        b.union("", 8, &[("pid", int, 0), ("pair", pair, 0)]);
+        let seq = b.add(Kind::Fwd, "seq_file", 0, 0, &[]);
+        let seq = b.ptr(seq);
+        let meta = b.structure("bpf_iter_meta", 8, &[("seq", seq, 0)]);
+        let meta = b.ptr(meta);
+        let padded = |b: &mut Builder, name, ptr| b.union("", 8, &[(name, ptr, 0)]);
+        let (of_meta, of_task) = (padded(&mut b, "meta", meta), padded(&mut b, "task", to_task));
+        b.structure("bpf_iter__task", 16, &[("", of_meta, 0), ("", of_task, 64)]);
+        let map = b.ptr(VOID);
+        let of_map = padded(&mut b, "map", map);
+        b.structure("bpf_iter__bpf_map", 16, &[("", of_meta, 0), ("", of_map, 64)]);
+        let proto = b.add(Kind::FuncProto, "", 0, int.0, &[]);
+        for name in ["bpf_iter_task", "bpf_iter_bpf_map", "bpf_iter_no_target"] {
+            b.refer(Kind::Func, name, proto);
+        }
+        let dir = dir();
+        fs::write(dir.path().join("btf"), b.bytes()).unwrap();
+        Small(dir)
+    }
+
+    fn fields(&self, args: &str) -> Command {
+        let mut command = kwalk(["fields", "--btf"]);
+        command.arg(self.0.path().join("btf")).args(args.split(' '));
+        command
+    }
+}
+
+/// Asserts that each table is what the arguments above it show.
+#[track_caller]
+fn shows(expected: &str) {
+    let small = Small::new();
+    let shown = expected.split("$ ").skip(1).map(|shown| {
+        let args = shown.lines().next().unwrap();
+        format!("$ {args}\n{}", stdout(&mut small.fields(args)))
+    });
+    assert_eq!(shown.collect::<Vec<_>>().join("\n"), expected.trim_start());
+}
+
+fn the_arguments_come_first() {
+    shows(
+        r"
+$ task
+FIELD           OFFSET  SIZE  TYPE
+meta            0       8     struct bpf_iter_meta *
+  seq           0       8     struct seq_file *
+task            8       8     struct task_struct *
+  state         0       4     enum state
+  parent        8       8     struct task_struct *
+  pid           16      4     int
+  pair          16      8     struct pair
+  comm          24      16    char[16]
+  flag          40:3    0:2   unsigned int:2
+  pairs         44      16    struct pair[2]
+  e\x1bvil\x0a  60      4     int
+
+$ bpf_map
+FIELD  OFFSET  SIZE  TYPE
+meta   0       8     struct bpf_iter_meta *
+  seq  0       8     struct seq_file *
+map    8       8     void *
+",
+    );
+}
+
+/// Offsets go on from what surrounds a field, and begin again behind a pointer.
+fn a_path_leads_below_itself() {
+    shows(
+        r"
+$ task parent.pair
+FIELD        OFFSET  SIZE  TYPE
+parent.pair  16      8     struct pair
+  left       16      4     int
+  right      20      8     struct task_struct *
+
+$ task pairs
+FIELD  OFFSET  SIZE  TYPE
+pairs  44      16    struct pair[2]
+  [0]  44      8     struct pair
+
+$ task pairs[1]
+FIELD     OFFSET  SIZE  TYPE
+pairs[1]  52      8     struct pair
+  left    52      4     int
+  right   56      8     struct task_struct *
+
+$ task flag
+FIELD  OFFSET  SIZE  TYPE
+flag   40:3    0:2   unsigned int:2
+
+$ task comm
+FIELD  OFFSET  SIZE  TYPE
+comm   24      16    char[16]
+
+$ task comm[3]
+FIELD    OFFSET  SIZE  TYPE
+comm[3]  27      1     char
+",
+    );
+}
+
+fn a_path_begins_with_either() {
+    shows(
+        r"
+$ task parent.pid
+FIELD       OFFSET  SIZE  TYPE
+parent.pid  16      4     int
+
+$ task task.parent.pid
+FIELD            OFFSET  SIZE  TYPE
+task.parent.pid  16      4     int
+
+$ task meta
+FIELD  OFFSET  SIZE  TYPE
+meta   0       8     struct bpf_iter_meta *
+  seq  0       8     struct seq_file *
+",
+    );
+}
+
+/// A task's pair has a task again, whose pair is not listed within itself.
+fn depth_is_what_is_asked_for() {
+    shows(
+        r"
+$ task --depth 0
+FIELD  OFFSET  SIZE  TYPE
+meta   0       8     struct bpf_iter_meta *
+task   8       8     struct task_struct *
+
+$ task state --depth 0
+FIELD  OFFSET  SIZE  TYPE
+state  0       4     enum state
+
+$ task pairs --depth 2
+FIELD      OFFSET  SIZE  TYPE
+pairs      44      16    struct pair[2]
+  [0]      44      8     struct pair
+    left   44      4     int
+    right  48      8     struct task_struct *
+
+$ task pair --depth 4294967295
+FIELD             OFFSET  SIZE  TYPE
+pair              16      8     struct pair
+  left            16      4     int
+  right           20      8     struct task_struct *
+    state         0       4     enum state
+    parent        8       8     struct task_struct *
+    pid           16      4     int
+    pair          16      8     struct pair
+    comm          24      16    char[16]
+    flag          40:3    0:2   unsigned int:2
+    pairs         44      16    struct pair[2]
+      [0]         44      8     struct pair
+    e\x1bvil\x0a  60      4     int
+",
+    );
+}
+
+/// Whatever they are, they don't command a terminal.
+fn an_enum_has_names() {
+    shows(
+        r"
+$ task state
+FIELD                   OFFSET  SIZE  TYPE
+state                   0       4     enum state
+  IDLE = 0
+  BU\x1b[2JSY\x0a = -1
+",
+    );
+}
+
+// What is refused
+
+const UNKNOWN: &str = "`kwalk targets` lists what this kernel can walk";
+
+fn an_unknown_target_is_refused() {
+    let small = Small::new();
+    for (target, status, message, hint) in [
+        ("tsk", 2, "no such target in this kernel", "did you mean task?"),
+        ("bpf_maps", 2, "no such target in this kernel", "did you mean bpf_map?"),
+        ("frobnicate", 2, "no such target in this kernel", UNKNOWN),
+        // A function that begins like those of targets.
+        ("no_target", 2, "no such target in this kernel", UNKNOWN),
+        // Others have it.
+        ("dmabuf", 1, "this kernel does not have it; Linux 6.16 is the first that may", UNKNOWN),
+        (
+            "task_vma",
+            1,
+            "this kernel does not have it; Linux 5.12 is the first that may",
+            "did you mean task?",
+        ),
+    ] {
+        refused(&mut small.fields(target), status, &format!("target {target}: {message}"), hint);
+    }
+}
+
+fn an_unknown_path_is_refused() {
+    let small = Small::new();
+    for (args, status, message) in [
+        (
+            "task parnt",
+            1,
+            "path `parnt`, byte 0: `struct task_struct` has no member `parnt`; did you mean `parent`?",
+        ),
+        // It may have been meant as an argument.
+        (
+            "task tsk.pid",
+            1,
+            "path `tsk.pid`, byte 0: `struct task_struct` has no member `tsk`; did you mean `task`?",
+        ),
+        (
+            "task task.parent.pdi",
+            1,
+            "path `task.parent.pdi`, byte 12: `struct task_struct` has no member `pdi`",
+        ),
+        ("task parent.pair.x", 1, "path `parent.pair.x`, byte 12: `struct pair` has no member `x`"),
+        (
+            "task pid.x",
+            1,
+            "path `pid.x`, byte 4: `x` is asked of `int`, which has no members; end the path before it",
+        ),
+        (
+            "task state.IDLE",
+            1,
+            "path `state.IDLE`, byte 6: `IDLE` is asked of `enum state`, which has no members; end the path before it",
+        ),
+        (
+            "task pairs.left",
+            1,
+            "path `pairs.left`, byte 6: `left` is asked of `struct pair[2]`, which has no members; end the path before it",
+        ),
+        (
+            "task pairs[2]",
+            1,
+            "path `pairs[2]`, byte 5: index 2 is out of range for `struct pair[2]`; the array has 2 elements",
+        ),
+        (
+            "task pid[0]",
+            1,
+            "path `pid[0]`, byte 3: `[0]` is applied to `int`, which is not an array; leave the index out",
+        ),
+        (
+            "task meta.seq.count",
+            1,
+            "path `meta.seq.count`, byte 9: `count` is asked of `struct seq_file`, which this kernel's BTF declares but does not define",
+        ),
+        ("bpf_map id", 1, "path `id`, byte 0: `struct bpf_iter__bpf_map` has no member `id`"),
+        (
+            "bpf_map map.id",
+            1,
+            "path `map.id`, byte 4: `id` is asked of `void`, which has no members; end the path before it",
+        ),
+        (
+            "task parent..pid",
+            2,
+            "path `parent..pid`, byte 7: a name is missing; write a path like `a.b[3].c`",
+        ),
+        (
+            "task pairs[x]",
+            2,
+            "path `pairs[x]`, byte 5: `[x]` is not a segment; write names and indices like `a.b[3].c`",
+        ),
+        ("task ", 2, "path ``, byte 0: a name is missing; write a path like `a.b[3].c`"),
+    ] {
+        refused(&mut small.fields(args), status, message, "");
+    }
+}
+
+fn more_than_anybody_reads_is_refused() {
+    let said = failure(&mut kwalk(["fields", "task", "--depth", "100"]), 2);
+    assert!(said.starts_with("kwalk: --depth 100: more than 100000 fields; "), "{said}");
+}
+
+// Witnesses
+
+/// What btf-rs reads of a kernel's types.
+struct Witness {
+    btf: btf_rs::Btf,
+    structs: HashMap<String, u32>,
+}
+
+/// A field: its name, its offset and size as they are listed.
+type Row = (String, String, String);
+
+impl Witness {
+    fn new() -> Witness {
+        let btf = btf_rs::Btf::from_bytes(&fs::read(VMLINUX).unwrap()).unwrap();
+        let mut structs = HashMap::new();
+        for (id, found) in (1..).map_while(|id| Some((id, btf.resolve_type_by_id(id).ok()?))) {
+            if let Type::Struct(found) = found {
+                structs.entry(btf.resolve_name(&found).unwrap_or_default()).or_insert(id);
+            }
+        }
+        Witness { btf, structs }
+    }
+
+    fn behind(&self, id: u32) -> Type {
+        let mut found = self.btf.resolve_type_by_id(id).unwrap();
+        while let Type::Typedef(_)
+        | Type::Const(_)
+        | Type::Volatile(_)
+        | Type::Restrict(_)
+        | Type::TypeTag(_) = &found
+        {
+            let next = found.as_btf_type().unwrap().get_type_id().unwrap();
+            found = self.btf.resolve_type_by_id(next).unwrap();
+        }
+        found
+    }
+
+    fn size(&self, id: u32) -> usize {
+        match self.behind(id) {
+            Type::Int(int) => int.size(),
+            Type::Ptr(_) => size_of::<usize>(),
+            Type::Array(array) => array.len() * self.size(array.get_type_id().unwrap()),
+            Type::Struct(of) | Type::Union(of) => of.size(),
+            Type::Enum(of) => of.size(),
+            Type::Enum64(of) => of.size(),
+            Type::Float(of) => of.size(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The members of a struct as they are to be listed, each with its type.
+    fn members(&self, id: u32, base: u32) -> Vec<(Row, u32)> {
+        let (Type::Struct(outer) | Type::Union(outer)) = self.behind(id) else { return Vec::new() };
+        let mut found = Vec::new();
+        for member in &outer.members {
+            let name = self.btf.resolve_name(member).unwrap_or_default();
+            let (bit, id) = (base + member.bit_offset(), member.get_type_id().unwrap());
+            if name.is_empty() {
+                found.extend(self.members(id, bit));
+                continue;
+            }
+            let bits = member.bitfield_size().filter(|bits| *bits != 0);
+            let size = bits.map_or_else(|| self.size(id).to_string(), extent);
+            found.push(((name, extent(bit), size), id));
+        }
+        found
+    }
+}
+
+fn extent(bits: u32) -> String {
+    if bits % 8 == 0 { (bits / 8).to_string() } else { format!("{}:{}", bits / 8, bits % 8) }
+}
+
+fn every_target_s_fields() {
+    let (witness, bytes) = (Witness::new(), fs::read(VMLINUX).unwrap());
+    let targets = available(&Btf::new(&bytes).unwrap()).unwrap();
+    assert!(targets.iter().any(|target| target.name == "task"));
+    for target in targets.iter().map(|target| target.name) {
+        let mut expected = Vec::new();
+        for (row, id) in witness.members(witness.structs[&format!("bpf_iter__{target}")], 0) {
+            expected.push(row);
+            if let Type::Ptr(pointer) = witness.behind(id) {
+                if pointer.get_type_id() != Some(0) {
+                    let below = witness.members(pointer.get_type_id().unwrap(), 0);
+                    expected.extend(
+                        below.into_iter().map(|((name, at, size), _)| (format!("  {name}"), at, size)),
+                    );
+                }
+            }
+        }
+        assert_eq!(rows(&stdout(&mut kwalk(["fields", target]))), expected, "{target}");
+    }
+}
+
+/// The rows below the heading, without their types.
+fn rows(shown: &str) -> Vec<Row> {
+    let row = |line: &str| {
+        let indent = line.len() - line.trim_start().len();
+        let mut cells = line.split_whitespace().map(String::from);
+        let mut next = || cells.next().unwrap();
+        (format!("{:indent$}{}", "", next()), next(), next())
+    };
+    shown.lines().skip(1).map(row).collect()
+}
+
+fn enums_are_those_that_btf_rs_reads() {
+    let witness = Witness::new();
+    let maps = witness.members(witness.structs["bpf_map"], 0);
+    let (_, id) = maps.iter().find(|((name, ..), _)| name == "map_type").unwrap();
+    let Type::Enum(of) = witness.behind(*id) else { panic!("{id}") };
+    let names = of
+        .members
+        .iter()
+        .map(|member| format!("  {} = {}", witness.btf.resolve_name(member).unwrap(), member.val()));
+    let shown = stdout(&mut kwalk(["fields", "bpf_map", "map_type"]));
+    assert!(shown.contains("  BPF_MAP_TYPE_ARRAY = 2\n"), "{shown}");
+    assert_eq!(shown.lines().skip(2).collect::<Vec<_>>(), names.collect::<Vec<_>>());
+}

@@ -1,0 +1,283 @@
+//! `cargo vm`: kwalk and its tests, on other kernels than the one that runs.
+
+mod apt;
+mod arch;
+mod binaries;
+mod error;
+mod image;
+mod kernel;
+mod qemu;
+mod report;
+mod results;
+mod support;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Parser, Subcommand};
+use tempfile::NamedTempFile;
+use vm_init::{End, PLAN, Plan};
+
+use arch::Arch;
+use error::{Error, Result};
+use image::Image as Initramfs;
+use kernel::{Cache, Image, KNOWN, Known};
+use qemu::{Guest, PassOn};
+use report::{Result as Tested, Row};
+
+/// Runs kwalk, or its tests, on other kernels.
+#[derive(Parser)]
+#[command(name = "cargo vm", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the kernels that are known, and which are here
+    List,
+    /// Run a command line of kwalk in a kernel
+    Run {
+        #[command(flatten)]
+        own: Own,
+        /// A kernel (see `cargo vm list`), unless --kernel is given; then the arguments of kwalk
+        #[arg(
+            required = true,
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "KERNEL|ARGUMENT"
+        )]
+        words: Vec<OsString>,
+    },
+    /// Run the integration tests in kernels
+    Test {
+        #[command(flatten)]
+        own: Own,
+        /// Which kernels (see `cargo vm list`) [default: all]
+        #[arg(conflicts_with = "kernel")]
+        kernels: Vec<String>,
+        /// Put the table of what each kernel supports, as the tests found it, into README.md
+        #[arg(long)]
+        readme: bool,
+    },
+}
+
+#[derive(Args)]
+struct Own {
+    /// A kernel image of one's own
+    #[arg(long, value_name = "VMLINUZ")]
+    kernel: Option<PathBuf>,
+}
+
+/// How long a guest may take to come up, and for one command; some tests take long on an emulated processor.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Programs of this machine that tests start.
+const LENT: &[&str] = &[
+    "bpftool", "cat", "chmod", "cp", "grep", "ls", "mkdir", "mount", "rm", "setpriv", "sh", "strace", "true",
+    "umount", "unshare",
+];
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::List => list(),
+        Command::Run { own, words } => run(own.kernel, &words),
+        Command::Test { own, kernels, readme } => test(own.kernel, &kernels, readme),
+    };
+    done.unwrap_or_else(|error| {
+        say(format_args!("vm: {error}"));
+        if let Some(hint) = error.hint() {
+            say(format_args!("hint: {hint}"));
+        }
+        ExitCode::from(if matches!(error, Error::UnknownKernel(_)) { 2 } else { 1 })
+    })
+}
+
+/// Writes a line to stderr. Nobody can be told if that fails.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// The same to stdout.
+fn print(text: &str) -> Result<()> {
+    io::stdout().write_all(text.as_bytes()).map_err(Error::at(Path::new("standard output")))
+}
+
+fn list() -> Result<ExitCode> {
+    let shop = Shop::open()?;
+    let mut rows = Vec::new();
+    for known in KNOWN {
+        let state = match shop.cache.cached(known) {
+            Ok(Some(image)) => image.version.unwrap_or_default(),
+            Ok(None) => "not here yet".into(),
+            Err(error) => error.to_string(),
+        };
+        rows.push([known.name.into(), known.source(), state]);
+    }
+    print(&report::columns(&["KERNEL", "SOURCE", "HERE"], rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(own: Option<PathBuf>, words: &[OsString]) -> Result<ExitCode> {
+    let shop = Shop::open()?;
+    shop.arch.emulator()?;
+    let (image, words) = match (own, words) {
+        (Some(path), words) => (Image::own(&path)?, words),
+        (None, [name, words @ ..]) => (shop.cache.get(Known::named(&name.to_string_lossy())?)?, words),
+        // The arguments want at least one.
+        (None, []) => return Ok(ExitCode::from(2)),
+    };
+    let kwalk = binaries::kwalk(shop.arch, &shop.build_dir())?;
+    let command = [&[kwalk.clone().into_os_string()][..], words].concat();
+    let initramfs = shop.initramfs(&[kwalk], vec![command])?;
+    let run = shop.guest(&image, initramfs.path(), 1).run(&mut PassOn)?;
+    Ok(match run.ended.first().map(|ended| ended.end) {
+        Some(End::Status(status)) => ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)),
+        // As a shell says it.
+        Some(End::Signal(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
+        None => ExitCode::FAILURE,
+    })
+}
+
+fn test(own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode> {
+    let known = match names {
+        [] => KNOWN.iter().collect(),
+        names => names.iter().map(|name| Known::named(name)).collect::<Result<Vec<_>>>()?,
+    };
+    let shop = Shop::open()?;
+    shop.arch.emulator()?;
+    let images: Vec<_> = match own {
+        Some(path) => vec![(path.display().to_string(), Ok(Image::own(&path)?))],
+        None => known.into_iter().map(|known| (known.name.to_owned(), shop.cache.get(known))).collect(),
+    };
+    let built = binaries::tests(shop.arch, &shop.build_dir())?;
+    let paths: Vec<_> = built.iter().map(|binary| binary.path.clone()).collect();
+    let tests: Vec<_> = built.iter().filter(|binary| binary.test).collect();
+    let commands = tests.iter().map(|binary| vec![binary.path.clone().into_os_string()]).collect();
+    let initramfs = shop.initramfs(&paths, commands)?;
+
+    let names: Vec<_> = tests.iter().map(|binary| binary.name.as_str()).collect();
+    let rows = side_by_side(images, |(kernel, image)| shop.row(kernel, image, initramfs.path(), &names));
+    let rows = rows.into_iter().collect::<Result<Vec<_>>>()?;
+    let newest = KNOWN.last().map(|known| known.name);
+    print(&report::table(&rows, newest))?;
+    if readme {
+        support::update(&binaries::root().join("README.md"), &rows)?;
+    }
+    Ok(if report::is_success(&rows, newest) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Does something with each, as many at a time as there are processors: each guest has one.
+fn side_by_side<T: Send, R: Send>(work: Vec<T>, act: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let queue = Mutex::new(work.into_iter().enumerate());
+    // Whoever panics with the lock held has broken nothing.
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers)
+            .map(|_| {
+                scope.spawn(|| {
+                    std::iter::from_fn(next).map(|(nth, work)| (nth, act(work))).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    done.sort_by_key(|(nth, _)| *nth);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Where everything is made and kept.
+struct Shop {
+    arch: &'static Arch,
+    dir: PathBuf,
+    cache: Cache,
+}
+
+impl Shop {
+    fn open() -> Result<Shop> {
+        let (arch, dir) = (Arch::host()?, binaries::target_dir()?.join("vm"));
+        Ok(Shop { arch, cache: Cache::open(&dir, arch)?, dir })
+    }
+
+    fn build_dir(&self) -> PathBuf {
+        self.dir.join("build")
+    }
+
+    /// Writes what a guest finds: binaries where they are here, what they need beside, and what it is to run.
+    fn initramfs(&self, binaries: &[PathBuf], commands: Vec<Vec<OsString>>) -> Result<NamedTempFile> {
+        let init = binaries::init(self.arch, &self.build_dir())?;
+        let lent = image::lent(LENT)?;
+        // An emulated processor takes its time with generated programs.
+        let env = [("PATH", "/bin"), ("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("KWALK_CASES", "10000")];
+        let env = env.map(|(name, value)| (name.into(), value.into())).into();
+        let plan = Plan { dir: binaries::root().into(), env, commands };
+        let file = NamedTempFile::new_in(&self.dir).map_err(Error::at(&self.dir))?;
+        let write = || {
+            let mut image = Initramfs::begin(BufWriter::new(file.as_file()))?;
+            image.program(Path::new("/init"), &init)?;
+            image.link(Path::new("/bin/sleep"), Path::new("/init"))?;
+            for (to, from) in &lent {
+                image.program(to, from)?;
+            }
+            for binary in binaries {
+                image.program(binary, binary)?;
+            }
+            image.directory(binaries::root())?;
+            image.file(Path::new(PLAN), &plan.encode())?;
+            image.finish()
+        };
+        write().map_err(Error::at(file.path()))?;
+        Ok(file)
+    }
+
+    fn guest<'a>(&self, image: &'a Image, initramfs: &'a Path, commands: usize) -> Guest<'a> {
+        Guest { arch: self.arch, kernel: &image.path, initramfs, commands, patience: PATIENCE }
+    }
+
+    /// Runs the tests in a kernel, if there is one.
+    fn row(&self, kernel: String, image: Result<Image>, initramfs: &Path, names: &[&str]) -> Result<Row> {
+        let row = |version, result| Row { kernel: kernel.clone(), version, result };
+        let image = match image {
+            Ok(image) => image,
+            Err(error) if error.is_absence() => {
+                return Ok(row(String::new(), Tested::Skipped(error.to_string())));
+            }
+            Err(error) => return Ok(row(String::new(), Tested::Failed(error.to_string()))),
+        };
+        let start = Instant::now();
+        let run = match self.guest(&image, initramfs, names.len()).run(&mut ()) {
+            Ok(run) => run,
+            // There is none for the next kernel, either.
+            Err(error @ Error::NoProgram(_)) => return Err(error),
+            Err(error) => {
+                return Ok(row(image.version.unwrap_or_default(), Tested::Failed(error.to_string())));
+            }
+        };
+        say(format_args!("vm: {kernel} ({}): {} s", run.release, start.elapsed().as_secs()));
+        let (mut tests, mut broken) = (Vec::new(), Vec::new());
+        for (name, ended) in names.iter().zip(&run.ended) {
+            if ended.end != End::Status(0) {
+                for text in [&ended.stdout, &ended.stderr] {
+                    say(format_args!("{}", String::from_utf8_lossy(text)));
+                }
+            }
+            match results::parse(name, ended) {
+                Ok(found) => tests.extend(found),
+                Err(why) => broken.push((name.to_string(), why)),
+            }
+        }
+        Ok(row(run.release, Tested::Ran { tests, broken }))
+    }
+}
