@@ -89,6 +89,7 @@ pub enum Error {
         prog_id: u32,
     },
     /// The output of a selection is not made of its rows.
+    #[cfg(feature = "select")]
     Row(kwalk_progs::select::NotARow),
     /// A walk ended before its end.
     Read {
@@ -197,6 +198,7 @@ fn program_hint(error: &kwalk_progs::Error) -> Option<String> {
             Some(format!("the programs are {}; the path of a pinned one has a slash", names.join(", ")))
         }
         Error::NoTarget { .. } => Some("`kwalk targets` lists what this kernel can walk".into()),
+        #[cfg(feature = "select")]
         Error::Select(error) => error.hint(),
         Error::Comm { .. } => Some("a command name has 1 to 15 bytes, as /proc/PID/comm shows it".into()),
         _ => None,
@@ -241,6 +243,7 @@ impl fmt::Display for Error {
             Error::OtherTarget { path, pinned, program } => {
                 write!(f, "{}: the iterator pinned there walks {pinned}, not {program}", path.display())
             }
+            #[cfg(feature = "select")]
             Error::Row(error) => error.fmt(f),
             Error::Hidden { prog_id } => {
                 write!(f, "program {prog_id}: the kernel does not show its instructions")
@@ -258,6 +261,7 @@ impl std::error::Error for Error {
             Error::Sys(error) => Some(error),
             Error::Btf(error) => Some(error),
             Error::Program(error) => Some(error),
+            #[cfg(feature = "select")]
             Error::Row(error) => Some(error),
             Error::Open { source, .. }
             | Error::Read { source, .. }
@@ -279,6 +283,7 @@ impl From<Rejection> for Error {
     }
 }
 
+#[cfg(feature = "select")]
 impl From<kwalk_progs::select::NotARow> for Error {
     fn from(error: kwalk_progs::select::NotARow) -> Error {
         Error::Row(error)

@@ -22,10 +22,10 @@
 //! # }
 //! ```
 //!
-//! Which fields of which objects are to be shown can be said without a program of one's own, too: see [`select`].
+//! Which fields of which objects are to be shown can be said without a program of one's own, too: see the module `select`.
 //!
 //! The crate's features, which an embedder turns off with `default-features = false`: `cli` is the command `kwalk` and
-//! brings what only that needs; `sql` reads conditions and columns as SQL; `explain` has the verifier's log cite lines of
+//! brings what only that needs; `select` walks any fields that are asked for, `sql` reads them as SQL; `explain` has the verifier's log cite lines of
 //! Rust; `modules` finds functions of the kernel's modules ([`Kfunc`]) and brings the crate btf-rs, whose licence is the
 //! LGPL.
 
@@ -44,6 +44,7 @@ mod pin;
 #[cfg(feature = "cli")]
 pub mod print;
 mod rejection;
+#[cfg(feature = "select")]
 pub mod select;
 mod skeleton;
 #[allow(unsafe_code)]

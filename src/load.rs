@@ -6,7 +6,8 @@ use kwalk_asm::{Endian, Slot};
 use kwalk_progs::{LICENSE, Map, MapKind, Program, Target, describe};
 
 use crate::sys::{
-    self, BtfLoad, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgBtf, ProgFd, ProgLoad, bpf,
+    self, BtfLoad, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgBtf, ProgFd, ProgFlags, ProgLoad,
+    bpf,
 };
 use crate::{Error, Link, Parameters, Rejection};
 
@@ -14,13 +15,12 @@ use crate::{Error, Link, Parameters, Rejection};
 #[derive(Debug)]
 pub struct Loaded {
     prog: ProgFd,
+    maps: Vec<MapFd>,
     target: &'static Target,
 }
 
 impl Loaded {
     /// Makes the program's maps and loads it: one system call, and one for each map.
-    ///
-    /// The maps' descriptors are closed again: the program holds the maps.
     ///
     /// # Errors
     ///
@@ -37,6 +37,7 @@ impl Loaded {
         });
         let command = || ProgLoad {
             name: ObjName::new(program.name),
+            flags: if program.sleepable { ProgFlags::SLEEPABLE } else { ProgFlags::empty() },
             ..ProgLoad::iter(&insns, LICENSE, program.attach_btf_id)
         };
         // Without a log first: writing one costs more than the verification.
@@ -64,7 +65,7 @@ impl Loaded {
                 });
             }
         };
-        Ok(Loaded { prog, target: program.target })
+        Ok(Loaded { prog, maps, target: program.target })
     }
 
     /// Attaches it to its target, with what the walk is to be told.
@@ -80,6 +81,11 @@ impl Loaded {
     /// The program's descriptor.
     pub fn fd(&self) -> &ProgFd {
         &self.prog
+    }
+
+    /// The program's maps, in the order of [`Program::maps`].
+    pub fn maps(&self) -> &[MapFd] {
+        &self.maps
     }
 
     /// What it walks.

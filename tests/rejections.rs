@@ -23,6 +23,7 @@ fn load(write: impl FnOnce(&mut Assembler)) -> Result<Loaded, Error> {
         target: Target::named("task"),
         attach_btf_id,
         code,
+        sleepable: false,
         maps: vec![],
     })
 }

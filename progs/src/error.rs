@@ -56,6 +56,7 @@ pub enum Error {
         format: String,
     },
     /// A selection can't be done as it was asked for.
+    #[cfg(feature = "select")]
     Select(crate::select::Error),
     /// The kernel's types don't answer.
     Btf(kwalk_btf::Error),
@@ -107,6 +108,7 @@ impl fmt::Display for Error {
             Error::TooManyValues { format } => {
                 write!(f, "format {format:?}: the kernel prints at most 12 values")
             }
+            #[cfg(feature = "select")]
             Error::Select(error) => error.fmt(f),
             Error::Btf(error) => error.fmt(f),
             Error::Asm(error) => error.fmt(f),
@@ -117,6 +119,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
+            #[cfg(feature = "select")]
             Error::Select(error) => Some(error),
             Error::Btf(error) => Some(error),
             Error::Asm(error) => Some(error),
@@ -125,6 +128,7 @@ impl core::error::Error for Error {
     }
 }
 
+#[cfg(feature = "select")]
 impl From<crate::select::Error> for Error {
     fn from(error: crate::select::Error) -> Self {
         Error::Select(error)

@@ -19,6 +19,7 @@
 mod error;
 mod operand;
 mod program;
+#[cfg(feature = "select")]
 pub mod select;
 mod source;
 pub mod target;

@@ -21,6 +21,9 @@ pub struct Program {
     pub attach_btf_id: u32,
     /// The instructions; `Slot::Map(n)` in them means `maps[n]`.
     pub code: Code,
+    /// Whether it may sleep, as helpers that read a process's memory do (`BPF_F_SLEEPABLE`). Since Linux 5.18, for the
+    /// targets task, task_file, task_vma and ksym.
+    pub sleepable: bool,
     /// The maps to make before loading, in the order that the instructions count them.
     pub maps: Vec<Map>,
 }

@@ -206,7 +206,7 @@ impl<'a> Available<'a> {
     /// Its row of the table; for a target that is newer than this crate one made up from its context: its object is the
     /// first argument that points to a struct, or else the first, the end call has none, nothing is trusted. Such rows are
     /// kept for as long as the process lives, one for each name.
-    pub(crate) fn row(&self, btf: &Btf<'a>) -> &'static Target {
+    pub fn row(&self, btf: &Btf<'a>) -> &'static Target {
         static NEWER: Mutex<Vec<&Target>> = Mutex::new(Vec::new());
         if let Some(known) = self.known {
             return known;

@@ -36,6 +36,7 @@ pub struct Walk<'a> {
     target: &'static Target,
     context: TypeId,
     attach: TypeId,
+    sleepable: bool,
     maps: Vec<Map>,
     stack: i32,
     again: Option<Label>,
@@ -61,6 +62,7 @@ impl<'a> Walk<'a> {
             target,
             context,
             attach,
+            sleepable: false,
             maps: Vec::new(),
             stack: 0,
             again: None,
@@ -88,12 +90,13 @@ impl<'a> Walk<'a> {
             target: self.target,
             attach_btf_id: self.attach.0,
             code: self.asm.finish()?,
+            sleepable: self.sleepable,
             maps: self.maps,
         })
     }
 
     /// The type of the program's context: the STRUCT `bpf_iter__<target>`.
-    pub(crate) fn context(&self) -> TypeId {
+    pub fn context(&self) -> TypeId {
         self.context
     }
 
