@@ -38,10 +38,13 @@
 
 pub mod columns;
 mod condition;
+mod derived;
 mod emit;
 mod error;
 mod expr;
+mod function;
 mod layout;
+mod names;
 mod number;
 mod pattern;
 mod place;
@@ -55,11 +58,12 @@ pub mod sql;
 use kwalk_asm::Reg::*;
 use kwalk_btf::Btf;
 
-pub use columns::{NamedColumn, Show};
+pub use columns::{NamedColumn, Show, Source};
 pub use error::{Error, Kind, Reason};
-pub use expr::{Expr, field};
+pub use expr::{Expr, cmdline, field, stack};
+pub use function::{FUNCTIONS, FunctionInfo};
 pub use pattern::TEXT_MAX;
-pub use record::{ColumnInfo, NotARow, Row, Schema, Type, Value};
+pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
 pub use span::Span;
 
 use crate::program::Program;
@@ -174,6 +178,7 @@ impl Select {
             Some(filter) => planner.condition(filter)?.simplified(false),
             None => Condition::Known(Some(true)),
         };
+        let tested = planner.names.derived.len();
         let pushed = plan::pushed(target, &mut planner.names, &condition);
         let columns = self.planned(target, &mut planner)?;
         let (rows, schema) = layout::layout(columns, &planner.names);
@@ -185,10 +190,13 @@ impl Select {
         begin(&mut walk, target, planner.names.follows, done)?;
         let shown = walk.asm.label();
         let mut emit = Emit::new(&mut walk);
+        let derived = &planner.names.derived;
+        emit.find(derived.get(..tested).unwrap_or_default())?;
         emit.condition(&condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.walk.asm.bind(shown);
         // The verifier refuses what nothing leads to.
         if condition != Condition::Known(Some(false)) {
+            emit.find(derived)?;
             emit.rows(&rows)?;
         }
         Ok(Plan { program: walk.finish("select", done)?, schema, pushed })

@@ -290,6 +290,11 @@ impl<'a> Walk<'a> {
         (self.maps.len() - 1) as u32
     }
 
+    /// Has the program loaded as one that may sleep.
+    pub fn may_sleep(&mut self) {
+        self.sleepable = true;
+    }
+
     /// Stores the number of this reading session, which no two readers share, in `slot`.
     ///
     /// # Errors

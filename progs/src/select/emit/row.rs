@@ -4,16 +4,17 @@
 //! throws all of this object's away and shows it again: nothing is to be checked between the writes of a row.
 
 use kwalk_asm::Reg::*;
-use kwalk_asm::{Address, Helper, Memory, u16_at, u32_at, u64_at};
+use kwalk_asm::{Address, Helper, Label, Memory, u16_at, u32_at, u64_at};
 use kwalk_btf::Class;
 
 use super::number::size;
 use super::{Emit, NULLS};
 use crate::Error;
-use crate::select::condition::Text;
+use crate::select::condition::{Text, TextKind};
 use crate::select::number::{Node, Number};
 use crate::select::pattern::TEXT_MAX;
 use crate::select::place::Place;
+use crate::select::resolve::IpPlace;
 use crate::walk::SEQ;
 
 /// A text that is longer than so many bytes is copied by a helper.
@@ -57,6 +58,8 @@ pub(crate) enum Kind {
     Text(Place),
     /// A number of 8 bytes.
     Number(Number),
+    /// A family, in 4 bytes, and an address of its kind, in the first of 16.
+    Ip(Box<IpPlace>),
 }
 
 impl Kind {
@@ -65,6 +68,7 @@ impl Kind {
         match self {
             Kind::Field(place) | Kind::Text(place) => place.field.size as usize,
             Kind::Number(_) => 8,
+            Kind::Ip(_) => 20,
         }
     }
 
@@ -73,6 +77,7 @@ impl Kind {
             Kind::Field(place) if matches!(place.field.class, Class::Ptr { .. }) => true,
             Kind::Field(place) | Kind::Text(place) => place.may_be_null(),
             Kind::Number(number) => number.may_be_null(),
+            Kind::Ip(ip) => ip.may_be_null(),
         }
     }
 
@@ -109,7 +114,7 @@ impl Emit<'_, '_> {
 
     #[track_caller]
     fn chunk(&mut self, chunk: &Chunk) -> Result<(), Error> {
-        let start = R10 - chunk.size.next_multiple_of(8) as i32;
+        let start = self.frame() - chunk.size.next_multiple_of(8) as i32;
         if let Some((_, bits)) = chunk.nulls {
             self.walk.asm.mov32(NULLS, bits as i32);
         }
@@ -169,7 +174,7 @@ impl Emit<'_, '_> {
                         there |= bit;
                     }
                 }
-                Kind::Number(_) => {}
+                Kind::Number(_) | Kind::Ip(_) => {}
             }
         }
         if there != 0 {
@@ -194,8 +199,9 @@ impl Emit<'_, '_> {
                 self.walk.asm.store(u64_at(at), reg);
                 self.give_back(reg);
             }
+            Kind::Ip(ip) => self.ip(at, ip, null),
             Kind::Text(place) | Kind::Field(place) => {
-                let text = Text { place: place.clone(), pointer: false };
+                let text = Text { place: place.clone(), kind: TextKind::Array };
                 self.text_address(R3, &text, null);
                 self.walk.asm.address(R1, at);
                 self.walk.asm.mov(R2, place.field.size as i32);
@@ -209,12 +215,47 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
+    /// The family, and the address that belongs to it: the bytes of the shorter one are followed by zeros.
+    #[track_caller]
+    fn ip(&mut self, at: Address, ip: &IpPlace, null: Label) {
+        const AF_INET6: i32 = 10;
+        let Some(family) = &ip.family else { return };
+        let (longer, end) = (self.walk.asm.label(), self.walk.asm.label());
+        self.field(R2, family, null);
+        self.walk.asm.store(u32_at(at), R2);
+        if ip.v6.is_some() {
+            self.walk.asm.jump_if(R2.eq(AF_INET6), longer);
+        }
+        let parts = |place: &Place| {
+            (0..place.field.size).step_by(4).map(|from| place.part(from, 4)).collect::<Vec<_>>()
+        };
+        for (place, label) in [(&ip.v4, None), (&ip.v6, Some(longer))] {
+            let Some(place) = place else { continue };
+            if let Some(label) = label {
+                self.walk.asm.jump(end);
+                self.walk.asm.bind(label);
+            }
+            let base = self.follow(R1, place, null);
+            for (part, to) in parts(place).iter().zip((4..).step_by(4)) {
+                self.load_from(R2, base, part);
+                self.walk.asm.store(u32_at(at + to), R2);
+            }
+            for to in (4 + place.field.size as i32..20).step_by(4) {
+                self.walk.asm.store(u32_at(at + to), 0);
+            }
+        }
+        self.walk.asm.bind(end);
+    }
+
     /// A text of which nobody knows beforehand how long it is: its length with the NUL in 2 bytes, 0 for NULL, and the
     /// text.
     #[track_caller]
     fn long_text(&mut self, text: &Text) {
+        if !matches!(text.kind, TextKind::Array | TextKind::Pointer) {
+            return self.write_long(text);
+        }
         let (null, there) = (self.walk.asm.label(), self.walk.asm.label());
-        let at = R10 - TEXT_MAX as i32;
+        let at = self.frame() - TEXT_MAX as i32;
         self.text_address(R3, text, null);
         let asm = &mut self.walk.asm;
         asm.address(R1, at);
