@@ -22,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) swap: bool,
     /// What the user calls it.
     pub(crate) name: String,
+    /// What the kernel's types call it.
+    pub(crate) path: String,
 }
 
 impl Place {

@@ -73,9 +73,9 @@ impl<'a> Names<'a> {
         let column = self.column(name);
         let own = [name];
         let paths = column.map_or(&own[..], |column| column.paths);
-        let mut found = Err(kwalk_btf::Error::Void);
+        let (mut found, mut spelled) = (Err(kwalk_btf::Error::Void), name);
         for path in paths {
-            found = self.path(path);
+            (found, spelled) = (self.path(path), path);
             if found.is_ok() {
                 break;
             }
@@ -87,7 +87,7 @@ impl<'a> Names<'a> {
             && cfg!(target_endian = "little")
             && path.field.size > 1;
         let hops = path.hops.iter().map(|hop| hop.offset).collect();
-        let place = Place { base, hops, field: path.field, swap, name: name.into() };
+        let place = Place { base, hops, field: path.field, swap, name: name.into(), path: spelled.into() };
         self.known.insert(name.into(), place.clone());
         Ok(place)
     }
