@@ -1,13 +1,16 @@
 //! `kwalk fields`: what can be selected from a target, as a tree.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::list::print;
+use super::list::listed;
 use super::message::Failure;
 use super::types::Types;
 use crate::Error;
 use crate::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
+use crate::print::table::Column;
 use crate::progs::target;
+use crate::select::columns;
 
 /// More rows than anybody reads, and a few megabytes.
 const MOST: usize = 100_000;
@@ -22,6 +25,12 @@ pub(super) fn fields(
     let btf = Btf::new(kernel.bytes())?;
     let target = target::find(&btf, target)?;
     let mut tree = Tree { btf: &btf, rows: Vec::new(), depth, open: Vec::new() };
+    let mut named = Vec::new();
+    for column in columns::of(target.name).iter().filter(|_| path.is_none()) {
+        // Those that this kernel has.
+        let here = column.paths.iter().find(|path| target.path(&btf, path).is_ok());
+        named.extend(here.map(|path| vec![column.name.into(), path.to_string()]));
+    }
     match path {
         None => tree.members(0, 0, target.context)?,
         Some(path) => {
@@ -33,7 +42,15 @@ pub(super) fn fields(
             }
         }
     }
-    print(&["FIELD", "OFFSET", "SIZE", "TYPE"], tree.rows)
+    let table =
+        |heading: &[&str], rows| listed(heading.iter().map(|name| Column::text(name)).collect(), rows);
+    let mut out = String::new();
+    if !named.is_empty() {
+        out = table(&["COLUMN", "FIELD"], named) + "\n";
+    }
+    out += &table(&["FIELD", "OFFSET", "SIZE", "TYPE"], tree.rows);
+    io::stdout().lock().write_all(out.as_bytes()).map_err(Failure::output)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Where a field lies, in bits from the beginning of what the nearest pointer above points to.
