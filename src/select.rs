@@ -26,11 +26,15 @@ use kwalk_btf::Btf;
 #[cfg(feature = "sql")]
 pub use kwalk_progs::select::sql;
 pub use kwalk_progs::select::{
-    COLUMNS_MAX, Column, ColumnInfo, Error as SelectError, Expr, Kind, NamedColumn, NotARow, Plan, Pushed,
-    Reason, Row, Schema, Select, Show, Span, TEXT_MAX, Type, Value, columns, field,
+    COLUMNS_MAX, Column, ColumnInfo, Error as SelectError, Expr, FUNCTIONS, FunctionInfo, Key, Kind,
+    NamedColumn, NotARow, NotASchema, Order, Plan, Pushed, Reason, Row, Schema, Select, Show, Source, Span,
+    Stack, TEXT_MAX, Type, Value, cmdline, columns, field, stack,
 };
 
+pub use crate::sorted::Sorted;
+
 use crate::link::in_first_pid_namespace;
+use crate::progs::Target;
 use crate::{Error, Iter, Link, Loaded, Parameters};
 
 /// A walk of a selection: gives its rows, as they come.
@@ -51,11 +55,12 @@ impl Rows {
     ///
     /// As [`Rows::open_with`].
     pub fn open(plan: Plan, btf: &Btf<'_>) -> Result<Rows, Error> {
+        let parameters = parameters(&plan, btf)?;
         let loaded = Loaded::load(&plan.program)?;
-        // The numbers in conditions are the kernel's own, those of parameters this process's.
-        let link = match plan.pushed.filter(|_| in_first_pid_namespace()) {
-            None => loaded.attach(&Parameters::None)?,
-            Some(pushed) => attach_pushed(&loaded, pushed, btf)?,
+        let link = match loaded.attach(&parameters) {
+            // The program tests it as well: a process that is not there is no error.
+            Err(Error::Process { .. } | Error::NoParameters { .. }) => loaded.attach(&Parameters::None)?,
+            attached => attached?,
         };
         Rows::of(&link, plan.schema)
     }
@@ -82,6 +87,11 @@ impl Rows {
     /// The columns of the rows.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// Whether the next row has to be asked for: the kernel may take its time.
+    pub fn is_drained(&self) -> bool {
+        self.at == self.pending.len()
     }
 
     /// The next row; none at the end, of which the kernel has said that it is the end.
@@ -115,16 +125,29 @@ impl Rows {
     }
 }
 
-/// Tells the link what it can be told. What it can't, such as a process that is not there, is no error: the program tests
-/// it as well.
-fn attach_pushed(loaded: &Loaded, pushed: Pushed, btf: &Btf<'_>) -> Result<Link, Error> {
-    let parameters = match pushed {
-        Pushed::Tgid(tgid) => Parameters::Pid(tgid),
-        Pushed::Tid(tid) => Parameters::Tid(tid),
+/// What [`Rows::open`] tells the link, of what the plan says that it can be told.
+///
+/// # Errors
+///
+/// [`Error::Btf`] where the BTF is damaged.
+pub fn parameters(plan: &Plan, btf: &Btf<'_>) -> Result<Parameters<'static>, Error> {
+    // The numbers in conditions are the kernel's own, those of parameters this process's.
+    let parameters = match plan.pushed.filter(|_| in_first_pid_namespace()) {
+        None => return Ok(Parameters::None),
+        Some(Pushed::Tgid(tgid)) => Parameters::Pid(tgid),
+        Some(Pushed::Tid(tid)) => Parameters::Tid(tid),
     };
-    let (parameters, _) = parameters.split(loaded.target(), btf)?;
-    match loaded.attach(&parameters) {
-        Err(Error::Process { .. } | Error::NoParameters { .. }) => loaded.attach(&Parameters::None),
-        attached => attached,
+    Ok(parameters.split(plan.program.target, btf)?.0)
+}
+
+/// The condition that is true of what a link with these parameters walks, if a program can tell: one that tests it walks
+/// no more on any kernel, while links of some take no parameters, or get them wrong.
+pub fn condition_of(parameters: &Parameters<'_>, target: &Target) -> Option<Expr> {
+    // The numbers in conditions are the kernel's own.
+    let own = |name: &str| in_first_pid_namespace().then(|| field(format!("{}.{name}", target.object)));
+    match *parameters {
+        Parameters::Pid(pid) => Some(own("tgid")?.eq(pid)),
+        Parameters::Tid(tid) => Some(own("pid")?.eq(tid)),
+        _ => None,
     }
 }

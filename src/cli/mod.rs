@@ -1,12 +1,15 @@
 //! The command `kwalk`: arguments in, calls to the library out.
 
 mod doctor;
+mod explain;
 mod fields;
 mod insns;
 mod list;
 mod message;
+mod terminal;
 mod text;
 mod types;
+mod walk;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,16 +22,29 @@ use crate::asm::Endian;
 use insns::Source;
 use message::{Failure, say};
 use types::Types;
+use walk::Walk;
 
 /// Walks the objects of the running kernel.
 #[derive(Parser)]
-#[command(name = "kwalk", version, disable_help_subcommand = true)]
+#[command(
+    name = "kwalk",
+    version,
+    disable_help_subcommand = true,
+    override_usage = "kwalk TARGET [OPTIONS OF A WALK]\n       kwalk COMMAND [OPTIONS]"
+)]
 struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What all commands take.
+#[derive(Args)]
+struct Common {
     /// If the verifier rejects a program, show all that it says
     #[arg(short, long, global = true)]
     verbose: bool,
-    #[command(subcommand)]
-    command: Command,
     #[command(flatten)]
     types: Types,
 }
@@ -142,7 +158,15 @@ struct Filter {
 
 /// Runs the command that this process was started as.
 pub fn main() -> ExitCode {
-    let Cli { verbose, command, types } = match Cli::try_parse() {
+    let args: Vec<_> = std::env::args_os().collect();
+    // The arguments of a walk are read without those of all the other commands, which take longer than the walk.
+    if walk::is_meant(&args, Command::has_subcommand) {
+        return match Walk::try_parse_from(args) {
+            Ok(walk) => walk::walk(&walk).unwrap_or_else(|failure| failure.report(walk.common.verbose)),
+            Err(error) => usage(&error),
+        };
+    }
+    let Cli { command, common: Common { verbose, types } } = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

@@ -5,6 +5,7 @@ use kwalk_btf::Class;
 use super::columns::Show;
 use super::condition::{Text, TextKind};
 use super::emit::{Chunk, Column, ColumnKind, Rows, STACK};
+use super::expr::Expr;
 use super::number::{Node, Number};
 use super::pattern::TEXT_MAX;
 use super::place::Place;
@@ -14,6 +15,7 @@ use super::resolve::{IpPlace, Names, Value};
 /// A column before it has its place.
 pub(crate) struct Planned {
     pub(crate) name: String,
+    pub(crate) expr: Expr,
     pub(crate) show: Show,
     pub(crate) value: Value,
 }
@@ -24,8 +26,8 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
     // What is in the open chunk: the number of the column, and what it holds.
     let mut open: Vec<(usize, ColumnKind)> = Vec::new();
     let (mut size, mut nullable) = (0, 0);
-    for (nth, Planned { name, show, value }) in columns.into_iter().enumerate() {
-        let ty = ty(&value, show, names);
+    for (nth, Planned { name, show, value, .. }) in columns.into_iter().enumerate() {
+        let (ty, source) = (ty(&value, show, names), value.to_string());
         let mut at = At::Fixed(0, 0);
         match kind(value) {
             Err(text) => {
@@ -45,7 +47,7 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
                 open.push((nth, kind));
             }
         }
-        schema.columns.push(ColumnInfo { name, ty, show, at, null: None });
+        schema.columns.push(ColumnInfo { name, ty, show, source, at, null: None });
     }
     close(&mut rows, &mut schema, open);
     (rows, schema)

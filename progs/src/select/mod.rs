@@ -41,11 +41,13 @@ mod condition;
 mod derived;
 mod emit;
 mod error;
+mod explain;
 mod expr;
 mod function;
 mod layout;
 mod names;
 mod number;
+mod order;
 mod pattern;
 mod place;
 mod plan;
@@ -54,6 +56,7 @@ mod resolve;
 mod span;
 #[cfg(feature = "sql")]
 pub mod sql;
+mod stored;
 
 use kwalk_asm::Reg::*;
 use kwalk_btf::Btf;
@@ -62,9 +65,11 @@ pub use columns::{NamedColumn, Show, Source};
 pub use error::{Error, Kind, Reason};
 pub use expr::{Expr, cmdline, field, stack};
 pub use function::{FUNCTIONS, FunctionInfo};
+pub use order::{Key, Order};
 pub use pattern::TEXT_MAX;
 pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
 pub use span::Span;
+pub use stored::NotASchema;
 
 use crate::program::Program;
 use crate::target::{self, Target};
@@ -86,6 +91,7 @@ pub struct Select {
     target: String,
     columns: Option<Vec<Column>>,
     filter: Option<Expr>,
+    order: Vec<Key>,
 }
 
 /// A column that is wanted: what it shows, and what it is called.
@@ -135,12 +141,25 @@ pub struct Plan {
     pub schema: Schema,
     /// What its link can be told.
     pub pushed: Option<Pushed>,
+    /// How many of the columns were asked for; others are there for the order alone.
+    pub shown: usize,
+    /// The order that was asked for.
+    pub order: Vec<Order>,
+    condition: Condition,
+}
+
+impl Plan {
+    /// The condition as it is tested: what costs least first, with the paths of the fields that are read; none if every
+    /// object is shown.
+    pub fn condition(&self) -> Option<String> {
+        (self.condition != Condition::Known(Some(true))).then(|| self.condition.to_string())
+    }
 }
 
 impl Select {
     /// Selects from a target: from all of its objects, and its default columns, unless it is told more.
     pub fn new(target: impl Into<String>) -> Select {
-        Select { target: target.into(), columns: None, filter: None }
+        Select { target: target.into(), columns: None, filter: None, order: Vec::new() }
     }
 
     /// The columns to show, instead of those before: names of fields, or expressions.
@@ -158,6 +177,13 @@ impl Select {
             None => condition,
         };
         Select { filter: Some(filter), ..self }
+    }
+
+    /// The order in which the rows are to be given, the first key first. The kernel gives rows in its own: what is
+    /// planned is that the rows have what it takes to order them ([`Plan::order`]).
+    #[must_use]
+    pub fn order<T: Into<Key>>(self, keys: impl IntoIterator<Item = T>) -> Select {
+        Select { order: keys.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// Writes the program for the kernel that `btf` describes.
@@ -180,7 +206,9 @@ impl Select {
         };
         let tested = planner.names.derived.len();
         let pushed = plan::pushed(target, &mut planner.names, &condition);
-        let columns = self.planned(target, &mut planner)?;
+        let mut columns = self.planned(target, &mut planner)?;
+        let asked = columns.len();
+        let order = order::planned(&self.order, &mut columns, &mut planner)?;
         let (rows, schema) = layout::layout(columns, &planner.names);
         if schema.row_max() >= ROW_MAX {
             return Err(Error::new(Reason::RowSize(schema.row_max()), None).into());
@@ -199,7 +227,8 @@ impl Select {
             emit.find(derived)?;
             emit.rows(&rows)?;
         }
-        Ok(Plan { program: walk.finish("select", done)?, schema, pushed })
+        let program = walk.finish("select", done)?;
+        Ok(Plan { program, schema, pushed, shown: asked, order, condition })
     }
 
     fn planned(
@@ -237,7 +266,7 @@ impl Select {
                 let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
                 return Err(Error::new(reason, expr.span).into());
             }
-            planned.push(Planned { name, show: show.unwrap_or(Show::Plain), value });
+            planned.push(Planned { name, expr, show: show.unwrap_or(Show::Plain), value });
         }
         Ok(planned)
     }

@@ -24,13 +24,15 @@ pub(crate) struct Place {
     pub(crate) swap: bool,
     /// What the user calls it.
     pub(crate) name: String,
+    /// What the kernel's types call it.
+    pub(crate) path: String,
 }
 
 impl Place {
     /// The end of a path from `base`.
     pub(crate) fn new(base: Base, path: &kwalk_btf::Path, name: &str) -> Place {
         let hops = path.hops.iter().map(|hop| hop.offset).collect();
-        Place { base, hops, field: path.field, swap: false, name: name.into() }
+        Place { base, hops, field: path.field, swap: false, name: name.into(), path: name.into() }
     }
 
     /// The same, as a number that lies in memory with its highest byte first, whatever the machine.

@@ -3,8 +3,10 @@
 //! A row is chunks of columns of known size, as wide ones first, each chunk with a word of bits for those of its columns
 //! that are NULL; then the texts that lie behind pointers, each with its length. Numbers are in the machine's byte order.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::columns::Show;
 
@@ -27,6 +29,8 @@ pub struct ColumnInfo {
     pub ty: Type,
     /// How they are to be shown.
     pub show: Show,
+    /// What it is made of: the path of a field, or an expression of such.
+    pub source: String,
     pub(crate) at: At,
     /// Where its bit is if it can be NULL: the word and the mask.
     pub(crate) null: Option<(usize, u32)>,
@@ -108,6 +112,26 @@ impl<'a> Stack<'a> {
     }
 }
 
+impl Value<'_> {
+    /// Which of two values of one column comes first: numbers, addresses and values of enums by their number, texts by
+    /// their bytes, false before true, IP addresses of 4 bytes before those of 16.
+    pub fn order(&self, other: &Value<'_>) -> Ordering {
+        let number = |value: &Value<'_>| match *value {
+            Value::Int(value) => Some(value.into()),
+            Value::Uint(value) | Value::Pointer(value) => Some(value.into()),
+            Value::Bool(value) => Some(value.into()),
+            Value::Enum { value, .. } => Some(value),
+            Value::Null | Value::Text(_) | Value::Ip(_) | Value::Stack(_) => None,
+        };
+        match (self, other) {
+            (Value::Text(left), Value::Text(right)) => left.cmp(right),
+            (Value::Stack(Stack(left)), Value::Stack(Stack(right))) => left.cmp(right),
+            (Value::Ip(left), Value::Ip(right)) => left.cmp(right),
+            _ => number(self).cmp(&number(other)),
+        }
+    }
+}
+
 /// One object's columns.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
@@ -133,15 +157,32 @@ impl fmt::Display for NotARow {
 
 impl core::error::Error for NotARow {}
 
+impl ColumnInfo {
+    /// Which bytes of a row are its value's; none for a text that lies behind all that is of known size.
+    pub fn bytes(&self) -> Option<Range<usize>> {
+        match self.at {
+            At::Fixed(at, len) => Some(at..at.saturating_add(len)),
+            At::Text(_) => None,
+        }
+    }
+}
+
 impl Schema {
     /// The columns, in the order in which they were selected.
     pub fn columns(&self) -> &[ColumnInfo] {
         &self.columns
     }
 
+    /// The same rows with no more than the first `count` columns.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Schema {
+        let columns = self.columns.iter().take(count).cloned().collect();
+        Schema { columns, fixed: self.fixed, texts: self.texts.clone() }
+    }
+
     /// How many bytes a row has at most.
     pub fn row_max(&self) -> usize {
-        self.fixed + self.texts.iter().map(|max| 2 + max).sum::<usize>()
+        self.texts.iter().fold(self.fixed, |all, max| all.saturating_add(*max).saturating_add(2))
     }
 
     /// The row that `bytes` begin with, and how many of them it has; none if more are needed.
@@ -275,7 +316,14 @@ mod tests {
 
     fn schema() -> Schema {
         let names = vec![(-1, "MINUS".into()), (7, "SEVEN".into())];
-        let of = |name: &str, ty, at, null| ColumnInfo { name: name.into(), ty, show: Show::Plain, at, null };
+        let of = |name: &str, ty, at, null| ColumnInfo {
+            name: name.into(),
+            ty,
+            show: Show::Plain,
+            source: name.into(),
+            at,
+            null,
+        };
         let columns = vec![
             of("wide", Type::Int { signed: false }, At::Fixed(0, 8), None),
             of("null", Type::Int { signed: true }, At::Fixed(12, 4), Some((8, 1))),

@@ -97,9 +97,9 @@ impl<'a> Names<'a> {
             Some(Source::Paths(paths)) => paths,
             _ => &own[..],
         };
-        let mut found = Err(kwalk_btf::Error::Void);
+        let (mut found, mut spelled) = (Err(kwalk_btf::Error::Void), name);
         for path in paths {
-            found = self.path(path);
+            (found, spelled) = (self.path(path), path);
             if found.is_ok() {
                 break;
             }
@@ -107,7 +107,7 @@ impl<'a> Names<'a> {
         let (base, path) = found.map_err(|error| Error::new(self.unknown(name, error), span.cloned()))?;
         let pointer = matches!(path.field.class, Class::Ptr { .. });
         self.follows |= base == Base::Object && (pointer || !path.hops.is_empty());
-        let place = Place::new(base, &path, name);
+        let place = Place { path: spelled.into(), ..Place::new(base, &path, name) };
         self.known.insert(name.into(), place.clone());
         Ok(place)
     }

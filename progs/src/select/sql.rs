@@ -16,7 +16,7 @@ use sqlparser::tokenizer::{Location, Token, Tokenizer};
 use super::expr::{Arithmetic, Compare, Expr, Node};
 use super::function::FUNCTIONS;
 use super::span::Span;
-use super::{Column, Error, Reason};
+use super::{Column, Error, Key, Reason};
 
 /// Words, numbers and signs of a text, at most.
 const TOKENS_MAX: usize = 20_000;
@@ -75,6 +75,26 @@ pub fn columns(text: &str) -> Result<Vec<Column>, Error> {
             Token::Comma => source.parser.advance_token(),
             Token::EOF => return Ok(columns),
             _ => return Err(source.unexpected("a comma, AS or the end")),
+        }
+    }
+}
+
+/// Parses a list of what rows are ordered by, each `EXPR`, `EXPR ASC` or `EXPR DESC`, to its end.
+///
+/// # Errors
+///
+/// What is wrong with the text, and where.
+pub fn keys(text: &str) -> Result<Vec<Key>, Error> {
+    let mut source = Source::new(text)?;
+    let mut keys = Vec::new();
+    loop {
+        let key = Key::from(source.expr()?);
+        let direction = source.parser.parse_one_of_keywords(&[Keyword::ASC, Keyword::DESC]);
+        keys.push(if direction == Some(Keyword::DESC) { key.descending() } else { key });
+        match source.parser.peek_token_ref().token {
+            Token::Comma => source.parser.advance_token(),
+            Token::EOF => return Ok(keys),
+            _ => return Err(source.unexpected("a comma, ASC, DESC or the end")),
         }
     }
 }
