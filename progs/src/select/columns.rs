@@ -63,6 +63,8 @@ pub enum Show {
     Bytes,
     /// A device: its major number above 20 bits of the minor one.
     Device,
+    /// A character.
+    Char,
     /// Numbers with names.
     Names(&'static [(i128, &'static str)]),
 }
@@ -90,6 +92,10 @@ impl Show {
                 let (major, minor) = (major.parse::<u16>().ok()?, minor.parse::<u32>().ok()?);
                 (major < 1 << 12 && minor < 1 << 20).then(|| i128::from(major) << 20 | i128::from(minor))
             }
+            Show::Char => match text.as_bytes() {
+                [one] => Some((*one).into()),
+                _ => None,
+            },
             Show::Plain | Show::Hex | Show::Octal => None,
         }
     }
@@ -101,6 +107,7 @@ impl Show {
             Show::Nanoseconds => "a duration, such as '1.5s', '10m' or '2d'",
             Show::Bytes => "a size, such as '64K' or '1.5G'",
             Show::Device => "a device, such as '8:1'",
+            Show::Char => "one character",
             Show::Plain | Show::Hex | Show::Octal => "a number",
         }
     }
@@ -167,7 +174,7 @@ macro_rules! columns {
     (@source $path:literal) => { Source::Paths(&[$path]) };
 }
 
-use Show::{Bytes, Device, Hex, Names, Nanoseconds, Octal, Plain};
+use Show::{Bytes, Char, Device, Hex, Names, Nanoseconds, Octal, Plain};
 
 /// All of them, by target.
 pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
@@ -244,7 +251,8 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         // Who may share it (VM_MAYSHARE) is what /proc/PID/maps shows.
         perms, default, Names(PERMISSIONS), { field("vma.vm_flags") & 7 | (field("vma.vm_flags") & 0x80) >> 4 };
         flags, more, Hex, "vma.vm_flags";
-        offset, default, Hex, { field("vma.vm_pgoff") * page_size() };
+        // What is no file's has a number there, too; this makes it NULL.
+        offset, default, Hex, { field("vma.vm_pgoff") * page_size() | field("vma.vm_file.f_flags") & 0 };
         dev, default, Device, "vma.vm_file.f_inode.i_sb.s_dev";
         inode, default, Plain, "vma.vm_file.f_inode.i_ino";
         path, default, Plain, { field("vma.vm_file").d_path() };
@@ -292,7 +300,7 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         refs, more, Plain, "unix_sk.sk.__sk_common.skc_refcnt.refs.counter";
         backlog, more, Plain, "unix_sk.sk.sk_ack_backlog";
         inode, default, Plain, "socket_alloc.vfs_inode.i_ino";
-        path, default, Plain, "unix_sk.path.dentry.d_name.name";
+        path, default, Plain, "unix_sk.addr.name[0].sun_path";
         netns, more, Plain, "unix_sk.sk.__sk_common.skc_net.net.ns.inum";
     }
     "netlink" {
@@ -388,7 +396,7 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
     }
     "ksym" {
         address, default, Hex, "ksym.value";
-        type, default, Plain, "ksym.type";
+        type, default, Char, "ksym.type";
         name, default, Plain, "ksym.name";
         module, default, Plain, "ksym.module_name";
     }

@@ -118,6 +118,9 @@ fn kind(value: Value) -> Result<ColumnKind, Text> {
 }
 
 fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
+    if show == Show::Char {
+        return Type::Text;
+    }
     if let (Value::Number(number), Show::Names(names)) = (value, show) {
         let names = names.iter().map(|(value, name)| (*value, (*name).to_owned())).collect();
         return Type::Enum { signed: number.min < 0, names };

@@ -217,6 +217,9 @@ impl Select {
         let done = walk.asm.label();
         begin(&mut walk, target, planner.names.follows, done)?;
         let shown = walk.asm.label();
+        if planner.names.sleeps {
+            walk.may_sleep();
+        }
         let mut emit = Emit::new(&mut walk);
         let derived = &planner.names.derived;
         emit.find(derived.get(..tested).unwrap_or_default())?;

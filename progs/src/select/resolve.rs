@@ -65,6 +65,8 @@ pub(crate) struct Names<'a> {
     pub(crate) columns: &'static [NamedColumn],
     /// The arguments that are found, in the order in which that is done: from which pointer, how, as which type.
     pub(crate) derived: Vec<(&'static Derived, Place, TypeId)>,
+    /// Whether the program does what only programs that may sleep can do.
+    pub(crate) sleeps: bool,
     /// Whether a pointer is loaded through the object.
     pub(crate) follows: bool,
 }
@@ -79,7 +81,16 @@ impl<'a> Names<'a> {
         let object_at = btf.path(context, target.object)?.field.offset;
         let (columns, known) = (super::columns::of(target.name), BTreeMap::new());
         let target = Available { name: target.name, context, known: Some(target) };
-        Ok(Names { btf, target, object_at, known, columns, derived: Vec::new(), follows: false })
+        Ok(Names {
+            btf,
+            target,
+            object_at,
+            known,
+            columns,
+            derived: Vec::new(),
+            sleeps: false,
+            follows: false,
+        })
     }
 
     /// The target's column of this name.
@@ -236,9 +247,16 @@ impl<'a> Names<'a> {
             (Class::Ptr { .. }, "file") => format!("{name}.f_path"),
             _ => return Err(self.needs(place, "a struct path, or a pointer to a struct file", span)),
         };
-        // Kernels before 6.5 don't look at what they are given; this came soon after.
-        if self.has("bpf_map_sum_elem_count") {
-            return Ok(Text { place: self.argument(&own, span)?, kind: TextKind::Path });
+        let place = self.argument(&own, span)?;
+        // The helper trusts what it is given: a file that nothing holds may be gone while it looks, and the kernel oopses.
+        // The walk holds the first two, RCU what it needs of the third.
+        let is_held = ["file", "vma.vm_file", "task.mm.exe_file"].iter().any(|held| {
+            let held = self.argument(&format!("{held}.f_path"), None);
+            held.is_ok_and(|held| held.beside(&place) && held.field.offset == place.field.offset)
+        });
+        // Kernels before 6.5 don't look at what they are given; this function came soon after.
+        if is_held && self.has("bpf_map_sum_elem_count") {
+            return Ok(Text { place, kind: TextKind::Path });
         }
         let (at, parent) = self.tree("dentry", "d_name.name", &["d_parent"], span)?;
         let place = self.place(&format!("{own}.dentry"), span)?;
@@ -283,6 +301,7 @@ impl<'a> Names<'a> {
         }
         let fail = |error| Error::new(Reason::Field(error), span.cloned());
         let [start, end] = ["arg_start", "arg_end"].map(|field| self.offset("mm_struct", field));
+        self.sleeps = true;
         let kind = TextKind::Cmdline { task, start: start.map_err(fail)?, end: end.map_err(fail)? };
         Ok(Text { place: self.place("task.mm", span)?, kind })
     }

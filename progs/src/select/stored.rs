@@ -92,8 +92,8 @@ fn type_tag(ty: &Type) -> u8 {
 
 fn show_tag(show: Show) -> u8 {
     match show {
-        // The names are the type's.
-        Show::Plain | Show::Names(_) => 0,
+        // Which the type says.
+        Show::Plain | Show::Names(_) | Show::Char => 0,
         Show::Hex => 1,
         Show::Octal => 2,
         Show::Nanoseconds => 3,

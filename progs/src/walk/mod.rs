@@ -295,6 +295,11 @@ impl<'a> Walk<'a> {
         self.sleepable = true;
     }
 
+    /// Whether it is.
+    pub fn sleeps(&self) -> bool {
+        self.sleepable
+    }
+
     /// Stores the number of this reading session, which no two readers share, in `slot`.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ impl Emit<'_, '_> {
                 self.give_back(reg);
             }
             Condition::TextIsNull(text) => {
-                self.long(text, yes);
+                self.long(text, yes)?;
                 self.go(no, next);
             }
             Condition::BehindNull(place) => {

@@ -5,8 +5,10 @@ use kwalk_asm::Reg::*;
 use kwalk_asm::{Helper, Label, Slot, u8_at, u16_at, u64_at};
 
 use super::{Emit, NULLS};
+use crate::Error;
 use crate::program::{Map, MapKind};
 use crate::select::condition::{LONG_MAX, STACK_MAX, Text, TextKind, Tree};
+use crate::select::{self, Reason};
 use crate::walk::{CTX, SEQ};
 
 /// Where a text begins in the map's value: its length goes before it.
@@ -32,9 +34,9 @@ impl Emit<'_, '_> {
 
     /// Writes such a text with its length before it, which is 0 for NULL.
     #[track_caller]
-    pub(super) fn write_long(&mut self, text: &Text) {
+    pub(super) fn write_long(&mut self, text: &Text) -> Result<(), Error> {
         let (null, end) = (self.walk.asm.label(), self.walk.asm.label());
-        let from = self.long(text, null);
+        let from = self.long(text, null)?;
         let buffer = self.buffer();
         let frame = self.frame();
         let asm = &mut self.walk.asm;
@@ -56,45 +58,72 @@ impl Emit<'_, '_> {
         asm.mov(R3, 2);
         asm.call(Helper::SeqWrite);
         asm.bind(end);
+        Ok(())
     }
 
     /// Leaves the address of such a text in R3, or goes to `null`.
     #[track_caller]
-    pub(super) fn long_address(&mut self, text: &Text, null: Label) {
-        let from = self.long(text, null);
+    pub(super) fn long_address(&mut self, text: &Text, null: Label) -> Result<(), Error> {
+        let from = self.long(text, null)?;
         let buffer = self.buffer();
         let asm = &mut self.walk.asm;
         asm.load_slot(R3, Slot::MapValue { index: buffer, offset: TEXT });
         if from == From::Offset {
             asm.add(R3, NULLS);
         }
+        Ok(())
     }
 
     /// Puts a text together. R0 is then how many bytes it has, its NUL included.
     #[track_caller]
-    pub(super) fn long(&mut self, text: &Text, null: Label) -> From {
+    pub(super) fn long(&mut self, text: &Text, null: Label) -> Result<From, Error> {
         match text.kind {
-            TextKind::Path => self.path(text, null),
+            TextKind::Path => self.path(text, null)?,
             TextKind::Stack => self.task_stack(text, null),
             TextKind::Cmdline { task, start, end } => self.cmdline(text, [task, start, end], null),
             TextKind::Node(tree) => self.up(text, tree, null),
-            TextKind::Array | TextKind::Pointer => return From::Start,
+            TextKind::Array | TextKind::Pointer => {}
         }
-        if matches!(text.kind, TextKind::Node(_)) { From::Offset } else { From::Start }
+        Ok(if matches!(text.kind, TextKind::Node(_)) { From::Offset } else { From::Start })
     }
 
-    /// The helper holds no reference to the file: what the context holds, or RCU while the program runs, keeps it alive.
+    /// The helper holds no reference to the file: what the context holds, or RCU, keeps it alive. A program that may sleep
+    /// runs without that, and asks for it.
     #[track_caller]
-    fn path(&mut self, text: &Text, null: Label) {
+    fn path(&mut self, text: &Text, null: Label) -> Result<(), Error> {
         let buffer = self.buffer();
-        let base = self.follow(R1, &text.place, null);
+        let sleeps = self.walk.sleeps();
+        let none = if sleeps { self.walk.asm.label() } else { null };
+        if sleeps {
+            self.rcu("bpf_rcu_read_lock")?;
+        }
+        let base = self.follow(R1, &text.place, none);
         let asm = &mut self.walk.asm;
         asm.address(R1, base + text.place.field.offset as i32);
         asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
         asm.mov(R3, LONG_MAX as i32);
         asm.call(Helper::DPath);
-        asm.jump_if(R0.sle(0), null);
-        asm.jump_if(R0.sgt(LONG_MAX as i32), null);
+        if sleeps {
+            let done = asm.label();
+            asm.mov(NULLS, R0);
+            asm.jump(done);
+            asm.bind(none);
+            asm.mov(NULLS, 0);
+            asm.bind(done);
+            self.rcu("bpf_rcu_read_unlock")?;
+            self.walk.asm.mov(R0, NULLS);
+        }
+        self.walk.asm.jump_if(R0.sle(0), null);
+        self.walk.asm.jump_if(R0.sgt(LONG_MAX as i32), null);
+        Ok(())
+    }
+
+    #[track_caller]
+    fn rcu(&mut self, kfunc: &str) -> Result<(), Error> {
+        let since = Reason::Since { what: "paths together with cmdline()", since: (6, 2) };
+        let id = self.walk.kfunc(kfunc)?.ok_or_else(|| select::Error::new(since, None))?;
+        self.walk.asm.call_kfunc(id, 0);
+        Ok(())
     }
 
     /// The kernel does not look whether the task is NULL: [`Emit::field`] does. The walk holds a reference to it.
@@ -115,7 +144,6 @@ impl Emit<'_, '_> {
     #[track_caller]
     fn cmdline(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) {
         let buffer = self.buffer();
-        self.walk.may_sleep();
         self.field(R1, &text.place, null);
         let (fits, each, done) = (self.walk.asm.label(), self.walk.asm.label(), self.walk.asm.label());
         let asm = &mut self.walk.asm;

@@ -107,7 +107,7 @@ impl Emit<'_, '_> {
             self.chunk(chunk)?;
         }
         for text in &rows.texts {
-            self.long_text(text);
+            self.long_text(text)?;
         }
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Emit<'_, '_> {
             Kind::Ip(ip) => self.ip(at, ip, null),
             Kind::Text(place) | Kind::Field(place) => {
                 let text = Text { place: place.clone(), kind: TextKind::Array };
-                self.text_address(R3, &text, null);
+                self.text_address(R3, &text, null)?;
                 self.walk.asm.address(R1, at);
                 self.walk.asm.mov(R2, place.field.size as i32);
                 self.walk.asm.call(Helper::ProbeReadKernel);
@@ -250,13 +250,13 @@ impl Emit<'_, '_> {
     /// A text of which nobody knows beforehand how long it is: its length with the NUL in 2 bytes, 0 for NULL, and the
     /// text.
     #[track_caller]
-    fn long_text(&mut self, text: &Text) {
+    fn long_text(&mut self, text: &Text) -> Result<(), Error> {
         if !matches!(text.kind, TextKind::Array | TextKind::Pointer) {
             return self.write_long(text);
         }
         let (null, there) = (self.walk.asm.label(), self.walk.asm.label());
         let at = self.frame() - TEXT_MAX as i32;
-        self.text_address(R3, text, null);
+        self.text_address(R3, text, null)?;
         let asm = &mut self.walk.asm;
         asm.address(R1, at);
         asm.mov(R2, TEXT_MAX as i32);
@@ -271,6 +271,7 @@ impl Emit<'_, '_> {
         asm.mov(R1, SEQ);
         asm.address(R2, at - 2);
         asm.call(Helper::SeqWrite);
+        Ok(())
     }
 
     /// Zeros, in as wide stores as are aligned: `start` is for the widest.

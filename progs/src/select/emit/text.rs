@@ -19,7 +19,7 @@ impl Emit<'_, '_> {
     pub(super) fn like(&mut self, text: &Text, pattern: &Pattern, fork: Fork) -> Result<(), Error> {
         let wanted = pattern.terminated();
         if pattern.open_start {
-            let room = self.copy(text, TEXT_MAX, fork.unknown);
+            let room = self.copy(text, TEXT_MAX, fork.unknown)?;
             match pattern.open_end {
                 true => self.search(&pattern.bytes, room, fork),
                 false => self.ends(&wanted, room, fork),
@@ -36,7 +36,7 @@ impl Emit<'_, '_> {
             let base = self.follow(R1, place, fork.unknown);
             self.words(base + place.field.offset as i32, wanted, fork);
         } else {
-            let room = self.copy(text, wanted.len() + 1, fork.unknown);
+            let room = self.copy(text, wanted.len() + 1, fork.unknown)?;
             self.words(self.frame() - room as i32, wanted, fork);
         }
         Ok(())
@@ -45,7 +45,7 @@ impl Emit<'_, '_> {
     /// Copies a text to the top of the stack: `most` bytes of it and a NUL, or all if it is shorter; gives how many bytes
     /// of the stack that takes. What lies behind the NUL there is whatever it was. R0 is how many bytes were copied.
     #[track_caller]
-    fn copy(&mut self, text: &Text, most: usize, unknown: Label) -> usize {
+    fn copy(&mut self, text: &Text, most: usize, unknown: Label) -> Result<usize, Error> {
         // One more than the text can have: the helper puts the NUL there.
         let len = match text.kind {
             TextKind::Array => most.min(text.place.field.size as usize + 1),
@@ -53,7 +53,7 @@ impl Emit<'_, '_> {
         };
         let len = len.min(TEXT_MAX);
         let room = len.next_multiple_of(8);
-        self.text_address(R3, text, unknown);
+        self.text_address(R3, text, unknown)?;
         self.clear_last(self.frame() - room as i32, len);
         let frame = self.frame();
         let asm = &mut self.walk.asm;
@@ -61,7 +61,7 @@ impl Emit<'_, '_> {
         asm.mov(R2, len as i32);
         asm.call(Helper::ProbeReadKernelStr);
         asm.jump_if(R0.slt(0), unknown);
-        room
+        Ok(room)
     }
 
     /// Zeros behind the `len` bytes that a helper is to write, in the last of their words: whole words are compared.
@@ -74,15 +74,16 @@ impl Emit<'_, '_> {
 
     /// Where a text begins, which a helper will read: nothing on the way there is NULL, nor is it itself.
     #[track_caller]
-    pub(super) fn text_address(&mut self, reg: Reg, text: &Text, null: Label) {
+    pub(super) fn text_address(&mut self, reg: Reg, text: &Text, null: Label) -> Result<(), Error> {
         match text.kind {
             TextKind::Array => {
                 let base = self.follow(reg, &text.place, null);
                 self.walk.asm.address(reg, base + text.place.field.offset as i32);
             }
             TextKind::Pointer => self.field(reg, &text.place, null),
-            _ => self.long_address(text, null),
+            _ => self.long_address(text, null)?,
         }
+        Ok(())
     }
 
     /// Goes to yes if these bytes are at an address. Four at a time, as many as there are: an instruction has room for
