@@ -18,7 +18,7 @@ use helper::{Helper, fds};
 use kwalk::btf::Btf;
 use kwalk::progs::target::{self, available};
 use kwalk::select::{
-    Column, Expr, Pushed, Reason, Row, Rows, Select, SelectError, Value, columns, field, sql,
+    self, Column, Expr, Pushed, Reason, Row, Rows, Select, SelectError, Value, columns, field, sql,
 };
 use kwalk::sys::{CgroupOrder, CgroupStart};
 use kwalk::{Error, KernelBtf, Loaded, Parameters};
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         test("patterns_match_what_they_should", PROC, patterns_match_what_they_should),
         test("a_name_is_any_bytes", PROC, a_name_is_any_bytes),
         test("every_named_column_runs", PROC, every_named_column_runs),
+        test("the_kernel_counts", PROC, the_kernel_counts),
         test("enums_have_names", PROC, enums_have_names),
         test("a_process_is_told_to_the_link", PROC, a_process_is_told_to_the_link),
         test("a_pushed_process_shows_no_more", PROC, a_pushed_process_shows_no_more),
@@ -390,6 +391,23 @@ fn every_named_column_runs() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn the_kernel_counts() {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let count = |select: Select| {
+        let plan = select.plan_count(&btf).unwrap();
+        select::count(&plan, &select::parameters(&plan, &btf).unwrap()).unwrap()
+    };
+    let name = unique("kwc");
+    let sleepers: Vec<_> = (0..7).map(|_| Sleeper::named(&name)).collect();
+    let named = || Select::new("task").filter(field("comm").eq(name.as_str()));
+    assert_eq!(count(named()), 7);
+    let pid = sleepers[3].pid();
+    assert_eq!(count(named().filter(field("tgid").eq(pid))), 1);
+    assert_eq!(count(named().filter(field("pid").eq(0).and(field("pid").eq(1)))), 0);
+    assert_eq!(count(Select::new("ksym")), rows(&Select::new("ksym").fields(["name"]), |_| ()).len() as u64);
 }
 
 /// Whether what is wrong is that the kernel is too old, as is said of a few functions.

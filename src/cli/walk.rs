@@ -47,6 +47,9 @@ pub(super) struct What {
     /// Show no more than so many rows
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     limit: Option<u64>,
+    /// Show how many there are, and nothing else; the kernel counts
+    #[arg(long, conflicts_with_all = ["fields", "sort", "limit", "format"])]
+    count: bool,
     /// How to show them [default: table on a terminal, else ndjson]
     #[arg(short = 'o', long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Output>,
@@ -155,13 +158,18 @@ pub(super) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
     if let Some(condition) = condition_of(&asked, row) {
         select = select.filter(condition);
     }
-    let plan = select.plan(&btf)?;
+    let plan = if what.count { select.plan_count(&btf)? } else { select.plan(&btf)? };
     let told = match asked {
         Parameters::None => select::parameters(&plan, &btf)?,
         asked => asked.split(row, &btf)?.0,
     };
     if what.explain {
         return explain::explain(&plan, &told);
+    }
+    if what.count {
+        let count = select::count(&plan, &told)?;
+        writeln!(io::stdout(), "{count}").map_err(Failure::output)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let (shown, order) = (plan.shown, plan.order.clone());
     let rows = match asked {

@@ -145,6 +145,8 @@ pub struct Plan {
     pub shown: usize,
     /// The order that was asked for.
     pub order: Vec<Order>,
+    /// Which of the program's maps counts, in the 8 bytes of its one element, if it shows no rows but counts them.
+    pub counter: Option<u32>,
     condition: Condition,
 }
 
@@ -193,6 +195,20 @@ impl Select {
     /// [`crate::Error::NoTarget`] where this kernel has no such target, [`crate::Error::Select`] with what is wrong with
     /// the columns or the condition, [`crate::Error::Btf`] where the BTF is damaged.
     pub fn plan(&self, btf: &Btf<'_>) -> Result<Plan, crate::Error> {
+        self.planned_as(btf, false)
+    }
+
+    /// The same for a program that counts the objects instead of showing them: in the kernel, without any output. It has
+    /// no columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Select::plan`].
+    pub fn plan_count(&self, btf: &Btf<'_>) -> Result<Plan, crate::Error> {
+        self.planned_as(btf, true)
+    }
+
+    fn planned_as(&self, btf: &Btf<'_>, count: bool) -> Result<Plan, crate::Error> {
         let target = match Target::by_name(&self.target) {
             Some(target) => target,
             None => target::find(btf, &self.target)?.row(btf),
@@ -206,9 +222,14 @@ impl Select {
         };
         let tested = planner.names.derived.len();
         let pushed = plan::pushed(target, &mut planner.names, &condition);
-        let mut columns = self.planned(target, &mut planner)?;
+        let (mut columns, mut order) = (Vec::new(), Vec::new());
+        if !count {
+            columns = self.planned(target, &mut planner)?;
+        }
         let asked = columns.len();
-        let order = order::planned(&self.order, &mut columns, &mut planner)?;
+        if !count {
+            order = order::planned(&self.order, &mut columns, &mut planner)?;
+        }
         let (rows, schema) = layout::layout(columns, &planner.names);
         if schema.row_max() >= ROW_MAX {
             return Err(Error::new(Reason::RowSize(schema.row_max()), None).into());
@@ -225,13 +246,18 @@ impl Select {
         emit.find(derived.get(..tested).unwrap_or_default())?;
         emit.condition(&condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.walk.asm.bind(shown);
+        let mut counter = None;
         // The verifier refuses what nothing leads to.
         if condition != Condition::Known(Some(false)) {
             emit.find(derived)?;
-            emit.rows(&rows)?;
+            if count {
+                counter = Some(emit.count());
+            } else {
+                emit.rows(&rows)?;
+            }
         }
         let program = walk.finish("select", done)?;
-        Ok(Plan { program, schema, pushed, shown: asked, order, condition })
+        Ok(Plan { program, schema, pushed, shown: asked, order, counter, condition })
     }
 
     fn planned(

@@ -4,12 +4,13 @@
 //! throws all of this object's away and shows it again: nothing is to be checked between the writes of a row.
 
 use kwalk_asm::Reg::*;
-use kwalk_asm::{Address, Helper, Label, Memory, u16_at, u32_at, u64_at};
+use kwalk_asm::{Address, Helper, Label, Memory, Slot, u16_at, u32_at, u64_at};
 use kwalk_btf::Class;
 
 use super::number::size;
 use super::{Emit, NULLS};
 use crate::Error;
+use crate::program::{Map, MapKind};
 use crate::select::condition::{Text, TextKind};
 use crate::select::number::{Node, Number};
 use crate::select::pattern::TEXT_MAX;
@@ -110,6 +111,24 @@ impl Emit<'_, '_> {
             self.long_text(text)?;
         }
         Ok(())
+    }
+
+    /// Counts the object in a map's one element, and gives the map. What has no output is never shown twice.
+    #[track_caller]
+    pub(crate) fn count(&mut self) -> u32 {
+        let index = self.walk.map(Map {
+            name: "kwalk_count",
+            kind: MapKind::Array,
+            key_size: 4,
+            value_size: 8,
+            max_entries: 1,
+        });
+        let asm = &mut self.walk.asm;
+        asm.load_slot(R1, Slot::MapValue { index, offset: 0 });
+        asm.load(R2, u64_at(R1));
+        asm.add(R2, 1);
+        asm.store(u64_at(R1), R2);
+        index
     }
 
     #[track_caller]
