@@ -59,5 +59,6 @@ fn ty(column: &ColumnInfo) -> String {
         Type::Pointer => "pointer".into(),
         Type::Ip => "ip".into(),
         Type::Stack => "stack".into(),
+        Type::Bytes => "bytes".into(),
     }
 }
