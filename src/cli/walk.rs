@@ -1,10 +1,9 @@
 //! `kwalk TARGET`: any fields of the objects of a kind, those that a condition picks.
 
-use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, CommandFactory, Parser, ValueEnum};
 
 use super::message::Failure;
 use super::{Common, explain, terminal};
@@ -13,7 +12,8 @@ use crate::print::csv::Csv;
 use crate::print::json::Json;
 use crate::print::raw::Raw;
 use crate::print::{Format, Progress, table};
-use crate::progs::{Target, target};
+use crate::progs::Target;
+use crate::progs::target::{self, available};
 use crate::select::{self, Order, Row, Rows, Schema, Select, SelectError, Sorted, condition_of, sql};
 use crate::{Error, Parameters, progs};
 
@@ -99,18 +99,13 @@ impl Output {
     }
 }
 
-/// Whether the command line is that of a walk: its first word is no command's name.
-pub(super) fn is_meant(args: &[OsString], is_command: impl Fn(&str) -> bool) -> bool {
-    let mut rest = args.iter().skip(1).map(|arg| arg.to_str().unwrap_or_default());
-    while let Some(arg) = rest.next() {
-        match arg {
-            // Its value is no word.
-            "--btf" => drop(rest.next()),
-            _ if arg.starts_with('-') => {}
-            word => return !is_command(word),
-        }
+/// What these options are, for the help on all commands.
+pub(super) fn options() -> String {
+    let mut command = Walk::command().help_template("{options}").disable_help_flag(true);
+    for common in ["verbose", "btf"] {
+        command = command.mut_arg(common, |arg| arg.hide(true));
     }
-    false
+    command.render_help().to_string()
 }
 
 pub(super) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Failure> {
@@ -145,7 +140,10 @@ pub(super) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
         Some(row) => row,
         None => match target::find(&btf, target) {
             Ok(found) => found.row(&btf),
-            Err(progs::Error::NoTarget { near, .. }) => return Err(Failure::unknown(target, &near)),
+            Err(progs::Error::NoTarget { .. }) => {
+                let targets: Vec<_> = available(&btf)?.iter().map(|target| target.name).collect();
+                return Err(Failure::unknown(target, &targets));
+            }
             Err(error) => return Err(Error::from(error).into()),
         },
     };
