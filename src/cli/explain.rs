@@ -7,10 +7,11 @@ use super::insns::text;
 use super::list::listed;
 use super::message::Failure;
 use crate::Parameters;
+use crate::btf::Btf;
 use crate::print::table::Column;
 use crate::select::{ColumnInfo, Plan, Type};
 
-pub(super) fn explain(plan: &Plan, told: &Parameters<'_>) -> Result<ExitCode, Failure> {
+pub(super) fn explain(plan: &Plan, told: &Parameters<'_>, btf: &Btf<'_>) -> Result<ExitCode, Failure> {
     let told = match told {
         Parameters::Pid(pid) => format!("pid = {pid}"),
         Parameters::Tid(tid) => format!("tid = {tid}"),
@@ -43,7 +44,7 @@ pub(super) fn explain(plan: &Plan, told: &Parameters<'_>) -> Result<ExitCode, Fa
     });
     out += &listed(heading.into(), rows);
     out.push('\n');
-    out += &text(&plan.program);
+    out += &text(&plan.program, btf);
     io::stdout().lock().write_all(out.as_bytes()).map_err(Failure::output)?;
     Ok(ExitCode::SUCCESS)
 }

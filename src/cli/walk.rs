@@ -158,7 +158,7 @@ pub(super) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
         asked => asked.split(row, &btf)?.0,
     };
     if what.explain {
-        return explain::explain(&plan, &told);
+        return explain::explain(&plan, &told, &btf);
     }
     let (shown, order) = (plan.shown, plan.order.clone());
     let rows = match asked {
