@@ -26,15 +26,56 @@ use kwalk_btf::Btf;
 #[cfg(feature = "sql")]
 pub use kwalk_progs::select::sql;
 pub use kwalk_progs::select::{
-    COLUMNS_MAX, Column, ColumnInfo, Error as SelectError, Expr, Key, Kind, NamedColumn, NotARow, NotASchema,
-    Order, Plan, Pushed, Reason, Row, Schema, Select, Show, Span, TEXT_MAX, Type, Value, columns, field,
+    COLUMNS_MAX, Column, ColumnInfo, Error as SelectError, Expr, FUNCTIONS, FunctionInfo, Key, Kind,
+    NamedColumn, NotARow, NotASchema, Order, Plan, Pushed, Reason, Row, Schema, Select, Show, Source, Span,
+    Stack, TEXT_MAX, Type, Value, cmdline, columns, field, stack,
 };
 
 pub use crate::sorted::Sorted;
 
 use crate::link::in_first_pid_namespace;
 use crate::progs::Target;
+use crate::sys::{MapLookupElem, bpf};
 use crate::{Error, Iter, Link, Loaded, Parameters};
+
+/// Counts the objects of a selection ([`Select::plan_count`]), in the kernel; `parameters` are what the link is told, as
+/// [`parameters`] finds it or as the user says.
+///
+/// ```no_run
+/// use kwalk::select::{self, Select, field};
+/// use kwalk::{KernelBtf, btf::Btf};
+///
+/// # fn main() -> Result<(), kwalk::Error> {
+/// let kernel = KernelBtf::open()?;
+/// let btf = Btf::new(kernel.bytes())?;
+/// let plan = Select::new("task").filter(field("comm").eq("sshd")).plan_count(&btf)?;
+/// let parameters = select::parameters(&plan, &btf)?;
+/// println!("{}", select::count(&plan, &parameters)?);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As [`Rows::open_with`] and [`Rows::next_row`].
+pub fn count(plan: &Plan, parameters: &Parameters<'_>) -> Result<u64, Error> {
+    let loaded = Loaded::load(&plan.program)?;
+    let mut iter = attached(&loaded, parameters)?.iter()?;
+    while !iter.next_chunk()?.is_empty() {}
+    let mut value = [0; 8];
+    if let Some(map) = plan.counter.and_then(|counter| loaded.maps().get(counter as usize)) {
+        bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
+    }
+    Ok(u64::from_ne_bytes(value))
+}
+
+/// The program tests what the link is told as well: a process that is not there is no error.
+fn attached(loaded: &Loaded, parameters: &Parameters<'_>) -> Result<Link, Error> {
+    match loaded.attach(parameters) {
+        Err(Error::Process { .. } | Error::NoParameters { .. }) => loaded.attach(&Parameters::None),
+        attached => attached,
+    }
+}
 
 /// A walk of a selection: gives its rows, as they come.
 #[derive(Debug)]
@@ -56,12 +97,7 @@ impl Rows {
     pub fn open(plan: Plan, btf: &Btf<'_>) -> Result<Rows, Error> {
         let parameters = parameters(&plan, btf)?;
         let loaded = Loaded::load(&plan.program)?;
-        let link = match loaded.attach(&parameters) {
-            // The program tests it as well: a process that is not there is no error.
-            Err(Error::Process { .. } | Error::NoParameters { .. }) => loaded.attach(&Parameters::None)?,
-            attached => attached?,
-        };
-        Rows::of(&link, plan.schema)
+        Rows::of(&attached(&loaded, &parameters)?, plan.schema)
     }
 
     /// The same with what the link is to be told, instead of what the plan would tell it.

@@ -58,5 +58,7 @@ fn ty(column: &ColumnInfo) -> String {
         Type::Enum { .. } => "enum".into(),
         Type::Text => "text".into(),
         Type::Pointer => "pointer".into(),
+        Type::Ip => "ip".into(),
+        Type::Stack => "stack".into(),
     }
 }

@@ -10,7 +10,7 @@ use crate::Error;
 use crate::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
 use crate::print::table::Column;
 use crate::progs::target;
-use crate::select::columns;
+use crate::select::{FUNCTIONS, Select, columns};
 
 /// More rows than anybody reads, and a few megabytes.
 const MOST: usize = 100_000;
@@ -28,8 +28,10 @@ pub(super) fn fields(
     let mut named = Vec::new();
     for column in columns::of(target.name).iter().filter(|_| path.is_none()) {
         // Those that this kernel has.
-        let here = column.paths.iter().find(|path| target.path(&btf, path).is_ok());
-        named.extend(here.map(|path| vec![column.name.into(), path.to_string()]));
+        if let Ok(plan) = Select::new(target.name).fields([column.name]).plan(&btf) {
+            let sources = plan.schema.columns().iter().map(|column| column.source.clone());
+            named.extend(sources.map(|source| vec![column.name.into(), source]));
+        }
     }
     match path {
         None => tree.members(0, 0, target.context)?,
@@ -46,7 +48,11 @@ pub(super) fn fields(
         |heading: &[&str], rows| listed(heading.iter().map(|name| Column::text(name)).collect(), rows);
     let mut out = String::new();
     if !named.is_empty() {
-        out = table(&["COLUMN", "FIELD"], named) + "\n";
+        out = table(&["COLUMN", "WHAT"], named) + "\n";
+        let functions = FUNCTIONS.iter().map(|function| {
+            vec![format!("{}({})", function.name, function.arguments.join(", ")), function.about.into()]
+        });
+        out += &(table(&["FUNCTION", "GIVES"], functions.collect()) + "\n");
     }
     out += &table(&["FIELD", "OFFSET", "SIZE", "TYPE"], tree.rows);
     io::stdout().lock().write_all(out.as_bytes()).map_err(Failure::output)?;

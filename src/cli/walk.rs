@@ -8,13 +8,14 @@ use clap::{Args, CommandFactory, Parser, ValueEnum};
 use super::message::Failure;
 use super::{Common, explain, terminal};
 use crate::btf::Btf;
+use crate::kallsyms::Kallsyms;
 use crate::print::csv::Csv;
 use crate::print::json::Json;
 use crate::print::raw::Raw;
-use crate::print::{Format, Progress, table};
+use crate::print::{Format, Progress, Symbols, table};
 use crate::progs::Target;
 use crate::progs::target::{self, available};
-use crate::select::{self, Order, Row, Rows, Schema, Select, SelectError, Sorted, condition_of, sql};
+use crate::select::{self, Order, Row, Rows, Schema, Select, SelectError, Sorted, Type, condition_of, sql};
 use crate::{Error, Parameters, progs};
 
 /// Walks a kind of kernel object: shows the fields that are asked for, of the objects that a condition picks.
@@ -46,6 +47,9 @@ pub(super) struct What {
     /// Show no more than so many rows
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     limit: Option<u64>,
+    /// Show how many there are, and nothing else; the kernel counts
+    #[arg(long, conflicts_with_all = ["fields", "sort", "limit", "format"])]
+    count: bool,
     /// How to show them [default: table on a terminal, else ndjson]
     #[arg(short = 'o', long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Output>,
@@ -152,13 +156,18 @@ pub(super) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
     if let Some(condition) = condition_of(&asked, row) {
         select = select.filter(condition);
     }
-    let plan = select.plan(&btf)?;
+    let plan = if what.count { select.plan_count(&btf)? } else { select.plan(&btf)? };
     let told = match asked {
         Parameters::None => select::parameters(&plan, &btf)?,
         asked => asked.split(row, &btf)?.0,
     };
     if what.explain {
         return explain::explain(&plan, &told, &btf);
+    }
+    if what.count {
+        let count = select::count(&plan, &told)?;
+        writeln!(io::stdout(), "{count}").map_err(Failure::output)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let (shown, order) = (plan.shown, plan.order.clone());
     let rows = match asked {
@@ -169,8 +178,25 @@ pub(super) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
     let progress = Progress::new(terminal::is_watched(output == Output::Table || !order.is_empty()));
     let limit = what.limit.unwrap_or(u64::MAX);
     let mut out = Out { format: output.format(&schema), buffer: Vec::new(), rows: 0, limit, progress };
+    if schema.columns().iter().any(|column| column.ty == Type::Stack) {
+        out.format.symbolise(symbols()?);
+    }
     out.format.begin(&mut out.buffer);
     if order.is_empty() { print(rows, &mut out) } else { print_sorted(rows, &schema, order, &mut out) }
+}
+
+/// The names of addresses, as the kernel's own `%pB` has them.
+fn symbols() -> Result<Symbols, Failure> {
+    let symbols = Kallsyms::read().map_err(|source| Error::Open { path: "/proc/kallsyms".into(), source })?;
+    Ok(Box::new(move |address, out| {
+        // An address to return to may be the beginning of what comes next.
+        match symbols.around(address.wrapping_sub(1)) {
+            Some((name, start, len)) => {
+                out.extend(format!("{name}+{:#x}/{len:#x}", address - start).into_bytes())
+            }
+            None => out.extend(format!("{address:#x}").into_bytes()),
+        }
+    }))
 }
 
 fn wrong(error: SelectError) -> Failure {

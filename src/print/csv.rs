@@ -5,14 +5,13 @@
 //! UTF-8 are `\xNN`, so that a row is always one line.
 
 use super::escape::add_escaped;
-use super::{Format, number};
-use crate::select::{Row, Schema, Show, Value};
+use super::{Format, Symbols, number};
+use crate::select::{Row, Schema, Value};
 
 /// Lines of fields.
-#[derive(Debug)]
 pub struct Csv {
     header: Vec<u8>,
-    shows: Vec<Show>,
+    symbols: Symbols,
 }
 
 impl Csv {
@@ -24,7 +23,7 @@ impl Csv {
             text(column.name.as_bytes(), &mut header);
         }
         header.extend_from_slice(b"\r\n");
-        Csv { header, shows: schema.columns().iter().map(|column| column.show).collect() }
+        Csv { header, symbols: Box::new(number::hex) }
     }
 }
 
@@ -33,10 +32,14 @@ impl Format for Csv {
         out.extend_from_slice(&self.header);
     }
 
+    fn symbolise(&mut self, symbols: Symbols) {
+        self.symbols = symbols;
+    }
+
     fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
-        for (nth, (value, show)) in row.values().zip(&self.shows).enumerate() {
+        for (nth, value) in row.values().enumerate() {
             separate(nth, out);
-            add(value, *show, out);
+            add(value, &self.symbols, out);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -51,16 +54,17 @@ fn separate(nth: usize, out: &mut Vec<u8>) {
 }
 
 /// A value of each kind. How a number is to be shown is for people, but for addresses.
-fn add(value: Value<'_>, show: Show, out: &mut Vec<u8>) {
+fn add(value: Value<'_>, symbols: &Symbols, out: &mut Vec<u8>) {
     match value {
         Value::Int(value) => number::decimal(value, out),
-        Value::Uint(value) if show == Show::Ipv4 => number::ipv4(value, out),
         Value::Uint(value) => number::decimal(value, out),
         Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
         Value::Text(value) => text(value, out),
         Value::Enum { name: Some(name), .. } => text(name.as_bytes(), out),
         Value::Enum { value, name: None } => number::decimal(value, out),
         Value::Pointer(value) => number::hex(value, out),
+        Value::Ip(value) => number::ip(value, out),
+        Value::Stack(stack) => number::stack(stack, symbols, b" ", out),
         _ => {}
     }
 }

@@ -4,15 +4,14 @@
 //! they have any, or else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. In texts
 //! every control character (C0, DEL, C1) is escaped as `\uNNNN`, and what is not UTF-8 becomes U+FFFD.
 
-use super::{Format, number};
-use crate::select::{Row, Schema, Show, Value};
+use super::{Format, Symbols, number};
+use crate::select::{Row, Schema, Value};
 
 /// Objects: one a line, or the lines of an array.
-#[derive(Debug)]
 pub struct Json {
     /// What stands before each value: the opening brace or a comma, and the name.
     keys: Vec<Vec<u8>>,
-    shows: Vec<Show>,
+    symbols: Symbols,
     array: bool,
     /// Whether a row has been given.
     begun: bool,
@@ -29,7 +28,7 @@ impl Json {
         };
         Json {
             keys: schema.columns().iter().enumerate().map(key).collect(),
-            shows: schema.columns().iter().map(|column| column.show).collect(),
+            symbols: Box::new(number::hex),
             array: false,
             begun: false,
         }
@@ -48,14 +47,18 @@ impl Format for Json {
         }
     }
 
+    fn symbolise(&mut self, symbols: Symbols) {
+        self.symbols = symbols;
+    }
+
     fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
         if self.array {
             out.extend_from_slice(if self.begun { b",\n" } else { b"\n" });
         }
         self.begun = true;
-        for ((key, show), value) in self.keys.iter().zip(&self.shows).zip(row.values()) {
+        for (key, value) in self.keys.iter().zip(row.values()) {
             out.extend_from_slice(key);
-            add(value, *show, out);
+            add(value, &self.symbols, out);
         }
         out.extend_from_slice(if self.array { b"}" } else { b"}\n" });
     }
@@ -68,7 +71,7 @@ impl Format for Json {
 }
 
 /// A value of each kind. How a number is to be shown is for people, but for addresses.
-fn add(value: Value<'_>, show: Show, out: &mut Vec<u8>) {
+fn add(value: Value<'_>, symbols: &Symbols, out: &mut Vec<u8>) {
     let quoted = |out: &mut Vec<u8>, write: fn(u64, &mut Vec<u8>), value| {
         out.push(b'"');
         write(value, out);
@@ -76,13 +79,26 @@ fn add(value: Value<'_>, show: Show, out: &mut Vec<u8>) {
     };
     match value {
         Value::Int(value) => number::decimal(value, out),
-        Value::Uint(value) if show == Show::Ipv4 => quoted(out, number::ipv4, value),
         Value::Uint(value) => number::decimal(value, out),
         Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
         Value::Text(value) => text(value, out),
         Value::Enum { name: Some(name), .. } => text(name.as_bytes(), out),
         Value::Enum { value, name: None } => number::decimal(value, out),
         Value::Pointer(value) => quoted(out, number::hex, value),
+        Value::Ip(value) => {
+            out.push(b'"');
+            number::ip(value, out);
+            out.push(b'"');
+        }
+        Value::Stack(stack) => {
+            out.push(b'[');
+            if stack.addresses().len() > 0 {
+                out.push(b'"');
+                number::stack(stack, symbols, b"\",\"", out);
+                out.push(b'"');
+            }
+            out.push(b']');
+        }
         _ => out.extend_from_slice(b"null"),
     }
 }

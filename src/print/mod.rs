@@ -14,11 +14,17 @@ pub use progress::Progress;
 
 use crate::select::Row;
 
+/// Adds the name of a kernel address to a buffer: printable text.
+pub type Symbols = Box<dyn Fn(u64, &mut Vec<u8>)>;
+
 /// Rows as bytes. What a format gives is added to a buffer that is its user's, to be written and emptied at any time: no
 /// format but the table keeps rows, or allocates for one.
 pub trait Format {
     /// What comes before the rows.
     fn begin(&mut self, out: &mut Vec<u8>);
+
+    /// How the addresses of stacks are to be shown, which are numbers otherwise.
+    fn symbolise(&mut self, _symbols: Symbols) {}
 
     /// One more row.
     fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>);

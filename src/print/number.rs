@@ -1,7 +1,10 @@
 //! Numbers as text, added to a buffer.
 
 use std::io::Write;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
+
+use super::Symbols;
+use crate::select::Stack;
 
 /// In decimal.
 pub(super) fn decimal(value: impl itoa::Integer, out: &mut Vec<u8>) {
@@ -14,7 +17,16 @@ pub(super) fn hex(value: u64, out: &mut Vec<u8>) {
     let _ = write!(out, "{value:#x}");
 }
 
-/// An IPv4 address whose bytes lie in memory in the order in which they are written.
-pub(super) fn ipv4(value: u64, out: &mut Vec<u8>) {
-    let _ = write!(out, "{}", Ipv4Addr::from((value as u32).to_ne_bytes()));
+/// An IP address.
+pub(super) fn ip(value: IpAddr, out: &mut Vec<u8>) {
+    // A vector takes all that is written to it.
+    let _ = write!(out, "{value}");
+}
+
+/// The addresses of a stack, with `between` between them.
+pub(super) fn stack(stack: Stack<'_>, symbols: &Symbols, between: &[u8], out: &mut Vec<u8>) {
+    for (nth, address) in stack.addresses().enumerate() {
+        out.extend_from_slice(if nth > 0 { between } else { b"" });
+        symbols(address, out);
+    }
 }

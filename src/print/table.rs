@@ -6,7 +6,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::escape::add_escaped;
 use super::human::{Duration, Size};
-use super::{Format, number};
+use super::{Format, Symbols, number};
 use crate::select::{ColumnInfo, Row, Schema, Show, Type, Value};
 
 /// Between two columns.
@@ -186,10 +186,10 @@ fn cut(text: &str, width: usize, room: usize, out: &mut Vec<u8>) {
 }
 
 /// Rows as a table, which is written when all of them are there.
-#[derive(Debug)]
 pub struct Rows {
     table: Table,
     shows: Vec<Show>,
+    symbols: Symbols,
     screen: Screen,
 }
 
@@ -199,6 +199,7 @@ impl Rows {
         Rows {
             table: Table::new(schema.columns().iter().map(column).collect()),
             shows: schema.columns().iter().map(|column| column.show).collect(),
+            symbols: Box::new(number::hex),
             screen,
         }
     }
@@ -211,7 +212,7 @@ fn column(column: &ColumnInfo) -> Column {
         false => &column.name,
     };
     match (&column.ty, column.show) {
-        (_, Show::Ipv4) | (Type::Text | Type::Enum { .. } | Type::Bool, _) => Column::text(heading),
+        (Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack, _) => Column::text(heading),
         (Type::Int { .. } | Type::Pointer, _) => Column::number(heading),
     }
 }
@@ -219,9 +220,14 @@ fn column(column: &ColumnInfo) -> Column {
 impl Format for Rows {
     fn begin(&mut self, _out: &mut Vec<u8>) {}
 
+    fn symbolise(&mut self, symbols: Symbols) {
+        self.symbols = symbols;
+    }
+
     fn row(&mut self, row: &Row<'_>, _out: &mut Vec<u8>) {
-        for (value, show) in row.values().zip(&self.shows) {
-            self.table.add(|out| add(value, *show, out));
+        let Rows { table, shows, symbols, .. } = self;
+        for (value, show) in row.values().zip(shows) {
+            table.add(|out| add(value, *show, symbols, out));
         }
     }
 
@@ -235,14 +241,20 @@ impl Format for Rows {
 }
 
 /// A value of each kind, as a person reads it.
-fn add(value: Value<'_>, show: Show, out: &mut Vec<u8>) {
+fn add(value: Value<'_>, show: Show, symbols: &Symbols, out: &mut Vec<u8>) {
+    // What is computed has a sign, though it is never negative.
+    let value = match value {
+        Value::Int(value @ 0..) => Value::Uint(value as u64),
+        value => value,
+    };
     match (value, show) {
-        (Value::Uint(value), Show::Ipv4) => number::ipv4(value, out),
         (Value::Uint(value), Show::Hex) => number::hex(value, out),
         // The bits of a number, not its sign.
         (Value::Int(value), Show::Hex) => number::hex(value as u64, out),
         (Value::Uint(value), Show::Nanoseconds) => drop(write!(out, "{}", Duration(value))),
         (Value::Uint(value), Show::Bytes) => drop(write!(out, "{}", Size(value))),
+        (Value::Uint(value), Show::Octal) => drop(write!(out, "0{value:o}")),
+        (Value::Uint(value), Show::Device) => drop(write!(out, "{}:{}", value >> 20, value & 0xf_ffff)),
         (Value::Int(value), _) => number::decimal(value, out),
         (Value::Uint(value), _) => number::decimal(value, out),
         (Value::Bool(value), _) => out.extend_from_slice(if value { b"yes" } else { b"no" }),
@@ -250,6 +262,8 @@ fn add(value: Value<'_>, show: Show, out: &mut Vec<u8>) {
         (Value::Enum { name: Some(name), .. }, _) => add_escaped(name.as_bytes(), out),
         (Value::Enum { value, name: None }, _) => number::decimal(value, out),
         (Value::Pointer(value), _) => number::hex(value, out),
+        (Value::Ip(value), _) => number::ip(value, out),
+        (Value::Stack(stack), _) => number::stack(stack, symbols, b" ", out),
         _ => out.push(b'-'),
     }
 }

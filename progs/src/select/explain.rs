@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::condition::{Condition, Text};
+use super::condition::{Condition, Text, TextKind};
 use super::number::{Node, Number};
 use super::pattern::Pattern;
 use super::resolve::Value;
@@ -21,6 +21,7 @@ impl Display for Condition {
             Condition::Like(text, pattern) if is_exact(pattern) => write!(f, "{text} = {pattern}"),
             Condition::Like(text, pattern) => write!(f, "{text} LIKE {pattern}"),
             Condition::NumberIsNull(number) => write!(f, "{number} IS NULL"),
+            Condition::TextIsNull(text) => write!(f, "{text} IS NULL"),
             Condition::PointerIsNull(place) | Condition::BehindNull(place) => {
                 write!(f, "{} IS NULL", place.path)
             }
@@ -68,7 +69,14 @@ impl Display for Number {
 
 impl Display for Text {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.place.path)
+        let path = &self.place.path;
+        match self.kind {
+            TextKind::Array | TextKind::Pointer => f.write_str(path),
+            TextKind::Path => write!(f, "d_path({path})"),
+            TextKind::Node(_) => write!(f, "names up from {path}"),
+            TextKind::Cmdline { .. } => f.write_str("cmdline()"),
+            TextKind::Stack => f.write_str("stack()"),
+        }
     }
 }
 
@@ -91,7 +99,12 @@ impl Display for Value {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Value::Number(number) => number.fmt(f),
-            Value::Text(text) => text.fmt(f),
+            Value::Text(text) | Value::Stack(text) => text.fmt(f),
+            Value::Ip(ip) => {
+                let places: Vec<_> =
+                    [&ip.v4, &ip.v6].into_iter().flatten().map(|place| &*place.path).collect();
+                f.write_str(&places.join(" or "))
+            }
             Value::Pointer(place) => f.write_str(&place.path),
             Value::Literal(text) => write!(f, "'{}'", String::from_utf8_lossy(text).replace('\'', "''")),
         }

@@ -38,11 +38,14 @@
 
 pub mod columns;
 mod condition;
+mod derived;
 mod emit;
 mod error;
 mod explain;
 mod expr;
+mod function;
 mod layout;
+mod names;
 mod number;
 mod order;
 mod pattern;
@@ -58,12 +61,13 @@ mod stored;
 use kwalk_asm::Reg::*;
 use kwalk_btf::Btf;
 
-pub use columns::{NamedColumn, Show};
+pub use columns::{NamedColumn, Show, Source};
 pub use error::{Error, Kind, Reason};
-pub use expr::{Expr, field};
+pub use expr::{Expr, cmdline, field, stack};
+pub use function::{FUNCTIONS, FunctionInfo};
 pub use order::{Key, Order};
 pub use pattern::TEXT_MAX;
-pub use record::{ColumnInfo, NotARow, Row, Schema, Type, Value};
+pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
 pub use span::Span;
 pub use stored::NotASchema;
 
@@ -141,6 +145,8 @@ pub struct Plan {
     pub shown: usize,
     /// The order that was asked for.
     pub order: Vec<Order>,
+    /// Which of the program's maps counts, in the 8 bytes of its one element, if it shows no rows but counts them.
+    pub counter: Option<u32>,
     condition: Condition,
 }
 
@@ -189,6 +195,20 @@ impl Select {
     /// [`crate::Error::NoTarget`] where this kernel has no such target, [`crate::Error::Select`] with what is wrong with
     /// the columns or the condition, [`crate::Error::Btf`] where the BTF is damaged.
     pub fn plan(&self, btf: &Btf<'_>) -> Result<Plan, crate::Error> {
+        self.planned_as(btf, false)
+    }
+
+    /// The same for a program that counts the objects instead of showing them: in the kernel, without any output. It has
+    /// no columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Select::plan`].
+    pub fn plan_count(&self, btf: &Btf<'_>) -> Result<Plan, crate::Error> {
+        self.planned_as(btf, true)
+    }
+
+    fn planned_as(&self, btf: &Btf<'_>, count: bool) -> Result<Plan, crate::Error> {
         let target = match Target::by_name(&self.target) {
             Some(target) => target,
             None => target::find(btf, &self.target)?.row(btf),
@@ -200,10 +220,16 @@ impl Select {
             Some(filter) => planner.condition(filter)?.simplified(false),
             None => Condition::Known(Some(true)),
         };
+        let tested = planner.names.derived.len();
         let pushed = plan::pushed(target, &mut planner.names, &condition);
-        let mut columns = self.planned(target, &mut planner)?;
+        let (mut columns, mut order) = (Vec::new(), Vec::new());
+        if !count {
+            columns = self.planned(target, &mut planner)?;
+        }
         let asked = columns.len();
-        let order = order::planned(&self.order, &mut columns, &mut planner)?;
+        if !count {
+            order = order::planned(&self.order, &mut columns, &mut planner)?;
+        }
         let (rows, schema) = layout::layout(columns, &planner.names);
         if schema.row_max() >= ROW_MAX {
             return Err(Error::new(Reason::RowSize(schema.row_max()), None).into());
@@ -212,15 +238,26 @@ impl Select {
         let done = walk.asm.label();
         begin(&mut walk, target, planner.names.follows, done)?;
         let shown = walk.asm.label();
+        if planner.names.sleeps {
+            walk.may_sleep();
+        }
         let mut emit = Emit::new(&mut walk);
+        let derived = &planner.names.derived;
+        emit.find(derived.get(..tested).unwrap_or_default())?;
         emit.condition(&condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.walk.asm.bind(shown);
+        let mut counter = None;
         // The verifier refuses what nothing leads to.
         if condition != Condition::Known(Some(false)) {
-            emit.rows(&rows)?;
+            emit.find(derived)?;
+            if count {
+                counter = Some(emit.count());
+            } else {
+                emit.rows(&rows)?;
+            }
         }
         let program = walk.finish("select", done)?;
-        Ok(Plan { program, schema, pushed, shown: asked, order, condition })
+        Ok(Plan { program, schema, pushed, shown: asked, order, counter, condition })
     }
 
     fn planned(

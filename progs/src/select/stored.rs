@@ -1,7 +1,7 @@
 //! A schema as bytes, so that rows can be kept and read without the types of the kernel that they are from.
 //!
 //! Numbers are in the machine's byte order, as they are in rows. Four bytes each: how many bytes of a row come before its
-//! texts, how many texts there are, how many columns. Then for each column its name, its source, one byte for the
+//! texts, how many texts there are, how long each can be, how many columns. Then for each column its name, its source, one byte for the
 //! type, one for how it is shown, four bytes each for where it is, its length, the word with its bit for NULL and the
 //! mask of that bit, 0 if it is never NULL; for an enum, four bytes for how many names, and for each 16 bytes for the
 //! value, and the name. A name is four bytes of length, and UTF-8.
@@ -30,7 +30,8 @@ impl Schema {
     /// Adds its bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         number(self.fixed, out);
-        number(self.texts, out);
+        number(self.texts.len(), out);
+        self.texts.iter().for_each(|max| number(*max, out));
         number(self.columns.len(), out);
         for column in &self.columns {
             name(&column.name, out);
@@ -84,17 +85,20 @@ fn type_tag(ty: &Type) -> u8 {
         Type::Enum { signed: true, .. } => 4,
         Type::Text => 5,
         Type::Pointer => 6,
+        Type::Ip => 7,
+        Type::Stack => 8,
     }
 }
 
 fn show_tag(show: Show) -> u8 {
     match show {
-        Show::Plain => 0,
+        // Which the type says.
+        Show::Plain | Show::Names(_) | Show::Char => 0,
         Show::Hex => 1,
-        Show::Nanoseconds => 2,
-        Show::Bytes => 3,
-        Show::Ipv4 => 4,
-        Show::BigEndian => 5,
+        Show::Octal => 2,
+        Show::Nanoseconds => 3,
+        Show::Bytes => 4,
+        Show::Device => 5,
     }
 }
 
@@ -103,8 +107,10 @@ struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
     fn schema(&mut self) -> Option<Schema> {
-        let (fixed, texts, count) = (self.size()?, self.size()?, self.size()?);
         // Numbers are not trusted: a list grows only by what is there.
+        let (fixed, texts) = (self.size()?, self.size()?);
+        let texts = (0..texts).map(|_| self.size()).collect::<Option<_>>()?;
+        let count = self.size()?;
         let columns = (0..count).map(|_| self.column()).collect::<Option<_>>()?;
         Some(Schema { columns, fixed, texts })
     }
@@ -121,15 +127,17 @@ impl Bytes<'_> {
             3 | 4 => Type::Enum { signed: ty == 4, names: self.names()? },
             5 => Type::Text,
             6 => Type::Pointer,
+            7 => Type::Ip,
+            8 => Type::Stack,
             _ => return None,
         };
         let show = match show {
             0 => Show::Plain,
             1 => Show::Hex,
-            2 => Show::Nanoseconds,
-            3 => Show::Bytes,
-            4 => Show::Ipv4,
-            5 => Show::BigEndian,
+            2 => Show::Octal,
+            3 => Show::Nanoseconds,
+            4 => Show::Bytes,
+            5 => Show::Device,
             _ => return None,
         };
         Some(ColumnInfo { name, ty, show, source, at, null: (mask != 0).then_some((word, mask)) })
@@ -166,7 +174,7 @@ mod tests {
     use super::*;
 
     fn schema() -> Schema {
-        let shows = [Show::Hex, Show::Nanoseconds, Show::Bytes, Show::Ipv4, Show::BigEndian, Show::Plain];
+        let shows = [Show::Hex, Show::Nanoseconds, Show::Bytes, Show::Octal, Show::Device, Show::Plain];
         let names = vec![(-1, "MINUS".into()), (i128::from(u64::MAX), "é".into())];
         let types = [
             Type::Int { signed: true },
@@ -176,6 +184,8 @@ mod tests {
             Type::Enum { signed: false, names: Vec::new() },
             Type::Text,
             Type::Pointer,
+            Type::Ip,
+            Type::Stack,
         ];
         let columns = types.into_iter().enumerate().map(|(nth, ty)| ColumnInfo {
             name: format!("name {nth}"),
@@ -185,7 +195,7 @@ mod tests {
             source: "a.b".into(),
             null: (nth % 2 == 0).then_some((60, 1 << nth)),
         });
-        Schema { columns: columns.collect(), fixed: 64, texts: 1 }
+        Schema { columns: columns.collect(), fixed: 80, texts: vec![256] }
     }
 
     #[test]
