@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         test("rows_are_sorted_by_any_keys", PROC, rows_are_sorted_by_any_keys),
         test("what_is_null_is_sorted_last", PROC, what_is_null_is_sorted_last),
         test("a_limit_is_kept", PROC, a_limit_is_kept),
+        test("the_kernel_counts", PROC, the_kernel_counts),
         test("one_process_or_thread_is_shown", PROC, one_process_or_thread),
         test("one_thread_s_files_are_shown", TOLD, one_thread_s_files),
         test("raw_rows_know_where_they_end", PROC, raw_rows_know_where_they_end),
@@ -296,6 +297,22 @@ fn a_limit_is_kept() {
         }
     }
     assert_eq!(stdout(&mut kwalk(["task", "--limit", "0", "-o", "json"])), "[]\n");
+}
+
+fn the_kernel_counts() {
+    let helper = Helper::with_threads(unique("count"), 100);
+    let (pid, condition) = (helper.pid().to_string(), of(helper.pid()));
+    for (args, count) in [
+        (&["task", "-w", &condition][..], 101),
+        (&["task", "--pid", &pid], 101),
+        (&["task", "--tid", &pid], 1),
+        (&["task_file", "--pid", &pid], fds(helper.pid()).len()),
+        (&["task", "-w", "tgid = 0"], 0),
+    ] {
+        assert_eq!(stdout(kwalk(args).arg("--count")), format!("{count}\n"), "{args:?}");
+    }
+    let shown = stdout(&mut kwalk(["task", "--count", "--explain", "-w", &condition]));
+    assert!(shown.contains("row           none: it counts\n") && !shown.contains("COLUMN"), "{shown}");
 }
 
 fn one_process_or_thread() {

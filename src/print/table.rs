@@ -253,7 +253,7 @@ fn add(value: Value<'_>, show: Show, symbols: &Symbols, out: &mut Vec<u8>) {
         (Value::Int(value), Show::Hex) => number::hex(value as u64, out),
         (Value::Uint(value), Show::Nanoseconds) => drop(write!(out, "{}", Duration(value))),
         (Value::Uint(value), Show::Bytes) => drop(write!(out, "{}", Size(value))),
-        (Value::Uint(value), Show::Octal) => drop(write!(out, "0{value:o}")),
+        (Value::Uint(value @ 1..), Show::Octal) => drop(write!(out, "0{value:o}")),
         (Value::Uint(value), Show::Device) => drop(write!(out, "{}:{}", value >> 20, value & 0xf_ffff)),
         (Value::Int(value), _) => number::decimal(value, out),
         (Value::Uint(value), _) => number::decimal(value, out),
