@@ -33,6 +33,8 @@
 #[doc(hidden)]
 pub mod cli;
 mod disassemble;
+#[cfg(feature = "select")]
+mod elements;
 mod error;
 mod iter;
 pub mod kallsyms;

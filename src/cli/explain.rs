@@ -64,5 +64,6 @@ fn ty(column: &ColumnInfo) -> String {
         Type::Pointer => "pointer".into(),
         Type::Ip => "ip".into(),
         Type::Stack => "stack".into(),
+        Type::Bytes => "bytes".into(),
     }
 }

@@ -212,7 +212,9 @@ fn column(column: &ColumnInfo) -> Column {
         false => &column.name,
     };
     match (&column.ty, column.show) {
-        (Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack, _) => Column::text(heading),
+        (Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes, _) => {
+            Column::text(heading)
+        }
         (Type::Int { .. } | Type::Pointer, _) => Column::number(heading),
     }
 }
@@ -263,6 +265,7 @@ fn add(value: Value<'_>, show: Show, symbols: &Symbols, out: &mut Vec<u8>) {
         (Value::Enum { value, name: None }, _) => number::decimal(value, out),
         (Value::Pointer(value), _) => number::hex(value, out),
         (Value::Ip(value), _) => number::ip(value, out),
+        (Value::Bytes(value), _) => number::bytes(value, out),
         (Value::Stack(stack), _) => number::stack(stack, symbols, b" ", out),
         _ => out.push(b'-'),
     }
