@@ -14,6 +14,8 @@ use kwalk::select::{Schema, Select};
 
 const ROWS: usize = 10_000;
 
+type Open = fn(&Schema) -> Box<dyn Format>;
+
 /// The schema of a walk of tasks, and rows of it.
 fn rows(fields: [&'static str; 5]) -> (Schema, Vec<u8>) {
     let types = std::fs::read("/sys/kernel/btf/vmlinux").expect("the kernel's types");
@@ -42,7 +44,7 @@ fn print(c: &mut Criterion) {
     let mut group = c.benchmark_group("print");
     group.throughput(Throughput::Elements(ROWS as u64));
     let (schema, bytes) = rows(["tgid", "pid", "comm", "utime", "flags"]);
-    let formats: [(&str, fn(&Schema) -> Box<dyn Format>); 5] = [
+    let formats: [(&str, Open); 5] = [
         ("raw", |schema| Box::new(Raw::new(schema))),
         ("ndjson", |schema| Box::new(Json::lines(schema))),
         ("json", |schema| Box::new(Json::array(schema))),
