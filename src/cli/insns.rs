@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use super::message::Failure;
 use super::types::Types;
 use crate::asm::{Endian, Helper, Insn, Named, assemble};
-use crate::btf::Btf;
+use crate::btf::{Btf, TypeId};
 use crate::progs::Program;
 use crate::sys::{ProgFd, open_id};
 use crate::text::{self as programs, Options};
@@ -29,7 +29,8 @@ pub(super) fn dis(types: &Types, source: &Source<'_>) -> Result<ExitCode, Failur
         Source::Program(name) => {
             let program = programs::by_name(name).map_err(Error::from)?;
             let kernel = types.open()?;
-            text(&program.write(&Btf::new(kernel.bytes())?, &Options::default())?)
+            let btf = Btf::new(kernel.bytes())?;
+            text(&program.write(&btf, &Options::default())?, &btf)
         }
         Source::Id(id) => disassemble(&open_id::<ProgFd>(*id).map_err(Error::from)?)?,
         Source::File(path, endian) => {
@@ -43,10 +44,12 @@ pub(super) fn dis(types: &Types, source: &Source<'_>) -> Result<ExitCode, Failur
 }
 
 /// The instructions of a program that is not loaded, one a line.
-pub(super) fn text(program: &Program) -> String {
+pub(super) fn text(program: &Program, btf: &Btf<'_>) -> String {
     let names = |named| match named {
         Named::Helper(id) => id.known().map(Helper::name),
         Named::MapIdx(index) => program.maps.get(index as usize).map(|map| map.name),
+        // The kernel's own; those of its modules are in other types.
+        Named::Kfunc { btf_id, btf_fd_offset: 0 } => btf.get(TypeId(btf_id)).ok().map(|ty| ty.name()),
         _ => None,
     };
     listing(program.code.insns()).names(&names).to_string()

@@ -48,15 +48,16 @@ impl Failure {
         Failure::Usage(message.into(), hint.into())
     }
 
-    /// A first word that is neither a command nor a target of this kernel; `near` are targets like it.
-    pub(super) fn unknown(word: &str, near: &[String]) -> Failure {
+    /// A first word that is neither a command nor one of the `targets` of this kernel.
+    pub(super) fn unknown(word: &str, targets: &[&str]) -> Failure {
         let command = super::Cli::command();
         let commands = command.get_subcommands().map(|command| command.get_name());
-        let mut all = btf::near(word, commands);
-        all.extend_from_slice(near);
-        let hint = match all.is_empty() {
+        // The name of a command is in many a word.
+        let commands = commands.filter(|name| 2 * name.len() > word.len());
+        let near = btf::near(word, commands.chain(targets.iter().copied()));
+        let hint = match near.is_empty() {
             true => "`kwalk --help` lists the commands, `kwalk targets` what this kernel can walk".into(),
-            false => format!("did you mean {}?", all.join(", ")),
+            false => format!("did you mean {}?", near.join(", ")),
         };
         Failure::usage_hint(format!("{word}: there is no such command or target"), hint)
     }

@@ -255,7 +255,7 @@ fn add(value: Value<'_>, show: Show, symbols: &Symbols, out: &mut Vec<u8>) {
         (Value::Int(value), Show::Hex) => number::hex(value as u64, out),
         (Value::Uint(value), Show::Nanoseconds) => drop(write!(out, "{}", Duration(value))),
         (Value::Uint(value), Show::Bytes) => drop(write!(out, "{}", Size(value))),
-        (Value::Uint(value), Show::Octal) => drop(write!(out, "0{value:o}")),
+        (Value::Uint(value @ 1..), Show::Octal) => drop(write!(out, "0{value:o}")),
         (Value::Uint(value), Show::Device) => drop(write!(out, "{}:{}", value >> 20, value & 0xf_ffff)),
         (Value::Int(value), _) => number::decimal(value, out),
         (Value::Uint(value), _) => number::decimal(value, out),
@@ -299,9 +299,9 @@ mod tests {
     fn what_is_too_wide_is_cut_and_marked() {
         let columns = [Column::number("PID"), Column::text("SHORT"), Column::text("LONG")];
         let cells = ["12345", "abcdefgh", "0123456789012345678901234567890123456789"];
-        assert_eq!(shown(&columns, &cells, 30), "  PID  SHORT     LONG\n12345  abcdefgh  0123456789012…\n");
-        assert_eq!(shown(&columns, &cells, 22), "  PID  SHORT   LONG\n12345  abcdef…  01234…\n");
-        assert_eq!(shown(&columns, &cells, 10), "  PID  SHO…\n12345  ab…\n");
+        assert_eq!(shown(&columns, &cells, 30), "  PID  SHORT     LONG\n12345  abcdefgh  012345678901…\n");
+        assert_eq!(shown(&columns, &cells, 22), "  PID  SHORT    LONG\n12345  abcdef…  01234…\n");
+        assert_eq!(shown(&columns, &cells, 10), "  PID  SH…\n12345  ab…\n");
     }
 
     proptest! {

@@ -242,8 +242,11 @@ impl<'a> Names<'a> {
         let mut all = kwalk_btf::near(name, self.columns.iter().map(|column| column.name));
         // Names near to the last step that could be made.
         let before = name.rfind('.').map_or("", |at| name.get(..=at).unwrap_or_default());
-        all.extend(near.iter().map(|near| format!("{before}{near}")));
-        all.dedup();
+        for near in near.iter().map(|near| format!("{before}{near}")) {
+            if !all.contains(&near) {
+                all.push(near);
+            }
+        }
         Reason::Name { name: name.into(), near: all }
     }
 
