@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use kwalk_progs::Target;
 use kwalk_progs::target::Version;
+use kwalk_progs::{Target, kfunc};
 
 use crate::pin::is_dotted;
 use crate::rejection::Rejection;
@@ -37,6 +37,12 @@ pub enum Error {
         what: &'static str,
         /// The kernel that first can.
         since: Version,
+    },
+    /// Neither the kernel nor one of its modules has a function that a program calls. Without the feature `modules`, no
+    /// module is asked.
+    NoKfunc {
+        /// The function; [`kfunc::since`] may know the kernel that first has it.
+        name: String,
     },
     /// A number that is not that of a process, or of a thread.
     Process {
@@ -152,6 +158,13 @@ impl Error {
                      pid namespace"
                 ));
             }
+            Error::NoKfunc { .. } if cfg!(feature = "modules") => {
+                "it may be that of a module which is not loaded, or of an option that the kernel was built without"
+            }
+            Error::NoKfunc { .. } => {
+                "it may be that of a module, among which the feature `modules` looks, or of an option that the kernel was \
+                 built without"
+            }
             Error::Process { number, reason: ProcessError::Thread } => {
                 return Some(format!("for this thread alone, use --tid {number}"));
             }
@@ -212,6 +225,13 @@ impl fmt::Display for Error {
             }
             Error::NoParameters { target, what, .. } => {
                 write!(f, "target {target}: this kernel can't walk {what} alone")
+            }
+            Error::NoKfunc { name } => {
+                write!(f, "function {name}: this kernel does not have it")?;
+                match kfunc::since(name) {
+                    Some((major, minor)) => write!(f, "; Linux {major}.{minor} is the first that may"),
+                    None => Ok(()),
+                }
             }
             Error::Process { number, reason } => match reason {
                 ProcessError::NoProcess => write!(f, "process {number}: there is none of this number"),

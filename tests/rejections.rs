@@ -24,6 +24,7 @@ fn load(write: impl FnOnce(&mut Assembler)) -> Result<Loaded, Error> {
         attach_btf_id,
         code,
         maps: vec![],
+        kfuncs: vec![],
     })
 }
 

@@ -19,10 +19,12 @@ pub struct Program {
     pub target: &'static Target,
     /// `attach_btf_id`: the id of the FUNC `bpf_iter_<target>` in the BTF of the kernel it was written for.
     pub attach_btf_id: u32,
-    /// The instructions; `Slot::Map(n)` in them means `maps[n]`.
+    /// The instructions; `Slot::Map(n)` in them means `maps[n]`, `CallSlot::Kfunc(n)` means `kfuncs[n]`.
     pub code: Code,
     /// The maps to make before loading, in the order that the instructions count them.
     pub maps: Vec<Map>,
+    /// The functions of modules to find before loading, in the order that the instructions count them.
+    pub kfuncs: Vec<&'static str>,
 }
 
 /// A map that a program needs.

@@ -34,7 +34,8 @@ pub enum Need {
 }
 
 impl Need {
-    fn missing(self) -> Option<String> {
+    /// Why the test can't run, if it can't.
+    pub fn missing(self) -> Option<String> {
         match self {
             Need::Bpf if !Path::new("/sys/kernel/btf/vmlinux").exists() => {
                 Some("the kernel has no BTF in /sys/kernel/btf/vmlinux".into())
