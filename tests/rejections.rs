@@ -81,7 +81,7 @@ fn slots_and_functions_lead_to_their_lines() {
 fn reasons_have_hints() {
     type Case = (&'static str, fn(&mut Assembler), &'static str, &'static str);
     #[rustfmt::skip]
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         ("a number", |a| { a.mov(R7, 8); a.load(R0, u32_at(R7 + 0)); a.exit(); }, "invalid mem access", "not an address"),
         ("nothing", |a| { a.mov(R0, R5); a.exit(); }, "R5 !read_ok", "calls clobber"),
         ("a write", |a| {
@@ -96,6 +96,7 @@ fn reasons_have_hints() {
         ("dead code", |a| { a.mov(R0, 0); a.exit(); a.mov(R0, 0); a.exit(); }, "unreachable insn 2", ""),
         ("no helper", |a| { a.emit(Insn::CallHelper { helper: HelperId(9999) }); a.exit(); }, "invalid func unknown#9999", "no kernel has"),
         ("another's helper", |a| { a.call(Helper::SkbStoreBytes); a.exit(); }, "bpf_skb_store_bytes#9", "since Linux 4.1"),
+        ("a newer helper", |a| { a.call(Helper::TcpRawGenSyncookieIpv4); a.exit(); }, "#204", "since Linux 6.0"),
         ("no end", |a| {
             let again = a.label();
             a.mov(R0, 0);

@@ -66,9 +66,7 @@ impl Need {
 
 /// The version of the running kernel: major and minor.
 pub fn kernel_version() -> (u16, u16) {
-    let release = nix::sys::utsname::uname().expect("a kernel").release().to_string_lossy().into_owned();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
-    (numbers.next().expect("a major version"), numbers.next().expect("a minor version"))
+    kwalk::sys::release().expect("a version")
 }
 
 /// Whether the running kernel can count the elements of a map.
