@@ -54,12 +54,13 @@ fn types(path: &path::Path) -> Types {
 }
 
 /// What is tested of any kernel's types.
-fn tests(prefix: &str, types: &Types) -> [Trial; 8] {
+fn tests(prefix: &str, types: &Types) -> [Trial; 9] {
     type Test = fn(&[u8]);
-    let tests: [(&str, Test); 8] = [
+    let tests: [(&str, Test); 9] = [
         ("every_type_is_the_one_btf_rs_reads", every_type_is_the_one_btf_rs_reads),
         ("every_name_is_found", every_name_is_found),
         ("iterator_contexts_lead_to_their_objects", iterator_contexts_lead_to_their_objects),
+        ("an_index_crosses_a_pointer", an_index_crosses_a_pointer),
         ("fields_of_a_task_are_the_members_written", fields_of_a_task_are_the_members_written),
         ("every_member_of_every_struct_has_a_path", every_member_of_every_struct_has_a_path),
         ("every_type_is_copied_in_either_order", copy::every_type_is_copied_in_either_order),
@@ -269,6 +270,29 @@ fn iterator_contexts_lead_to_their_objects(bytes: &[u8]) {
     assert_eq!(type_name, "struct task_struct");
     let Reason::NoSuchMember { near } = reason else { panic!("{reason:?}") };
     assert_eq!(near.first().map(String::as_str), Some("real_parent"));
+}
+
+/// The open file of a number, as C's `task->files->fdt->fd[3]->f_pos` has it, by the witness's word.
+fn an_index_crosses_a_pointer(bytes: &[u8]) {
+    let btf = Btf::new(bytes).unwrap();
+    let witness = btf_rs::Btf::from_bytes(bytes).unwrap();
+    let offset = |of: &str, member: &str| {
+        let types = witness.resolve_types_by_name(of).unwrap();
+        let members = types.into_iter().find_map(|ty| match ty {
+            btf_rs::Type::Struct(of) => Some(of.members),
+            _ => None,
+        });
+        let named = |one: &&btf_rs::Member| name(&witness, *one) == member;
+        members.unwrap().iter().find(named).unwrap().bit_offset() / 8
+    };
+    let task = btf.find(Kind::Struct, "task_struct").unwrap();
+    let path = btf.path(task, "files.fdt.fd[3].f_mode").unwrap();
+    let offsets: Vec<_> = path.hops.iter().map(|hop| hop.offset).collect();
+    let [files, fdt] = [("task_struct", "files"), ("files_struct", "fdt")].map(|(of, name)| offset(of, name));
+    assert_eq!(offsets, [files, fdt, offset("fdtable", "fd"), 3 * 8]);
+    assert_eq!(btf.get(path.hops[2].pointee).unwrap().kind(), Kind::Ptr);
+    assert_eq!(btf.get(path.hops[3].pointee).unwrap().name(), "file");
+    assert_eq!(path.field.offset, btf.path(path.hops[3].pointee, "f_mode").unwrap().field.offset);
 }
 
 fn fields_of_a_task_are_the_members_written(bytes: &[u8]) {

@@ -219,7 +219,14 @@ impl<'a> Walk<'a> {
     }
 
     fn path(&self, root: TypeId, path: &str) -> Result<Path, Error> {
-        Ok(self.btf.path(root, path)?)
+        let found = self.btf.path(root, path)?;
+        // What lies behind an index on a pointer is a number to the verifier, even if it is a pointer.
+        let firsts = found.hops.split_last().map_or(&[][..], |(_, firsts)| firsts);
+        if firsts.iter().any(|hop| self.btf.members(hop.pointee).is_err()) {
+            let needs = "within a program's reach, which ends at a pointer to pointers";
+            return Err(Error::Field { path: path.into(), needs });
+        }
+        Ok(found)
     }
 
     /// Pointers on the way need no check: the verifier makes a read through them give 0 where it faults.
