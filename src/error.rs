@@ -146,6 +146,7 @@ impl Error {
             Error::Sys(error) => return error.hint(),
             Error::Program(error) => return program_hint(error),
             Error::Rejected(rejection) => return rejection.hint(),
+            Error::NoKfunc { name } => return Some(kfunc_hint(name)),
             Error::Parameters { target } => {
                 return Some(match target.parameters.options() {
                     "" => format!("{} is always walked as a whole", target.name),
@@ -157,13 +158,6 @@ impl Error {
                     "Linux {major}.{minor} is the first that can; before, `kwalk cat` has the program filter, if not in a \
                      pid namespace"
                 ));
-            }
-            Error::NoKfunc { .. } if cfg!(feature = "modules") => {
-                "it may be that of a module which is not loaded, or of an option that the kernel was built without"
-            }
-            Error::NoKfunc { .. } => {
-                "it may be that of a module, among which the feature `modules` looks, or of an option that the kernel was \
-                 built without"
             }
             Error::Process { number, reason: ProcessError::Thread } => {
                 return Some(format!("for this thread alone, use --tid {number}"));
@@ -197,6 +191,17 @@ impl Error {
     }
 }
 
+fn kfunc_hint(name: &str) -> String {
+    let since = kfunc::since(name)
+        .map(|(major, minor)| format!("Linux {major}.{minor} is the first that may have it; else "));
+    let module = if cfg!(feature = "modules") {
+        "it may be that of a module which is not loaded"
+    } else {
+        "it may be that of a module, among which the feature `modules` looks"
+    };
+    format!("{}{module}, or of an option that the kernel was built without", since.unwrap_or_default())
+}
+
 fn program_hint(error: &kwalk_progs::Error) -> Option<String> {
     use kwalk_progs::Error;
     match error {
@@ -227,11 +232,7 @@ impl fmt::Display for Error {
                 write!(f, "target {target}: this kernel can't walk {what} alone")
             }
             Error::NoKfunc { name } => {
-                write!(f, "function {name}: this kernel does not have it")?;
-                match kfunc::since(name) {
-                    Some((major, minor)) => write!(f, "; Linux {major}.{minor} is the first that may"),
-                    None => Ok(()),
-                }
+                write!(f, "function {name}: this kernel does not have it")
             }
             Error::Process { number, reason } => match reason {
                 ProcessError::NoProcess => write!(f, "process {number}: there is none of this number"),
