@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use kwalk_asm::Reg::{R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10};
@@ -11,6 +10,7 @@ use kwalk_asm::{
     assemble, disassemble, parse, s8_at, s32_at, u8_at, u16_at, u32_at, u64_at,
 };
 
+mod measure;
 mod mix;
 
 /// More than a branch predictor remembers, and fewer than a second-level cache holds.
@@ -177,12 +177,5 @@ fn finish(c: &mut Criterion) {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(1))
-        .configure_from_args();
-    for bench in [bytes, text, emit, finish] {
-        bench(&mut criterion);
-    }
-    criterion.final_summary();
+    measure::run(&[bytes, text, emit, finish]);
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use kwalk_progs::Target;
 use kwalk_progs::target::Version;
+use kwalk_progs::{Target, kfunc};
 
 use crate::pin::is_dotted;
 use crate::rejection::Rejection;
@@ -37,6 +37,12 @@ pub enum Error {
         what: &'static str,
         /// The kernel that first can.
         since: Version,
+    },
+    /// Neither the kernel nor one of its modules has a function that a program calls. Without the feature `modules`, no
+    /// module is asked.
+    NoKfunc {
+        /// The function; [`kfunc::since`] may know the kernel that first has it.
+        name: String,
     },
     /// A number that is not that of a process, or of a thread.
     Process {
@@ -143,6 +149,7 @@ impl Error {
             Error::Sys(error) => return error.hint(),
             Error::Program(error) => return program_hint(error),
             Error::Rejected(rejection) => return rejection.hint(),
+            Error::NoKfunc { name } => return Some(kfunc_hint(name)),
             Error::Parameters { target } => {
                 return Some(match target.parameters.options() {
                     "" => format!("{} is always walked as a whole", target.name),
@@ -187,6 +194,17 @@ impl Error {
     }
 }
 
+fn kfunc_hint(name: &str) -> String {
+    let since = kfunc::since(name)
+        .map(|(major, minor)| format!("Linux {major}.{minor} is the first that may have it; else "));
+    let module = if cfg!(feature = "modules") {
+        "it may be that of a module which is not loaded"
+    } else {
+        "it may be that of a module, among which the feature `modules` looks"
+    };
+    format!("{}{module}, or of an option that the kernel was built without", since.unwrap_or_default())
+}
+
 fn program_hint(error: &kwalk_progs::Error) -> Option<String> {
     use kwalk_progs::Error;
     match error {
@@ -217,6 +235,9 @@ impl fmt::Display for Error {
             }
             Error::NoParameters { target, what, .. } => {
                 write!(f, "target {target}: this kernel can't walk {what} alone")
+            }
+            Error::NoKfunc { name } => {
+                write!(f, "function {name}: this kernel does not have it")
             }
             Error::Process { number, reason } => match reason {
                 ProcessError::NoProcess => write!(f, "process {number}: there is none of this number"),

@@ -29,19 +29,34 @@ impl Kfunc {
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where neither has it, [`Error::Open`] where a module's types can't be read, [`Error::Sys`] where
+    /// [`Error::NoKfunc`] where neither has it, [`Error::Open`] where a module's types can't be read, [`Error::Sys`] where
     /// the module's BTF can't be had, which takes `CAP_SYS_ADMIN`.
     pub fn find(kernel: &KernelBtf, name: &str) -> Result<Kfunc, Error> {
-        let missing = match Btf::new(kernel.bytes())?.find(Kind::Func, name) {
-            Ok(id) => return Ok(Kfunc { id, module: None }),
-            Err(error @ kwalk_btf::Error::NotFound { .. }) => error,
-            Err(error) => return Err(error.into()),
-        };
-        let (module, id) = in_modules(MODULES.as_ref(), kernel, name)?.ok_or(missing.clone())?;
-        // A module that is gone by now has no functions either.
-        let module = BtfFd::of_kernel(&module.to_string_lossy())?.ok_or(missing)?;
-        Ok(Kfunc { id, module: Some(module) })
+        match Btf::new(kernel.bytes())?.find(Kind::Func, name) {
+            Ok(id) => Ok(Kfunc { id, module: None }),
+            Err(kwalk_btf::Error::NotFound { .. }) => {
+                let (id, module) = of_module(kernel, name)?;
+                Ok(Kfunc { id, module: Some(module) })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
+}
+
+/// Finds functions of modules: the id and the module's BTF of each.
+pub(crate) fn of_modules(names: &[&str]) -> Result<Vec<(TypeId, BtfFd)>, Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let kernel = KernelBtf::open()?;
+    names.iter().map(|name| of_module(&kernel, name)).collect()
+}
+
+fn of_module(kernel: &KernelBtf, name: &str) -> Result<(TypeId, BtfFd), Error> {
+    let missing = || Error::NoKfunc { name: name.into() };
+    let (module, id) = in_modules(MODULES.as_ref(), kernel, name)?.ok_or_else(missing)?;
+    // A module that is gone by now has no functions either.
+    Ok((id, BtfFd::of_kernel(&module.to_string_lossy())?.ok_or_else(missing)?))
 }
 
 impl BtfFd {

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::sys::utsname::uname;
 use nix::unistd::Pid;
 
 use kwalk_btf::{Btf, Kind};
@@ -17,7 +16,7 @@ use kwalk_progs::{Target, target};
 use crate::pin::{c_path, is_dotted};
 use crate::sys::{
     self, CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkFd, LinkInfo, LinkUpdate,
-    MapFd, ObjGet, ProgFd, bpf, pidfd_open,
+    MapFd, ObjGet, ProgFd, bpf, pidfd_open, release,
 };
 use crate::{Error, Iter, Loaded, ProcessError};
 
@@ -127,11 +126,6 @@ fn links_know_tasks(btf: &Btf<'_>) -> Result<bool, Error> {
 
 /// Whether the running kernel is older, or does not say.
 fn is_before(version: Version) -> bool {
-    let release = || {
-        let name = uname().ok()?;
-        let mut numbers = name.release().to_str()?.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-    };
     release().is_none_or(|release| release < version)
 }
 

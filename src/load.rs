@@ -1,13 +1,16 @@
 //! From a program to one that the kernel has taken.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 
-use kwalk_asm::{Endian, Slot};
+use kwalk_asm::{Endian, Fill, KfuncRef, MapRef};
+use kwalk_btf::TypeId;
 use kwalk_progs::{LICENSE, Map, MapKind, Program, Target, describe};
 
+#[cfg(feature = "modules")]
+use crate::kfunc::of_modules;
 use crate::sys::{
-    self, BtfLoad, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgBtf, ProgFd, ProgFlags, ProgLoad,
-    bpf,
+    self, BtfFd, BtfLoad, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgBtf, ProgFd, ProgFlags,
+    ProgLoad, bpf,
 };
 use crate::{Error, Link, Parameters, Rejection};
 
@@ -20,24 +23,26 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Makes the program's maps and loads it: one system call, and one for each map.
+    /// Makes the program's maps and loads it: one system call, and one for each map. If it calls functions of modules, these
+    /// are looked for, which takes a while, the feature `modules`, `CAP_SYS_ADMIN`, and Linux 5.16.
+    ///
+    /// The descriptors of modules are closed again: the program holds what is behind them.
     ///
     /// # Errors
     ///
-    /// [`Error::Rejected`] with the verifier's log where the kernel finds fault with the instructions, [`Error::Sys`]
+    /// [`Error::NoKfunc`] where no module has a function that it calls, [`Error::Rejected`] with the verifier's log where the kernel finds fault with the instructions, [`Error::Sys`]
     /// where it refuses for another reason. Nothing is left behind then.
     pub fn load(program: &Program) -> Result<Loaded, Error> {
         let maps = program.maps.iter().map(create).collect::<Result<Vec<_>, _>>()?;
-        let insns = program.code.encode(Endian::NATIVE, |slot| {
-            let index = match slot {
-                Slot::Map(index) | Slot::MapValue { index, .. } => index,
-                _ => return -1,
-            };
-            maps.get(index as usize).map_or(-1, MapFd::as_raw_fd)
-        });
+        let kfuncs = of_modules(&program.kfuncs)?;
+        let insns = program.code.encode_with(Endian::NATIVE, &mut Filling { maps: &maps, kfuncs: &kfuncs });
+        // Calls count from 1: 0 is the kernel itself, whatever stands there.
+        let modules = kfuncs.first().into_iter().chain(&kfuncs).map(|(_, module)| module.as_fd());
+        let modules: Vec<_> = modules.collect();
         let command = || ProgLoad {
             name: ObjName::new(program.name),
             flags: if program.sleepable { ProgFlags::SLEEPABLE } else { ProgFlags::empty() },
+            fd_array: &modules,
             ..ProgLoad::iter(&insns, LICENSE, program.attach_btf_id)
         };
         // Without a log first: writing one costs more than the verification.
@@ -92,6 +97,30 @@ impl Loaded {
     pub fn target(&self) -> &'static Target {
         self.target
     }
+}
+
+/// What fills the holes of a program.
+struct Filling<'a> {
+    maps: &'a [MapFd],
+    kfuncs: &'a [(TypeId, BtfFd)],
+}
+
+impl Fill for Filling<'_> {
+    fn map(&mut self, index: u32) -> MapRef {
+        MapRef::Fd(self.maps.get(index as usize).map_or(-1, MapFd::as_raw_fd))
+    }
+
+    fn kfunc(&mut self, index: u32) -> KfuncRef {
+        let Some((id, _)) = self.kfuncs.get(index as usize) else { return KfuncRef::default() };
+        // Beyond what 16 bits hold, the verifier has long objected: it takes 256 modules.
+        KfuncRef { btf_id: id.0, btf_fd_offset: (index + 1) as i16 }
+    }
+}
+
+/// Finds none: modules' types are read by a crate under the LGPL, which this build leaves out.
+#[cfg(not(feature = "modules"))]
+fn of_modules(names: &[&str]) -> Result<Vec<(TypeId, BtfFd)>, Error> {
+    names.first().map_or(Ok(Vec::new()), |name| Err(Error::NoKfunc { name: (*name).into() }))
 }
 
 fn create(map: &Map) -> Result<MapFd, sys::Error> {

@@ -156,6 +156,14 @@ const HINTS: &[(&str, &str)] = &[
     ),
     ("At program exit the register R0", "an iterator returns 0 to go on, or 1 to see the object again"),
     (
+        "access beyond struct",
+        "the verifier knows of one object behind a pointer, not of an array: bpf_probe_read_kernel reads further",
+    ),
+    (
+        "calling kernel function",
+        "the kernel has it for itself, or for programs, but not for every type of program",
+    ),
+    (
         "must be referenced or trusted",
         "this pointer was reached through another: only arguments of the walk are trusted",
     ),

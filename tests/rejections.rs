@@ -2,10 +2,10 @@
 
 mod support;
 
-use kwalk::asm::Reg::{R0, R1, R2, R5, R6, R7, R10};
+use kwalk::asm::Reg::{R0, R1, R2, R5, R6, R7, R8, R10};
 use kwalk::asm::{Assembler, Helper, HelperId, Insn, u32_at, u64_at};
 use kwalk::btf::{Btf, Kind};
-use kwalk::progs::{Program, Target};
+use kwalk::progs::{Program, Target, Walk};
 use kwalk::{Error, KernelBtf, Loaded, Rejection};
 use support::{Need, kernel_version, test};
 
@@ -25,6 +25,7 @@ fn load(write: impl FnOnce(&mut Assembler)) -> Result<Loaded, Error> {
         code,
         sleepable: false,
         maps: vec![],
+        kfuncs: vec![],
     })
 }
 
@@ -81,7 +82,7 @@ fn slots_and_functions_lead_to_their_lines() {
 fn reasons_have_hints() {
     type Case = (&'static str, fn(&mut Assembler), &'static str, &'static str);
     #[rustfmt::skip]
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         ("a number", |a| { a.mov(R7, 8); a.load(R0, u32_at(R7 + 0)); a.exit(); }, "invalid mem access", "not an address"),
         ("nothing", |a| { a.mov(R0, R5); a.exit(); }, "R5 !read_ok", "calls clobber"),
         ("a write", |a| {
@@ -96,6 +97,7 @@ fn reasons_have_hints() {
         ("dead code", |a| { a.mov(R0, 0); a.exit(); a.mov(R0, 0); a.exit(); }, "unreachable insn 2", ""),
         ("no helper", |a| { a.emit(Insn::CallHelper { helper: HelperId(9999) }); a.exit(); }, "invalid func unknown#9999", "no kernel has"),
         ("another's helper", |a| { a.call(Helper::SkbStoreBytes); a.exit(); }, "bpf_skb_store_bytes#9", "since Linux 4.1"),
+        ("a newer helper", |a| { a.call(Helper::TcpRawGenSyncookieIpv4); a.exit(); }, "#204", "since Linux 6.0"),
         ("no end", |a| {
             let again = a.label();
             a.mov(R0, 0);
@@ -138,6 +140,24 @@ fn what_newer_kernels_look_at() {
     assert!(broken.hint().unwrap().contains("all its 8 bytes"), "{broken:?}");
 }
 
+/// The types tell where it lies, but the verifier lets nobody load it.
+fn what_an_index_on_a_pointer_leads_to() {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let mut walk = Walk::new(&btf, const { Target::named("task") }).unwrap();
+    let done = walk.asm.label();
+    let task = walk.trusted_object(R7, done).unwrap();
+    let error = walk.load(R8, task.field("files.fdt.fd[0].f_pos")).unwrap_err();
+    let expected = "field files.fdt.fd[0].f_pos: it is not within a program's reach, which ends at a pointer to pointers";
+    assert_eq!(error.to_string(), expected);
+    walk.load(R8, task.field("real_parent[1].pid")).unwrap();
+    let Err(Error::Rejected(rejection)) = Loaded::load(&walk.finish("beyond", done).unwrap()) else {
+        panic!()
+    };
+    assert!(rejection.reason.contains("access beyond struct task_struct"), "{rejection}");
+    assert!(rejection.hint().unwrap().contains("bpf_probe_read_kernel"), "{rejection:?}");
+}
+
 fn what_is_not_the_verifier_s_says_so() {
     // No program at all: the kernel looks no further than at its length.
     let error = load(|_| ()).unwrap_err();
@@ -157,6 +177,7 @@ fn main() -> std::process::ExitCode {
         test("slots_and_functions_lead_to_their_lines", NEEDS, slots_and_functions_lead_to_their_lines),
         test("reasons_have_hints", NEEDS, reasons_have_hints),
         test("what_newer_kernels_look_at", NEWER, what_newer_kernels_look_at),
+        test("what_an_index_on_a_pointer_leads_to", NEEDS, what_an_index_on_a_pointer_leads_to),
         test("what_is_not_the_verifier_s_says_so", NEEDS, what_is_not_the_verifier_s_says_so),
     ])
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use kwalk::btf::{Btf, Kind};
 use kwalk::sys::BtfFd;
-use kwalk::{Error, KernelBtf, Kfunc};
+use kwalk::{KernelBtf, Kfunc};
 use support::{Need, dir, kwalk, refused, stdout, test};
 
 const NONE: &[Need] = &[];
@@ -250,7 +250,8 @@ fn a_function_of_the_kernel_is_found() {
     // A struct is none.
     for name in ["task_struct", "kwalk_no_such_function"] {
         let error = Kfunc::find(&kernel, name).unwrap_err();
-        assert!(matches!(error, Error::Btf(kwalk::btf::Error::NotFound { .. })), "{error}");
+        assert_eq!(error.to_string(), format!("function {name}: this kernel does not have it"));
+        assert!(error.hint().unwrap().contains("a module which is not loaded"), "{error:?}");
     }
 }
 

@@ -103,7 +103,7 @@ pub enum Reason {
     NotAStruct,
     /// The struct or union is declared in the BTF but not defined: its members are unknown.
     ForwardDeclared,
-    /// An index was applied to something that is not an array.
+    /// An index was applied to something that is neither an array nor a pointer to something with a size.
     NotAnArray,
     /// The index is not below the array's length.
     IndexOutOfRange {

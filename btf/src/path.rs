@@ -24,7 +24,8 @@ pub struct Path {
 pub struct Hop {
     /// Where the pointer lies, in bytes from the current base.
     pub offset: u32,
-    /// The struct or union it points to, typedefs and qualifiers stripped.
+    /// What it points to, typedefs and qualifiers stripped: a struct or union; or, where the path has an index on the
+    /// pointer, whatever the elements are.
     pub pointee: TypeId,
 }
 
@@ -97,7 +98,8 @@ impl<'a> Btf<'a> {
     /// A path is names and indices: `comm`, `real_parent.tgid`, `files.fd_array[3].f_pos`. A `.` steps into a struct or
     /// union, or through a pointer to one: each pointer crossed is a [`Hop`]. If `root` itself is a pointer, crossing it
     /// is the first hop, at offset 0. Members of anonymous structs and unions belong to what surrounds them. A flexible
-    /// array takes any index, for BTF doesn't know its length.
+    /// array takes any index, for BTF doesn't know its length. So does a pointer, which an index crosses as C does:
+    /// `files.fdt.fd[3].f_pos`, of which `fd` is a `struct file **`.
     ///
     /// # Errors
     ///
@@ -130,11 +132,7 @@ impl<'a> Btf<'a> {
     fn step_into(&self, place: &mut Place, name: &str) -> Result<(), Stuck> {
         let mut ty = self.behind(place.ty)?;
         if let Some(pointer) = ty.filter(|ty| ty.kind() == Kind::Ptr) {
-            let offset = place.byte()?;
-            place.ty = pointer.refers_to().unwrap_or(TypeId(0));
-            ty = self.behind(place.ty)?;
-            place.hops.push(Hop { offset, pointee: ty.map_or(TypeId(0), |ty| ty.id) });
-            place.bit = 0;
+            ty = self.cross(place, &pointer)?;
         }
         let outer = match ty {
             Some(ty) if matches!(ty.kind(), Kind::Struct | Kind::Union) => ty,
@@ -169,20 +167,43 @@ impl<'a> Btf<'a> {
         Ok(())
     }
 
-    /// Steps to an element of the array at `place`.
+    /// Steps to an element of the array at `place`, or of those that the pointer there points to.
     fn step_along(&self, place: &mut Place, index: u32) -> Result<(), Stuck> {
-        let array =
-            self.behind(place.ty)?.and_then(|ty| ty.array()).ok_or(Stuck::Path(Reason::NotAnArray))?;
-        if array.len != 0 && index >= array.len {
-            return Err(Stuck::Path(Reason::IndexOutOfRange { index, len: array.len }));
-        }
+        let ty = self.behind(place.ty)?.ok_or(Stuck::Path(Reason::NotAnArray))?;
+        let element = match ty.array() {
+            Some(array) if array.len != 0 && index >= array.len => {
+                return Err(Stuck::Path(Reason::IndexOutOfRange { index, len: array.len }));
+            }
+            Some(array) => array.element,
+            None if ty.kind() == Kind::Ptr => {
+                // An error names the pointer, not what is behind it.
+                let pointee = ty.refers_to().unwrap_or(TypeId(0));
+                match self.behind(pointee)?.map(|ty| ty.kind()) {
+                    None | Some(Kind::FuncProto) => return Err(Stuck::Path(Reason::NotAnArray)),
+                    Some(Kind::Fwd) => return Err(Stuck::Path(Reason::ForwardDeclared)),
+                    Some(_) => self.cross(place, &ty)?,
+                };
+                pointee
+            }
+            None => return Err(Stuck::Path(Reason::NotAnArray)),
+        };
         // Fewer than 2³² elements of fewer than 2³² bytes; what comes out too large is found by `byte`.
-        let bytes = u64::from(index) * u64::from(self.size_of(array.element)?);
+        let bytes = u64::from(index) * u64::from(self.size_of(element)?);
         place.bit = place.bit.saturating_add(bytes.saturating_mul(8));
         place.byte()?;
-        place.ty = array.element;
+        place.ty = element;
         place.width = 0;
         Ok(())
+    }
+
+    /// Crosses the pointer at `place`. Gives what is behind it; nothing for `void`.
+    fn cross(&self, place: &mut Place, pointer: &Type<'a>) -> Result<Option<Type<'a>>, Stuck> {
+        let offset = place.byte()?;
+        place.ty = pointer.refers_to().unwrap_or(TypeId(0));
+        let behind = self.behind(place.ty)?;
+        place.hops.push(Hop { offset, pointee: behind.map_or(TypeId(0), |ty| ty.id) });
+        place.bit = 0;
+        Ok(behind)
     }
 
     /// What lies at `place`, at the end of a path.

@@ -17,6 +17,7 @@
 //! ```
 
 mod error;
+pub mod kfunc;
 mod operand;
 mod program;
 #[cfg(feature = "select")]
@@ -27,6 +28,7 @@ pub mod text;
 mod walk;
 
 pub use error::{CommError, Error};
+pub use kfunc::Callee;
 pub use operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
 pub use program::{LICENSE, Map, MapKind, Program};
 pub use source::{Source, describe};

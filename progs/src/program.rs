@@ -19,13 +19,15 @@ pub struct Program {
     pub target: &'static Target,
     /// `attach_btf_id`: the id of the FUNC `bpf_iter_<target>` in the BTF of the kernel it was written for.
     pub attach_btf_id: u32,
-    /// The instructions; `Slot::Map(n)` in them means `maps[n]`.
+    /// The instructions; `Slot::Map(n)` in them means `maps[n]`, `CallSlot::Kfunc(n)` means `kfuncs[n]`.
     pub code: Code,
     /// Whether it may sleep, as helpers that read a process's memory do (`BPF_F_SLEEPABLE`). Since Linux 5.18, for the
     /// targets task, task_file, task_vma and ksym.
     pub sleepable: bool,
     /// The maps to make before loading, in the order that the instructions count them.
     pub maps: Vec<Map>,
+    /// The functions of modules to find before loading, in the order that the instructions count them.
+    pub kfuncs: Vec<&'static str>,
 }
 
 /// A map that a program needs.

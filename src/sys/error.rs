@@ -7,8 +7,8 @@ use nix::errno::Errno;
 
 use super::object::sealed::Kind;
 use super::{
-    BtfFd, BtfLoad, Caps, Command, KernelBtf, LinkCreate, LinkFd, LinkUpdate, MapCreate, MapDeleteElem,
-    MapFd, MapUpdateElem, ObjGet, ObjPin, ProgFd, ProgLoad,
+    BtfFd, BtfLoad, Caps, Command, IterCreate, KernelBtf, LinkCreate, LinkFd, LinkUpdate, MapCreate,
+    MapDeleteElem, MapFd, MapUpdateElem, ObjGet, ObjPin, ProgBindMap, ProgFd, ProgLoad, ProgRun, release,
 };
 
 /// The result of a system call.
@@ -77,6 +77,20 @@ impl Error {
 
     /// What to do about it, where that is known. Looks at the capabilities of the calling thread.
     pub fn hint(&self) -> Option<String> {
+        self.hint_on(release())
+    }
+
+    /// The same, on a kernel of that version, if it is known.
+    fn hint_on(&self, release: Option<Version>) -> Option<String> {
+        let since = SINCE.iter().find(|(calls, _)| calls.contains(&self.call)).map(|(_, since)| *since);
+        // What the kernel says of a command that it doesn't know, among much else.
+        let unknown = self.errno == libc::EINVAL && release.is_some_and(|release| Some(release) < since);
+        if let Some((major, minor)) = since.filter(|_| unknown) {
+            return Some(format!(
+                "this kernel has no {}: it is there since Linux {major}.{minor}",
+                self.call
+            ));
+        }
         let (_, _, hint) = HINTS.iter().find(|(calls, errno, _)| {
             *errno == self.errno && (calls.is_empty() || calls.contains(&self.call))
         })?;
@@ -119,6 +133,19 @@ impl fmt::Display for Why {
 }
 
 const ENOTSUPP: i32 = 524;
+
+/// Major and minor.
+type Version = (u16, u16);
+
+/// The commands that came after the BTF of the kernel itself, and when.
+const SINCE: &[(&[&str], Version)] = &[
+    (LINK, (5, 7)),
+    (UPDATE, (5, 7)),
+    (&[IterCreate::NAME, LinkFd::NEXT_ID.1, LinkFd::FD_BY_ID.1], (5, 8)),
+    (&[ProgBindMap::NAME], (5, 10)),
+    // Of programs that issue system calls; of others before.
+    (&[ProgRun::NAME], (5, 14)),
+];
 
 /// What to do about an error number of some calls.
 type Row = (&'static [&'static str], i32, Hint);
@@ -163,6 +190,13 @@ const HINTS: &[Row] = &[
     (LOAD, ENOTSUPP, Say("this kernel or machine can't run this kind of program")),
     (CREATE, libc::EPERM, Need(Caps::BPF)),
     (LINK, libc::EBADF, Say("this target walks what a map holds: name the map")),
+    (
+        LINK,
+        libc::E2BIG,
+        Say(
+            "this kernel is too old to be told that: links know of maps since Linux 5.9, of tasks and cgroups since 6.1",
+        ),
+    ),
     (UPDATE, libc::EINVAL, Say("a link's programs must all be iterators of the same target")),
     (UPDATE, libc::EPERM, Say("the link has another program than expected: somebody else updated it")),
     (ELEM, libc::EPERM, Say("the map is frozen, or was opened read-only")),
@@ -176,7 +210,11 @@ const HINTS: &[Row] = &[
     (PIN, libc::ENOENT, Say("the directory must exist")),
     (GET, libc::EACCES, Say("it is no pinned program, map or link, or this user may not read and write it")),
     (BY_ID, libc::EPERM, Need(Caps::SYS_ADMIN)),
-    (KERNEL_BTF, libc::ENOENT, Say("the kernel needs CONFIG_DEBUG_INFO_BTF, and /sys must be mounted")),
+    (
+        KERNEL_BTF,
+        libc::ENOENT,
+        Say("the kernel needs CONFIG_DEBUG_INFO_BTF (since Linux 5.4), and /sys must be mounted"),
+    ),
     (ANY, libc::EPERM, Need(Caps::BPF)),
     (ANY, libc::E2BIG, Say("this kernel is too old for one of the parameters")),
     (ANY, libc::ENOSYS, Say("the kernel has no bpf(2) (CONFIG_BPF_SYSCALL), or a seccomp filter hides it")),
@@ -218,6 +256,20 @@ mod tests {
                 .any(|b| b.1 == row.1 && (b.0.is_empty() || b.0.iter().any(|call| row.0.contains(call))))
         });
         assert!(shadowed.is_none(), "{:?}", shadowed.map(|(_, row)| (row.0, row.1)));
+    }
+
+    #[test]
+    fn a_command_that_the_kernel_is_too_old_for_says_since_when() {
+        let hint = |call, errno, release| Error::new(call, errno).hint_on(release).unwrap_or_default();
+        let old = hint(IterCreate::NAME, libc::EINVAL, Some((5, 7)));
+        assert_eq!(old, "this kernel has no BPF_ITER_CREATE: it is there since Linux 5.8");
+        assert!(hint(ProgRun::NAME, libc::EINVAL, Some((5, 10))).ends_with("since Linux 5.14"));
+        // Any other reason is not about that.
+        assert_eq!(hint(IterCreate::NAME, libc::EINVAL, Some((5, 8))), "");
+        assert_eq!(hint(IterCreate::NAME, libc::EINVAL, None), "");
+        assert_eq!(hint(IterCreate::NAME, libc::EBADF, Some((5, 7))), "");
+        let update = hint(LinkUpdate::NAME, libc::EINVAL, Some((5, 10)));
+        assert!(update.contains("the same target"), "{update}");
     }
 
     #[test]

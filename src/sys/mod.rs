@@ -38,6 +38,7 @@ mod link;
 mod map;
 mod object;
 mod prog;
+mod release;
 
 pub use btf::{BtfLoad, KernelBtf};
 pub use caps::{Caps, pidfd_open, raise_memlock};
@@ -50,3 +51,4 @@ pub use link::{CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, L
 pub use map::{MapBtf, MapCreate, MapFd, MapFlags, MapType};
 pub use object::{Ids, ObjGet, ObjName, ObjPin, Object, ids, open_id};
 pub use prog::{AttachType, Log, LogLevel, ProgBindMap, ProgBtf, ProgFlags, ProgLoad, ProgRun, ProgType};
+pub use release::release;

@@ -34,7 +34,8 @@ pub enum Need {
 }
 
 impl Need {
-    fn missing(self) -> Option<String> {
+    /// Why the test can't run, if it can't.
+    pub fn missing(self) -> Option<String> {
         match self {
             Need::Bpf if !Path::new("/sys/kernel/btf/vmlinux").exists() => {
                 Some("the kernel has no BTF in /sys/kernel/btf/vmlinux".into())
@@ -65,9 +66,7 @@ impl Need {
 
 /// The version of the running kernel: major and minor.
 pub fn kernel_version() -> (u16, u16) {
-    let release = nix::sys::utsname::uname().expect("a kernel").release().to_string_lossy().into_owned();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
-    (numbers.next().expect("a major version"), numbers.next().expect("a minor version"))
+    kwalk::sys::release().expect("a version")
 }
 
 /// Whether the running kernel can count the elements of a map.

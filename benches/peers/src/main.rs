@@ -6,8 +6,8 @@ mod race;
 
 fn main() {
     let mut args = std::env::args().skip(1);
-    if args.next().as_deref() == Some(btf::COLD) {
-        return btf::cold(args);
+    if let Some(mode @ (btf::COLD | btf::MEMORY)) = args.next().as_deref() {
+        return btf::answer(mode, args);
     }
     println!("| what | unit | kwalk | peer | | ratio |");
     println!("|---|---|---:|---:|---|---:|");

@@ -43,11 +43,11 @@ impl Course {
     }
 
     /// The same, of which the time is taken off that `nothing` takes.
-    pub(crate) fn run_beyond(
+    pub(crate) fn run_beyond<A>(
         self,
-        mut nothing: impl FnMut(),
-        mut ours: impl FnMut(),
-        mut theirs: impl FnMut(),
+        mut nothing: impl FnMut() -> A,
+        mut ours: impl FnMut() -> A,
+        mut theirs: impl FnMut() -> A,
     ) -> Row {
         let [nothing, ours, theirs] =
             medians([&mut || time(&mut nothing), &mut || time(&mut ours), &mut || time(&mut theirs)]);

@@ -150,6 +150,30 @@ fn pointers_are_hops() {
 }
 
 #[test]
+fn an_index_crosses_a_pointer() {
+    let w = world();
+    let hop = |offset, pointee| Hop { offset, pointee };
+    let file_ptr = match w.plain("table").2 {
+        Class::Ptr { pointee } => pointee,
+        other => panic!("{other:?}"),
+    };
+    let path = w.path("parent.table[3]").unwrap();
+    assert_eq!(path.hops, [hop(32, w.task), hop(144, file_ptr)]);
+    assert_eq!((path.field.offset, path.field.class), (24, Class::Ptr { pointee: w.file }));
+    let f_pos = Class::Int { signed: false };
+    for (path, at, last) in [("table[3].f_pos", 24, 4), ("table[2][5].f_pos", 16, 5 * 16 + 4)] {
+        let found = w.path(path).unwrap();
+        assert_eq!(found.hops, [hop(144, file_ptr), hop(at, w.file)], "{path}");
+        assert_eq!((found.field.offset, found.field.size, found.field.class), (last, 4, f_pos), "{path}");
+    }
+    // As C has it, the first of what a pointer points to is what it points to.
+    assert_eq!(w.path("parent[0].pid"), w.path("parent.pid"));
+    assert_eq!(w.path("parent[2].pid").unwrap().field.offset, 2 * 400);
+    let beyond = w.path("parent[4294967295].pid");
+    assert!(matches!(beyond, Err(Error::TooLarge { .. })), "{beyond:?}");
+}
+
+#[test]
 fn bitfields_with_the_flag_lie_in_the_smallest_unit() {
     let w = world();
     let class = Class::Int { signed: false };
@@ -264,7 +288,9 @@ fn a_wrong_segment_is_named_with_its_reason() {
         ("table.f_pos", 6, "struct file *", Reason::NotAStruct),
         ("secret.x", 7, "struct secret", Reason::ForwardDeclared),
         ("pid[0]", 3, "pid_t", Reason::NotAnArray),
-        ("parent[0]", 6, "struct task_struct *", Reason::NotAnArray),
+        ("private[0]", 7, "void *", Reason::NotAnArray),
+        ("secret[0]", 6, "struct secret *", Reason::ForwardDeclared),
+        ("table[1][0].f_poss", 12, "struct file", near("f_pos")),
         ("parent.comm[16]", 11, "char[16]", Reason::IndexOutOfRange { index: 16, len: 16 }),
         ("straddling", 0, "unsigned int", Reason::Unaligned),
         ("crooked", 0, "char[16]", Reason::Unaligned),

@@ -1,7 +1,8 @@
-//! The running kernel's types, with btf-rs and bpftool as witnesses that they are read right, and what becomes of them
-//! when they are copied or damaged.
+//! The types of the running kernel and of others, with btf-rs and bpftool as witnesses that they are read right, and
+//! what becomes of them when they are copied or damaged.
 //!
-//! Where the kernel has no BTF, or there is no bpftool, the tests are reported as ignored, with the reason.
+//! Where the kernel has no BTF, or the others' types or bpftool are not there, the tests are reported as ignored, with the
+//! reason.
 
 #[path = "../blob/ask.rs"]
 mod ask;
@@ -10,6 +11,7 @@ mod copy;
 #[path = "../blob/spec.rs"]
 mod spec;
 
+use std::path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,30 +22,17 @@ use libtest_mimic::{Arguments, Completion, Trial};
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 const LINKAGES: [Linkage; 3] = [Linkage::Static, Linkage::Global, Linkage::Extern];
 
+/// Those of `cargo vm list`, by the names that `cargo vm btf` gives their types' files.
+const KERNELS: [&str; 5] = ["5.10", "6.1", "6.12", "6.x", "7.x"];
+
+/// A kernel's types, or why there are none.
+type Types = Result<Arc<[u8]>, String>;
+
 fn main() -> ExitCode {
-    let bytes = std::fs::read(VMLINUX).map(Arc::<[u8]>::from).map_err(|error| format!("{VMLINUX}: {error}"));
-    type Test = fn(&[u8]);
-    let tests: [(&str, Test); 7] = [
-        ("every_type_is_the_one_btf_rs_reads", every_type_is_the_one_btf_rs_reads),
-        ("every_name_is_found", every_name_is_found),
-        ("iterator_contexts_lead_to_their_objects", iterator_contexts_lead_to_their_objects),
-        ("fields_of_a_task_are_the_members_written", fields_of_a_task_are_the_members_written),
-        ("every_member_of_every_struct_has_a_path", every_member_of_every_struct_has_a_path),
-        ("every_type_is_copied_in_either_order", copy::every_type_is_copied_in_either_order),
-        ("damaged_slices_are_survived", copy::damaged_slices_are_survived),
-    ];
-    let mut trials = Vec::from(tests.map(|(name, test)| {
-        let bytes = bytes.clone();
-        Trial::ignorable_test(name, move || match bytes {
-            Ok(bytes) => {
-                test(&bytes);
-                Ok(Completion::Completed)
-            }
-            Err(reason) => Ok(Completion::ignored_with(reason)),
-        })
-    }));
+    let running = types(VMLINUX.as_ref());
+    let mut trials = Vec::from(tests("", &running));
     trials.push(Trial::ignorable_test("every_type_is_the_one_bpftool_dumps", move || {
-        match bytes.and_then(|bytes| Ok((bytes, bpftool::dump(VMLINUX)?))) {
+        match running.and_then(|bytes| Ok((bytes, bpftool::dump(VMLINUX)?))) {
             Ok((bytes, dump)) => {
                 bpftool::every_type_is_the_one_bpftool_dumps(&bytes, &dump);
                 Ok(Completion::Completed)
@@ -51,7 +40,43 @@ fn main() -> ExitCode {
             Err(reason) => Ok(Completion::ignored_with(reason)),
         }
     }));
+    let dir = path::Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("vm").join("btf");
+    for kernel in KERNELS {
+        let types = types(&dir.join(format!("{kernel}.btf")));
+        let types = types.map_err(|reason| format!("{reason}; `cargo vm btf {kernel}` puts it there"));
+        trials.extend(tests(&format!("linux_{kernel}::"), &types));
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn types(path: &path::Path) -> Types {
+    std::fs::read(path).map(Arc::from).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What is tested of any kernel's types.
+fn tests(prefix: &str, types: &Types) -> [Trial; 9] {
+    type Test = fn(&[u8]);
+    let tests: [(&str, Test); 9] = [
+        ("every_type_is_the_one_btf_rs_reads", every_type_is_the_one_btf_rs_reads),
+        ("every_name_is_found", every_name_is_found),
+        ("iterator_contexts_lead_to_their_objects", iterator_contexts_lead_to_their_objects),
+        ("an_index_crosses_a_pointer", an_index_crosses_a_pointer),
+        ("fields_of_a_task_are_the_members_written", fields_of_a_task_are_the_members_written),
+        ("every_member_of_every_struct_has_a_path", every_member_of_every_struct_has_a_path),
+        ("every_type_is_copied_in_either_order", copy::every_type_is_copied_in_either_order),
+        ("damaged_slices_are_survived", copy::damaged_slices_are_survived),
+        ("damage_anywhere_is_survived", copy::damage_anywhere_is_survived),
+    ];
+    tests.map(|(name, test)| {
+        let types = types.clone();
+        Trial::ignorable_test(format!("{prefix}{name}"), move || match types {
+            Ok(bytes) => {
+                test(&bytes);
+                Ok(Completion::Completed)
+            }
+            Err(reason) => Ok(Completion::ignored_with(reason)),
+        })
+    })
 }
 
 fn name(witness: &btf_rs::Btf, named: &dyn btf_rs::BtfType) -> String {
@@ -245,6 +270,29 @@ fn iterator_contexts_lead_to_their_objects(bytes: &[u8]) {
     assert_eq!(type_name, "struct task_struct");
     let Reason::NoSuchMember { near } = reason else { panic!("{reason:?}") };
     assert_eq!(near.first().map(String::as_str), Some("real_parent"));
+}
+
+/// The open file of a number, as C's `task->files->fdt->fd[3]->f_pos` has it, by the witness's word.
+fn an_index_crosses_a_pointer(bytes: &[u8]) {
+    let btf = Btf::new(bytes).unwrap();
+    let witness = btf_rs::Btf::from_bytes(bytes).unwrap();
+    let offset = |of: &str, member: &str| {
+        let types = witness.resolve_types_by_name(of).unwrap();
+        let members = types.into_iter().find_map(|ty| match ty {
+            btf_rs::Type::Struct(of) => Some(of.members),
+            _ => None,
+        });
+        let named = |one: &&btf_rs::Member| name(&witness, *one) == member;
+        members.unwrap().iter().find(named).unwrap().bit_offset() / 8
+    };
+    let task = btf.find(Kind::Struct, "task_struct").unwrap();
+    let path = btf.path(task, "files.fdt.fd[3].f_mode").unwrap();
+    let offsets: Vec<_> = path.hops.iter().map(|hop| hop.offset).collect();
+    let [files, fdt] = [("task_struct", "files"), ("files_struct", "fdt")].map(|(of, name)| offset(of, name));
+    assert_eq!(offsets, [files, fdt, offset("fdtable", "fd"), 3 * 8]);
+    assert_eq!(btf.get(path.hops[2].pointee).unwrap().kind(), Kind::Ptr);
+    assert_eq!(btf.get(path.hops[3].pointee).unwrap().name(), "file");
+    assert_eq!(path.field.offset, btf.path(path.hops[3].pointee, "f_mode").unwrap().field.offset);
 }
 
 fn fields_of_a_task_are_the_members_written(bytes: &[u8]) {

@@ -378,14 +378,14 @@ fn begin(
     follows: bool,
     done: kwalk_asm::Label,
 ) -> Result<(), crate::Error> {
-    let cast = if follows && target.trusted { walk.kfunc("bpf_rdonly_cast")? } else { None };
-    let Some(cast) = cast else {
+    if !follows || !target.trusted || !walk.has_kfunc("bpf_rdonly_cast")? {
         let _object = walk.object(OBJECT, done)?;
         return Ok(());
-    };
+    }
+    let cast = walk.kfunc("bpf_rdonly_cast")?;
     let object = walk.object(R1, done)?;
     walk.asm.mov(R2, object.pointee.0 as i32);
-    walk.asm.call_kfunc(cast, 0);
+    walk.call(cast);
     walk.asm.mov(OBJECT, R0);
     Ok(())
 }

@@ -123,6 +123,11 @@ impl<'a> Names<'a> {
             }
         }
         let (base, path) = found.map_err(|error| Error::new(self.unknown(name, error), span.cloned()))?;
+        // Verifiers lose sight of what a pointer to pointers leads to.
+        let is_lost = |hop: &Hop| matches!(self.btf.class(hop.pointee), Ok(Class::Ptr { .. }));
+        if path.hops.iter().any(is_lost) {
+            return Err(Error::new(Reason::Unsupported("a path through a pointer to pointers"), span.cloned()));
+        }
         let pointer = matches!(path.field.class, Class::Ptr { .. });
         self.follows |= base == Base::Object && (pointer || !path.hops.is_empty());
         let place = Place { path: spelled.into(), ..Place::new(base, &path, name) };

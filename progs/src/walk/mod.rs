@@ -12,10 +12,11 @@ mod output;
 use core::marker::PhantomData;
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Address, Assembler, Helper, Label, Slot, u8_at, u16_at, u32_at, u64_at};
+use kwalk_asm::{Address, Assembler, CallSlot, Helper, Label, Slot, u8_at, u16_at, u32_at, u64_at};
 use kwalk_btf::{Btf, Class, Kind, Path, TypeId};
 
 use crate::error::Error;
+use crate::kfunc::{Callee, Owner};
 use crate::operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
 use crate::program::{Map, Program};
 use crate::target::{End, Target, btf_names};
@@ -38,6 +39,7 @@ pub struct Walk<'a> {
     attach: TypeId,
     sleepable: bool,
     maps: Vec<Map>,
+    kfuncs: Vec<&'static str>,
     stack: i32,
     again: Option<Label>,
     /// What it keeps of its own.
@@ -82,6 +84,7 @@ impl<'a> Walk<'a> {
             attach,
             sleepable: false,
             maps: Vec::new(),
+            kfuncs: Vec::new(),
             stack: 0,
             again: None,
             keeps,
@@ -115,6 +118,7 @@ impl<'a> Walk<'a> {
             code: self.asm.finish()?,
             sleepable: self.sleepable,
             maps: self.maps,
+            kfuncs: self.kfuncs,
         })
     }
 
@@ -260,7 +264,14 @@ impl<'a> Walk<'a> {
     }
 
     fn path(&self, root: TypeId, path: &str) -> Result<Path, Error> {
-        Ok(self.btf.path(root, path)?)
+        let found = self.btf.path(root, path)?;
+        // What lies behind an index on a pointer is a number to the verifier, even if it is a pointer.
+        let firsts = found.hops.split_last().map_or(&[][..], |(_, firsts)| firsts);
+        if firsts.iter().any(|hop| self.btf.members(hop.pointee).is_err()) {
+            let needs = "within a program's reach, which ends at a pointer to pointers";
+            return Err(Error::Field { path: path.into(), needs });
+        }
+        Ok(found)
     }
 
     /// Pointers on the way need no check: the verifier makes a read through them give 0 where it faults.
@@ -351,21 +362,51 @@ impl<'a> Walk<'a> {
 
     // Helpers and kfuncs
 
-    /// The id of the kernel function `name`, for [`Assembler::call_kfunc`], where this kernel has it.
+    /// Whether the kernel itself, not a module, has the function `name`.
     ///
     /// # Errors
     ///
     /// [`Error::Btf`] where the BTF is damaged.
-    pub fn kfunc(&self, name: &str) -> Result<Option<u32>, Error> {
-        let [id] = self.btf.find_many([(Kind::Func, name)])?;
-        Ok(id.map(|id| id.0))
+    pub fn has_kfunc(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.own_kfunc(name)?.is_some())
     }
 
-    /// Calls a kfunc that takes one trusted pointer. R0 is then what it returns.
+    fn own_kfunc(&self, name: &str) -> Result<Option<TypeId>, Error> {
+        let [id] = self.btf.find_many([(Kind::Func, name)])?;
+        Ok(id)
+    }
+
+    /// The function `name`, to be called: the kernel's own; or else a module's, which the loader looks for. That it is there
+    /// does not say that iterators may call it: the verifier does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where the BTF is damaged.
+    pub fn kfunc(&mut self, name: &'static str) -> Result<Callee, Error> {
+        if let Some(id) = self.own_kfunc(name)? {
+            return Ok(Callee(Owner::Kernel(id)));
+        }
+        let index = self.kfuncs.iter().position(|known| *known == name).unwrap_or_else(|| {
+            self.kfuncs.push(name);
+            self.kfuncs.len() - 1
+        });
+        Ok(Callee(Owner::Module(index as u32)))
+    }
+
+    /// Calls a function with the arguments that are in R1 to R5, which it may clobber. R0 is then what it returns.
     #[track_caller]
-    pub fn call_kfunc(&mut self, id: u32, argument: &Ptr<Trusted>) {
+    pub fn call(&mut self, callee: Callee) {
+        match callee.0 {
+            Owner::Kernel(id) => self.asm.call_kfunc(id.0, 0),
+            Owner::Module(index) => self.asm.call_slot(CallSlot::Kfunc(index)),
+        }
+    }
+
+    /// Calls a function that takes one trusted pointer. R0 is then what it returns.
+    #[track_caller]
+    pub fn call_with(&mut self, callee: Callee, argument: &Ptr<Trusted>) {
         self.asm.mov(R1, argument.reg);
-        self.asm.call_kfunc(id, 0);
+        self.call(callee);
     }
 
     /// Reads `size` bytes at the kernel address in R3, whatever lies there, into `to`. R0 is then 0, or negative

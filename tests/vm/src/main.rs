@@ -13,6 +13,7 @@ mod support;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ use arch::Arch;
 use error::{Error, Result};
 use image::Image as Initramfs;
 use kernel::{Cache, Image, KNOWN, Known};
-use qemu::{Guest, PassOn};
+use qemu::{Ended, Guest, PassOn};
 use report::{Result as Tested, Row};
 
 /// Runs kwalk, or its tests, on other kernels.
@@ -57,6 +58,11 @@ enum Command {
         )]
         words: Vec<OsString>,
     },
+    /// Put kernels' BTF into target/vm/btf, a file each, where the tests of kwalk-btf look for it
+    Btf {
+        /// Which kernels (see `cargo vm list`) [default: all]
+        kernels: Vec<String>,
+    },
     /// Run the integration tests in kernels
     Test {
         #[command(flatten)]
@@ -80,6 +86,9 @@ struct Own {
 /// How long a guest may take to come up, and for one command; some tests take long on an emulated processor.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// Where a kernel shows its types.
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+
 /// Programs of this machine that tests start.
 const LENT: &[&str] = &[
     "bpftool", "cat", "chmod", "cp", "grep", "ls", "mkdir", "mount", "rm", "setpriv", "sh", "strace", "true",
@@ -90,6 +99,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::List => list(),
         Command::Run { own, words } => run(own.kernel, &words),
+        Command::Btf { kernels } => btf(&kernels),
         Command::Test { own, kernels, readme } => test(own.kernel, &kernels, readme),
     };
     done.unwrap_or_else(|error| {
@@ -147,11 +157,34 @@ fn run(own: Option<PathBuf>, words: &[OsString]) -> Result<ExitCode> {
     })
 }
 
+/// The kernels of these names, or all.
+fn known(names: &[String]) -> Result<Vec<&'static Known>> {
+    match names {
+        [] => Ok(KNOWN.iter().collect()),
+        names => names.iter().map(|name| Known::named(name)).collect(),
+    }
+}
+
+fn btf(names: &[String]) -> Result<ExitCode> {
+    let known = known(names)?;
+    let shop = Shop::open()?;
+    shop.arch.emulator()?;
+    let mut status = ExitCode::SUCCESS;
+    for (kernel, btf) in side_by_side(known, |known| (known.name, shop.btf(known))) {
+        match btf {
+            Ok(path) => print(&format!("{}\n", path.display()))?,
+            Err(error) if error.is_absence() => say(format_args!("vm: skipped: {kernel}: {error}")),
+            Err(error) => {
+                say(format_args!("vm: {kernel}: {error}"));
+                status = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(status)
+}
+
 fn test(own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode> {
-    let known = match names {
-        [] => KNOWN.iter().collect(),
-        names => names.iter().map(|name| Known::named(name)).collect::<Result<Vec<_>>>()?,
-    };
+    let known = known(names)?;
     let shop = Shop::open()?;
     shop.arch.emulator()?;
     let images: Vec<_> = match own {
@@ -244,6 +277,32 @@ impl Shop {
 
     fn guest<'a>(&self, image: &'a Image, initramfs: &'a Path, commands: usize) -> Guest<'a> {
         Guest { arch: self.arch, kernel: &image.path, initramfs, commands, patience: PATIENCE }
+    }
+
+    /// A file of the kernel's BTF: one that is there already, unless the image is newer.
+    fn btf(&self, known: &'static Known) -> Result<PathBuf> {
+        let image = self.cache.get(known)?;
+        let dir = self.dir.join("btf");
+        let path = dir.join(format!("{}.btf", known.name));
+        let written = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        if written(&path) > written(&image.path) {
+            return Ok(path);
+        }
+        let initramfs = self.initramfs(&[], vec![["/bin/cat", BTF].map(OsString::from).into()])?;
+        let mut run = self.guest(&image, initramfs.path(), 1).run(&mut ())?;
+        let bytes = match run.ended.pop() {
+            Some(Ended { end: End::Status(0), stdout, .. }) => stdout,
+            ended => {
+                let said = ended.map(|ended| String::from_utf8_lossy(&ended.stderr).into_owned());
+                let log = said.unwrap_or_default();
+                return Err(Error::Guest { why: format!("{BTF} can't be read"), log });
+            }
+        };
+        fs::create_dir_all(&dir).map_err(Error::at(&dir))?;
+        let mut file = NamedTempFile::new_in(&dir).map_err(Error::at(&dir))?;
+        file.write_all(&bytes).map_err(Error::at(&path))?;
+        file.persist(&path).map_err(|error| Error::at(&path)(error.error))?;
+        Ok(path)
     }
 
     /// Runs the tests in a kernel, if there is one.

@@ -48,7 +48,7 @@ const QEMU: (&str, &str) = ("qemu-system-x86_64", "exit 0");
 
 #[test]
 fn an_unknown_kernel() {
-    for args in [&["run", "6.13", "targets"][..], &["test", "6.13"]] {
+    for args in [&["run", "6.13", "targets"][..], &["test", "6.13"], &["btf", "6.13"]] {
         let (status, said) = Machine::with(&[QEMU]).fails(args);
         let expected = "vm: kernel 6.13: no such kernel is known\n\
             hint: known are 5.10, 6.1, 6.12, 6.x, 7.x; any other: --kernel VMLINUZ\n";
@@ -67,7 +67,8 @@ fn wrong_usage() {
 
 #[test]
 fn no_qemu() {
-    for args in [&["run", "6.1", "targets"][..], &["test"], &["run", "--kernel", "/dev/null", "targets"]] {
+    let own = ["run", "--kernel", "/dev/null", "targets"];
+    for args in [&["run", "6.1", "targets"][..], &["test"], &["btf"], &own] {
         let (status, said) = Machine::with(&[]).fails(args);
         let expected = "vm: qemu-system-x86_64: there is no such program here\n\
             hint: install QEMU, such as with: apt-get install qemu-system-x86\n";

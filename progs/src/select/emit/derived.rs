@@ -15,6 +15,17 @@ pub(super) fn found(nth: usize) -> Address {
 }
 
 impl Emit<'_, '_> {
+    /// Calls one of the functions that kernels have since 6.2, without which they don't have `what`.
+    #[track_caller]
+    pub(super) fn kfunc(&mut self, name: &'static str, what: &'static str) -> Result<(), crate::Error> {
+        if !self.walk.has_kfunc(name)? {
+            return Err(Error::new(Reason::Since { what, since: (6, 2) }, None).into());
+        }
+        let callee = self.walk.kfunc(name)?;
+        self.walk.call(callee);
+        Ok(())
+    }
+
     /// Finds those that have not been found yet.
     #[track_caller]
     pub(crate) fn find(&mut self, all: &[(&'static Derived, Place, TypeId)]) -> Result<(), crate::Error> {
@@ -29,11 +40,8 @@ impl Emit<'_, '_> {
             match derived.by {
                 By::Helper(helper) => self.walk.asm.call(helper),
                 By::Cast => {
-                    let since = Reason::Since { what: derived.name, since: (6, 2) };
-                    let kfunc = self.walk.kfunc("bpf_rdonly_cast")?;
-                    let kfunc = kfunc.ok_or_else(|| Error::new(since, None))?;
                     self.walk.asm.mov(R2, ty.0 as i32);
-                    self.walk.asm.call_kfunc(kfunc, 0);
+                    self.kfunc("bpf_rdonly_cast", derived.name)?;
                 }
             }
             self.walk.asm.store(u64_at(found(nth)), Reg::R0);

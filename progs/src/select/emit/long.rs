@@ -8,10 +8,11 @@ use super::{Emit, NULLS};
 use crate::Error;
 use crate::program::{Map, MapKind};
 use crate::select::condition::{LONG_MAX, STACK_MAX, Text, TextKind, Tree};
-use crate::select::{self, Reason};
 
 /// Where a text begins in the map's value: its length goes before it.
 const TEXT: u32 = 8;
+/// What kernels before 6.2 can't do.
+const WITH_CMDLINE: &str = "paths together with cmdline()";
 /// The longest name of a node, with its NUL (`NAME_MAX`).
 const NAME_MAX: i32 = 256;
 /// How deep a tree is gone up.
@@ -114,7 +115,7 @@ impl Emit<'_, '_> {
         let sleeps = self.walk.sleeps();
         let none = if sleeps { self.walk.asm.label() } else { null };
         if sleeps {
-            self.rcu("bpf_rcu_read_lock")?;
+            self.kfunc("bpf_rcu_read_lock", WITH_CMDLINE)?;
         }
         let base = self.follow(R1, &text.place, none);
         let asm = &mut self.walk.asm;
@@ -129,19 +130,11 @@ impl Emit<'_, '_> {
             asm.bind(none);
             asm.mov(NULLS, 0);
             asm.bind(done);
-            self.rcu("bpf_rcu_read_unlock")?;
+            self.kfunc("bpf_rcu_read_unlock", WITH_CMDLINE)?;
             self.walk.asm.mov(R0, NULLS);
         }
         self.walk.asm.jump_if(R0.sle(0), null);
         self.walk.asm.jump_if(R0.sgt(LONG_MAX as i32), null);
-        Ok(())
-    }
-
-    #[track_caller]
-    fn rcu(&mut self, kfunc: &str) -> Result<(), Error> {
-        let since = Reason::Since { what: "paths together with cmdline()", since: (6, 2) };
-        let id = self.walk.kfunc(kfunc)?.ok_or_else(|| select::Error::new(since, None))?;
-        self.walk.asm.call_kfunc(id, 0);
         Ok(())
     }
 

@@ -1,0 +1,66 @@
+//! Functions of the kernel and of its modules that programs call (kfuncs).
+
+use kwalk_btf::TypeId;
+
+use crate::target::Version;
+
+/// A function to be called by a program that is being written; [`Walk::kfunc`](crate::Walk::kfunc) gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Callee(pub(crate) Owner);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The kernel itself, whose BTF has this FUNC.
+    Kernel(TypeId),
+    /// A module, if anybody: it is the one with this index among the program's.
+    Module(u32),
+}
+
+/// The first kernel that has the function, where that is known: of those that iterators may call.
+///
+/// The kernel promises none of them for the next version; whether the running one has it is asked of its BTF.
+pub fn since(name: &str) -> Option<Version> {
+    SINCE.iter().find(|(_, names)| names.contains(&name)).map(|(version, _)| *version)
+}
+
+/// Those of each version (`kernel/bpf/helpers.c`, `kernel/bpf/map_iter.c`, `net/core/filter.c`).
+pub const SINCE: &[(Version, &[&str])] = &[
+    (
+        (6, 2),
+        &[
+            "bpf_cast_to_kern_ctx",
+            "bpf_cgroup_acquire",
+            "bpf_cgroup_ancestor",
+            "bpf_cgroup_release",
+            "bpf_rcu_read_lock",
+            "bpf_rcu_read_unlock",
+            "bpf_rdonly_cast",
+            "bpf_task_acquire",
+            "bpf_task_from_pid",
+            "bpf_task_release",
+        ],
+    ),
+    ((6, 4), &["bpf_cgroup_from_id", "bpf_iter_num_destroy", "bpf_iter_num_new", "bpf_iter_num_next"]),
+    ((6, 5), &["bpf_sock_destroy", "bpf_task_under_cgroup"]),
+    ((6, 6), &["bpf_map_sum_elem_count"]),
+    (
+        (6, 7),
+        &[
+            "bpf_iter_css_destroy",
+            "bpf_iter_css_new",
+            "bpf_iter_css_next",
+            "bpf_iter_css_task_destroy",
+            "bpf_iter_css_task_new",
+            "bpf_iter_css_task_next",
+            "bpf_iter_task_destroy",
+            "bpf_iter_task_new",
+            "bpf_iter_task_next",
+            "bpf_iter_task_vma_destroy",
+            "bpf_iter_task_vma_new",
+            "bpf_iter_task_vma_next",
+        ],
+    ),
+    ((6, 8), &["bpf_task_get_cgroup1"]),
+    ((6, 10), &["bpf_preempt_disable", "bpf_preempt_enable"]),
+    ((6, 13), &["bpf_get_kmem_cache", "bpf_task_from_vpid"]),
+];

@@ -1,0 +1,137 @@
+//! Programs call functions of the kernel and of its modules by their names; what is missing is named, with the kernel that
+//! first has it.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use kwalk::asm::Reg::{R0, R1, R7, R8};
+use kwalk::btf::{Btf, Kind};
+use kwalk::progs::{Target, Walk, kfunc};
+use kwalk::{Error, KernelBtf, Loaded, Parameters};
+use libtest_mimic::{Completion, Trial};
+use support::{Need, kernel_version, test};
+
+const TASK: &Target = Target::named("task");
+const NEEDS: &[Need] = &[Need::Bpf];
+const CALLS: &[Need] = &[Need::Bpf, Need::Kernel(6, 2)];
+
+/// Loads a program that writes a dot for each task, if what is emitted before goes on.
+fn load(emit: impl FnOnce(&mut Walk<'_>)) -> Result<Loaded, Error> {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let mut walk = Walk::new(&btf, TASK).unwrap();
+    let done = walk.asm.label();
+    let task = walk.trusted_object(R7, done).unwrap();
+    if btf.find(Kind::Func, "bpf_task_acquire").is_ok() {
+        // What is got through a function has to be given back through one, which the verifier looks at.
+        let [lock, unlock, acquire, release] =
+            ["bpf_rcu_read_lock", "bpf_rcu_read_unlock", "bpf_task_acquire", "bpf_task_release"]
+                .map(|name| walk.kfunc(name).unwrap());
+        walk.call(lock);
+        walk.call_with(acquire, &task);
+        walk.asm.mov(R8, R0);
+        walk.call(unlock);
+        walk.asm.jump_if(R8.eq(0), done);
+        walk.asm.mov(R1, R8);
+        walk.call(release);
+    }
+    emit(&mut walk);
+    walk.write(b".");
+    let program = walk.finish("kfuncs", done).unwrap();
+    Loaded::load(&program)
+}
+
+fn the_kernel_s_functions_are_called() {
+    let link = load(|_| ()).unwrap().attach(&Parameters::None).unwrap();
+    let mut iter = link.iter().unwrap();
+    assert!(iter.next_chunk().unwrap().starts_with(b"."));
+}
+
+fn what_is_missing_is_named() {
+    let error = load(|walk| {
+        let missing = walk.kfunc("kwalk_no_such_function").unwrap();
+        walk.call(missing);
+    });
+    let error = error.unwrap_err();
+    assert_eq!(error.to_string(), "function kwalk_no_such_function: this kernel does not have it");
+    assert!(error.hint().unwrap().contains("a module which is not loaded"), "{error:?}");
+    let error = Error::NoKfunc { name: "bpf_rcu_read_lock".into() };
+    assert!(error.hint().unwrap().starts_with("Linux 6.2 is the first that may have it; "), "{error:?}");
+}
+
+/// A function of the kernel that is there for the kernel alone.
+fn what_is_not_for_programs_is_refused() {
+    let error = load(|walk| {
+        let callee = walk.kfunc("bpf_iter_task").unwrap();
+        walk.call(callee);
+    });
+    let Err(Error::Rejected(rejection)) = error else { panic!("{error:?}") };
+    assert!(rejection.reason.contains("calling kernel function bpf_iter_task is not allowed"), "{rejection}");
+    assert!(rejection.hint().unwrap().contains("not for every type of program"), "{rejection:?}");
+}
+
+fn versions_are_those_of_kernels() {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    for (since, names) in kfunc::SINCE {
+        for name in *names {
+            let is_there = btf.find(Kind::Func, name).is_ok();
+            assert!(is_there || kernel_version() < *since, "{name} is not there since {since:?}");
+        }
+    }
+}
+
+/// A function of a module that has types, if there is one.
+fn of_a_module() -> Option<String> {
+    let base = btf_rs::Btf::from_file(KernelBtf::PATH).ok()?;
+    let kernel = KernelBtf::open().ok()?;
+    let count = Btf::new(kernel.bytes()).ok()?.type_count().ok()?;
+    let paths = fs::read_dir(Path::new(KernelBtf::PATH).parent()?).ok()?;
+    let paths = paths.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut paths = paths.filter(|path| !path.ends_with("vmlinux"));
+    paths.find_map(|path| {
+        let both = btf_rs::Btf::from_split_file(&path, &base).ok()?;
+        let mut types = (count + 1..).map_while(|id| both.resolve_type_by_id(id).ok());
+        types.find_map(|ty| match ty {
+            btf_rs::Type::Func(function) => both.resolve_name(&function).ok(),
+            _ => None,
+        })
+    })
+}
+
+/// Few of a module's functions are for programs, but the verifier knows which was meant.
+fn a_function_of_a_module_is_found(name: &'static str) {
+    let loaded = load(|walk| {
+        let callee = walk.kfunc(name).unwrap();
+        walk.call(callee);
+    });
+    match loaded {
+        Ok(_) => {}
+        Err(Error::Rejected(rejection)) => assert!(rejection.reason.contains(name), "{rejection}"),
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    let of_module = Trial::ignorable_test("a_function_of_a_module_is_found", || {
+        if let Some(reason) = CALLS.iter().chain(&[Need::Root]).find_map(|need| need.missing()) {
+            return Ok(Completion::ignored_with(reason));
+        }
+        match of_a_module() {
+            None => Ok(Completion::ignored_with("no module is loaded that has types")),
+            Some(function) => {
+                a_function_of_a_module_is_found(function.leak());
+                Ok(Completion::Completed)
+            }
+        }
+    });
+    support::main(vec![
+        test("the_kernel_s_functions_are_called", CALLS, the_kernel_s_functions_are_called),
+        test("what_is_missing_is_named", NEEDS, what_is_missing_is_named),
+        test("what_is_not_for_programs_is_refused", CALLS, what_is_not_for_programs_is_refused),
+        test("versions_are_those_of_kernels", NEEDS, versions_are_those_of_kernels),
+        of_module,
+    ])
+}
