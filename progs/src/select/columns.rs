@@ -188,9 +188,10 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
             (field("task.__state") | field("task.exit_state")) & TASK_STATE_MASK;
             (field("task.state") | field("task.exit_state")) & TASK_STATE_MASK
         };
-        uid, default, Plain, "cred.uid.val";
-        gid, more, Plain, "cred.gid.val";
-        euid, more, Plain, "cred.euid.val";
+        uid, default, Plain, "real_cred.uid.val";
+        gid, more, Plain, "real_cred.gid.val";
+        euid, more, Plain, "real_cred.euid.val";
+        egid, more, Plain, "real_cred.egid.val";
         prio, more, Plain, "prio";
         nice, more, Plain, { field("task.static_prio") - 120 };
         policy, more, Names(POLICIES), "policy";
@@ -215,14 +216,14 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         ipcns, more, Plain, "nsproxy.ipc_ns.ns.inum";
         mntns, more, Plain, ["nsproxy.mnt_ns.ns.inum"];
         netns, more, Plain, "nsproxy.net_ns.ns.inum";
-        userns, more, Plain, "cred.user_ns.ns.inum";
+        userns, more, Plain, "real_cred.user_ns.ns.inum";
         utsns, more, Plain, "nsproxy.uts_ns.ns.inum";
     }
     "task_file" {
         tgid, default, Plain, "tgid";
         pid, default, Plain, "pid";
         comm, default, Plain, "comm";
-        uid, more, Plain, "cred.uid.val";
+        uid, more, Plain, "real_cred.uid.val";
         fd, default, Plain, "fd";
         kind, default, Names(FILE_KINDS), { field("file.f_inode.i_mode") & 0xf000 };
         path, default, Plain, { field("file").d_path() };
@@ -244,7 +245,7 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         tgid, default, Plain, "tgid";
         pid, more, Plain, "pid";
         comm, default, Plain, "comm";
-        uid, more, Plain, "cred.uid.val";
+        uid, more, Plain, "real_cred.uid.val";
         start, default, Hex, "vma.vm_start";
         end, default, Hex, "vma.vm_end";
         size, more, Bytes, { field("vma.vm_end") - field("vma.vm_start") };
@@ -267,7 +268,12 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         uid, default, Plain, "uid";
         rx, more, Plain, { (field("tcp_sock.rcv_nxt") - field("tcp_sock.copied_seq")) & 0xffff_ffff_u32 };
         tx, more, Plain, { (field("tcp_sock.write_seq") - field("tcp_sock.snd_una")) & 0xffff_ffff_u32 };
-        backlog, more, Plain, "tcp_sock.inet_conn.icsk_inet.sk.sk_ack_backlog";
+        backlog, more, Plain, {
+            of_listener(field("tcp_sock.inet_conn.icsk_inet.sk.sk_ack_backlog"), "sk_common.skc_state")
+        };
+        backlog_max, more, Plain, {
+            of_listener(field("tcp_sock.inet_conn.icsk_inet.sk.sk_max_ack_backlog"), "sk_common.skc_state")
+        };
         timer, more, Names(TIMERS), "tcp_sock.inet_conn.icsk_pending";
         retransmits, more, Plain, "tcp_sock.inet_conn.icsk_retransmits";
         congestion, more, Plain, "tcp_sock.inet_conn.icsk_ca_ops.name";
@@ -275,7 +281,9 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         cwnd, more, Plain, "tcp_sock.snd_cwnd";
         mark, more, Hex, "tcp_sock.inet_conn.icsk_inet.sk.sk_mark";
         ifindex, more, Plain, "sk_common.skc_bound_dev_if";
-        inode, more, Plain, "socket_alloc.vfs_inode.i_ino";
+        inode, more, Plain, [
+            "socket_alloc.vfs_inode.i_ino" | "tcp_sock.inet_conn.icsk_inet.sk.sk_socket.file.f_inode.i_ino"
+        ];
         netns, more, Plain, "sk_common.skc_net.net.ns.inum";
     }
     "udp" {
@@ -290,7 +298,8 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         tx, more, Plain, { field("udp_sk.inet.sk.sk_wmem_alloc.refs.counter") - 1 };
         drops, more, Plain, "udp_sk.inet.sk.sk_drops.counter";
         ifindex, more, Plain, "udp_sk.inet.sk.__sk_common.skc_bound_dev_if";
-        inode, more, Plain, "socket_alloc.vfs_inode.i_ino";
+        inode, more, Plain,
+            ["socket_alloc.vfs_inode.i_ino" | "udp_sk.inet.sk.sk_socket.file.f_inode.i_ino"];
         netns, more, Plain, "udp_sk.inet.sk.__sk_common.skc_net.net.ns.inum";
     }
     "unix" {
@@ -298,20 +307,28 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         state, default, Names(UNIX_STATES), "unix_sk.sk.__sk_common.skc_state";
         uid, default, Plain, "uid";
         refs, more, Plain, "unix_sk.sk.__sk_common.skc_refcnt.refs.counter";
-        backlog, more, Plain, "unix_sk.sk.sk_ack_backlog";
-        inode, default, Plain, "socket_alloc.vfs_inode.i_ino";
-        path, default, Plain, "unix_sk.addr.name[0].sun_path";
+        backlog, more, Plain, {
+            of_listener(field("unix_sk.sk.sk_receive_queue.qlen"), "unix_sk.sk.__sk_common.skc_state")
+        };
+        backlog_max, more, Plain, {
+            of_listener(field("unix_sk.sk.sk_max_ack_backlog"), "unix_sk.sk.__sk_common.skc_state")
+        };
+        inode, default, Plain, ["socket_alloc.vfs_inode.i_ino" | "unix_sk.sk.sk_socket.file.f_inode.i_ino"];
+        path, default, Plain, { field("unix_sk.addr").unix_name() };
+        peer, more, Plain, "unix_sk.peer.sk_socket.file.f_inode.i_ino";
         netns, more, Plain, "unix_sk.sk.__sk_common.skc_net.net.ns.inum";
     }
     "netlink" {
         protocol, default, Names(NETLINKS), "sk.sk.sk_protocol";
         portid, default, Plain, "sk.portid";
-        groups, default, Plain, "sk.ngroups";
+        groups, default, Hex, "groups.bits[0]";
         rx, default, Plain, "sk.sk.sk_backlog.rmem_alloc.counter";
         tx, more, Plain, { field("sk.sk.sk_wmem_alloc.refs.counter") - 1 };
         drops, default, Plain, "sk.sk.sk_drops.counter";
         refs, more, Plain, "sk.sk.__sk_common.skc_refcnt.refs.counter";
-        inode, default, Plain, "socket_alloc.vfs_inode.i_ino";
+        dump, more, Plain, "sk.cb_running";
+        // A socket of the kernel's own has no file.
+        inode, default, Plain, ["socket_alloc.vfs_inode.i_ino" | "sk.sk.sk_socket.file.f_inode.i_ino"];
         netns, more, Plain, "sk.sk.__sk_common.skc_net.net.ns.inum";
     }
     "ipv6_route" {
@@ -319,11 +336,20 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         plen, default, Plain, "rt.fib6_dst.plen";
         src, more, Plain, { field("rt.fib6_src.addr").ip() };
         splen, more, Plain, "rt.fib6_src.plen";
-        gateway, default, Plain, { field("rt.fib6_nh[0].nh_common.nhc_gw.ipv6").ip() };
-        device, default, Plain, "rt.fib6_nh[0].nh_common.nhc_dev.name";
+        gateway, default, Plain, {
+            gateway("fib6_nh.nh_common");
+            gateway("fib6_nh_of_one.nh_common")
+        };
+        device, default, Plain, ["fib6_nh.nh_common.nhc_dev.name" | "fib6_nh_of_one.nh_common.nhc_dev.name"];
+        nexthop, more, Plain, "rt.nh.id";
         metric, default, Plain, "rt.fib6_metric";
         refs, more, Plain, "rt.fib6_ref.refs.counter";
-        flags, default, Hex, "rt.fib6_flags";
+        // RTF_GATEWAY is 2, and of the next hop's family, 0, AF_INET or AF_INET6, so is a bit.
+        flags, default, Hex, {
+            field("rt.fib6_flags") | field("fib6_nh.nh_common.nhc_gw_family") & 2;
+            field("rt.fib6_flags") | field("fib6_nh_of_one.nh_common.nhc_gw_family") & 2
+        };
+        ifindex, more, Plain, ["fib6_nh.nh_common.nhc_dev.ifindex" | "fib6_nh_of_one.nh_common.nhc_dev.ifindex"];
         type, more, Names(ROUTE_TYPES), "rt.fib6_type";
         protocol, more, Plain, "rt.fib6_protocol";
         table, more, Plain, "rt.fib6_table.tb6_id";
@@ -338,12 +364,14 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         flags, default, Hex, "map_flags";
         refs, more, Plain, "usercnt.counter";
         frozen, more, Plain, "frozen";
+        btf, more, Plain, "btf.id";
     }
     "bpf_prog" {
         id, default, Plain, "aux.id";
         type, default, Plain, "type";
         name, default, Plain, "aux.name";
-        attach, default, Plain, "expected_attach_type";
+        // Of most types of program it is 0, and that number has a name.
+        attach, more, Plain, "expected_attach_type";
         function, default, Plain, "aux.attach_func_name";
         insns, default, Plain, "len";
         jited, default, Bytes, "jited_len";
@@ -351,14 +379,18 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         uid, default, Plain, "aux.user.uid.val";
         verified, more, Plain, "aux.verified_insns";
         maps, more, Plain, "aux.used_map_cnt";
+        btf, more, Plain, "aux.btf.id";
+        dst, more, Plain, "aux.dst_prog.aux.id";
+        sleepable, more, Plain, ["sleepable" | "aux.sleepable"];
     }
     "bpf_link" {
         id, default, Plain, "id";
         type, default, Plain, "type";
         prog, default, Plain, "prog.aux.id";
         name, default, Plain, "prog.aux.name";
-        attach, default, Plain, "prog.expected_attach_type";
+        attach, default, Plain, ["attach_type" | "prog.expected_attach_type"];
         function, default, Plain, "prog.aux.attach_func_name";
+        loaded, more, Nanoseconds, "prog.aux.load_time";
         uid, default, Plain, "prog.aux.user.uid.val";
     }
     "bpf_map_elem" {
@@ -373,6 +405,7 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         sport, default, Plain, "sk.__sk_common.skc_num";
         dst, default, Plain, { socket("sk.__sk_common", "skc_daddr", "skc_v6_daddr") };
         dport, default, Plain, { field("sk.__sk_common.skc_dport").ntohs() };
+        state, more, Names(SOCKET_STATES), "sk.__sk_common.skc_state";
     }
     "sockmap" {
         map, default, Plain, "map.id";
@@ -382,6 +415,7 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         sport, default, Plain, "sk.__sk_common.skc_num";
         dst, default, Plain, { socket("sk.__sk_common", "skc_daddr", "skc_v6_daddr") };
         dport, default, Plain, { field("sk.__sk_common.skc_dport").ntohs() };
+        state, more, Names(SOCKET_STATES), "sk.__sk_common.skc_state";
     }
     "cgroup" {
         id, default, Plain, "cgroup.kn.id";
@@ -393,6 +427,8 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         };
         descendants, default, Plain, "cgroup.nr_descendants";
         dying, more, Plain, "cgroup.nr_dying_descendants";
+        // CGRP_FROZEN
+        frozen, more, Plain, { (field("cgroup.flags") >> 3) & 1 };
     }
     "ksym" {
         address, default, Hex, "ksym.value";
@@ -407,6 +443,7 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         align, default, Bytes, "s.align";
         flags, default, Hex, "s.flags";
         refs, more, Plain, "s.refcount";
+        per_slab, more, Plain, { field("s.oo.x") & 0xffff };
     }
     "dmabuf" {
         inode, default, Plain, "dmabuf.file.f_inode.i_ino";
@@ -420,6 +457,19 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
 fn socket(common: &str, v4: &str, v6: &str) -> Expr {
     let of = |name: &str| field(format!("{common}.{name}"));
     address(of("skc_family"), of(v4), of(v6))
+}
+
+/// The gateway of a `struct fib_nh_common`, which may have none.
+fn gateway(common: &str) -> Expr {
+    let of = |name: &str| field(format!("{common}.{name}"));
+    address(of("nhc_gw_family"), of("nhc_gw.ipv4"), of("nhc_gw.ipv6"))
+}
+
+/// A number that only sockets have that listen, in others it is whatever it has been: those have NULL, by a division by
+/// the bit that is 1 for the state.
+fn of_listener(number: Expr, state: &str) -> Expr {
+    const TCP_LISTEN: i32 = 10;
+    number / ((Expr::from(1) << field(state)) >> TCP_LISTEN & 1)
 }
 
 /// Those of one target.

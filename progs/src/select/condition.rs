@@ -10,6 +10,9 @@ pub(crate) const LONG_MAX: usize = 4096;
 /// A stack of as many addresses as the kernel gives (`PERF_MAX_STACK_DEPTH`).
 pub(crate) const STACK_MAX: usize = 127 * 8;
 
+/// The longest name of a Unix socket (`sun_path`), with a NUL.
+pub(crate) const UNIX_MAX: usize = 109;
+
 /// True, false or unknown.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Condition {
@@ -64,6 +67,9 @@ pub(crate) enum TextKind {
     /// A pointer to the `mm_struct` of the context's task, which lies at `task`: the text is its arguments, from the
     /// address at `start` in it to that at `end`.
     Cmdline { task: u32, start: u32, end: u32 },
+    /// A pointer to the address of a Unix socket: the text is its name, which is as long as the number at `len` says,
+    /// less what of the address is `before` it; the address is at `start`.
+    UnixName { len: u32, start: u32, before: u32 },
     /// A pointer to a task: not a text, but the addresses of its stack.
     Stack,
     /// A pointer to so many bytes that a program may read.
@@ -86,6 +92,7 @@ impl Text {
             TextKind::Array | TextKind::Pointer => TEXT_MAX,
             TextKind::Path | TextKind::Node(_) | TextKind::Cmdline { .. } => LONG_MAX,
             TextKind::Stack => STACK_MAX,
+            TextKind::UnixName { .. } => UNIX_MAX,
             TextKind::Bytes { size } => size as usize,
         }
     }

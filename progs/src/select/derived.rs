@@ -2,6 +2,9 @@
 //! file. Names begin with these as they do with the context's own arguments; where there is none, all behind it is NULL.
 
 use kwalk_asm::Helper;
+use kwalk_btf::TypeId;
+
+use super::place::Place;
 
 /// An argument that a program finds for itself.
 #[derive(Debug)]
@@ -10,7 +13,7 @@ pub(crate) struct Derived {
     pub(crate) name: &'static str,
     /// The struct that it points to.
     pub(crate) ty: &'static str,
-    /// The pointer that it is found from.
+    /// The pointer that it is found from; nothing for none.
     pub(crate) from: &'static str,
     pub(crate) by: By,
 }
@@ -22,12 +25,26 @@ pub(crate) enum By {
     Helper(Helper),
     /// It is one (`bpf_rdonly_cast`, since Linux 6.2).
     Cast,
+    /// It lies in one of several places: in the second of the first of these pairs whose first, a number or a pointer, is
+    /// 0; or else in the one that it is found from, or nowhere.
+    Choice(&'static [(&'static str, &'static str)]),
+}
+
+/// One that a program needs.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) derived: &'static Derived,
+    pub(crate) ty: TypeId,
+    pub(crate) from: Option<Place>,
+    pub(crate) choices: Vec<(Place, Place)>,
 }
 
 macro_rules! derived {
-    ($($target:literal { $($name:literal $from:literal $by:expr;)* })*) => {
-        &[$(($target, &[$(Derived { name: $name, ty: $name, from: $from, by: $by }),*])),*]
+    ($($target:literal { $($name:literal $($ty:ident)? $from:literal $by:expr;)* })*) => {
+        &[$(($target, &[$(Derived { name: $name, ty: derived!(@$name $($ty)?), from: $from, by: $by }),*])),*]
     };
+    (@$name:literal) => { $name };
+    (@$name:literal $ty:ident) => { stringify!($ty) };
 }
 
 const ALL: &[(&str, &[Derived])] = derived! {
@@ -49,9 +66,20 @@ const ALL: &[(&str, &[Derived])] = derived! {
         "socket_alloc"      "unix_sk.sk.sk_socket"                       By::Cast;
     }
     "netlink" {
+        // An array of long words, which is what a set of processors is, too.
+        "groups"            cpumask "sk.groups"                          By::Cast;
         "socket_alloc"      "sk.sk.sk_socket"                            By::Cast;
     }
+    "ipv6_route" {
+        "nh_group"          "rt.nh.nh_grp"                               By::Cast;
+        "fib6_nh"           "nh_group.nh_entries[0].nh.nh_info.fib6_nh"  NEXT_HOP;
+        // Before Linux 6.2, verifiers take a group for an object: there it has none.
+        "fib6_nh_of_one"    fib6_nh ""                                   NEXT_HOP;
+    }
 };
+
+/// The first next hop of a route: its own, or the one of an object that routes share, or of such a group's first object.
+const NEXT_HOP: By = By::Choice(&[("rt.nh", "rt.fib6_nh[0]"), ("rt.nh.is_group", "rt.nh.nh_info.fib6_nh")]);
 
 /// Those of one target.
 pub(crate) fn of(target: &str) -> &'static [Derived] {

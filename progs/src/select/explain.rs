@@ -75,6 +75,7 @@ impl Display for Text {
             TextKind::Path => write!(f, "d_path({path})"),
             TextKind::Node(_) => write!(f, "names up from {path}"),
             TextKind::Cmdline { .. } => f.write_str("cmdline()"),
+            TextKind::UnixName { .. } => write!(f, "unix_name({path})"),
             TextKind::Stack => f.write_str("stack()"),
         }
     }

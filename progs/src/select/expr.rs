@@ -257,6 +257,12 @@ impl Expr {
         Node::Call(Function::CgroupPath, vec![self]).into()
     }
 
+    /// `unix_name`: the name of a Unix socket, of a pointer to a `struct unix_address`: its path, or its abstract name with
+    /// `@` in the place of each NUL, as in `/proc/net/unix`.
+    pub fn unix_name(self) -> Expr {
+        Node::Call(Function::UnixName, vec![self]).into()
+    }
+
     /// Where in the user's text it stands, if it was parsed.
     pub fn span(&self) -> Option<&Span> {
         self.span.as_ref()

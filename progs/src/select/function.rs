@@ -9,6 +9,7 @@ pub(crate) enum Function {
     Cidr,
     DPath,
     CgroupPath,
+    UnixName,
     Cmdline,
     Stack,
     /// An address of either family: of what says which one it is, and where each is. For columns alone.
@@ -46,6 +47,7 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     cidr("ADDRESS", "'IP/BITS'") Cidr      "whether an address is one of a network";
     d_path("FIELD")             DPath      "the name of an open file, of a struct file * or a struct path";
     cgroup_path("FIELD")        CgroupPath "the path of a cgroup, of a struct cgroup *";
+    unix_name("FIELD")          UnixName   "the name of a Unix socket, of a struct unix_address *, with an @ for each NUL";
     cmdline()                   Cmdline    "the arguments that the process was started with";
     stack()                     Stack      "where in the kernel the task is";
 };

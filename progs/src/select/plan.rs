@@ -392,6 +392,10 @@ impl<'a> Planner<'a> {
                 Node::Name(name) => self.names.cgroup(name, of.span.as_ref()).map(Value::Text),
                 _ => Err(wrong(of, self.kind(of), "a field")),
             },
+            (Function::UnixName, [of]) => match &of.node {
+                Node::Name(name) => self.names.unix_name(name, of.span.as_ref()).map(Value::Text),
+                _ => Err(wrong(of, self.kind(of), "a field")),
+            },
             (Function::Cmdline, []) => self.names.cmdline(expr.span.as_ref()).map(Value::Text),
             (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),
             _ => Err(arguments_of(function, expr)),

@@ -6,7 +6,7 @@ use kwalk_btf::{Btf, Class, Hop, Kind as BtfKind, Reason as PathReason, TypeId};
 
 use super::columns::{NamedColumn, Source};
 use super::condition::{Text, TextKind, Tree};
-use super::derived::{self, By, Derived};
+use super::derived::{self, By, Derived, Found};
 use super::elements::Elements;
 use super::number::Number;
 use super::place::{Base, Place};
@@ -68,8 +68,8 @@ pub(crate) struct Names<'a> {
     known: BTreeMap<String, Place>,
     pub(crate) columns: &'static [NamedColumn],
     elements: Option<Elements<'a>>,
-    /// The arguments that are found, in the order in which that is done: from which pointer, how, as which type.
-    pub(crate) derived: Vec<(&'static Derived, Place, TypeId)>,
+    /// The arguments that are found, in the order in which that is done.
+    pub(crate) derived: Vec<Found>,
     /// Whether the program does what only programs that may sleep can do.
     pub(crate) sleeps: bool,
     /// Whether a pointer is loaded through the object.
@@ -116,17 +116,26 @@ impl<'a> Names<'a> {
             _ => &own[..],
         };
         let (mut found, mut spelled) = (Err(kwalk_btf::Error::Void), name);
+        let mut newer = None;
         for path in paths {
+            if let Some(what) = self.newer(path) {
+                newer = Some(Reason::Since { what, since: (6, 2) });
+                continue;
+            }
             (found, spelled) = (self.path(path), path);
             if found.is_ok() {
                 break;
             }
         }
-        let (base, path) = found.map_err(|error| Error::new(self.unknown(name, error), span.cloned()))?;
+        let why = |error| newer.unwrap_or_else(|| self.unknown(name, error));
+        let (base, path) = found.map_err(|error| Error::new(why(error), span.cloned()))?;
         // Verifiers lose sight of what a pointer to pointers leads to.
         let is_lost = |hop: &Hop| matches!(self.btf.class(hop.pointee), Ok(Class::Ptr { .. }));
         if path.hops.iter().any(is_lost) {
-            return Err(Error::new(Reason::Unsupported("a path through a pointer to pointers"), span.cloned()));
+            return Err(Error::new(
+                Reason::Unsupported("a path through a pointer to pointers"),
+                span.cloned(),
+            ));
         }
         let pointer = matches!(path.field.class, Class::Ptr { .. });
         self.follows |= base == Base::Object && (pointer || !path.hops.is_empty());
@@ -167,8 +176,8 @@ impl<'a> Names<'a> {
         let derived = derived::of(self.target.name).iter().find(|derived| derived.name == first);
         if let Some(derived) = derived.filter(|_| !rest.is_empty()) {
             let nth = self.derive(derived)?;
-            let (.., ty) = self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?;
-            return Ok((Base::Derived(nth), self.btf.path(*ty, rest)?));
+            let ty = self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?.ty;
+            return Ok((Base::Derived(nth), self.btf.path(ty, rest)?));
         }
         if let Some(found) = self.element(path) {
             return found;
@@ -220,23 +229,44 @@ impl<'a> Names<'a> {
 
     /// Has an argument found, once.
     fn derive(&mut self, derived: &'static Derived) -> Result<usize, kwalk_btf::Error> {
-        if let Some(nth) = self.derived.iter().position(|(known, ..)| known.name == derived.name) {
+        if let Some(nth) = self.derived.iter().position(|known| known.derived.name == derived.name) {
             return Ok(nth);
         }
         let ty = self.btf.find(BtfKind::Struct, derived.ty)?;
         let from = match derived.by {
             // Helpers want pointers that the verifier knows.
             By::Helper(_) => {
-                Place::new(Base::Context, &self.target.path(self.btf, derived.from)?, derived.from)
+                Some(Place::new(Base::Context, &self.target.path(self.btf, derived.from)?, derived.from))
             }
-            By::Cast => {
-                let (base, path) = self.path(derived.from)?;
-                self.follows |= base == Base::Object;
-                Place::new(base, &path, derived.from)
-            }
+            By::Choice(_) if derived.from.is_empty() => None,
+            By::Cast | By::Choice(_) => Some(self.way(derived.from)?),
         };
-        self.derived.push((derived, from, ty));
+        let mut choices = Vec::new();
+        if let By::Choice(all) = derived.by {
+            for (guard, place) in all {
+                choices.push((self.way(guard)?, self.way(place)?));
+            }
+        }
+        self.derived.push(Found { derived, ty, from, choices });
         Ok(self.derived.len() - 1)
+    }
+
+    /// The way to a place, for what is done with it first.
+    fn way(&mut self, path: &str) -> Result<Place, kwalk_btf::Error> {
+        let (base, found) = self.path(path)?;
+        self.follows |= base == Base::Object;
+        Ok(Place::new(base, &found, path))
+    }
+
+    /// The argument that the path begins with, if this kernel can't find it.
+    fn newer(&self, path: &str) -> Option<&'static str> {
+        let first = path.split_once('.').map_or(path, |(first, _)| first);
+        let derived = derived::of(self.target.name).iter().find(|derived| derived.name == first)?;
+        match derived.by {
+            By::Helper(_) => None,
+            By::Cast => (!self.has("bpf_rdonly_cast")).then_some(derived.name),
+            By::Choice(_) => self.newer(derived.from),
+        }
     }
 
     /// What to say of a name that leads nowhere.
@@ -329,6 +359,19 @@ impl<'a> Names<'a> {
         let (at, parent) = self.tree("kernfs_node", "name", &["__parent", "parent"], span)?;
         let place = self.place(&format!("{name}.kn"), span)?;
         Ok(Text { place, kind: TextKind::Node(Tree { name: at, parent }) })
+    }
+
+    /// The name of a Unix socket, of a pointer to its address.
+    pub(crate) fn unix_name(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
+        let place = self.place(name, span)?;
+        if !matches!(place.field.class, Class::Ptr { .. }) || self.type_name(&place) != "unix_address" {
+            return Err(self.needs(place, "a pointer to a struct unix_address", span));
+        }
+        let fail = |error| Error::new(Reason::Field(error), span.cloned());
+        let len = self.offset("unix_address", "len").map_err(fail)?;
+        let start = self.offset("unix_address", "name").map_err(fail)?;
+        let before = self.offset("sockaddr_un", "sun_path").map_err(fail)?;
+        Ok(Text { place, kind: TextKind::UnixName { len, start, before } })
     }
 
     fn tree(

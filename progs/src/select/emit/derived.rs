@@ -1,11 +1,10 @@
 //! The arguments that a program finds for itself: each on the stack, 0 where there is none.
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Address, u64_at};
-use kwalk_btf::TypeId;
+use kwalk_asm::{Address, Label, u64_at};
 
 use super::{Emit, FOUND_MAX};
-use crate::select::derived::{By, Derived};
+use crate::select::derived::{By, Found};
 use crate::select::place::Place;
 use crate::select::{Error, Reason};
 
@@ -28,18 +27,22 @@ impl Emit<'_, '_> {
 
     /// Finds those that have not been found yet.
     #[track_caller]
-    pub(crate) fn find(&mut self, all: &[(&'static Derived, Place, TypeId)]) -> Result<(), crate::Error> {
-        for (nth, (derived, from, ty)) in all.iter().enumerate().skip(self.found) {
+    pub(crate) fn find(&mut self, all: &[Found]) -> Result<(), crate::Error> {
+        for (nth, Found { derived, ty, from, choices }) in all.iter().enumerate().skip(self.found) {
             if nth >= FOUND_MAX {
                 return Err(Error::new(Reason::TooComplex, None).into());
             }
             self.found = nth + 1;
             let none = self.walk.asm.label();
             self.walk.asm.store(u64_at(found(nth)), 0);
-            self.field(R1, from, none);
             match derived.by {
-                By::Helper(helper) => self.walk.asm.call(helper),
+                By::Helper(helper) => {
+                    self.pointer(from, none);
+                    self.walk.asm.call(helper);
+                }
+                By::Choice(_) => self.choice(choices, from, none),
                 By::Cast => {
+                    self.pointer(from, none);
                     self.walk.asm.mov(R2, ty.0 as i32);
                     self.kfunc("bpf_rdonly_cast", derived.name)?;
                 }
@@ -48,5 +51,37 @@ impl Emit<'_, '_> {
             self.walk.asm.bind(none);
         }
         Ok(())
+    }
+
+    #[track_caller]
+    fn pointer(&mut self, from: &Option<Place>, none: Label) {
+        match from {
+            Some(from) => self.field(R1, from, none),
+            None => self.walk.asm.jump(none),
+        }
+    }
+
+    /// The address of the place that is the right one.
+    #[track_caller]
+    fn choice(&mut self, choices: &[(Place, Place)], from: &Option<Place>, none: Label) {
+        let done = self.walk.asm.label();
+        for (guard, place) in choices {
+            let next = self.walk.asm.label();
+            let base = self.follow(R1, guard, none);
+            self.load_from(R1, base, guard);
+            self.walk.asm.jump_if(R1.ne(0), next);
+            let base = self.follow(R1, place, none);
+            self.walk.asm.address(R0, base + place.field.offset as i32);
+            self.walk.asm.jump(done);
+            self.walk.asm.bind(next);
+        }
+        match from {
+            Some(from) => {
+                let base = self.follow(R1, from, none);
+                self.walk.asm.address(R0, base + from.field.offset as i32);
+            }
+            None => self.walk.asm.jump(none),
+        }
+        self.walk.asm.bind(done);
     }
 }

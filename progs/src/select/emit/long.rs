@@ -2,12 +2,12 @@
 //! that of one program, which one reader at a time can run.
 
 use kwalk_asm::Reg::*;
-use kwalk_asm::{Helper, Label, Slot, u8_at, u16_at, u64_at};
+use kwalk_asm::{Helper, Label, Slot, u8_at, u16_at, u32_at, u64_at};
 
 use super::{Emit, NULLS};
 use crate::Error;
 use crate::program::{Map, MapKind};
-use crate::select::condition::{LONG_MAX, STACK_MAX, Text, TextKind, Tree};
+use crate::select::condition::{LONG_MAX, STACK_MAX, Text, TextKind, Tree, UNIX_MAX};
 
 /// Where a text begins in the map's value: its length goes before it.
 const TEXT: u32 = 8;
@@ -102,6 +102,7 @@ impl Emit<'_, '_> {
             TextKind::Stack => self.task_stack(text, null),
             TextKind::Cmdline { task, start, end } => self.cmdline(text, [task, start, end], null),
             TextKind::Node(tree) => self.up(text, tree, null),
+            TextKind::UnixName { len, start, before } => self.unix_name(text, [len, start, before], null),
             TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => {}
         }
         Ok(if matches!(text.kind, TextKind::Node(_)) { From::Offset } else { From::Start })
@@ -152,13 +153,13 @@ impl Emit<'_, '_> {
         asm.jump_if(R0.sgt(STACK_MAX as i32), null);
     }
 
-    /// Copies the arguments and makes spaces of the NULs between them, eight bytes at a time.
+    /// Copies the arguments and makes spaces of the NULs between them.
     #[track_caller]
     fn cmdline(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) {
         let buffer = self.buffer();
         self.field(R1, &text.place, null);
         let ctx = self.walk.ctx();
-        let (fits, each, done) = (self.walk.asm.label(), self.walk.asm.label(), self.walk.asm.label());
+        let fits = self.walk.asm.label();
         let asm = &mut self.walk.asm;
         asm.load(R3, u64_at(R1 + start as i32));
         asm.load(NULLS, u64_at(R1 + end as i32));
@@ -175,6 +176,51 @@ impl Emit<'_, '_> {
         asm.call(Helper::CopyFromUserTask);
         asm.jump_if(R0.ne(0), null);
 
+        self.replace_nuls(buffer, b' ', LONG_MAX);
+        let asm = &mut self.walk.asm;
+        // The last one's own NUL, or what had no room.
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.add(R1, NULLS);
+        asm.store(u8_at(R1 - 1), 0);
+        asm.mov(R0, NULLS);
+    }
+
+    /// Copies the name of a Unix socket: of one that has a path, its NUL is a part of it; of another, which has it first,
+    /// and none behind it, each NUL is shown as `@`.
+    #[track_caller]
+    fn unix_name(&mut self, text: &Text, [len, start, before]: [u32; 3], null: Label) {
+        let buffer = self.buffer();
+        self.field(R1, &text.place, null);
+        let done = self.walk.asm.label();
+        let asm = &mut self.walk.asm;
+        asm.load(NULLS, u32_at(R1 + len as i32));
+        asm.sub(NULLS, before as i32);
+        asm.jump_if(NULLS.sle(0), null);
+        asm.jump_if(NULLS.sge(UNIX_MAX as i32), null);
+        asm.address(R3, R1 + (start + before) as i32);
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.mov(R2, NULLS);
+        asm.call(Helper::ProbeReadKernel);
+        asm.jump_if(R0.ne(0), null);
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load(R2, u8_at(R1));
+        asm.jump_if(R2.ne(0), done);
+        self.replace_nuls(buffer, b'@', UNIX_MAX);
+        let asm = &mut self.walk.asm;
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.add(R1, NULLS);
+        asm.store(u8_at(R1), 0);
+        asm.add(NULLS, 1);
+        asm.bind(done);
+        asm.mov(R0, NULLS);
+    }
+
+    /// Makes a space or an `@` of each NUL in the first bytes of the text, as many as NULLS says, eight at a time: what
+    /// lies behind them is changed, too.
+    #[track_caller]
+    fn replace_nuls(&mut self, buffer: u32, by: u8, most: usize) {
+        let (each, done) = (self.walk.asm.label(), self.walk.asm.label());
+        let asm = &mut self.walk.asm;
         asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
         asm.load_imm64(R3, u64::from_ne_bytes([0x7f; 8]));
         asm.mov(R5, 0);
@@ -187,19 +233,14 @@ impl Emit<'_, '_> {
         asm.or(R4, R2);
         asm.or(R4, R3);
         asm.xor(R4, -1);
-        asm.rsh(R4, 2);
+        asm.rsh(R4, by.leading_zeros() as i32);
         asm.or(R2, R4);
         asm.store(u64_at(R1), R2);
         asm.add(R1, 8);
         asm.add(R5, 8);
-        asm.jump_if(R5.ge(LONG_MAX as i32), done);
+        asm.jump_if(R5.ge(most as i32), done);
         asm.jump_if(R5.lt(NULLS), each);
         asm.bind(done);
-        // The last one's own NUL, or what had no room.
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
-        asm.add(R1, NULLS);
-        asm.store(u8_at(R1 - 1), 0);
-        asm.mov(R0, NULLS);
     }
 
     /// Goes from a node up to the root, and writes each name before those of the nodes below, so that the text ends where
