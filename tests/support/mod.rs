@@ -29,6 +29,8 @@ pub enum Need {
     Tool(&'static str),
     /// A kernel of at least this version.
     Kernel(u16, u16),
+    /// A file of the kernel's, at this path.
+    File(&'static str),
     /// A kernel that has this target.
     Target(&'static Target),
 }
@@ -52,6 +54,7 @@ impl Need {
                     .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).exists()));
                 (!found).then(|| format!("needs the program {name}"))
             }
+            Need::File(path) => (!Path::new(path).exists()).then(|| format!("needs {path}")),
             // What these two say of an old kernel begins alike: `cargo vm test` looks for it.
             Need::Kernel(major, minor) => {
                 (kernel_version() < (major, minor)).then(|| format!("needs Linux {major}.{minor}"))

@@ -1,0 +1,212 @@
+//! What the columns of a row show, as a test compares it with what a witness says.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use kwalk::btf::Btf;
+use kwalk::select::{ColumnInfo, Reason, Rows, Select, Show, Value, sql};
+use kwalk::{Error, KernelBtf, Parameters};
+
+/// A value.
+#[derive(Clone, PartialEq)]
+pub enum Cell {
+    Null,
+    Number(i128),
+    /// A number that has a name, or what else it is shown as.
+    Name(i128, String),
+    Text(Vec<u8>),
+    Ip(IpAddr),
+    Stack(Vec<u64>),
+    /// This kernel is too old for the column, which the library says; what older kernels lack is a test of its own.
+    Older,
+}
+
+impl Cell {
+    fn new(info: &ColumnInfo, value: Value<'_>) -> Cell {
+        let number = match value {
+            Value::Null => return Cell::Null,
+            Value::Text(text) => return Cell::Text(text.into()),
+            Value::Ip(ip) => return Cell::Ip(ip),
+            Value::Stack(stack) => return Cell::Stack(stack.addresses().collect()),
+            Value::Enum { value, name: Some(name) } => return Cell::Name(value, name.into()),
+            Value::Enum { value, .. } => value,
+            Value::Int(value) => value.into(),
+            Value::Uint(value) | Value::Pointer(value) => value.into(),
+            Value::Bool(value) => value.into(),
+            other => panic!("{other:?}"),
+        };
+        match info.show {
+            Show::Names(names) => match names.iter().find(|(known, _)| *known == number) {
+                Some((_, name)) => Cell::Name(number, (*name).into()),
+                None => Cell::Number(number),
+            },
+            Show::Device => Cell::Name(number, format!("{}:{}", number >> 20, number & 0xf_ffff)),
+            Show::Char => Cell::Name(number, char::from(number as u8).into()),
+            _ => Cell::Number(number),
+        }
+    }
+
+    #[track_caller]
+    pub fn number(&self) -> i128 {
+        match self {
+            Cell::Number(number) | Cell::Name(number, _) => *number,
+            other => panic!("{other:?} is no number"),
+        }
+    }
+
+    #[track_caller]
+    pub fn text(&self) -> &[u8] {
+        match self {
+            Cell::Text(text) => text,
+            other => panic!("{other:?} is no text"),
+        }
+    }
+
+    #[track_caller]
+    pub fn stack(&self) -> &[u64] {
+        match self {
+            Cell::Stack(stack) => stack,
+            other => panic!("{other:?} is no stack"),
+        }
+    }
+
+    pub fn is_older(&self) -> bool {
+        *self == Cell::Older
+    }
+}
+
+impl fmt::Debug for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cell::Null => f.write_str("NULL"),
+            Cell::Number(number) => write!(f, "{number}"),
+            Cell::Name(number, name) => write!(f, "{name} ({number})"),
+            Cell::Text(text) => write!(f, "\"{}\"", text.escape_ascii()),
+            Cell::Ip(ip) => write!(f, "{ip}"),
+            Cell::Stack(stack) => write!(f, "{stack:x?}"),
+            Cell::Older => f.write_str("(of newer kernels)"),
+        }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Cell {
+        Cell::Text(text.into())
+    }
+}
+
+/// A text is equal to a text, or to a number's name.
+impl PartialEq<str> for Cell {
+    fn eq(&self, other: &str) -> bool {
+        match self {
+            Cell::Name(_, name) => name == other,
+            Cell::Text(text) => text == other.as_bytes(),
+            Cell::Ip(ip) => ip.to_string() == other,
+            Cell::Older => true,
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq<&str> for Cell {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
+impl PartialEq<String> for Cell {
+    fn eq(&self, other: &String) -> bool {
+        *self == **other
+    }
+}
+
+impl PartialEq<[u8]> for Cell {
+    fn eq(&self, other: &[u8]) -> bool {
+        matches!(self, Cell::Text(text) if text == other) || self.is_older()
+    }
+}
+
+impl PartialEq<i128> for Cell {
+    fn eq(&self, other: &i128) -> bool {
+        matches!(self, Cell::Number(number) | Cell::Name(number, _) if number == other) || self.is_older()
+    }
+}
+
+/// Whether there is none, as far as this kernel can tell.
+impl PartialEq<()> for Cell {
+    fn eq(&self, (): &()) -> bool {
+        matches!(self, Cell::Null | Cell::Older)
+    }
+}
+
+/// What is wrong with a selection is that the kernel is too old, if the library says so: since when it could be done.
+pub fn since(error: &Error) -> Option<(u16, u16)> {
+    match error {
+        Error::Program(kwalk::progs::Error::Select(error)) => match *error.reason {
+            Reason::Since { since, .. } => Some(since),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The rows of a target that meet a condition, if it is not empty, with these columns.
+#[track_caller]
+pub fn found(target: &str, columns: &str, condition: &str) -> Vec<Vec<Cell>> {
+    walked(target, columns, condition, &Parameters::None)
+}
+
+/// The one row.
+#[track_caller]
+pub fn one(target: &str, columns: &str, condition: &str) -> Vec<Cell> {
+    let rows = found(target, columns, condition);
+    let [row] =
+        <[_; 1]>::try_from(rows).unwrap_or_else(|rows| panic!("{target} where {condition}: {rows:?}"));
+    row
+}
+
+/// The same, with what the link is to be told.
+#[track_caller]
+pub fn walked(target: &str, columns: &str, condition: &str, parameters: &Parameters<'_>) -> Vec<Vec<Cell>> {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let select = |columns: &[&str]| {
+        let select = Select::new(target);
+        // What can't be parsed is no column of a kernel that is too old.
+        let all = columns.iter().flat_map(|column| sql::columns(column).unwrap());
+        let select = select.fields(all.collect::<Vec<_>>());
+        match condition {
+            "" => select,
+            condition => {
+                select.filter(sql::expression(condition).unwrap_or_else(|e| panic!("{condition}: {e}")))
+            }
+        }
+    };
+    let all: Vec<&str> = columns.split(", ").collect();
+    let is_known = |column: &&&str| match select(&[column]).plan(&btf) {
+        Ok(_) => true,
+        Err(error) => {
+            let error = Error::from(error);
+            assert!(since(&error).is_some(), "{target}.{column}: {error}");
+            false
+        }
+    };
+    let known: Vec<&str> = all.iter().filter(is_known).copied().collect();
+    let walk = || -> Result<Vec<Vec<Cell>>, Error> {
+        let plan = select(&known).plan(&btf)?;
+        let mut rows = match parameters {
+            Parameters::None => Rows::open(plan, &btf)?,
+            parameters => Rows::open_with(plan, parameters)?,
+        };
+        let infos = rows.schema().columns().to_vec();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next_row()? {
+            let mut cells = row.values().zip(&infos).map(|(value, info)| Cell::new(info, value));
+            let cell =
+                |column: &&str| if known.contains(column) { cells.next().unwrap() } else { Cell::Older };
+            found.push(all.iter().map(cell).collect());
+        }
+        Ok(found)
+    };
+    walk().unwrap_or_else(|error| panic!("{target} {columns} where {condition}: {error}"))
+}

@@ -1,0 +1,158 @@
+//! Processes that have what a test wants to find: this test binary again, which does as its arguments say, one after the
+//! other, says what came of it, and sleeps until the test lets go of it.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Gid, Pid, Uid, setgid, setuid};
+
+use crate::support::eventually;
+
+const CHILD: &str = "--columns-child";
+
+/// Acts as such a process, if this is one.
+pub fn main() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    if args.next()? != CHILD {
+        return None;
+    }
+    let mut held: Vec<OwnedFd> = Vec::new();
+    let mut said = Vec::new();
+    for arg in args {
+        let bytes = arg.as_bytes();
+        let at = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
+        let (verb, rest) = (&bytes[..at], bytes.get(at + 1..).unwrap_or_default());
+        let (own, number) = (OsString::from_vec(rest.to_vec()), String::from_utf8_lossy(rest).parse::<u32>());
+        match verb {
+            b"comm" => fs::write("/proc/self/comm", rest).expect("a name of its own"),
+            b"thread" => {
+                let (send, named) = std::sync::mpsc::channel();
+                thread::spawn(move || {
+                    fs::write("/proc/thread-self/comm", own.as_bytes()).expect("a name of its own");
+                    send.send(()).expect("the main thread waits");
+                    loop {
+                        thread::park();
+                    }
+                });
+                named.recv().expect("the thread has its name");
+            }
+            b"spin" => {
+                thread::spawn(|| {
+                    loop {
+                        std::hint::spin_loop();
+                    }
+                });
+            }
+            b"unshare" => {
+                let flags = CloneFlags::from_bits_retain(number.expect("flags") as i32);
+                unshare(flags).expect("namespaces of its own");
+            }
+            b"user" => {
+                setgid(Gid::from_raw(number.clone().expect("a user") + 1)).expect("another group");
+                setuid(Uid::from_raw(number.expect("a user"))).expect("another user");
+            }
+            b"zombie" => {
+                #[allow(clippy::zombie_processes, reason = "that is what is wanted")]
+                let child = Command::new("/proc/self/exe").arg(CHILD).arg("end").spawn().expect("a child");
+                said.push(child.id().to_string());
+            }
+            b"open" => held.push(File::open(own).expect("a file").into()),
+            b"memory" => {
+                // Each page is touched.
+                let pages = vec![1_u8; number.expect("bytes") as usize];
+                std::mem::forget(std::hint::black_box(pages));
+            }
+            b"end" => return Some(ExitCode::SUCCESS),
+            // For their looks alone.
+            b"" | b"look" => {}
+            other => panic!("{}: no such verb", other.escape_ascii()),
+        }
+    }
+    println!("{}", said.join(" "));
+    // Until the test lets go of the other end.
+    let _ = io::stdin().read(&mut [0]);
+    Some(ExitCode::SUCCESS)
+}
+
+/// Such a process.
+pub struct Child {
+    child: std::process::Child,
+    said: String,
+}
+
+impl Child {
+    pub fn new<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Child {
+        Child::of(&std::env::current_exe().expect("this test binary"), args)
+    }
+
+    /// One that runs another copy of this binary.
+    pub fn of<S: AsRef<OsStr>>(exe: &Path, args: impl IntoIterator<Item = S>) -> Child {
+        let mut command = Command::new(exe);
+        command.arg0("columns").arg(CHILD).args(args);
+        Child::start(command)
+    }
+
+    /// One that some program starts.
+    pub fn by<S: AsRef<OsStr>>(starter: &[&str], args: impl IntoIterator<Item = S>) -> Child {
+        let mut command = Command::new(starter[0]);
+        command.args(&starter[1..]).arg(std::env::current_exe().expect("this test binary"));
+        command.arg(CHILD).args(args);
+        Child::start(command)
+    }
+
+    fn start(mut command: Command) -> Child {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the child starts");
+        let mut said = String::new();
+        BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut said).expect("a line");
+        assert!(said.ends_with('\n'), "{command:?} has ended");
+        let child = Child { child, said };
+        eventually("the child sleeps", || child.stat(3) == "S");
+        child
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The numbers that it has said.
+    pub fn said(&self) -> Vec<u32> {
+        self.said.split_whitespace().map(|word| word.parse().unwrap()).collect()
+    }
+
+    /// A field of its `/proc/PID/stat`, by its number in proc(5), from 3 on.
+    pub fn stat(&self, number: usize) -> String {
+        stat(self.pid(), number)
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid() as i32), signal).unwrap();
+    }
+}
+
+/// A field of a process's `/proc/PID/stat`, by its number in proc(5), from 3 on.
+pub fn stat(pid: u32, number: usize) -> String {
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap();
+    let stat = String::from_utf8_lossy(&stat).into_owned();
+    stat.rsplit(") ").next().unwrap().split_whitespace().nth(number - 3).unwrap().into()
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

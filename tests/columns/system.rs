@@ -1,0 +1,206 @@
+//! Of `cgroup`, `ksym`, `kmem_cache` and `dmabuf`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
+
+use kwalk::Parameters;
+use kwalk::sys::{CgroupOrder, CgroupStart};
+use libtest_mimic::Trial;
+
+use crate::cell::{Cell, found, walked};
+use crate::child::Child;
+use crate::net::settled;
+use crate::support::Need::{Bpf, Root, Target, Tool};
+use crate::support::{Need, eventually, test, unique};
+use crate::task::Cgroup;
+
+const fn target(name: &str) -> Need {
+    Target(kwalk::progs::Target::named(name))
+}
+
+const CGROUP: Need = target("cgroup");
+const KSYM: Need = target("ksym");
+const CACHE: Need = target("kmem_cache");
+const DMABUF: Need = target("dmabuf");
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("cgroup_is_the_tree", &[Bpf, Root, CGROUP], cgroup_is_the_tree),
+        test("cgroup_frozen", &[Bpf, Root, CGROUP], cgroup_frozen),
+        test("ksym_is_kallsyms", &[Bpf, Root, KSYM], ksym_is_kallsyms),
+        test("kmem_cache_is_slabinfo", &[Bpf, Root, CACHE], kmem_cache_is_slabinfo),
+        test(
+            "dmabuf_is_what_was_made",
+            &[Bpf, Root, DMABUF, Tool("python3"), Need::File("/dev/udmabuf")],
+            dmabuf,
+        ),
+    ]
+}
+
+const COLUMNS: &str = "id, path, level, populated, descendants, frozen, dying";
+
+fn walk(cgroup: &Cgroup, order: CgroupOrder, condition: &str) -> Vec<Vec<Cell>> {
+    let file = fs::File::open(&cgroup.0).unwrap();
+    let start = CgroupStart::Id(file.metadata().unwrap().ino());
+    walked("cgroup", COLUMNS, condition, &Parameters::Cgroup { order, start })
+}
+
+fn cgroup_is_the_tree() {
+    let Some(top) = Cgroup::new(&unique("kwct")) else { return };
+    let (child, other) = (Child::new(["look"]), Child::new(["look"]));
+    let a = top.below("a".as_ref());
+    let b = a.below(OsStr::from_bytes(b"b\x1b[1m \xff"));
+    let long = top.below("l".repeat(255).as_ref());
+    b.take(child.pid());
+    b.take(other.pid());
+    let said = |cgroup: &Cgroup, file: &str, key: &str| {
+        let text = fs::read_to_string(cgroup.0.join(file)).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        line.trim().parse::<i128>().unwrap()
+    };
+    let level = |cgroup: &Cgroup| cgroup.path().iter().filter(|byte| **byte == b'/').count() as i128;
+    let agrees = |row: &[Cell], cgroup: &Cgroup| {
+        assert_eq!(row[0], i128::from(fs::metadata(&cgroup.0).unwrap().ino()));
+        assert_eq!(row[1], *cgroup.path());
+        assert_eq!(row[2], level(cgroup));
+        assert_eq!(i128::from(row[3].number() > 0), said(cgroup, "cgroup.events", "populated"));
+        assert_eq!(row[4], said(cgroup, "cgroup.stat", "nr_descendants"));
+        assert_eq!(row[5], 0);
+        assert_eq!(row[6], said(cgroup, "cgroup.stat", "nr_dying_descendants"));
+    };
+    for (order, wanted) in [
+        (CgroupOrder::DESCENDANTS_PRE, [&top, &a, &b, &long]),
+        (CgroupOrder::DESCENDANTS_POST, [&b, &a, &long, &top]),
+    ] {
+        let rows = walk(&top, order, "");
+        assert_eq!(rows.len(), 4);
+        for (row, cgroup) in rows.iter().zip(wanted) {
+            agrees(row, cgroup);
+        }
+    }
+    let up = walk(&b, CgroupOrder::ANCESTORS_UP, "");
+    for (row, cgroup) in up.iter().zip([&b, &a, &top]) {
+        agrees(row, cgroup);
+    }
+    let root = up.last().unwrap();
+    assert!(root[1] == "/" && root[2] == 0, "{root:?}");
+    let ids = |condition: &str| {
+        let rows = walk(&top, CgroupOrder::DESCENDANTS_PRE, condition);
+        rows.iter().map(|row| row[0].number() as u64).collect::<Vec<_>>()
+    };
+    let id = |cgroup: &Cgroup| fs::metadata(&cgroup.0).unwrap().ino();
+    assert_eq!(ids("populated"), [id(&top), id(&a), id(&b)]);
+    assert_eq!(ids("descendants = 0 and not populated"), [id(&long)]);
+    assert_eq!(ids(&format!("path like '/{}/a%'", unique("kwct"))), [id(&a), id(&b)]);
+    assert_eq!(ids(&format!("path = '/{}'", unique("kwct"))), [id(&top)]);
+}
+
+fn cgroup_frozen() {
+    let Some(top) = Cgroup::new(&unique("kwcf")) else { return };
+    let child = Child::new(["look"]);
+    top.take(child.pid());
+    let frozen = || walk(&top, CgroupOrder::SELF_ONLY, "")[0][5].number();
+    assert_eq!(frozen(), 0);
+    fs::write(top.0.join("cgroup.freeze"), "1").unwrap();
+    let said = || fs::read_to_string(top.0.join("cgroup.events")).unwrap();
+    eventually("the cgroup is frozen", || said().contains("frozen 1"));
+    assert_eq!(frozen(), 1);
+    fs::write(top.0.join("cgroup.freeze"), "0").unwrap();
+}
+
+fn ksym_is_kallsyms() {
+    // What a module or a program brings while this looks changes the end of it.
+    let look = || {
+        let text = fs::read_to_string("/proc/kallsyms").unwrap();
+        // Programs come and go, that of the walk itself among them.
+        text.lines().filter(|line| !line.ends_with("\t[bpf]")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (lines, rows) = settled(look, || found("ksym", "address, type, name, module", ""));
+    let rows: Vec<_> = rows.into_iter().filter(|row| row[3] != "bpf").collect();
+    assert!(lines.len() > 20_000);
+    assert_eq!(rows.len(), lines.len());
+    for (row, line) in rows.iter().zip(lines) {
+        let mut words = line.split([' ', '\t']);
+        let address = i128::from_str_radix(words.next().unwrap(), 16).unwrap();
+        assert!(
+            row[0] == address && row[1] == words.next().unwrap() && row[2] == words.next().unwrap(),
+            "{row:?} {line}"
+        );
+        let module = words.next().unwrap_or("[]");
+        assert_eq!(row[3], module[1..module.len() - 1]);
+    }
+    let text = found("ksym", "name", "type = 't' and name like 'bpf\\_iter\\_%'");
+    assert!(text.is_empty(), "a backslash is itself");
+    let wanted = rows.iter().filter(|row| row[1] == "T" && row[2].text().starts_with(b"bpf_map_")).count();
+    assert_eq!(found("ksym", "name", "type = 'T' and name like 'bpf_map_%' and module = ''").len(), wanted);
+}
+
+fn kmem_cache_is_slabinfo() {
+    let text = fs::read_to_string("/proc/slabinfo").unwrap();
+    let rows = found("kmem_cache", "name, size, object, align, flags, refs, per_slab", "");
+    let rows: BTreeMap<String, Vec<Cell>> =
+        rows.into_iter().map(|row| (String::from_utf8(row[0].text().to_vec()).unwrap(), row)).collect();
+    let mut names = BTreeSet::new();
+    for line in text.lines().skip(2) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let row = &rows[words[0]];
+        names.insert(words[0].to_owned());
+        let number = |nth: usize| words[nth].parse::<i128>().unwrap();
+        // The file's object size is the room that an object takes.
+        assert_eq!(row[1], number(3), "{line}: {row:?}");
+        assert!(row[2].number() <= number(3) && row[2].number() > 0, "{line}: {row:?}");
+        assert!(row[3].number() > 0 && row[5].number() != 0, "{line}: {row:?}");
+        assert_eq!(row[6], number(4), "{line}: {row:?}");
+        let sys = |file: &str| {
+            let text = fs::read_to_string(format!("/sys/kernel/slab/{}/{file}", words[0])).ok()?;
+            text.trim().parse::<i128>().ok()
+        };
+        for (cell, file) in
+            [(&row[1], "slab_size"), (&row[2], "object_size"), (&row[3], "align"), (&row[6], "objs_per_slab")]
+        {
+            if let Some(said) = sys(file) {
+                assert_eq!(*cell, said, "{}: {file}", words[0]);
+            }
+        }
+    }
+    assert!(names.len() > 50);
+    assert_eq!(rows.keys().cloned().collect::<BTreeSet<_>>(), names);
+    let large = rows.values().filter(|row| row[1].number() > 1024).count();
+    assert_eq!(found("kmem_cache", "name", "size > '1K'").len(), large);
+    assert_eq!(found("kmem_cache", "name", "name = 'task_struct' and size >= object").len(), 1);
+}
+
+fn dmabuf() {
+    const MAKE: &str = "
+import fcntl, os, struct, sys
+memory = os.memfd_create('m', os.MFD_ALLOW_SEALING)
+os.ftruncate(memory, 3 << 12)
+fcntl.fcntl(memory, 1033, 2)
+device = os.open('/dev/udmabuf', os.O_RDWR)
+made = fcntl.ioctl(device, 0x40187542, struct.pack('IIQQ', memory, 1, 0, 3 << 12))
+print(os.fstat(made).st_ino, flush=True)
+sys.stdin.read(1)
+";
+    use std::io::{BufRead, BufReader};
+    let mut child = Command::new("python3")
+        .args(["-c", MAKE])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let inode: i128 = line.trim().parse().unwrap();
+    let rows = found("dmabuf", "inode, size, exporter, name", &format!("inode = {inode}"));
+    assert_eq!(rows.len(), 1);
+    assert!(
+        rows[0][0] == inode && rows[0][1] == 3 << 12 && rows[0][2] == "udmabuf" && rows[0][3] == (),
+        "{rows:?}"
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -1,0 +1,393 @@
+//! Of `task`.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use kwalk::kallsyms::Kallsyms;
+use libtest_mimic::Trial;
+use nix::sched::CloneFlags;
+use nix::sys::signal::Signal;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::cell::{Cell, found, one};
+use crate::child::{Child, stat};
+use crate::support::Need::{Bpf, Root, Tool};
+use crate::support::{Need, dir, eventually, kernel_version, test, unique};
+
+const PROC: &[Need] = &[Bpf, Root];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("task_numbers_are_those_of_proc", PROC, numbers_are_those_of_proc),
+        test("task_names_are_any_bytes", PROC, names_are_any_bytes),
+        test("task_states_have_letters", PROC, states_have_letters),
+        test("task_scheduling", &[Bpf, Root, Tool("chrt"), Tool("nice")], scheduling),
+        test("task_user", PROC, user),
+        test("task_memory", PROC, memory),
+        test("task_exe_and_cmdline", PROC, exe_and_cmdline),
+        test("task_kernel_threads_have_no_texts", PROC, kernel_threads_have_no_texts),
+        test("task_cgroup", PROC, cgroup),
+        test("task_namespaces", PROC, namespaces),
+        test("task_stack", PROC, stack),
+        test("task_units_in_conditions", PROC, units_in_conditions),
+    ]
+}
+
+fn of(pid: u32) -> String {
+    format!("pid = {pid}")
+}
+
+/// Clock ticks, in nanoseconds: `USER_HZ` is 100 on every machine that matters here.
+const TICK: i128 = 10_000_000;
+
+/// How long the machine runs, in nanoseconds.
+pub fn since_boot() -> i128 {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap();
+    i128::from(now.tv_sec()) * 1_000_000_000 + i128::from(now.tv_nsec())
+}
+
+fn numbers_are_those_of_proc() {
+    let child = Child::new([format!("comm={}", unique("kwc")), "thread=other one".into(), "thread=x".into()]);
+    let pid = child.pid();
+    let row = one("task", "tgid, pid, ppid, comm, threads, prio, flags, start, exit", &of(pid));
+    let number = |nth: usize| child.stat(nth).parse::<i128>().unwrap();
+    assert_eq!(row[0], i128::from(pid));
+    assert_eq!(row[1], i128::from(pid));
+    assert_eq!(row[2], i128::from(std::process::id()));
+    assert_eq!(row[3], unique("kwc"));
+    assert_eq!(row[4], 3);
+    assert_eq!(row[5], number(18) + 100);
+    assert_eq!(row[6], number(9));
+    assert_eq!(row[7].number() / TICK, number(22));
+    assert_eq!(row[8], 0);
+    // Each thread once, with its own name and start, and the process's own numbers.
+    let rows = found("task", "pid, tgid, ppid, comm, start", &format!("tgid = {pid}"));
+    let tids = crate::helper::numbers(&format!("/proc/{pid}/task"));
+    assert_eq!(rows.iter().map(|row| row[0].number() as u32).collect::<Vec<_>>(), tids);
+    for (row, comm) in rows.iter().zip([&*unique("kwc"), "other one", "x"]) {
+        assert_eq!(row[1], i128::from(pid));
+        assert_eq!(row[2], i128::from(std::process::id()));
+        assert_eq!(row[3], comm);
+        let of_thread = fs::read_to_string(format!("/proc/{pid}/task/{}/stat", row[0].number())).unwrap();
+        let start: i128 = of_thread.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap().parse().unwrap();
+        assert_eq!(row[4].number() / TICK, start);
+    }
+}
+
+fn names_are_any_bytes() {
+    let names: [&[u8]; 7] =
+        [b"a\nb", b"\x1b[31mred", b"'\"`;--", b"\xff\xfe\x80", b"123456789012345", b" ", b"\\n%_"];
+    for name in names {
+        let child = Child::new([OsString::from_vec([b"comm=", name].concat())]);
+        let row = one("task", "comm", &of(child.pid()));
+        assert_eq!(row[0], *name);
+        assert_eq!(fs::read(format!("/proc/{}/comm", child.pid())).unwrap(), [name, b"\n"].concat());
+    }
+}
+
+fn states_have_letters() {
+    let letter = |pid: u32| one("task", "state", &of(pid)).remove(0);
+    let sleeping = Child::new(["look"]);
+    assert_eq!(letter(sleeping.pid()), "S");
+    sleeping.signal(Signal::SIGSTOP);
+    eventually("the child is stopped", || sleeping.stat(3) == "T");
+    assert_eq!(letter(sleeping.pid()), "T");
+
+    let parent = Child::new(["zombie", "spin"]);
+    let zombie = parent.said()[0];
+    eventually("the child's child has ended", || stat(zombie, 3) == "Z");
+    let row = one("task", "state, exe, rss, exit, cgroup", &of(zombie));
+    assert_eq!(row[0], "Z");
+    assert_eq!((&row[1], &row[2]), (&Cell::Null, &Cell::Null));
+    assert_eq!(row[3], 0);
+
+    let spinning = crate::helper::numbers(&format!("/proc/{}/task", parent.pid()))[1];
+    assert_eq!(letter(spinning), "R");
+    // It takes its time of the processor, by the column as by /proc.
+    let spent = || one("task", "utime + stime as spent", &of(spinning))[0].number();
+    let before = spent();
+    eventually("time is spent", || spent() > before + 50_000_000);
+    // No more than there was. (The kernel may count in ticks, which /proc scales, so that the two differ.)
+    let row = one("task", "utime, stime, start", &of(spinning));
+    assert!(row[0].number() > row[1].number(), "{row:?}");
+    assert!(row[0].number() + row[1].number() <= since_boot() - row[2].number() + TICK, "{row:?}");
+
+    // By the letters' names, in conditions.
+    let own = format!("pid in ({}, {zombie}, {spinning})", sleeping.pid());
+    let pids = |condition: &str| {
+        let rows = found("task", "pid", &format!("{own} and ({condition})"));
+        rows.iter().map(|row| row[0].number() as u32).collect::<Vec<_>>()
+    };
+    assert_eq!(pids("state = 'T'"), [sleeping.pid()]);
+    assert_eq!(pids("state in ('Z', 'T') and state <> 'T'"), [zombie]);
+    assert_eq!(pids("not (state = 'T' or state = 'Z')"), [spinning]);
+}
+
+fn scheduling() {
+    let own: i128 = stat(std::process::id(), 19).parse().unwrap();
+    for (starter, nice, policy, number) in [
+        (&["nice", "-n", "7"][..], 19.min(own + 7), "OTHER", 0),
+        (&["nice", "-n", "-40"], -20, "OTHER", 0),
+        (&["chrt", "--batch", "0"], own, "BATCH", 3),
+        (&["chrt", "--idle", "0"], own, "IDLE", 5),
+        (&["chrt", "--fifo", "42"], own, "FIFO", 1),
+        (&["chrt", "--rr", "3"], own, "RR", 2),
+    ] {
+        let child = Child::by(starter, ["look"]);
+        let row = one("task", "nice, policy, prio, policy as number", &of(child.pid()));
+        assert_eq!(row[0], nice, "{starter:?}");
+        assert_eq!(row[1], policy);
+        assert_eq!(row[1], number);
+        assert_eq!(row[2].number() - 100, child.stat(18).parse::<i128>().unwrap());
+        assert_eq!(child.stat(41), number.to_string());
+        assert_eq!(child.stat(19), nice.to_string());
+        let named = found("task", "pid", &format!("pid = {} and policy = '{policy}'", child.pid()));
+        assert_eq!(named.len(), 1);
+    }
+}
+
+fn user() {
+    let user = 1_900_000_000 + std::process::id();
+    let child = Child::new([format!("user={user}")]);
+    let row = one("task", "uid, gid, euid, tgid", &format!("uid = {user}"));
+    assert_eq!(row[0], i128::from(user));
+    assert_eq!(row[1], i128::from(user + 1));
+    assert_eq!(row[2], i128::from(user));
+    assert_eq!(row[3], i128::from(child.pid()));
+}
+
+fn memory() {
+    const MEMORY: u32 = 32 << 20;
+    let child = Child::new([format!("memory={MEMORY}")]);
+    let statm = fs::read_to_string(format!("/proc/{}/statm", child.pid())).unwrap();
+    let pages: Vec<i128> = statm.split_whitespace().map(|pages| pages.parse().unwrap()).collect();
+    let page =
+        i128::try_from(nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).unwrap().unwrap()).unwrap();
+    let row = one("task", "vsize, rss", &of(child.pid()));
+    assert_eq!(row[0], pages[0] * page);
+    // Three counters, of each of which every processor keeps as much to itself as `percpu_counter_batch` says, the larger of
+    // 32 and twice the number of processors; before Linux 6.2, each thread 64 pages.
+    let cpus = std::thread::available_parallelism().unwrap().get() as i128;
+    let slack = 3 * (32.max(2 * cpus) * cpus).max(64);
+    let off = row[1].number() / page - pages[1];
+    assert!(off.abs() <= slack, "{} pages, of {}: {off}", row[1].number() / page, pages[1]);
+    assert!(row[1].number() > i128::from(MEMORY) - slack * page);
+}
+
+fn exe_and_cmdline() {
+    let dir = dir();
+    // As long as a name can be, and longer than 255 bytes in all; in /proc, a line feed is escaped only in maps.
+    let deep = dir.path().join("e\n\x1b[2J \"'\\").join("d".repeat(255));
+    fs::create_dir_all(&deep).unwrap();
+    let exe = deep.join(OsStr::from_bytes(b"f\xff \xc3\xa4"));
+    fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
+    let arguments = |pid: u32| {
+        let mut text = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        assert_eq!(text.pop(), Some(0));
+        for byte in &mut text {
+            if *byte == 0 {
+                *byte = b' ';
+            }
+        }
+        text
+    };
+    let long = "x".repeat(5000);
+    for args in [
+        &["look", "look=with a space", "", "", "look=ä\n"][..],
+        &["look"],
+        &[&format!("look={long}"), "look=z"],
+    ] {
+        let child = Child::of(&exe, args);
+        let pid = child.pid();
+        let link = || fs::read_link(format!("/proc/{pid}/exe")).unwrap().into_os_string().into_vec();
+        assert_eq!(link(), exe.as_os_str().as_bytes());
+        assert_eq!(one("task", "exe", &of(pid))[0], *link());
+        let mut wanted = arguments(pid);
+        // What does not fit is cut: 4,096 bytes with the NUL.
+        wanted.truncate(4095);
+        assert_eq!(one("task", "cmdline", &of(pid))[0], *wanted);
+    }
+    // Found by what is in it.
+    let child = Child::of(&exe, ["look=needle in hay"]);
+    let text = "cmdline like '%needle in%' and tgid = ";
+    let row = found("task", "tgid, cmdline", &of(child.pid()));
+    if !row[0][1].is_older() {
+        assert_eq!(found("task", "tgid", &format!("{text}{}", child.pid())).len(), 1);
+    }
+    assert_eq!(found("task", "tgid", &format!("exe like '%\u{1b}%' and pid = {}", child.pid())).len(), 1);
+    fs::remove_file(&exe).unwrap();
+    // Old kernels' names are those of the directory entries, which say nothing of being deleted.
+    if kernel_version() >= (6, 6) {
+        let wanted = [exe.as_os_str().as_bytes(), b" (deleted)"].concat();
+        assert_eq!(one("task", "exe", &of(child.pid()))[0], *wanted);
+    }
+}
+
+fn kernel_threads_have_no_texts() {
+    // Number 2 makes all others.
+    let threads = found("task", "pid, exe, rss, vsize", "ppid = 2");
+    assert!(threads.len() > 5);
+    for row in &threads {
+        let exe = fs::read_link(format!("/proc/{}/exe", row[0].number()));
+        assert!(exe.is_err(), "{row:?}: {exe:?}");
+        assert!(row[1] == () && row[2] == () && row[3] == (), "{row:?}");
+    }
+    let pids = |condition: &str| found("task", "pid", &format!("ppid = 2 and ({condition})")).len();
+    assert!(pids("exe is null") + 5 > threads.len());
+    assert_eq!(pids("exe is not null"), 0);
+    for unknown in ["exe like 'x%'", "exe = 'x'", "rss > '0K'", "exe like '%'"] {
+        assert_eq!(pids(unknown), 0, "{unknown}");
+        assert_eq!(pids(&format!("not ({unknown})")), 0, "not {unknown}");
+        assert!(pids(&format!("({unknown}) is null")) > 5, "{unknown} is null");
+    }
+    if !found("task", "cmdline", "pid = 2")[0][0].is_older() {
+        assert_eq!(pids("cmdline is not null"), 0);
+        assert_eq!(pids("not (cmdline like 'x%')"), 0);
+    }
+}
+
+/// Where the cgroups of version 2 are.
+pub fn cgroups() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
+    mount.split(' ').nth(4).map(PathBuf::from)
+}
+
+/// A cgroup that goes with the test, and those below it.
+pub struct Cgroup(pub PathBuf);
+
+impl Cgroup {
+    pub fn new(name: &str) -> Option<Cgroup> {
+        let path = cgroups()?.join(name);
+        fs::create_dir(&path).unwrap();
+        Some(Cgroup(path))
+    }
+
+    pub fn below(&self, name: &OsStr) -> Cgroup {
+        let path = self.0.join(name);
+        fs::create_dir(&path).unwrap();
+        Cgroup(path)
+    }
+
+    pub fn take(&self, pid: u32) {
+        fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+
+    /// Its path as the kernel has it.
+    pub fn path(&self) -> Vec<u8> {
+        let root = cgroups().unwrap();
+        [b"/", self.0.strip_prefix(root).unwrap().as_os_str().as_bytes()].concat()
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Who was in there takes a moment to be gone.
+        for _ in 0..200 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+
+fn cgroup() {
+    let Some(top) = Cgroup::new(&unique("kwcg")) else { return };
+    let (nested, long) =
+        (top.below(OsStr::from_bytes(b"n\x1b[1m \xff'\"")), top.below("l".repeat(255).as_ref()));
+    let deep = long.below("m".repeat(255).as_ref());
+    for cgroup in [&top, &nested, &long, &deep] {
+        let child = Child::new(["look"]);
+        cgroup.take(child.pid());
+        let said = fs::read(format!("/proc/{}/cgroup", child.pid())).unwrap();
+        let wanted = cgroup.path();
+        assert!(said.windows(wanted.len() + 3).any(|part| part == [b"0::", &wanted[..]].concat()));
+        assert_eq!(one("task", "cgroup", &of(child.pid()))[0], *wanted);
+    }
+    let child = Child::new(["look"]);
+    deep.take(child.pid());
+    let name = unique("kwcg");
+    assert_eq!(found("task", "pid", &format!("cgroup like '/{name}/%' and pid = {}", child.pid())).len(), 1);
+    fs::write(cgroups().unwrap().join("cgroup.procs"), child.pid().to_string()).unwrap();
+    assert_eq!(one("task", "cgroup", &of(child.pid()))[0], "/");
+}
+
+fn namespaces() {
+    let all = [
+        ("netns", "net", CloneFlags::CLONE_NEWNET),
+        ("utsns", "uts", CloneFlags::CLONE_NEWUTS),
+        ("ipcns", "ipc", CloneFlags::CLONE_NEWIPC),
+        ("mntns", "mnt", CloneFlags::CLONE_NEWNS),
+        ("cgroupns", "cgroup", CloneFlags::CLONE_NEWCGROUP),
+        ("userns", "user", CloneFlags::CLONE_NEWUSER),
+    ];
+    let link = |pid: u32, name: &str| {
+        let link =
+            fs::read_link(format!("/proc/{pid}/ns/{name}")).unwrap().into_os_string().into_string().unwrap();
+        link.trim_matches(|c: char| !c.is_ascii_digit()).parse::<i128>().unwrap()
+    };
+    for (column, name, flag) in all {
+        let child = Child::new([format!("unshare={}", flag.bits())]);
+        let is_new = flag != CloneFlags::empty();
+        assert_eq!(link(child.pid(), name) != link(std::process::id(), name), is_new, "{name}");
+        let columns = all.map(|(column, ..)| column).join(", ");
+        let row = one("task", &columns, &of(child.pid()));
+        for (cell, (column, name, _)) in row.iter().zip(all) {
+            assert_eq!(*cell, link(child.pid(), name), "{column}");
+        }
+        let rows = found("task", "pid", &format!("{column} = {} and pid > 2", link(child.pid(), name)));
+        if is_new {
+            assert_eq!(rows, [[Cell::Number(child.pid().into())]]);
+        }
+    }
+}
+
+fn stack() {
+    let child = Child::new(["thread=a", "thread=b"]);
+    let symbols = Kallsyms::read().unwrap();
+    for tid in crate::helper::numbers(&format!("/proc/{}/task", child.pid())) {
+        let said = fs::read_to_string(format!("/proc/{}/task/{tid}/stack", child.pid())).unwrap();
+        let row = one("task", "stack", &of(tid));
+        let named = row[0].stack().iter().map(|address| {
+            let (name, start, _) = symbols.around(*address).unwrap();
+            (name.to_owned(), address - start)
+        });
+        let said: Vec<_> = said
+            .lines()
+            .map(|line| {
+                let (name, offset) = line.strip_prefix("[<0>] ").unwrap().split_once('+').unwrap();
+                let offset = offset.trim_start_matches("0x").split('/').next().unwrap();
+                (name.to_owned(), u64::from_str_radix(offset, 16).unwrap())
+            })
+            .collect();
+        assert_eq!(named.collect::<Vec<_>>(), said);
+        assert!(said.len() > 2);
+    }
+}
+
+fn units_in_conditions() {
+    let child = Child::new([format!("memory={}", 8 << 20)]);
+    let row = one("task", "rss, start, vsize, pid", &of(child.pid()));
+    let (rss, start, vsize) = (row[0].number(), row[1].number(), row[2].number());
+    let is = |condition: &str| {
+        !found("task", "pid", &format!("pid = {} and ({condition})", child.pid())).is_empty()
+    };
+    for (condition, wanted) in [
+        ("rss > '100K'", rss > 100 << 10),
+        ("rss > '1.5GiB'", false),
+        ("rss between '8M' and '1T'", rss >= 8 << 20),
+        ("vsize >= '4096'", vsize >= 4096),
+        ("start > '1ns'", start > 1),
+        ("start > '10000d'", false),
+        ("start >= '0.5s'", start >= 500_000_000),
+    ] {
+        assert_eq!(is(condition), wanted, "{condition}");
+    }
+    let after = found("task", "start", &format!("start > '{start}ns'"));
+    assert!(after.iter().all(|row| row[0].number() > start));
+    assert!(is(&format!("start = '{start}ns' and start = {start}")));
+    assert!(is(&format!("vsize = '{}K'", vsize >> 10)));
+}
