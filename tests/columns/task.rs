@@ -13,7 +13,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::cell::{Cell, found, one};
 use crate::child::{Child, stat};
-use crate::support::Need::{Bpf, Root, Tool};
+use crate::support::Need::{Bpf, Kernel, Root, Tool};
 use crate::support::{Need, dir, eventually, kernel_version, test, unique};
 
 const PROC: &[Need] = &[Bpf, Root];
@@ -30,6 +30,7 @@ pub fn tests() -> Vec<Trial> {
         test("task_kernel_threads_have_no_texts", PROC, kernel_threads_have_no_texts),
         test("task_cgroup", PROC, cgroup),
         test("task_namespaces", PROC, namespaces),
+        test("task_pid_namespace", &[Bpf, Root, Tool("unshare"), Kernel(6, 2)], pid_namespace),
         test("task_stack", PROC, stack),
         test("task_units_in_conditions", PROC, units_in_conditions),
     ]
@@ -323,12 +324,8 @@ fn namespaces() {
         ("mntns", "mnt", CloneFlags::CLONE_NEWNS),
         ("cgroupns", "cgroup", CloneFlags::CLONE_NEWCGROUP),
         ("userns", "user", CloneFlags::CLONE_NEWUSER),
+        ("pidns", "pid", CloneFlags::empty()),
     ];
-    let link = |pid: u32, name: &str| {
-        let link =
-            fs::read_link(format!("/proc/{pid}/ns/{name}")).unwrap().into_os_string().into_string().unwrap();
-        link.trim_matches(|c: char| !c.is_ascii_digit()).parse::<i128>().unwrap()
-    };
     for (column, name, flag) in all {
         let child = Child::new([format!("unshare={}", flag.bits())]);
         let is_new = flag != CloneFlags::empty();
@@ -343,6 +340,28 @@ fn namespaces() {
             assert_eq!(rows, [[Cell::Number(child.pid().into())]]);
         }
     }
+}
+
+/// A process that is number 1 of a pid namespace of its own, whose files and threads are the same to all others.
+fn pid_namespace() {
+    let child = Child::by(&["unshare", "--pid", "--fork", "--kill-child"], ["thread=x"]);
+    let row = one("task", "pid, nspid, pidns", &format!("ppid = {} and nspid = 1", child.pid()));
+    let pid = row[0].number() as u32;
+    assert_eq!(row[1], 1);
+    assert_eq!(row[2], link(pid, "pid"));
+    assert!(link(pid, "pid") != link(std::process::id(), "pid"));
+    let all = one("task", "nspid, pidns, pid", &of(child.pid()));
+    assert!(all[0] == i128::from(child.pid()) && all[1] == link(child.pid(), "pid"), "{all:?}");
+    let threads = found("task", "nspid", &format!("tgid = {pid}"));
+    assert_eq!(threads, [[Cell::Number(1)], [Cell::Number(2)]]);
+    assert_eq!(found("task", "pid", &format!("pidns = {}", link(pid, "pid"))).len(), 2);
+}
+
+/// The number of one of a process's namespaces.
+fn link(pid: u32, name: &str) -> i128 {
+    let link =
+        fs::read_link(format!("/proc/{pid}/ns/{name}")).unwrap().into_os_string().into_string().unwrap();
+    link.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
 }
 
 fn stack() {

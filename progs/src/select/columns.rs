@@ -216,6 +216,8 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         ipcns, more, Plain, "nsproxy.ipc_ns.ns.inum";
         mntns, more, Plain, ["nsproxy.mnt_ns.ns.inum"];
         netns, more, Plain, "nsproxy.net_ns.ns.inum";
+        pidns, more, Plain, "upid.ns.ns.inum";
+        nspid, more, Plain, "upid.nr";
         userns, more, Plain, "real_cred.user_ns.ns.inum";
         utsns, more, Plain, "nsproxy.uts_ns.ns.inum";
     }

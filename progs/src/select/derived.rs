@@ -28,6 +28,8 @@ pub(crate) enum By {
     /// It lies in one of several places: in the second of the first of these pairs whose first, a number or a pointer, is
     /// 0; or else in the one that it is found from, or nowhere.
     Choice(&'static [(&'static str, &'static str)]),
+    /// It is the element of an array, the second place, that the number in the first place says: a cast as well.
+    Element((&'static str, &'static str)),
 }
 
 /// One that a program needs.
@@ -48,6 +50,10 @@ macro_rules! derived {
 }
 
 const ALL: &[(&str, &[Derived])] = derived! {
+    "task" {
+        // What the task's own pid namespace knows it by: those above it come before.
+        "upid"              ""     By::Element(("thread_pid.level", "thread_pid.numbers[0]"));
+    }
     "task_file" {
         "socket"            "file"                                       By::Helper(Helper::SockFromFile);
     }

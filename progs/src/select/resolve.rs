@@ -238,14 +238,17 @@ impl<'a> Names<'a> {
             By::Helper(_) => {
                 Some(Place::new(Base::Context, &self.target.path(self.btf, derived.from)?, derived.from))
             }
-            By::Choice(_) if derived.from.is_empty() => None,
-            By::Cast | By::Choice(_) => Some(self.way(derived.from)?),
+            By::Choice(_) | By::Element(_) if derived.from.is_empty() => None,
+            By::Cast | By::Choice(_) | By::Element(_) => Some(self.way(derived.from)?),
         };
         let mut choices = Vec::new();
-        if let By::Choice(all) = derived.by {
-            for (guard, place) in all {
-                choices.push((self.way(guard)?, self.way(place)?));
-            }
+        let pairs = match &derived.by {
+            By::Choice(all) => *all,
+            By::Element(one) => std::slice::from_ref(one),
+            By::Helper(_) | By::Cast => &[],
+        };
+        for (first, second) in pairs {
+            choices.push((self.way(first)?, self.way(second)?));
         }
         self.derived.push(Found { derived, ty, from, choices });
         Ok(self.derived.len() - 1)
@@ -264,7 +267,7 @@ impl<'a> Names<'a> {
         let derived = derived::of(self.target.name).iter().find(|derived| derived.name == first)?;
         match derived.by {
             By::Helper(_) => None,
-            By::Cast => (!self.has("bpf_rdonly_cast")).then_some(derived.name),
+            By::Cast | By::Element(_) => (!self.has("bpf_rdonly_cast")).then_some(derived.name),
             By::Choice(_) => self.newer(derived.from),
         }
     }

@@ -41,8 +41,11 @@ impl Emit<'_, '_> {
                     self.walk.asm.call(helper);
                 }
                 By::Choice(_) => self.choice(choices, from, none),
-                By::Cast => {
-                    self.pointer(from, none);
+                By::Cast | By::Element(_) => {
+                    match choices.first() {
+                        Some((index, array)) => self.element(index, array, none),
+                        None => self.pointer(from, none),
+                    }
                     self.walk.asm.mov(R2, ty.0 as i32);
                     self.kfunc("bpf_rdonly_cast", derived.name)?;
                 }
@@ -59,6 +62,19 @@ impl Emit<'_, '_> {
             Some(from) => self.field(R1, from, none),
             None => self.walk.asm.jump(none),
         }
+    }
+
+    /// The address of an array's element. Some number is the most, or verifiers fear for the sum.
+    #[track_caller]
+    fn element(&mut self, index: &Place, array: &Place, none: Label) {
+        const MOST: i32 = 255;
+        let base = self.follow(R1, index, none);
+        self.load_from(R2, base, index);
+        self.walk.asm.jump_if(R2.gt(MOST), none);
+        let base = self.follow(R1, array, none);
+        self.walk.asm.address(R1, base + array.field.offset as i32);
+        self.walk.asm.mul(R2, array.field.size as i32);
+        self.walk.asm.add(R1, R2);
     }
 
     /// The address of the place that is the right one.
