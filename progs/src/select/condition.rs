@@ -151,6 +151,30 @@ impl Condition {
         all
     }
 
+    /// Whether it looks at all that it is about, whatever comes of it.
+    pub(crate) fn is_certain(&self) -> bool {
+        matches!(self, Condition::Test { .. } | Condition::Compare(..) | Condition::Like(..))
+    }
+
+    /// The numbers and the places of fields that are looked at by each condition that is true of all that is shown.
+    pub(crate) fn certain(&self) -> (Vec<&Number>, Vec<&Place>) {
+        let terms = match self {
+            Condition::And(all) => all.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let (mut numbers, mut places) = (Vec::new(), Vec::new());
+        for term in terms {
+            match term {
+                Condition::Test { number, .. } => numbers.push(number),
+                Condition::Compare(_, left, right) => numbers.extend([left, right]),
+                Condition::Like(Text { place, kind: TextKind::Array }, _) => places.push(place),
+                _ => {}
+            }
+        }
+        places.extend(numbers.iter().flat_map(|number| number.places()));
+        (numbers, places)
+    }
+
     /// About how many instructions run.
     fn cost(&self) -> usize {
         match self {

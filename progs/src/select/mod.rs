@@ -60,6 +60,7 @@ pub mod sql;
 mod stored;
 
 use kwalk_asm::Reg::*;
+use kwalk_asm::{Helper, Insn};
 use kwalk_btf::Btf;
 
 pub use columns::{NamedColumn, Show, Source};
@@ -75,7 +76,7 @@ pub use stored::NotASchema;
 
 use crate::program::Program;
 use crate::target::{self, Target};
-use crate::walk::Walk;
+use crate::walk::{Keeps, Walk};
 use condition::Condition;
 use emit::{Emit, Fork, OBJECT};
 use layout::Planned;
@@ -230,8 +231,8 @@ impl Select {
             Some(target) => target,
             None => target::find(btf, &self.target)?.row(btf),
         };
-        let mut walk = Walk::new(btf, target)?;
-        let mut planner = Planner::new(Names::new(btf, target, walk.context(), how.elements)?);
+        let context = Walk::keeping(btf, target, Keeps::Nothing)?.context();
+        let mut planner = Planner::new(Names::new(btf, target, context, how.elements)?);
 
         let condition = match &self.filter {
             Some(filter) => planner.condition(filter)?.simplified(false),
@@ -247,33 +248,17 @@ impl Select {
         if !count {
             order = order::planned(&self.order, &mut columns, &mut planner)?;
         }
-        let (rows, schema) = layout::layout(columns, &planner.names);
-        if schema.row_max() >= ROW_MAX {
-            return Err(Error::new(Reason::RowSize(schema.row_max()), None).into());
-        }
-
-        let done = walk.asm.label();
-        begin(&mut walk, target, planner.names.follows, done)?;
-        let shown = walk.asm.label();
-        if planner.names.sleeps {
-            walk.may_sleep();
-        }
-        let mut emit = Emit::new(&mut walk);
-        let derived = &planner.names.derived;
-        emit.find(derived.get(..tested).unwrap_or_default())?;
-        emit.condition(&condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
-        emit.walk.asm.bind(shown);
-        let mut counter = None;
-        // The verifier refuses what nothing leads to.
-        if condition != Condition::Known(Some(false)) {
-            emit.find(derived)?;
-            if count {
-                counter = Some(emit.count());
-            } else {
-                emit.rows(&rows)?;
-            }
-        }
-        let program = walk.finish("select", done)?;
+        let wanted = Wanted { btf, target, condition: &condition, names: &planner.names, tested, count };
+        // Most programs call nothing but what writes the row, and are shorter for it; or write it at once. Whether this one
+        // does shows when it is there.
+        let written = match wanted.write(columns.clone(), Keeps::Nothing) {
+            Ok(written) if calls(&written.program, false) <= 1 => written,
+            _ => match wanted.write(columns.clone(), Keeps::Context) {
+                Ok(written) if calls(&written.program, true) <= 1 => written,
+                _ => wanted.write(columns, Keeps::Both)?,
+            },
+        };
+        let Written { program, schema, counter } = written;
         Ok(Plan { program, schema, pushed, shown: asked, order, counter, condition })
     }
 
@@ -319,6 +304,67 @@ impl Select {
         }
         Ok(planned)
     }
+}
+
+/// All that a program is written from.
+struct Wanted<'p, 'a> {
+    btf: &'a Btf<'a>,
+    target: &'static Target,
+    condition: &'p Condition,
+    names: &'p Names<'a>,
+    /// How many of the arguments that are found the condition wants.
+    tested: usize,
+    count: bool,
+}
+
+struct Written {
+    program: Program,
+    schema: Schema,
+    counter: Option<u32>,
+}
+
+impl<'a> Wanted<'_, 'a> {
+    /// Writes it as one that keeps no more than this.
+    fn write(&self, mut columns: Vec<Planned>, keeps: Keeps) -> Result<Written, crate::Error> {
+        let mut walk = Walk::keeping(self.btf, self.target, keeps)?;
+        let keep = layout::keep(self.condition, &mut columns, emit::room(keeps));
+        let (rows, schema) = layout::layout(columns, self.names);
+        if schema.row_max() >= ROW_MAX {
+            return Err(Error::new(Reason::RowSize(schema.row_max()), None).into());
+        }
+        let done = walk.asm.label();
+        begin(&mut walk, self.target, self.names.follows, done)?;
+        let shown = walk.asm.label();
+        if self.names.sleeps {
+            walk.may_sleep();
+        }
+        let mut emit = Emit::keeping(&mut walk, keep);
+        let derived = &self.names.derived;
+        emit.find(derived.get(..self.tested).unwrap_or_default())?;
+        emit.certain(self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
+        emit.walk.asm.bind(shown);
+        let mut counter = None;
+        // The verifier refuses what nothing leads to.
+        if *self.condition != Condition::Known(Some(false)) {
+            emit.find(derived)?;
+            if self.count {
+                counter = Some(emit.count());
+            } else {
+                emit.rows(&rows)?;
+            }
+        }
+        Ok(Written { program: walk.finish("select", done)?, schema, counter })
+    }
+}
+
+/// How many calls a program makes, of which some may be `output` alone.
+fn calls(program: &Program, output: bool) -> usize {
+    let is_call = |insn: &&Insn| match insn {
+        Insn::CallHelper { helper } => !output || *helper == Helper::SeqWrite.into(),
+        Insn::CallKfunc { .. } => !output,
+        _ => false,
+    };
+    program.code.insns().iter().filter(is_call).count()
 }
 
 /// Loads the object, and goes to `done` where there is none.

@@ -55,6 +55,27 @@ impl Number {
         (self.node == Node::Constant).then_some(self.min)
     }
 
+    /// The fields that it is made of.
+    pub(crate) fn places(&self) -> Vec<&Place> {
+        match &self.node {
+            Node::Null | Node::Constant => Vec::new(),
+            Node::Field(place) => vec![place],
+            Node::Binary(_, left, right) => [left.places(), right.places()].concat(),
+        }
+    }
+
+    /// The same for all of them.
+    pub(crate) fn each_place(&mut self, each: &mut impl FnMut(&mut Place)) {
+        match &mut self.node {
+            Node::Null | Node::Constant => {}
+            Node::Field(place) => each(place),
+            Node::Binary(_, left, right) => {
+                left.each_place(each);
+                right.each_place(each);
+            }
+        }
+    }
+
     /// Whether it is NULL of some objects.
     pub(crate) fn may_be_null(&self) -> bool {
         match &self.node {

@@ -14,12 +14,14 @@ pub(crate) enum Base {
 }
 
 /// A field, and the way to it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) base: Base,
     /// The offsets of the pointers to load, each behind the one before.
     pub(crate) hops: Vec<u32>,
     pub(crate) field: Field,
+    /// Whether what it lies behind is known to be there.
+    pub(crate) there: bool,
     /// Whether its bytes are to be turned before it is a number.
     pub(crate) swap: bool,
     /// What the user calls it.
@@ -28,11 +30,26 @@ pub(crate) struct Place {
     pub(crate) path: String,
 }
 
+/// What it is called does not count.
+impl PartialEq for Place {
+    fn eq(&self, other: &Place) -> bool {
+        self.beside(other) && self.field == other.field && self.swap == other.swap
+    }
+}
+
 impl Place {
     /// The end of a path from `base`.
     pub(crate) fn new(base: Base, path: &kwalk_btf::Path, name: &str) -> Place {
         let hops = path.hops.iter().map(|hop| hop.offset).collect();
-        Place { base, hops, field: path.field, swap: false, name: name.into(), path: name.into() }
+        Place {
+            base,
+            hops,
+            field: path.field,
+            there: false,
+            swap: false,
+            name: name.into(),
+            path: name.into(),
+        }
     }
 
     /// The same, as a number that lies in memory with its highest byte first, whatever the machine.
@@ -54,6 +71,6 @@ impl Place {
 
     /// Whether the way there can end at a NULL pointer.
     pub(crate) fn may_be_null(&self) -> bool {
-        !self.hops.is_empty() || matches!(self.base, Base::Derived(_))
+        !self.there && (!self.hops.is_empty() || matches!(self.base, Base::Derived(_)))
     }
 }

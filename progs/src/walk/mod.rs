@@ -40,6 +40,19 @@ pub struct Walk<'a> {
     maps: Vec<Map>,
     stack: i32,
     again: Option<Label>,
+    /// What it keeps of its own.
+    keeps: Keeps,
+}
+
+/// What a program keeps in registers for as long as it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// Nothing: one that calls nothing before its last output. The context stays in R1, where the kernel puts it.
+    Nothing,
+    /// The context: one that has output once.
+    Context,
+    /// The context and the output.
+    Both,
 }
 
 impl<'a> Walk<'a> {
@@ -49,6 +62,11 @@ impl<'a> Walk<'a> {
     ///
     /// [`Error::NoTarget`] where the kernel that `btf` describes doesn't have it.
     pub fn new(btf: &'a Btf<'a>, target: &'static Target) -> Result<Self, Error> {
+        Walk::keeping(btf, target, Keeps::Both)
+    }
+
+    /// The same for a program that keeps no more than it needs.
+    pub(crate) fn keeping(btf: &'a Btf<'a>, target: &'static Target, keeps: Keeps) -> Result<Self, Error> {
         let (func, context) = btf_names(target.name);
         let [Some(attach), Some(context)] =
             btf.find_many([(Kind::Func, func.as_str()), (Kind::Struct, context.as_str())])?
@@ -66,9 +84,14 @@ impl<'a> Walk<'a> {
             maps: Vec::new(),
             stack: 0,
             again: None,
+            keeps,
         };
-        walk.asm.mov(CTX, R1);
-        walk.load_path(SEQ, CTX, context, "meta.seq")?;
+        if keeps != Keeps::Nothing {
+            walk.asm.mov(CTX, R1);
+        }
+        if keeps == Keeps::Both {
+            walk.load_path(SEQ, CTX, context, "meta.seq")?;
+        }
         Ok(walk)
     }
 
@@ -100,6 +123,20 @@ impl<'a> Walk<'a> {
         self.context
     }
 
+    /// The register that the context is in.
+    pub(crate) fn ctx(&self) -> Reg {
+        if self.keeps == Keeps::Nothing { R1 } else { CTX }
+    }
+
+    /// Puts the output in R1, where helpers want it.
+    pub(crate) fn seq(&mut self) -> Result<(), Error> {
+        if self.keeps == Keeps::Both {
+            self.asm.mov(R1, SEQ);
+            return Ok(());
+        }
+        self.load_path(R1, self.ctx(), self.context, "meta.seq")
+    }
+
     /// Where the program tells the kernel to throw away what it has written for this object, and to show it again.
     pub fn again(&mut self) -> Label {
         *self.again.get_or_insert_with(|| self.asm.label())
@@ -118,9 +155,9 @@ impl<'a> Walk<'a> {
         let ptr = self.non_null(object, end);
         if self.target.end == End::Stale {
             // Past the last object the index is ahead of the object's number; before, they are equal.
-            self.load_path(R1, CTX, self.context, "meta.seq.index")?;
-            self.load_path(R2, CTX, self.context, "meta.seq_num")?;
-            self.asm.jump_if(R1.ne(R2), end);
+            self.load_path(R2, self.ctx(), self.context, "meta.seq.index")?;
+            self.load_path(R3, self.ctx(), self.context, "meta.seq_num")?;
+            self.asm.jump_if(R2.ne(R3), end);
         }
         Ok(ptr)
     }
@@ -147,7 +184,7 @@ impl<'a> Walk<'a> {
     #[track_caller]
     pub fn argument(&mut self, reg: Reg, name: &str) -> Result<Unchecked<Untrusted>, Error> {
         // The verifier takes loads of a context's pointers only with their full width, which a pointer's is.
-        self.follow_from(reg, CTX, self.context, name)
+        self.follow_from(reg, self.ctx(), self.context, name)
     }
 
     /// A context argument that is no pointer, for [`Walk::printf`].

@@ -10,7 +10,7 @@
 use kwalk_asm::{Condition as Jump, JumpOp, Label, Operand, Reg, Width};
 use kwalk_btf::Class;
 
-use super::Emit;
+use super::{Emit, KEEP, Kept};
 use crate::Error;
 use crate::select::condition::{Condition, Test};
 use crate::select::expr::Compare;
@@ -43,6 +43,7 @@ impl Emit<'_, '_> {
             Condition::Is(false, of) => {
                 self.condition(of, Fork { yes: no, no: yes, unknown: no, next })?;
             }
+            Condition::And(all) if self.certain => self.certain_terms(all, fork)?,
             Condition::And(all) => {
                 // All true leads to yes, and so does true or unknown, if unknown does.
                 self.terms(all, fork, |term, after| Fork {
@@ -87,6 +88,28 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
+    /// The terms of an AND that all that follows depends on: each is gone through in any case, up to what it compares.
+    #[track_caller]
+    fn certain_terms(&mut self, all: &[Condition], fork: Fork) -> Result<(), Error> {
+        let Some((last, rest)) = all.split_last() else { return Ok(()) };
+        for term in rest {
+            let after = self.walk.asm.label();
+            self.certain(term, Fork { yes: after, next: after, ..fork })?;
+            self.walk.asm.bind(after);
+        }
+        self.certain(last, fork)
+    }
+
+    /// A condition without which nothing follows: unknown is no.
+    #[track_caller]
+    pub(crate) fn certain(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
+        let is_certain = matches!(condition, Condition::And(_)) || condition.is_certain();
+        self.certain = is_certain;
+        let done = self.condition(condition, fork);
+        self.certain = false;
+        done
+    }
+
     /// The terms of AND or OR, each of which but the last goes on at the next one unless it decides.
     #[track_caller]
     fn terms(
@@ -114,11 +137,12 @@ impl Emit<'_, '_> {
         };
         let reg = match half {
             Some(place) => {
-                let reg = self.take()?;
+                let keep = self.keep(|keep| matches!(keep, Kept::Number(same) if same == number));
+                let reg = keep.map_or_else(|| self.take(), Ok)?;
                 self.field(reg, place, fork.unknown);
                 reg
             }
-            None => self.number(number, fork.unknown)?,
+            None => self.tested(number, fork.unknown)?,
         };
         for (nth, (op, value)) in tests.iter().enumerate() {
             let after = self.walk.asm.label();
@@ -147,8 +171,27 @@ impl Emit<'_, '_> {
             }
             self.walk.asm.bind(after);
         }
-        self.give_back(reg);
+        if !KEEP.contains(&reg) {
+            self.give_back(reg);
+        }
         Ok(())
+    }
+
+    /// A number, in a register where it is kept if it is to be.
+    #[track_caller]
+    fn tested(&mut self, number: &Number, null: Label) -> Result<Reg, Error> {
+        let Some(reg) = self.keep(|keep| matches!(keep, Kept::Number(same) if same == number)) else {
+            return self.number(number, null);
+        };
+        // The first one that is taken is the one that the result is in, if nothing else needs more of them.
+        self.give_back(reg);
+        let found = self.number(number, null)?;
+        if found != reg {
+            self.walk.asm.mov(reg, found);
+            self.free.retain(|free| *free != reg);
+            self.give_back(found);
+        }
+        Ok(reg)
     }
 
     #[track_caller]

@@ -9,7 +9,6 @@ use crate::Error;
 use crate::program::{Map, MapKind};
 use crate::select::condition::{LONG_MAX, STACK_MAX, Text, TextKind, Tree};
 use crate::select::{self, Reason};
-use crate::walk::{CTX, SEQ};
 
 /// Where a text begins in the map's value: its length goes before it.
 const TEXT: u32 = 8;
@@ -36,13 +35,11 @@ impl Emit<'_, '_> {
     #[track_caller]
     pub(super) fn write_long(&mut self, text: &Text) -> Result<(), Error> {
         if let TextKind::Bytes { size } = text.kind {
-            self.write_bytes(text, size);
-            return Ok(());
+            return self.write_bytes(text, size);
         }
         let (null, end) = (self.walk.asm.label(), self.walk.asm.label());
         let from = self.long(text, null)?;
         let buffer = self.buffer();
-        let frame = self.frame();
         let asm = &mut self.walk.asm;
         asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
         if from == From::Offset {
@@ -52,43 +49,35 @@ impl Emit<'_, '_> {
         asm.address(R2, R2 - 2);
         asm.mov(R3, R0);
         asm.add(R3, 2);
-        asm.mov(R1, SEQ);
-        asm.call(Helper::SeqWrite);
-        asm.jump(end);
-        asm.bind(null);
-        asm.store(u16_at(frame - 8), 0);
-        asm.mov(R1, SEQ);
-        asm.address(R2, frame - 8);
-        asm.mov(R3, 2);
-        asm.call(Helper::SeqWrite);
-        asm.bind(end);
+        self.walk.seq()?;
+        self.walk.asm.call(Helper::SeqWrite);
+        self.walk.asm.jump(end);
+        self.walk.asm.bind(null);
+        self.write_length(0)?;
+        self.walk.asm.bind(end);
         Ok(())
+    }
+
+    /// Writes a length that is known, 0 for NULL.
+    #[track_caller]
+    fn write_length(&mut self, length: u32) -> Result<(), Error> {
+        let at = self.frame() - 8;
+        self.walk.asm.store(u16_at(at), length as i32);
+        self.write(at, 2)
     }
 
     /// Writes what a program may read where it lies.
     #[track_caller]
-    fn write_bytes(&mut self, text: &Text, size: u32) {
+    fn write_bytes(&mut self, text: &Text, size: u32) -> Result<(), Error> {
         let (null, end) = (self.walk.asm.label(), self.walk.asm.label());
-        let frame = self.frame();
         self.field(NULLS, &text.place, null);
-        let asm = &mut self.walk.asm;
-        asm.store(u16_at(frame - 8), size as i32);
-        asm.mov(R1, SEQ);
-        asm.address(R2, frame - 8);
-        asm.mov(R3, 2);
-        asm.call(Helper::SeqWrite);
-        asm.mov(R1, SEQ);
-        asm.mov(R2, NULLS);
-        asm.mov(R3, size as i32);
-        asm.call(Helper::SeqWrite);
-        asm.jump(end);
-        asm.bind(null);
-        asm.store(u16_at(frame - 8), 0);
-        asm.mov(R1, SEQ);
-        asm.address(R2, frame - 8);
-        asm.mov(R3, 2);
-        asm.call(Helper::SeqWrite);
-        asm.bind(end);
+        self.write_length(size)?;
+        self.write(NULLS.into(), size as usize)?;
+        self.walk.asm.jump(end);
+        self.walk.asm.bind(null);
+        self.write_length(0)?;
+        self.walk.asm.bind(end);
+        Ok(())
     }
 
     /// Leaves the address of such a text in R3, or goes to `null`.
@@ -175,6 +164,7 @@ impl Emit<'_, '_> {
     fn cmdline(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) {
         let buffer = self.buffer();
         self.field(R1, &text.place, null);
+        let ctx = self.walk.ctx();
         let (fits, each, done) = (self.walk.asm.label(), self.walk.asm.label(), self.walk.asm.label());
         let asm = &mut self.walk.asm;
         asm.load(R3, u64_at(R1 + start as i32));
@@ -186,7 +176,7 @@ impl Emit<'_, '_> {
         asm.bind(fits);
         asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
         asm.mov(R2, NULLS);
-        asm.load(R4, u64_at(CTX + task as i32));
+        asm.load(R4, u64_at(ctx + task as i32));
         asm.jump_if(R4.eq(0), null);
         asm.mov(R5, 0);
         asm.call(Helper::CopyFromUserTask);

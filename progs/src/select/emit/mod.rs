@@ -14,13 +14,23 @@ use kwalk_asm::Label;
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Address, u64_at};
 
+use super::number::Number;
 use super::place::{Base, Place};
 use super::{Error, Reason};
-use crate::walk::{CTX, Walk};
+use crate::walk::{Keeps, Walk};
 
 use derived::found;
 
 pub(crate) use condition::Fork;
+/// How many things a program can keep besides its own.
+pub(crate) fn room(keeps: Keeps) -> usize {
+    match keeps {
+        Keeps::Nothing => KEEP.len(),
+        Keeps::Context => 1,
+        Keeps::Both => 0,
+    }
+}
+
 pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows};
 
 /// Holds the object for the whole program.
@@ -32,10 +42,28 @@ pub(crate) const STACK: usize = 512 - 8 * FOUND_MAX;
 /// As many arguments are found at most.
 const FOUND_MAX: usize = 4;
 
+/// What a program keeps that it has found for its condition, to have it for its row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Kept {
+    /// The pointer that a place lies behind, which is not NULL.
+    Pointer(Place),
+    /// A number.
+    Number(Number),
+}
+
+/// Where.
+const KEEP: [Reg; 2] = [R9, R6];
+
 /// A program being written, and its free registers.
 pub(crate) struct Emit<'w, 'a> {
     pub(crate) walk: &'w mut Walk<'a>,
     free: Vec<Reg>,
+    /// What is kept for later, once it has been found, and where.
+    kept: Vec<(Kept, Reg)>,
+    /// What is to be kept, and where, if all of the program that follows comes by there.
+    keep: Vec<(Kept, Reg)>,
+    /// Whether it does.
+    certain: bool,
     /// How many arguments have been found.
     found: usize,
     /// The map that texts go to which are too long for the stack.
@@ -43,8 +71,15 @@ pub(crate) struct Emit<'w, 'a> {
 }
 
 impl<'w, 'a> Emit<'w, 'a> {
-    pub(crate) fn new(walk: &'w mut Walk<'a>) -> Emit<'w, 'a> {
-        Emit { walk, free: vec![R0, R5, R4, R3, R2, R1], found: 0, buffer: None }
+    /// Keeps things for later, if the program is one that calls nothing before its last output: that leaves registers
+    /// which hold nothing else.
+    pub(crate) fn keeping(walk: &'w mut Walk<'a>, keep: Vec<Kept>) -> Emit<'w, 'a> {
+        let mut free = vec![R0, R5, R4, R3, R2];
+        if walk.ctx() != R1 {
+            free.push(R1);
+        }
+        let keep = keep.into_iter().zip(KEEP).collect();
+        Emit { walk, free, kept: Vec::new(), keep, certain: false, found: 0, buffer: None }
     }
 
     fn take(&mut self) -> Result<Reg, crate::Error> {
@@ -66,9 +101,13 @@ impl<'w, 'a> Emit<'w, 'a> {
     /// the way there is NULL: it may be loaded from where nothing is, as far as the verifier cares, and given to a helper.
     #[track_caller]
     fn follow(&mut self, reg: Reg, place: &Place, null: Label) -> Reg {
+        if let Some(kept) = self.kept(|kept| matches!(kept, Kept::Pointer(same) if same.beside(place))) {
+            return kept;
+        }
+        let reg = self.keep(|keep| matches!(keep, Kept::Pointer(same) if same.beside(place))).unwrap_or(reg);
         let mut base = match place.base {
             Base::Object => OBJECT,
-            Base::Context => CTX,
+            Base::Context => self.walk.ctx(),
             Base::Derived(nth) => {
                 self.walk.asm.load(reg, u64_at(found(nth)));
                 self.walk.asm.jump_if(reg.eq(0), null);
@@ -82,6 +121,20 @@ impl<'w, 'a> Emit<'w, 'a> {
             base = reg;
         }
         base
+    }
+
+    /// The register that something is kept in.
+    fn kept(&self, is: impl Fn(&Kept) -> bool) -> Option<Reg> {
+        self.kept.iter().find(|(kept, _)| is(kept)).map(|(_, reg)| *reg)
+    }
+
+    /// The register to keep something in that is found now, if it is to be kept, and all that follows comes by here.
+    fn keep(&mut self, is: impl Fn(&Kept) -> bool) -> Option<Reg> {
+        let nth = self.keep.iter().position(|(keep, _)| is(keep)).filter(|_| self.certain)?;
+        let keep = self.keep.remove(nth);
+        let reg = keep.1;
+        self.kept.push(keep);
+        Some(reg)
     }
 
     /// Where the stack begins that is free, from its top down.

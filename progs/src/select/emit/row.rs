@@ -3,12 +3,12 @@
 //! Output that does not fit leaves the rest of it not fitting either (`seq_write` fills the buffer then), and the kernel
 //! throws all of this object's away and shows it again: nothing is to be checked between the writes of a row.
 
-use kwalk_asm::Reg::*;
+use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Address, Helper, Label, Memory, Slot, u16_at, u32_at, u64_at};
 use kwalk_btf::Class;
 
 use super::number::size;
-use super::{Emit, NULLS};
+use super::{Emit, Kept, NULLS};
 use crate::Error;
 use crate::program::{Map, MapKind};
 use crate::select::condition::{Text, TextKind};
@@ -16,7 +16,6 @@ use crate::select::number::{Node, Number};
 use crate::select::pattern::TEXT_MAX;
 use crate::select::place::Place;
 use crate::select::resolve::IpPlace;
-use crate::walk::SEQ;
 
 /// A text that is longer than so many bytes is copied by a helper.
 const COPY_MAX: u32 = 32;
@@ -156,15 +155,14 @@ impl Emit<'_, '_> {
         if let Some((at, _)) = chunk.nulls {
             self.walk.asm.store(u32_at(start + at as i32), NULLS);
         }
-        self.write(start, chunk.size);
-        Ok(())
+        self.write(start, chunk.size)
     }
 
     /// Fields of one object: the way there, and the check of the pointers on it, is the same for all of them.
     #[track_caller]
     fn together(&mut self, start: Address, place: &Place, columns: &[&Column]) {
         let null = self.walk.asm.label();
-        let base = self.follow(R1, place, null);
+        let base = self.follow(R3, place, null);
         let mut there = 0;
         for column in columns {
             let at = start + column.at as i32;
@@ -176,6 +174,10 @@ impl Emit<'_, '_> {
                         self.walk.asm.store(u64_at(at + word), R2);
                     }
                     there |= bit;
+                }
+                Kind::Field(place) if self.kept_field(place).is_some() => {
+                    let reg = self.kept_field(place).unwrap_or(R2);
+                    self.walk.asm.store(Memory::new(size(place.field.size), at), reg);
                 }
                 Kind::Field(place) => {
                     self.load_from(R2, base, place);
@@ -202,6 +204,12 @@ impl Emit<'_, '_> {
         self.walk.asm.bind(null);
     }
 
+    /// Where a field's number is kept, of one that is never NULL.
+    fn kept_field(&self, place: &Place) -> Option<Reg> {
+        let is = |number: &Number| matches!(&number.node, Node::Field(field) if **field == *place);
+        self.kept(|kept| matches!(kept, Kept::Number(number) if is(number)))
+    }
+
     /// A column that takes more than loads.
     #[track_caller]
     fn apart(&mut self, start: Address, column: &Column) -> Result<(), Error> {
@@ -214,9 +222,12 @@ impl Emit<'_, '_> {
                 return Ok(());
             }
             Kind::Number(number) => {
-                let reg = self.number(number, null)?;
+                let kept = self.kept(|kept| matches!(kept, Kept::Number(same) if same == number));
+                let reg = kept.map_or_else(|| self.number(number, null), Ok)?;
                 self.walk.asm.store(u64_at(at), reg);
-                self.give_back(reg);
+                if kept.is_none() {
+                    self.give_back(reg);
+                }
             }
             Kind::Ip(ip) => self.ip(at, ip, null),
             Kind::Text(place) | Kind::Field(place) => {
@@ -254,7 +265,7 @@ impl Emit<'_, '_> {
                 self.walk.asm.jump(end);
                 self.walk.asm.bind(label);
             }
-            let base = self.follow(R1, place, null);
+            let base = self.follow(R3, place, null);
             for (part, to) in parts(place).iter().zip((4..).step_by(4)) {
                 self.load_from(R2, base, part);
                 self.walk.asm.store(u32_at(at + to), R2);
@@ -287,9 +298,9 @@ impl Emit<'_, '_> {
         asm.store(u16_at(at - 2), R0);
         asm.mov(R3, R0);
         asm.add(R3, 2);
-        asm.mov(R1, SEQ);
         asm.address(R2, at - 2);
-        asm.call(Helper::SeqWrite);
+        self.walk.seq()?;
+        self.walk.asm.call(Helper::SeqWrite);
         Ok(())
     }
 
@@ -306,11 +317,11 @@ impl Emit<'_, '_> {
     }
 
     #[track_caller]
-    fn write(&mut self, at: Address, bytes: usize) {
-        let asm = &mut self.walk.asm;
-        asm.mov(R1, SEQ);
-        asm.address(R2, at);
-        asm.mov(R3, bytes as i32);
-        asm.call(Helper::SeqWrite);
+    pub(super) fn write(&mut self, at: Address, bytes: usize) -> Result<(), Error> {
+        self.walk.asm.address(R2, at);
+        self.walk.asm.mov(R3, bytes as i32);
+        self.walk.seq()?;
+        self.walk.asm.call(Helper::SeqWrite);
+        Ok(())
     }
 }

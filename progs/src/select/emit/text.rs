@@ -33,7 +33,7 @@ impl Emit<'_, '_> {
             _ => &wanted[..],
         };
         if text.kind == TextKind::Array && room <= WORDS_MAX && room % 4 == 0 && is_near(place) {
-            let base = self.follow(R1, place, fork.unknown);
+            let base = self.follow(R3, place, fork.unknown);
             self.words(base + place.field.offset as i32, wanted, fork);
         } else {
             let room = self.copy(text, wanted.len() + 1, fork.unknown)?;
