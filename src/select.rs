@@ -60,7 +60,7 @@ use crate::{Error, Iter, Link, Loaded, Parameters};
 ///
 /// As [`Rows::open_with`] and [`Rows::next_row`].
 pub fn count(plan: &Plan, parameters: &Parameters<'_>) -> Result<u64, Error> {
-    let loaded = Loaded::load(&plan.program)?;
+    let loaded = loaded(plan)?;
     let mut iter = attached(&loaded, parameters)?.iter()?;
     while !iter.next_chunk()?.is_empty() {}
     let mut value = [0; 8];
@@ -68,6 +68,16 @@ pub fn count(plan: &Plan, parameters: &Parameters<'_>) -> Result<u64, Error> {
         bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
     }
     Ok(u64::from_ne_bytes(value))
+}
+
+/// What is too much for the verifier is the selection's size.
+fn loaded(plan: &Plan) -> Result<Loaded, Error> {
+    Loaded::load(&plan.program).map_err(|error| match error {
+        Error::Rejected(rejection) if rejection.is_too_large() => {
+            kwalk_progs::Error::from(SelectError::too_complex()).into()
+        }
+        error => error,
+    })
 }
 
 /// The program tests what the link is told as well: a process that is not there is no error.
@@ -97,7 +107,7 @@ impl Rows {
     /// As [`Rows::open_with`].
     pub fn open(plan: Plan, btf: &Btf<'_>) -> Result<Rows, Error> {
         let parameters = parameters(&plan, btf)?;
-        let loaded = Loaded::load(&plan.program)?;
+        let loaded = loaded(&plan)?;
         Rows::of(&attached(&loaded, &parameters)?, plan.schema)
     }
 
@@ -107,7 +117,7 @@ impl Rows {
     ///
     /// What [`Loaded::load`], [`Loaded::attach`] and [`Link::iter`] report.
     pub fn open_with(plan: Plan, parameters: &Parameters<'_>) -> Result<Rows, Error> {
-        let link = Loaded::load(&plan.program)?.attach(parameters)?;
+        let link = loaded(&plan)?.attach(parameters)?;
         Rows::of(&link, plan.schema)
     }
 

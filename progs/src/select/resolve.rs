@@ -126,7 +126,10 @@ impl<'a> Names<'a> {
         // Verifiers lose sight of what a pointer to pointers leads to.
         let is_lost = |hop: &Hop| matches!(self.btf.class(hop.pointee), Ok(Class::Ptr { .. }));
         if path.hops.iter().any(is_lost) {
-            return Err(Error::new(Reason::Unsupported("a path through a pointer to pointers"), span.cloned()));
+            return Err(Error::new(
+                Reason::Unsupported("a path through a pointer to pointers"),
+                span.cloned(),
+            ));
         }
         let pointer = matches!(path.field.class, Class::Ptr { .. });
         self.follows |= base == Base::Object && (pointer || !path.hops.is_empty());
