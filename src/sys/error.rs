@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::object::sealed::Kind;
 use super::{
     BtfFd, BtfLoad, Caps, Command, KernelBtf, LinkCreate, LinkFd, LinkUpdate, MapCreate, MapDeleteElem,
-    MapFd, MapUpdateElem, ObjGet, ObjPin, ProgFd, ProgLoad,
+    MapFd, MapUpdateElem, NetnsFd, ObjGet, ObjPin, ProgFd, ProgLoad,
 };
 
 /// The result of a system call.
@@ -148,6 +148,7 @@ const BY_ID: &[&str] = &[
     BtfFd::NEXT_ID.1,
     BtfFd::FD_BY_ID.1,
 ];
+const NETNS: &[&str] = &[NetnsFd::ENTER];
 const KERNEL_BTF: &[&str] = &[KernelBtf::OPEN];
 
 /// The first row that matches counts.
@@ -176,6 +177,7 @@ const HINTS: &[Row] = &[
     (PIN, libc::ENOENT, Say("the directory must exist")),
     (GET, libc::EACCES, Say("it is no pinned program, map or link, or this user may not read and write it")),
     (BY_ID, libc::EPERM, Need(Caps::SYS_ADMIN)),
+    (NETNS, libc::EPERM, Need(Caps::SYS_ADMIN)),
     (KERNEL_BTF, libc::ENOENT, Say("the kernel needs CONFIG_DEBUG_INFO_BTF, and /sys must be mounted")),
     (ANY, libc::EPERM, Need(Caps::BPF)),
     (ANY, libc::E2BIG, Say("this kernel is too old for one of the parameters")),

@@ -36,6 +36,7 @@ mod fd;
 mod info;
 mod link;
 mod map;
+mod netns;
 mod object;
 mod prog;
 
@@ -44,7 +45,7 @@ pub use caps::{Caps, pidfd_open, raise_memlock};
 pub use command::{Command, Returned, bpf};
 pub use elem::{ElemFlags, MapDeleteElem, MapFreeze, MapLookupElem, MapUpdateElem};
 pub use error::{Error, Result};
-pub use fd::{BtfFd, IterFd, LinkFd, ProgFd};
+pub use fd::{BtfFd, IterFd, LinkFd, NetnsFd, ProgFd};
 pub use info::{BtfInfo, IterInfo, LinkInfo, LinkType, MapInfo, ProgInfo};
 pub use link::{CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkUpdate};
 pub use map::{MapBtf, MapCreate, MapFd, MapFlags, MapType};
