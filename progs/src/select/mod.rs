@@ -36,6 +36,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cgroups;
 pub mod columns;
 mod condition;
 mod emit;
@@ -55,6 +56,7 @@ pub mod sql;
 use kwalk_asm::Reg::*;
 use kwalk_btf::Btf;
 
+pub use cgroups::cgroup_ids;
 pub use columns::{NamedColumn, Show};
 pub use error::{Error, Kind, Reason};
 pub use expr::{Expr, field};
