@@ -252,6 +252,6 @@ fn what_makes_no_sense_is_refused() {
     }
     let gone = open(CgroupOrder::SELF_ONLY, CgroupStart::Id(u64::MAX)).unwrap_err();
     assert!(matches!(gone, Error::Sys(error) if error.errno() == libc::ENOENT));
-    let error = opened("cgroup", ["kn.id"], |plan, btf| Rows::open(plan, btf)).unwrap_err();
+    let error = opened("cgroup", ["kn.id"], Rows::open).unwrap_err();
     assert!(matches!(error, Error::Parameters { target } if target.name == "cgroup"));
 }
