@@ -53,6 +53,14 @@ impl Kallsyms {
         same(&self.by_address, address).map(|start| self.name(start))
     }
 
+    /// The symbol that an address is in: its name, where it begins, and how far it is to the next one.
+    pub fn around(&self, address: u64) -> Option<(&str, u64, u64)> {
+        let behind = self.by_address.partition_point(|&(start, _)| start <= address);
+        let &(next, _) = self.by_address.get(behind)?;
+        let &(start, _) = self.by_address.get(behind.checked_sub(1)?)?;
+        Some((self.at(start).next()?, start, next - start))
+    }
+
     /// Where the symbol called `name` lies; the lowest address, if there are several.
     pub fn address(&self, name: &str) -> Option<u64> {
         let mut symbols = same(&self.by_hash, hash(name)).map(|place| self.by_address[place]);

@@ -50,6 +50,8 @@ mod rejection;
 #[cfg(feature = "select")]
 pub mod select;
 mod skeleton;
+#[cfg(feature = "select")]
+mod sorted;
 #[allow(unsafe_code)]
 pub mod sys;
 

@@ -30,14 +30,84 @@ use kwalk_btf::Btf;
 #[cfg(feature = "sql")]
 pub use kwalk_progs::select::sql;
 pub use kwalk_progs::select::{
-    COLUMNS_MAX, Column, ColumnInfo, Error as SelectError, Expr, Kind, NamedColumn, NotARow, Plan, Pushed,
-    Reason, Row, Schema, Select, Show, Span, TEXT_MAX, Type, Value, columns, field,
+    COLUMNS_MAX, Column, ColumnInfo, Error as SelectError, Expr, FUNCTIONS, FunctionInfo, Key, Kind,
+    NamedColumn, NotARow, NotASchema, Order, Plan, Pushed, Reason, Row, Schema, Select, Show, Source, Span,
+    Stack, TEXT_MAX, Type, Value, cmdline, columns, field, stack,
 };
 use kwalk_progs::target;
 
+pub use crate::sorted::Sorted;
+
 use crate::link::in_first_pid_namespace;
+use crate::progs::Target;
+use crate::sys::{MapLookupElem, bpf};
 use crate::{Error, Iter, Link, Loaded, Netns, Parameters};
 use cgroups::Walked;
+
+/// Counts the objects of a selection ([`Select::plan_count`]), in the kernel; `parameters` are what the link is told, as
+/// [`parameters`] finds it or as the user says.
+///
+/// ```no_run
+/// use kwalk::select::{self, Select, field};
+/// use kwalk::{KernelBtf, btf::Btf};
+///
+/// # fn main() -> Result<(), kwalk::Error> {
+/// let kernel = KernelBtf::open()?;
+/// let btf = Btf::new(kernel.bytes())?;
+/// let plan = Select::new("task").filter(field("comm").eq("sshd")).plan_count(&btf)?;
+/// let parameters = select::parameters(&plan, &btf)?;
+/// println!("{}", select::count(&plan, &parameters)?);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As [`Rows::open_with`] and [`Rows::next_row`].
+pub fn count(plan: &Plan, parameters: &Parameters<'_>) -> Result<u64, Error> {
+    let loaded = Loaded::load(&plan.program)?;
+    let walk = attached(&loaded, parameters)?.iter();
+    counted(plan, &loaded, [walk])
+}
+
+/// The same in network namespaces, all of them together.
+///
+/// # Errors
+///
+/// As [`Rows::open_in`] and [`Rows::next_row`].
+pub fn count_in(
+    plan: &Plan,
+    namespaces: impl IntoIterator<Item = Result<Netns, Error>>,
+) -> Result<u64, Error> {
+    let loaded = Loaded::load(&plan.program)?;
+    let link = loaded.attach(&Parameters::None)?;
+    counted(plan, &loaded, namespaces.into_iter().map(|netns| link.iter_in(&netns?)))
+}
+
+/// Does these walks, and gives what the program has counted.
+fn counted(
+    plan: &Plan,
+    loaded: &Loaded,
+    walks: impl IntoIterator<Item = Result<Iter, Error>>,
+) -> Result<u64, Error> {
+    for walk in walks {
+        let mut walk = walk?;
+        while !walk.next_chunk()?.is_empty() {}
+    }
+    let mut value = [0; 8];
+    if let Some(map) = plan.counter.and_then(|counter| loaded.maps().get(counter as usize)) {
+        bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
+    }
+    Ok(u64::from_ne_bytes(value))
+}
+
+/// The program tests what the link is told as well: a process that is not there is no error.
+fn attached(loaded: &Loaded, parameters: &Parameters<'_>) -> Result<Link, Error> {
+    match loaded.attach(parameters) {
+        Err(Error::Process { .. } | Error::NoParameters { .. }) => loaded.attach(&Parameters::None),
+        attached => attached,
+    }
+}
 
 /// A walk of a selection, or several, one after the other: gives their rows, as they come.
 pub struct Rows {
@@ -59,13 +129,9 @@ impl Rows {
     ///
     /// As [`Rows::open_with`].
     pub fn open(plan: Plan, btf: &Btf<'_>) -> Result<Rows, Error> {
+        let parameters = parameters(&plan, btf)?;
         let loaded = Loaded::load(&plan.program)?;
-        // The numbers in conditions are the kernel's own, those of parameters this process's.
-        let link = match plan.pushed.filter(|_| in_first_pid_namespace()) {
-            None => loaded.attach(&Parameters::None)?,
-            Some(pushed) => attach_pushed(&loaded, pushed, btf)?,
-        };
-        Rows::of(&link, plan.schema)
+        Rows::of(&attached(&loaded, &parameters)?, plan.schema)
     }
 
     /// The same with what the link is to be told, instead of what the plan would tell it.
@@ -111,8 +177,9 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// [`Error::Parameters`] where the target has the same objects in all namespaces, what [`Loaded::load`] and
-    /// [`Loaded::attach`] report. What can't be entered is an error of [`Rows::next_row`].
+    /// [`Error::Parameters`] where the target has the same objects in all namespaces, what [`Loaded::load`],
+    /// [`Loaded::attach`] and, for the first of the namespaces, [`Link::iter_in`] report; for the others,
+    /// [`Rows::next_row`] does, and goes on with those that follow if it is asked again.
     pub fn open_in<N>(plan: Plan, namespaces: N) -> Result<Rows, Error>
     where
         N: IntoIterator<Item = Result<Netns, Error>, IntoIter: Send + 'static>,
@@ -122,8 +189,8 @@ impl Rows {
             return Err(Error::Parameters { target });
         }
         let link = Loaded::load(&plan.program)?.attach(&Parameters::None)?;
-        let walks = namespaces.into_iter().map(move |netns| link.iter_in(&netns?));
-        Ok(Rows::of_walks(walks, plan.schema))
+        let mut walks = namespaces.into_iter().map(move |netns| link.iter_in(&netns?));
+        Ok(Rows { walk: walks.next().transpose()?, ..Rows::of_walks(walks, plan.schema) })
     }
 
     /// Starts a walk of a link whose program has written, or writes, rows of this schema.
@@ -145,6 +212,11 @@ impl Rows {
     /// The columns of the rows.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// Whether the next row has to be asked for: the kernel may take its time.
+    pub fn is_drained(&self) -> bool {
+        self.at == self.pending.len()
     }
 
     /// The next row; none at the end, of which the kernel has said that it is the end.
@@ -202,16 +274,29 @@ impl fmt::Debug for Rows {
     }
 }
 
-/// Tells the link what it can be told. What it can't, such as a process that is not there, is no error: the program tests
-/// it as well.
-fn attach_pushed(loaded: &Loaded, pushed: Pushed, btf: &Btf<'_>) -> Result<Link, Error> {
-    let parameters = match pushed {
-        Pushed::Tgid(tgid) => Parameters::Pid(tgid),
-        Pushed::Tid(tid) => Parameters::Tid(tid),
+/// What [`Rows::open`] tells the link, of what the plan says that it can be told.
+///
+/// # Errors
+///
+/// [`Error::Btf`] where the BTF is damaged.
+pub fn parameters(plan: &Plan, btf: &Btf<'_>) -> Result<Parameters<'static>, Error> {
+    // The numbers in conditions are the kernel's own, those of parameters this process's.
+    let parameters = match plan.pushed.filter(|_| in_first_pid_namespace()) {
+        None => return Ok(Parameters::None),
+        Some(Pushed::Tgid(tgid)) => Parameters::Pid(tgid),
+        Some(Pushed::Tid(tid)) => Parameters::Tid(tid),
     };
-    let (parameters, _) = parameters.split(loaded.target(), btf)?;
-    match loaded.attach(&parameters) {
-        Err(Error::Process { .. } | Error::NoParameters { .. }) => loaded.attach(&Parameters::None),
-        attached => attached,
+    Ok(parameters.split(plan.program.target, btf)?.0)
+}
+
+/// The condition that is true of what a link with these parameters walks, if a program can tell: one that tests it walks
+/// no more on any kernel, while links of some take no parameters, or get them wrong.
+pub fn condition_of(parameters: &Parameters<'_>, target: &Target) -> Option<Expr> {
+    // The numbers in conditions are the kernel's own.
+    let own = |name: &str| in_first_pid_namespace().then(|| field(format!("{}.{name}", target.object)));
+    match *parameters {
+        Parameters::Pid(pid) => Some(own("tgid")?.eq(pid)),
+        Parameters::Tid(tid) => Some(own("pid")?.eq(tid)),
+        _ => None,
     }
 }

@@ -24,7 +24,7 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 fn main() -> std::process::ExitCode {
     support::main(vec![
-        test("the_arguments_come_first", NONE, the_arguments_come_first),
+        test("columns_and_arguments_come_first", NONE, columns_and_arguments_come_first),
         test("a_path_leads_below_itself", NONE, a_path_leads_below_itself),
         test("a_path_begins_with_an_argument_or_the_object", NONE, a_path_begins_with_either),
         test("depth_is_what_is_asked_for", NONE, depth_is_what_is_asked_for),
@@ -109,10 +109,16 @@ fn shows(expected: &str) {
     assert_eq!(shown.collect::<Vec<_>>().join("\n"), expected.trim_start());
 }
 
-fn the_arguments_come_first() {
+/// The columns are those that this kernel has.
+fn columns_and_arguments_come_first() {
     shows(
         r"
 $ task
+COLUMN  FIELD
+pid     pid
+comm    comm
+state   state
+
 FIELD           OFFSET  SIZE  TYPE
 meta            0       8     struct bpf_iter_meta *
   seq           0       8     struct seq_file *
@@ -195,6 +201,11 @@ fn depth_is_what_is_asked_for() {
     shows(
         r"
 $ task --depth 0
+COLUMN  FIELD
+pid     pid
+comm    comm
+state   state
+
 FIELD  OFFSET  SIZE  TYPE
 meta   0       8     struct bpf_iter_meta *
 task   8       8     struct task_struct *
@@ -445,7 +456,7 @@ fn rows(shown: &str) -> Vec<Row> {
         let mut next = || cells.next().unwrap();
         (format!("{:indent$}{}", "", next()), next(), next())
     };
-    shown.lines().skip(1).map(row).collect()
+    shown.lines().skip_while(|line| !line.starts_with("FIELD ")).skip(1).map(row).collect()
 }
 
 fn enums_are_those_that_btf_rs_reads() {

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "sql")]
 
-use kwalk_progs::select::{Expr, Reason, field, sql};
+use kwalk_progs::select::{Expr, Key, Reason, field, sql};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -115,6 +115,28 @@ fn exprs() -> impl Strategy<Value = Expr> {
     })
 }
 
+#[test]
+fn orders_are_the_keys_that_they_say() {
+    let key = |expr: Expr| Key::from(expr);
+    let cases = [
+        ("a", vec![key(field("a"))]),
+        ("a desc, b ASC , c.d[1]", vec![key(field("a")).descending(), key(field("b")), key(field("c.d[1]"))]),
+        ("a + b desc", vec![key(field("a") + field("b")).descending()]),
+        ("-a", vec![key(-field("a"))]),
+    ];
+    for (text, keys) in cases {
+        assert_eq!(sql::keys(text), Ok(keys), "{text}");
+    }
+    let wanted = "a comma, ASC, DESC or the end is expected here";
+    for text in ["a desc desc", "a nulls first", "a b", "a desc b", "a as b"] {
+        let error = sql::keys(text).unwrap_err();
+        assert_eq!(*error.reason, Reason::Syntax(wanted.into()), "{text}");
+    }
+    for text in ["", "a,", "a desc,", "desc"] {
+        assert!(sql::keys(text).is_err(), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_printed_is_read_as_the_same(expr in exprs()) {
@@ -124,7 +146,7 @@ proptest! {
 
     #[test]
     fn any_text_has_an_answer(text in any::<String>()) {
-        for error in [sql::expression(&text).err(), sql::columns(&text).err()].into_iter().flatten() {
+        for error in [sql::expression(&text).err(), sql::columns(&text).err(), sql::keys(&text).err()].into_iter().flatten() {
             prop_assert!(!error.to_string().is_empty());
         }
     }
@@ -132,7 +154,7 @@ proptest! {
     #[test]
     fn any_words_have_an_answer(words in prop::collection::vec(select(WORDS.to_vec()), 0..40)) {
         let text = words.join(" ");
-        for error in [sql::expression(&text).err(), sql::columns(&text).err()].into_iter().flatten() {
+        for error in [sql::expression(&text).err(), sql::columns(&text).err(), sql::keys(&text).err()].into_iter().flatten() {
             prop_assert!(!error.to_string().is_empty());
             prop_assert!(error.span.is_some() || *error.reason == Reason::TooComplex, "{}", error);
         }
@@ -144,5 +166,5 @@ const WORDS: &[&str] = &[
     "<<", ">>", "&", "|", "^", "~", "=", "<>", "<", "and", "or", "not", "is", "null", "true", "in",
     "between", "like", "escape", "as", ",", "case", "when", "then", "end", "cast", "select", "from",
     "exists", "interval", "::", "int", "::", "||", "{", "}", "$1", "?", "@", "\"x\"", "array", "struct",
-    "over", ";", "\n", "ü",
+    "over", "desc", "asc", "nulls", ";", "\n", "ü",
 ];

@@ -1,13 +1,16 @@
 //! `kwalk fields`: what can be selected from a target, as a tree.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::list::print;
+use super::list::listed;
 use super::message::Failure;
 use super::types::Types;
 use crate::Error;
 use crate::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
+use crate::print::table::Column;
 use crate::progs::target;
+use crate::select::{FUNCTIONS, Select, columns};
 
 /// More rows than anybody reads, and a few megabytes.
 const MOST: usize = 100_000;
@@ -22,6 +25,14 @@ pub(super) fn fields(
     let btf = Btf::new(kernel.bytes())?;
     let target = target::find(&btf, target)?;
     let mut tree = Tree { btf: &btf, rows: Vec::new(), depth, open: Vec::new() };
+    let mut named = Vec::new();
+    for column in columns::of(target.name).iter().filter(|_| path.is_none()) {
+        // Those that this kernel has.
+        if let Ok(plan) = Select::new(target.name).fields([column.name]).plan(&btf) {
+            let sources = plan.schema.columns().iter().map(|column| column.source.clone());
+            named.extend(sources.map(|source| vec![column.name.into(), source]));
+        }
+    }
     match path {
         None => tree.members(0, 0, target.context)?,
         Some(path) => {
@@ -33,7 +44,19 @@ pub(super) fn fields(
             }
         }
     }
-    print(&["FIELD", "OFFSET", "SIZE", "TYPE"], tree.rows)
+    let table =
+        |heading: &[&str], rows| listed(heading.iter().map(|name| Column::text(name)).collect(), rows);
+    let mut out = String::new();
+    if !named.is_empty() {
+        out = table(&["COLUMN", "WHAT"], named) + "\n";
+        let functions = FUNCTIONS.iter().map(|function| {
+            vec![format!("{}({})", function.name, function.arguments.join(", ")), function.about.into()]
+        });
+        out += &(table(&["FUNCTION", "GIVES"], functions.collect()) + "\n");
+    }
+    out += &table(&["FIELD", "OFFSET", "SIZE", "TYPE"], tree.rows);
+    io::stdout().lock().write_all(out.as_bytes()).map_err(Failure::output)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Where a field lies, in bits from the beginning of what the nearest pointer above points to.

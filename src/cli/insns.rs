@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use super::message::Failure;
 use super::types::Types;
 use crate::asm::{Endian, Helper, Insn, Named, assemble};
-use crate::btf::Btf;
+use crate::btf::{Btf, TypeId};
+use crate::progs::Program;
 use crate::sys::{ProgFd, open_id};
-use crate::text::Options;
-use crate::{Error, disassemble, listing, text};
+use crate::text::{self as programs, Options};
+use crate::{Error, disassemble, listing};
 
 /// What to disassemble.
 pub(super) enum Source<'a> {
@@ -26,15 +27,10 @@ pub(super) enum Source<'a> {
 pub(super) fn dis(types: &Types, source: &Source<'_>) -> Result<ExitCode, Failure> {
     let text = match source {
         Source::Program(name) => {
-            let program = text::by_name(name).map_err(Error::from)?;
+            let program = programs::by_name(name).map_err(Error::from)?;
             let kernel = types.open()?;
-            let program = program.write(&Btf::new(kernel.bytes())?, &Options::default())?;
-            let names = |named| match named {
-                Named::Helper(id) => id.known().map(Helper::name),
-                Named::MapIdx(index) => program.maps.get(index as usize).map(|map| map.name),
-                _ => None,
-            };
-            listing(program.code.insns()).names(&names).to_string()
+            let btf = Btf::new(kernel.bytes())?;
+            text(&program.write(&btf, &Options::default())?, &btf)
         }
         Source::Id(id) => disassemble(&open_id::<ProgFd>(*id).map_err(Error::from)?)?,
         Source::File(path, endian) => {
@@ -45,6 +41,18 @@ pub(super) fn dis(types: &Types, source: &Source<'_>) -> Result<ExitCode, Failur
     };
     io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The instructions of a program that is not loaded, one a line.
+pub(super) fn text(program: &Program, btf: &Btf<'_>) -> String {
+    let names = |named| match named {
+        Named::Helper(id) => id.known().map(Helper::name),
+        Named::MapIdx(index) => program.maps.get(index as usize).map(|map| map.name),
+        // The kernel's own; those of its modules are in other types.
+        Named::Kfunc { btf_id, btf_fd_offset: 0 } => btf.get(TypeId(btf_id)).ok().map(|ty| ty.name()),
+        _ => None,
+    };
+    listing(program.code.insns()).names(&names).to_string()
 }
 
 pub(super) fn asm(file: &Path, out: Option<&Path>, endian: Endian) -> Result<ExitCode, Failure> {

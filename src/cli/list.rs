@@ -3,13 +3,12 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use comfy_table::{ContentArrangement, Table, presets};
-
 use super::message::Failure;
 use super::types::Types;
 use crate::btf::{Btf, TypeId};
-use crate::print::escape_line;
+use crate::print::table::{Column, Screen, Table};
 use crate::progs::target::available;
+use crate::select::columns;
 use crate::sys::{LinkFd, ProgFd, ids, open_id};
 use crate::{Error, text};
 
@@ -18,18 +17,18 @@ pub(super) fn print(
     heading: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> Result<ExitCode, Failure> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(heading.to_vec());
-    for row in rows {
-        table.add_row(row.iter().map(|cell| escape_line(cell)));
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    let mut out = io::stdout().lock();
-    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end())).map_err(Failure::output)?;
+    let table = listed(heading.iter().map(|heading| Column::text(heading)).collect(), rows);
+    io::stdout().lock().write_all(table.as_bytes()).map_err(Failure::output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Aligned columns, of which nothing is cut: there is no other way to have it as a whole.
+pub(super) fn listed(columns: Vec<Column>, rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new(columns);
+    rows.into_iter().flatten().for_each(|cell| table.cell(&cell));
+    let mut out = Vec::new();
+    table.write(Screen::default(), &mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 pub(super) fn targets(types: &Types) -> Result<ExitCode, Failure> {
@@ -37,15 +36,18 @@ pub(super) fn targets(types: &Types) -> Result<ExitCode, Failure> {
     let btf = Btf::new(kernel.bytes())?;
     let targets = available(&btf)?;
     let rows = targets.iter().map(|target| {
+        let columns = columns::of(target.name).iter().filter(|column| column.default);
+        let columns: Vec<_> = columns.map(|column| column.name).collect();
         let since = target.known.and_then(|known| known.since);
         Ok(vec![
             target.name.into(),
             arguments(&btf, target.context)?.join(" "),
             target.known.map_or("?", |known| known.parameters.options()).into(),
             since.map_or("?".into(), |(major, minor)| format!("{major}.{minor}")),
+            columns.join(","),
         ])
     });
-    print(&["TARGET", "CONTEXT", "PARAMETERS", "SINCE"], rows.collect::<Result<Vec<_>, Error>>()?)
+    print(&["TARGET", "CONTEXT", "PARAMETERS", "SINCE", "COLUMNS"], rows.collect::<Result<Vec<_>, Error>>()?)
 }
 
 /// The names of a context's arguments, but for `meta`, which all have.

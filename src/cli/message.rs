@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::CommandFactory;
+
 use super::types::Unusable;
 use crate::btf::Reason;
 use crate::print::Escape;
@@ -18,8 +20,8 @@ pub(super) enum Failure {
     Output(io::Error),
     /// Something else: what failed and why.
     Other(String),
-    /// What the user typed makes no sense.
-    Usage(String),
+    /// What the user typed makes no sense; and what would.
+    Usage(String, String),
     /// The file that was to have the kernel's types is of no use.
     Types {
         /// The file, and how it was named.
@@ -39,7 +41,25 @@ impl Failure {
     }
 
     pub(super) fn usage(message: impl Into<String>) -> Failure {
-        Failure::Usage(message.into())
+        Failure::usage_hint(message, "see `kwalk --help`")
+    }
+
+    pub(super) fn usage_hint(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+        Failure::Usage(message.into(), hint.into())
+    }
+
+    /// A first word that is neither a command nor one of the `targets` of this kernel.
+    pub(super) fn unknown(word: &str, targets: &[&str]) -> Failure {
+        let command = super::Cli::command();
+        let commands = command.get_subcommands().map(|command| command.get_name());
+        // The name of a command is in many a word.
+        let commands = commands.filter(|name| 2 * name.len() > word.len());
+        let near = btf::near(word, commands.chain(targets.iter().copied()));
+        let hint = match near.is_empty() {
+            true => "`kwalk --help` lists the commands, `kwalk targets` what this kernel can walk".into(),
+            false => format!("did you mean {}?", near.join(", ")),
+        };
+        Failure::usage_hint(format!("{word}: there is no such command or target"), hint)
     }
 
     /// Says it on stderr, in the form `kwalk: what failed: why` and `hint: what to do`, and gives the exit status: 1, or
@@ -65,17 +85,19 @@ impl Failure {
             Failure::Output(error) => (format!("standard output: {error}"), None),
             Failure::Library(error) => (error.to_string(), error.hint()),
             Failure::Other(message) => (message.clone(), None),
-            Failure::Usage(message) => (message.clone(), Some("see `kwalk --help`".into())),
+            Failure::Usage(message, hint) => (message.clone(), Some(hint.clone())),
             Failure::Types { file, reason } => (format!("{file}: {reason}"), Some(reason.hint().into())),
         }
     }
 
     fn is_usage(&self) -> bool {
-        use progs::Error::{Comm, NoComm, NoProgram, NoTarget};
+        use progs::Error::{Comm, NoComm, NoProgram, NoTarget, Select};
         match self {
-            Failure::Usage(_) => true,
+            Failure::Usage(..) => true,
             Failure::Library(
-                Error::Program(NoProgram { .. } | NoComm { .. } | Comm { .. } | NoTarget { since: None, .. })
+                Error::Program(
+                    NoProgram { .. } | NoComm { .. } | Comm { .. } | NoTarget { since: None, .. } | Select(_),
+                )
                 | Error::Btf(btf::Error::Path { reason: Reason::Syntax, .. })
                 | Error::Parameters { .. },
             ) => true,

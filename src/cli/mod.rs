@@ -1,14 +1,18 @@
 //! The command `kwalk`: arguments in, calls to the library out.
 
 mod doctor;
+mod explain;
 mod fields;
 mod insns;
 mod list;
 mod message;
+mod terminal;
 mod text;
 mod types;
+mod walk;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,16 +23,29 @@ use crate::asm::Endian;
 use insns::Source;
 use message::{Failure, say};
 use types::Types;
+use walk::Walk;
 
 /// Walks the objects of the running kernel.
 #[derive(Parser)]
-#[command(name = "kwalk", version, disable_help_subcommand = true)]
+#[command(
+    name = "kwalk",
+    version,
+    disable_help_subcommand = true,
+    override_usage = "kwalk <TARGET | COMMAND> [OPTIONS]"
+)]
 struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What all commands take.
+#[derive(Args)]
+struct Common {
     /// If the verifier rejects a program, show all that it says
     #[arg(short, long, global = true)]
     verbose: bool,
-    #[command(subcommand)]
-    command: Command,
     #[command(flatten)]
     types: Types,
 }
@@ -142,9 +159,18 @@ struct Filter {
 
 /// Runs the command that this process was started as.
 pub fn main() -> ExitCode {
-    let Cli { verbose, command, types } = match Cli::try_parse() {
+    let args: Vec<_> = std::env::args_os().collect();
+    let word = first_word(&args);
+    // The arguments of a walk are read without those of all the other commands, which take longer than the walk.
+    if word.is_some_and(|word| !Command::has_subcommand(word)) {
+        return match Walk::try_parse_from(&args) {
+            Ok(walk) => walk::walk(&walk).unwrap_or_else(|failure| failure.report(walk.common.verbose)),
+            Err(error) => usage(&error, true),
+        };
+    }
+    let Cli { command, common: Common { verbose, types } } = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, word.is_some()),
     };
     let done = match command {
         Command::Cat { program, filter } => text::cat(&types, &program, &filter),
@@ -180,26 +206,57 @@ fn endian(big: bool) -> Endian {
     if big { Endian::Big } else { Endian::Little }
 }
 
-/// What clap has to say: help that was asked for goes to stdout, anything else is wrong usage.
-fn usage(error: &clap::Error) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return match error.print() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => Failure::output(error).report(false),
-        };
+/// The first argument that is no option: a command or a target.
+fn first_word(args: &[OsString]) -> Option<&str> {
+    let mut args = args.iter().skip(1).map(|arg| arg.to_str().unwrap_or("?"));
+    while let Some(arg) = args.next() {
+        match arg {
+            // Its value is none.
+            "--btf" => drop(args.next()),
+            _ if arg.starts_with('-') => {}
+            word => return Some(word),
+        }
     }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        say(format_args!("{error}"));
-        return ExitCode::from(2);
+    None
+}
+
+/// What clap has to say, of one command or of all: help that was asked for goes to stdout, anything else is wrong usage.
+fn usage(error: &clap::Error, of_one: bool) -> ExitCode {
+    let help = match of_one {
+        true => error.to_string(),
+        false => format!("{error}\nOptions of a walk:\n{}", walk::options()),
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelp => return print(&help),
+        ErrorKind::DisplayVersion => return print(&error.to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            say(format_args!("{}", help.trim_end()));
+            return ExitCode::from(2);
+        }
+        _ => {}
     }
     // What is missing stands in lines of its own.
     let text = error.to_string().replace(":\n  ", ": ");
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with("For more")) {
-        let (lead, rest) = [("error: ", "kwalk: "), ("  tip: ", "hint: "), ("Usage: ", "hint: usage: ")]
+        let ours = [
+            ("error: ", "kwalk: "),
+            ("  tip: ", "hint: "),
+            ("Usage: ", "hint: usage: "),
+            ("  [possible values: ", "hint: it can be "),
+        ];
+        let (lead, rest) = ours
             .into_iter()
             .find_map(|(clap, ours)| Some((ours, line.strip_prefix(clap)?)))
             .unwrap_or(("", line));
+        let rest = if lead.ends_with("be ") { rest.trim_end_matches(']') } else { rest };
         say(format_args!("{lead}{rest}"));
     }
     ExitCode::from(2)
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => Failure::output(error).report(false),
+    }
 }

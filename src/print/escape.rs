@@ -102,10 +102,30 @@ pub fn escape_line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(char::is_control) {
         return Cow::Borrowed(text);
     }
-    let mut out = Escape::new(Vec::new());
-    // A vector takes all that is written to it.
-    let _ = out.all(text.as_bytes());
-    Cow::Owned(String::from_utf8_lossy(&out.out).replace('\n', "\\x0a"))
+    let mut out = Vec::new();
+    add_escaped(text.as_bytes(), &mut out);
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Adds any bytes to `out` as a part of a line.
+pub(super) fn add_escaped(text: &[u8], out: &mut Vec<u8>) {
+    let plain = text.iter().take_while(|byte| matches!(byte, b' '..=b'~')).count();
+    let (plain, rest) = text.split_at(plain);
+    out.extend_from_slice(plain);
+    let escape = |bytes: &[u8], out: &mut Vec<u8>| {
+        for byte in bytes {
+            let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+            out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
+        }
+    };
+    for chunk in rest.utf8_chunks() {
+        let mut bytes = [0; 4];
+        for char in chunk.valid().chars() {
+            let bytes = char.encode_utf8(&mut bytes).as_bytes();
+            if char.is_control() { escape(bytes, out) } else { out.extend_from_slice(bytes) }
+        }
+        escape(chunk.invalid(), out);
+    }
 }
 
 #[cfg(test)]

@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn parameters_are_no_longer_than_needed() {
         let order = CgroupOrder::SELF_ONLY;
-        assert_eq!(bytes(IterLinkInfo::None), []);
+        assert!(bytes(IterLinkInfo::None).is_empty());
         assert_eq!(bytes(IterLinkInfo::Tid(7)), 7u32.to_ne_bytes());
         assert_eq!(bytes(IterLinkInfo::Pid(7)), [0u32, 7].as_bytes());
         assert_eq!(bytes(IterLinkInfo::Cgroup { order, start: CgroupStart::Root }), 1u32.to_ne_bytes());

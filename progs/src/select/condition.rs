@@ -2,8 +2,13 @@
 
 use super::expr::Compare;
 use super::number::{Node, Number};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, TEXT_MAX};
 use super::place::Place;
+
+/// The longest path, or list of arguments, with its NUL (`PATH_MAX`).
+pub(crate) const LONG_MAX: usize = 4096;
+/// A stack of as many addresses as the kernel gives (`PERF_MAX_STACK_DEPTH`).
+pub(crate) const STACK_MAX: usize = 127 * 8;
 
 /// True, false or unknown.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +29,8 @@ pub(crate) enum Condition {
     NumberIsNull(Number),
     /// A pointer that is NULL, or lies behind one.
     PointerIsNull(Place),
+    /// A text that is made, and can't be.
+    TextIsNull(Text),
     /// A field that lies behind a pointer that is NULL.
     BehindNull(Place),
     And(Vec<Condition>),
@@ -40,8 +47,45 @@ pub(crate) type Test = (Compare, i128);
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Text {
     pub(crate) place: Place,
-    /// Whether the field is a pointer to the text; else it is the text itself, of as many bytes as the field has.
-    pub(crate) pointer: bool,
+    pub(crate) kind: TextKind,
+}
+
+/// What a text's place holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextKind {
+    /// The text itself, in as many bytes as the field has.
+    Array,
+    /// A pointer to it.
+    Pointer,
+    /// A `struct path`, whose name a helper gives.
+    Path,
+    /// A pointer to a node of a tree whose nodes have names: the text is the path from the root.
+    Node(Tree),
+    /// A pointer to the `mm_struct` of the context's task, which lies at `task`: the text is its arguments, from the
+    /// address at `start` in it to that at `end`.
+    Cmdline { task: u32, start: u32, end: u32 },
+    /// A pointer to a task: not a text, but the addresses of its stack.
+    Stack,
+}
+
+/// Where a node of a tree has what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tree {
+    /// The pointer to its name.
+    pub(crate) name: u32,
+    /// The pointer to the node above it, which the root has not, or which is the root itself.
+    pub(crate) parent: u32,
+}
+
+impl Text {
+    /// How many bytes it has at most.
+    pub(crate) fn size(&self) -> usize {
+        match self.kind {
+            TextKind::Array | TextKind::Pointer => TEXT_MAX,
+            TextKind::Path | TextKind::Node(_) | TextKind::Cmdline { .. } => LONG_MAX,
+            TextKind::Stack => STACK_MAX,
+        }
+    }
 }
 
 impl Condition {
@@ -86,8 +130,12 @@ impl Condition {
     }
 
     /// `IS NULL` of a text.
-    pub(crate) fn text_is_null(Text { place, pointer }: Text) -> Condition {
-        if pointer { Condition::PointerIsNull(place) } else { Condition::behind_null(place) }
+    pub(crate) fn text_is_null(text: Text) -> Condition {
+        match text.kind {
+            TextKind::Array => Condition::behind_null(text.place),
+            TextKind::Pointer => Condition::PointerIsNull(text.place),
+            _ => Condition::TextIsNull(text),
+        }
     }
 
     fn behind_null(place: Place) -> Condition {
@@ -106,13 +154,18 @@ impl Condition {
             Condition::Known(_) => 0,
             Condition::Test { number, tests, .. } => cost(number) + tests.len(),
             Condition::Compare(_, left, right) => cost(left) + cost(right) + 1,
-            Condition::Like(Text { place, pointer }, pattern) => {
+            Condition::Like(Text { place, kind }, pattern) => {
                 let words = 2 * pattern.bytes.len().div_ceil(4);
-                let copy = if *pointer || pattern.open_start { 100 } else { 0 };
+                let copy = match kind {
+                    TextKind::Array if !pattern.open_start => 0,
+                    TextKind::Array | TextKind::Pointer => 100,
+                    _ => 10_000,
+                };
                 let search = if pattern.open_start && pattern.open_end { 1000 } else { 0 };
                 hops(place) + words + copy + search
             }
             Condition::NumberIsNull(number) => cost(number),
+            Condition::TextIsNull(_) => 10_000,
             Condition::PointerIsNull(place) | Condition::BehindNull(place) => hops(place) + 1,
             Condition::And(all) | Condition::Or(all) => all.iter().map(Condition::cost).sum(),
             Condition::Not(of) | Condition::Is(_, of) => of.cost(),

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::function::{FUNCTIONS, FunctionInfo};
 use super::span::Span;
+use crate::target::Version;
 
 /// Why a selection can't be done, and the part of the user's text that it is about.
 ///
@@ -28,6 +30,13 @@ pub enum Reason {
     TooComplex,
     /// Nothing has this name: no column of the target, no field, no argument of its context.
     Name {
+        /// The name.
+        name: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+    /// No function has this name.
+    Function {
         /// The name.
         name: String,
         /// Names like it.
@@ -83,6 +92,22 @@ pub enum Reason {
     SameName(String),
     /// Rows that are larger than the kernel passes on.
     RowSize(usize),
+    /// What this kernel can't do, but later ones can.
+    Since {
+        /// What it is.
+        what: &'static str,
+        /// The first kernel that can.
+        since: Version,
+    },
+    /// A text that says nothing of what it is compared with.
+    Literal {
+        /// The text.
+        text: String,
+        /// What is needed: "an IP address".
+        needs: &'static str,
+    },
+    /// A function that is called with other arguments than it takes.
+    Arguments(&'static FunctionInfo),
     /// A target that has no columns of its own, of which some must be named.
     NoDefaults(&'static str),
 }
@@ -104,6 +129,10 @@ pub enum Kind {
     Array,
     /// A floating-point number.
     Float,
+    /// An IP address.
+    Ip,
+    /// The addresses of a stack.
+    Stack,
     /// Something that does not depend on what is walked.
     Constant,
 }
@@ -117,7 +146,13 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match &*self.reason {
             Reason::Name { near, .. } if near.is_empty() => return None,
-            Reason::Name { near, .. } => return Some(format!("did you mean {}?", near.join(", "))),
+            Reason::Function { near, .. } if near.is_empty() => {
+                let names: Vec<_> = FUNCTIONS.iter().map(|function| function.name).collect();
+                return Some(format!("the functions are {}", names.join(", ")));
+            }
+            Reason::Name { near, .. } | Reason::Function { near, .. } => {
+                return Some(format!("did you mean {}?", near.join(", ")));
+            }
             Reason::TooComplex => "select more than you need, and filter what comes out",
             Reason::Kind { is: Kind::Text, needs: "a number", what } if what.starts_with('\'') => {
                 "numbers and the names of enum values are written without quotes"
@@ -155,6 +190,8 @@ impl fmt::Display for Kind {
             Kind::Struct => "a struct",
             Kind::Array => "an array",
             Kind::Float => "a floating-point number",
+            Kind::Ip => "an IP address",
+            Kind::Stack => "a stack",
             Kind::Constant => "a constant",
         })
     }
@@ -167,6 +204,7 @@ impl fmt::Display for Reason {
             Reason::Unsupported(what) => write!(f, "{what} can't be done in the kernel"),
             Reason::TooComplex => f.write_str("it has too many parts for a program in the kernel"),
             Reason::Name { name, .. } => write!(f, "{name}: there is no such column or field"),
+            Reason::Function { name, .. } => write!(f, "{name}: there is no such function"),
             Reason::Field(error) => error.fmt(f),
             Reason::Kind { what, is, needs } => write!(f, "{what} is {is}, where {needs} is needed"),
             Reason::Range { value, what, min, max } => {
@@ -190,6 +228,13 @@ impl fmt::Display for Reason {
             Reason::SameName(name) => write!(f, "two columns are called {name}"),
             Reason::RowSize(bytes) => {
                 write!(f, "a row has up to {bytes} bytes, and the kernel passes on less than 32768")
+            }
+            Reason::Since { what, since: (major, minor) } => {
+                write!(f, "this kernel does not have {what}; Linux {major}.{minor} is the first that may")
+            }
+            Reason::Literal { text, needs } => write!(f, "'{text}' is not {needs}"),
+            Reason::Arguments(function) => {
+                write!(f, "it is called as {}({})", function.name, function.arguments.join(", "))
             }
             Reason::NoDefaults(target) => write!(f, "target {target}: it has no columns of its own"),
         }

@@ -14,6 +14,7 @@
 use std::fmt;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Rem, Shl, Shr, Sub};
 
+use super::function::Function;
 use super::span::Span;
 
 /// A condition, or what a column shows: fields, numbers and texts, and what is made of them.
@@ -44,6 +45,7 @@ pub(crate) enum Node {
     In(Box<Expr>, Vec<Expr>),
     Between(Box<Expr>, Box<Expr>, Box<Expr>),
     Like(Box<Expr>, Box<Expr>),
+    Call(Function, Vec<Expr>),
 }
 
 /// What computes a number from two.
@@ -100,6 +102,34 @@ impl Compare {
 /// an enum, where it is compared with a field that has one: `BPF_MAP_TYPE_HASH`.
 pub fn field(path: impl Into<String>) -> Expr {
     Node::Name(path.into()).into()
+}
+
+/// `stack()`: where in the kernel the task is, innermost first. Of the targets task, task_file and task_vma.
+pub fn stack() -> Expr {
+    Node::Call(Function::Stack, Vec::new()).into()
+}
+
+/// `cmdline()`: the arguments that the process was started with, with spaces between them. Of the targets task, task_file
+/// and task_vma, since Linux 5.18.
+pub fn cmdline() -> Expr {
+    Node::Call(Function::Cmdline, Vec::new()).into()
+}
+
+/// The address of one of two families: of the first argument, which says which one, it is the second or the third.
+pub(crate) fn address(family: Expr, v4: Expr, v6: Expr) -> Expr {
+    Node::Call(Function::Address, vec![family, v4, v6]).into()
+}
+
+/// How many bytes the kernel counts in where it counts in pages.
+pub(crate) fn page_size() -> u64 {
+    /// `include/uapi/linux/auxvec.h`
+    const AT_PAGESZ: usize = 6;
+    let auxv = std::fs::read("/proc/self/auxv").unwrap_or_default();
+    let word = |bytes: &[u8]| bytes.try_into().map_or(0, usize::from_ne_bytes);
+    let mut words = auxv.chunks_exact(size_of::<usize>()).map(word);
+    std::iter::from_fn(|| Some((words.next()?, words.next()?)))
+        .find(|(key, _)| *key == AT_PAGESZ)
+        .map_or(4096, |(_, size)| size as u64)
 }
 
 impl From<Node> for Expr {
@@ -194,6 +224,37 @@ impl Expr {
     /// `LIKE`: `%` at either end stands for any bytes, `_` for any one byte. Case matters.
     pub fn like(self, pattern: impl Into<String>) -> Expr {
         Node::Like(Box::new(self), Box::new(pattern.into().into())).into()
+    }
+
+    /// `ntohs`: the number whose two bytes stand in memory with the high one first.
+    pub fn ntohs(self) -> Expr {
+        Node::Call(Function::Ntohs, vec![self]).into()
+    }
+
+    /// `ntohl`: the same of four bytes.
+    pub fn ntohl(self) -> Expr {
+        Node::Call(Function::Ntohl, vec![self]).into()
+    }
+
+    /// `ip`: the IP address that 4 or 16 bytes are, such as a `__be32` or a `struct in6_addr`.
+    pub fn ip(self) -> Expr {
+        Node::Call(Function::Ip, vec![self]).into()
+    }
+
+    /// `cidr`: whether an address is one of this network, `10.0.0.0/8` or `fe80::/10`.
+    pub fn cidr(self, network: impl Into<String>) -> Expr {
+        Node::Call(Function::Cidr, vec![self, network.into().into()]).into()
+    }
+
+    /// `d_path`: the name of a file, as the process that reads the walk sees it (`readlink /proc/PID/fd/N`): of a
+    /// `struct path`, or of a pointer to a `struct file`. Since Linux 5.10.
+    pub fn d_path(self) -> Expr {
+        Node::Call(Function::DPath, vec![self]).into()
+    }
+
+    /// `cgroup_path`: the path of a pointer to a `struct cgroup`, from its hierarchy's root.
+    pub fn cgroup_path(self) -> Expr {
+        Node::Call(Function::CgroupPath, vec![self]).into()
     }
 
     /// Where in the user's text it stands, if it was parsed.
@@ -335,6 +396,11 @@ impl fmt::Display for Expr {
             }
             Node::Between(of, low, high) => write!(f, "{of} BETWEEN {low} AND {high}"),
             Node::Like(of, pattern) => write!(f, "{of} LIKE {pattern}"),
+            Node::Call(function, arguments) => {
+                write!(f, "{}(", function.name())?;
+                list(f, arguments, ", ")?;
+                f.write_str(")")
+            }
         }
     }
 }

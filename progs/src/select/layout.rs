@@ -3,17 +3,19 @@
 use kwalk_btf::Class;
 
 use super::columns::Show;
-use super::condition::Text;
+use super::condition::{Text, TextKind};
 use super::emit::{Chunk, Column, ColumnKind, Rows, STACK};
+use super::expr::Expr;
 use super::number::{Node, Number};
 use super::pattern::TEXT_MAX;
 use super::place::Place;
 use super::record::{At, ColumnInfo, Schema, Type};
-use super::resolve::{Names, Value};
+use super::resolve::{IpPlace, Names, Value};
 
 /// A column before it has its place.
 pub(crate) struct Planned {
     pub(crate) name: String,
+    pub(crate) expr: Expr,
     pub(crate) show: Show,
     pub(crate) value: Value,
 }
@@ -24,12 +26,13 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
     // What is in the open chunk: the number of the column, and what it holds.
     let mut open: Vec<(usize, ColumnKind)> = Vec::new();
     let (mut size, mut nullable) = (0, 0);
-    for (nth, Planned { name, show, value }) in columns.into_iter().enumerate() {
-        let ty = ty(&value, names);
+    for (nth, Planned { name, show, value, .. }) in columns.into_iter().enumerate() {
+        let (ty, source) = (ty(&value, show, names), value.to_string());
         let mut at = At::Fixed(0, 0);
         match kind(value) {
             Err(text) => {
                 at = At::Text(rows.texts.len());
+                schema.texts.push(text.size());
                 rows.texts.push(text);
             }
             Ok(kind) => {
@@ -44,10 +47,9 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
                 open.push((nth, kind));
             }
         }
-        schema.columns.push(ColumnInfo { name, ty, show, at, null: None });
+        schema.columns.push(ColumnInfo { name, ty, show, source, at, null: None });
     }
     close(&mut rows, &mut schema, open);
-    schema.texts = rows.texts.len();
     (rows, schema)
 }
 
@@ -103,14 +105,26 @@ fn kind(value: Value) -> Result<ColumnKind, Text> {
         Value::Number(Number { node: Node::Field(place), .. }) => Ok(ColumnKind::Field(*place)),
         Value::Number(number) => Ok(ColumnKind::Number(number)),
         Value::Pointer(place) => Ok(ColumnKind::Field(place)),
-        Value::Text(text) if text.pointer || text.place.field.size as usize > TEXT_MAX => Err(text),
-        Value::Text(text) => Ok(ColumnKind::Text(text.place)),
+        Value::Text(Text { place, kind: TextKind::Array }) if place.field.size as usize <= TEXT_MAX => {
+            Ok(ColumnKind::Text(place))
+        }
+        Value::Text(text) | Value::Stack(text) => Err(text),
+        Value::Ip(IpPlace { family: None, v4: Some(place), .. }) => Ok(ColumnKind::Field(place)),
+        Value::Ip(IpPlace { family: None, v6: Some(place), .. }) => Ok(ColumnKind::Text(place)),
+        Value::Ip(ip) => Ok(ColumnKind::Ip(Box::new(ip))),
         // Refused before.
         Value::Literal(_) => Ok(ColumnKind::Number(Number::constant(0))),
     }
 }
 
-fn ty(value: &Value, names: &Names<'_>) -> Type {
+fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
+    if show == Show::Char {
+        return Type::Text;
+    }
+    if let (Value::Number(number), Show::Names(names)) = (value, show) {
+        let names = names.iter().map(|(value, name)| (*value, (*name).to_owned())).collect();
+        return Type::Enum { signed: number.min < 0, names };
+    }
     let field = |place: &Place| match place.field.class {
         Class::Bool => Type::Bool,
         Class::Enum { signed } => Type::Enum { signed, names: names.enumerators(place) },
@@ -122,5 +136,7 @@ fn ty(value: &Value, names: &Names<'_>) -> Type {
         Value::Number(number) => Type::Int { signed: !number.unsigned },
         Value::Pointer(_) => Type::Pointer,
         Value::Text(_) | Value::Literal(_) => Type::Text,
+        Value::Ip(_) => Type::Ip,
+        Value::Stack(_) => Type::Stack,
     }
 }

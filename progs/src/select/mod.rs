@@ -39,11 +39,16 @@
 mod cgroups;
 pub mod columns;
 mod condition;
+mod derived;
 mod emit;
 mod error;
+mod explain;
 mod expr;
+mod function;
 mod layout;
+mod names;
 mod number;
+mod order;
 mod pattern;
 mod place;
 mod plan;
@@ -52,17 +57,21 @@ mod resolve;
 mod span;
 #[cfg(feature = "sql")]
 pub mod sql;
+mod stored;
 
 use kwalk_asm::Reg::*;
 use kwalk_btf::Btf;
 
 pub use cgroups::cgroup_ids;
-pub use columns::{NamedColumn, Show};
+pub use columns::{NamedColumn, Show, Source};
 pub use error::{Error, Kind, Reason};
-pub use expr::{Expr, field};
+pub use expr::{Expr, cmdline, field, stack};
+pub use function::{FUNCTIONS, FunctionInfo};
+pub use order::{Key, Order};
 pub use pattern::TEXT_MAX;
-pub use record::{ColumnInfo, NotARow, Row, Schema, Type, Value};
+pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
 pub use span::Span;
+pub use stored::NotASchema;
 
 use crate::program::Program;
 use crate::target::{self, Target};
@@ -84,6 +93,7 @@ pub struct Select {
     target: String,
     columns: Option<Vec<Column>>,
     filter: Option<Expr>,
+    order: Vec<Key>,
 }
 
 /// A column that is wanted: what it shows, and what it is called.
@@ -133,12 +143,27 @@ pub struct Plan {
     pub schema: Schema,
     /// What its link can be told.
     pub pushed: Option<Pushed>,
+    /// How many of the columns were asked for; others are there for the order alone.
+    pub shown: usize,
+    /// The order that was asked for.
+    pub order: Vec<Order>,
+    /// Which of the program's maps counts, in the 8 bytes of its one element, if it shows no rows but counts them.
+    pub counter: Option<u32>,
+    condition: Condition,
+}
+
+impl Plan {
+    /// The condition as it is tested: what costs least first, with the paths of the fields that are read; none if every
+    /// object is shown.
+    pub fn condition(&self) -> Option<String> {
+        (self.condition != Condition::Known(Some(true))).then(|| self.condition.to_string())
+    }
 }
 
 impl Select {
     /// Selects from a target: from all of its objects, and its default columns, unless it is told more.
     pub fn new(target: impl Into<String>) -> Select {
-        Select { target: target.into(), columns: None, filter: None }
+        Select { target: target.into(), columns: None, filter: None, order: Vec::new() }
     }
 
     /// The columns to show, instead of those before: names of fields, or expressions.
@@ -158,6 +183,13 @@ impl Select {
         Select { filter: Some(filter), ..self }
     }
 
+    /// The order in which the rows are to be given, the first key first. The kernel gives rows in its own: what is
+    /// planned is that the rows have what it takes to order them ([`Plan::order`]).
+    #[must_use]
+    pub fn order<T: Into<Key>>(self, keys: impl IntoIterator<Item = T>) -> Select {
+        Select { order: keys.into_iter().map(Into::into).collect(), ..self }
+    }
+
     /// Writes the program for the kernel that `btf` describes.
     ///
     /// # Errors
@@ -165,6 +197,20 @@ impl Select {
     /// [`crate::Error::NoTarget`] where this kernel has no such target, [`crate::Error::Select`] with what is wrong with
     /// the columns or the condition, [`crate::Error::Btf`] where the BTF is damaged.
     pub fn plan(&self, btf: &Btf<'_>) -> Result<Plan, crate::Error> {
+        self.planned_as(btf, false)
+    }
+
+    /// The same for a program that counts the objects instead of showing them: in the kernel, without any output. It has
+    /// no columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Select::plan`].
+    pub fn plan_count(&self, btf: &Btf<'_>) -> Result<Plan, crate::Error> {
+        self.planned_as(btf, true)
+    }
+
+    fn planned_as(&self, btf: &Btf<'_>, count: bool) -> Result<Plan, crate::Error> {
         let target = match Target::by_name(&self.target) {
             Some(target) => target,
             None => target::find(btf, &self.target)?.row(btf),
@@ -176,8 +222,16 @@ impl Select {
             Some(filter) => planner.condition(filter)?.simplified(false),
             None => Condition::Known(Some(true)),
         };
+        let tested = planner.names.derived.len();
         let pushed = plan::pushed(target, &mut planner.names, &condition);
-        let columns = self.planned(target, &mut planner)?;
+        let (mut columns, mut order) = (Vec::new(), Vec::new());
+        if !count {
+            columns = self.planned(target, &mut planner)?;
+        }
+        let asked = columns.len();
+        if !count {
+            order = order::planned(&self.order, &mut columns, &mut planner)?;
+        }
         let (rows, schema) = layout::layout(columns, &planner.names);
         if schema.row_max() >= ROW_MAX {
             return Err(Error::new(Reason::RowSize(schema.row_max()), None).into());
@@ -186,14 +240,26 @@ impl Select {
         let done = walk.asm.label();
         begin(&mut walk, target, planner.names.follows, done)?;
         let shown = walk.asm.label();
+        if planner.names.sleeps {
+            walk.may_sleep();
+        }
         let mut emit = Emit::new(&mut walk);
+        let derived = &planner.names.derived;
+        emit.find(derived.get(..tested).unwrap_or_default())?;
         emit.condition(&condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.walk.asm.bind(shown);
+        let mut counter = None;
         // The verifier refuses what nothing leads to.
         if condition != Condition::Known(Some(false)) {
-            emit.rows(&rows)?;
+            emit.find(derived)?;
+            if count {
+                counter = Some(emit.count());
+            } else {
+                emit.rows(&rows)?;
+            }
         }
-        Ok(Plan { program: walk.finish("select", done)?, schema, pushed })
+        let program = walk.finish("select", done)?;
+        Ok(Plan { program, schema, pushed, shown: asked, order, counter, condition })
     }
 
     fn planned(
@@ -231,7 +297,7 @@ impl Select {
                 let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
                 return Err(Error::new(reason, expr.span).into());
             }
-            planned.push(Planned { name, show: show.unwrap_or(Show::Plain), value });
+            planned.push(Planned { name, expr, show: show.unwrap_or(Show::Plain), value });
         }
         Ok(planned)
     }

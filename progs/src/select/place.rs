@@ -1,6 +1,6 @@
 //! Where a field lies, seen from what a program has in its registers.
 
-use kwalk_btf::Field;
+use kwalk_btf::{Class, Field};
 
 /// Where a path begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub(crate) enum Base {
     Object,
     /// The context: the first hop loads one of its arguments.
     Context,
+    /// An argument that the program finds for itself, of so many: there may be none.
+    Derived(usize),
 }
 
 /// A field, and the way to it.
@@ -22,9 +24,29 @@ pub(crate) struct Place {
     pub(crate) swap: bool,
     /// What the user calls it.
     pub(crate) name: String,
+    /// What the kernel's types call it.
+    pub(crate) path: String,
 }
 
 impl Place {
+    /// The end of a path from `base`.
+    pub(crate) fn new(base: Base, path: &kwalk_btf::Path, name: &str) -> Place {
+        let hops = path.hops.iter().map(|hop| hop.offset).collect();
+        Place { base, hops, field: path.field, swap: false, name: name.into(), path: name.into() }
+    }
+
+    /// The same, as a number that lies in memory with its highest byte first, whatever the machine.
+    pub(crate) fn big_endian(self) -> Place {
+        Place { swap: cfg!(target_endian = "little") && self.field.size > 1, ..self }
+    }
+
+    /// Some bytes of it, as a number without a sign.
+    pub(crate) fn part(&self, from: u32, size: u32) -> Place {
+        let class = Class::Int { signed: false };
+        let field = Field { offset: self.field.offset + from, size, class, bits: None, ..self.field };
+        Place { field, ..self.clone() }
+    }
+
     /// Whether a program reads it from the same pointer as `other`.
     pub(crate) fn beside(&self, other: &Place) -> bool {
         self.base == other.base && self.hops == other.hops
@@ -32,6 +54,6 @@ impl Place {
 
     /// Whether the way there can end at a NULL pointer.
     pub(crate) fn may_be_null(&self) -> bool {
-        !self.hops.is_empty()
+        !self.hops.is_empty() || matches!(self.base, Base::Derived(_))
     }
 }

@@ -1,13 +1,17 @@
 //! Expressions to conditions: types checked, constants folded, conjuncts in order.
 
+use std::net::IpAddr;
+
 use kwalk_btf::Class;
 
-use super::condition::{Condition, Test, Text};
+use super::columns::{Show, Source};
+use super::condition::{Condition, Test, Text, TextKind};
 use super::expr::{Arithmetic, Compare, Expr, Node};
+use super::function::{FUNCTIONS, Function};
 use super::number::{self, Number};
 use super::pattern::Pattern;
 use super::place::{Base, Place};
-use super::resolve::{Names, Value};
+use super::resolve::{IpPlace, Names, Value};
 use super::{Error, Kind, Pushed, Reason};
 use crate::target::{Parameters, Target};
 
@@ -15,6 +19,9 @@ use crate::target::{Parameters, Target};
 const DEPTH_MAX: usize = 200;
 /// How many terms it may have, a list's included.
 const TERMS_MAX: usize = 10_000;
+
+const AF_INET: i128 = 2;
+const AF_INET6: i128 = 10;
 
 /// Makes conditions and values of expressions.
 pub(crate) struct Planner<'a> {
@@ -45,6 +52,106 @@ impl<'a> Planner<'a> {
         Ok(condition)
     }
 
+    /// Whether an address is one of those that begin with the same bits as `network`.
+    fn within(&self, ip: &IpPlace, network: IpAddr, bits: u32) -> Condition {
+        let (place, network, bits, family) = match (network, &ip.v4, &ip.v6) {
+            (IpAddr::V4(v4), Some(place), _) => (place, u128::from(v4.to_bits()) << 96, bits, AF_INET),
+            // Where there are only addresses of 16 bytes, those of 4 are mapped.
+            (IpAddr::V4(v4), None, Some(place)) => {
+                (place, v4.to_ipv6_mapped().to_bits(), bits + 96, AF_INET6)
+            }
+            (IpAddr::V6(v6), _, Some(place)) => (place, v6.to_bits(), bits, AF_INET6),
+            _ => return Condition::Known(Some(false)),
+        };
+        let mut terms = Vec::new();
+        if let Some(place) = &ip.family {
+            terms.push(compared(Compare::Eq, self.names.unsigned(place.clone()), Number::constant(family)));
+        }
+        let size = place.field.size.min(8);
+        for from in (0..place.field.size).step_by(size as usize) {
+            // Of the network's bits those that lie in this word, and how many of them count.
+            let word = (network << (8 * from)) >> (128 - 8 * size);
+            let bits = bits.saturating_sub(8 * from).min(8 * size);
+            if bits == 0 {
+                continue;
+            }
+            let all = (1_u128 << (8 * size)) - 1;
+            let mask = all & !(all >> bits);
+            let field = self.names.unsigned(place.part(from, size).big_endian());
+            let number = match mask == all {
+                true => field,
+                false => Number::binary(Arithmetic::And, field, Number::constant(mask as i128)),
+            };
+            terms.push(compared(Compare::Eq, number, Number::constant((word & mask) as i128)));
+        }
+        match self.is_ip(ip) {
+            // Others have no address.
+            Some(is_ip) => {
+                let unknown = vec![Condition::Not(Box::new(is_ip)), Condition::Known(None)];
+                Condition::Or(vec![Condition::And(terms), Condition::And(unknown)])
+            }
+            // Any address, but there is one.
+            None if terms.is_empty() => {
+                Condition::unless_null(Condition::is_null(self.names.unsigned(place.part(0, 1))), true)
+            }
+            None => Condition::And(terms),
+        }
+    }
+
+    /// Whether the family is one that has addresses, if there is a family.
+    fn is_ip(&self, ip: &IpPlace) -> Option<Condition> {
+        let number = self.names.unsigned(ip.family.clone()?);
+        let tests = vec![(Compare::Eq, AF_INET), (Compare::Eq, AF_INET6)];
+        Some(Condition::Test { number, tests, all: false })
+    }
+
+    fn ip_is_null(&self, ip: &IpPlace) -> Condition {
+        let Some(place) = ip.family.as_ref().or(ip.v4.as_ref()).or(ip.v6.as_ref()) else {
+            return Condition::Known(Some(false));
+        };
+        let is_null = Condition::is_null(self.names.unsigned(place.part(0, 1)));
+        match self.is_ip(ip) {
+            Some(is_ip) => Condition::Or(vec![is_null, Condition::Not(Box::new(is_ip))]),
+            None => is_null,
+        }
+    }
+
+    fn ip(&self, op: Compare, ip: &IpPlace, bytes: &[u8], literal: &Expr) -> Result<Condition, Error> {
+        let text = String::from_utf8_lossy(bytes);
+        let fail = |reason| Err(Error::new(reason, literal.span.clone()));
+        let Ok(address) = text.parse::<IpAddr>() else {
+            return fail(Reason::Literal { text: text.into(), needs: "an IP address" });
+        };
+        let equal = self.within(ip, address, if address.is_ipv4() { 32 } else { 128 });
+        match op {
+            Compare::Eq => Ok(equal),
+            Compare::Ne => Ok(Condition::Not(Box::new(equal))),
+            _ => fail(Reason::Unsupported("the order of addresses")),
+        }
+    }
+
+    fn cidr(&mut self, address: &Expr, network: &Expr) -> Result<Condition, Error> {
+        let ip = match self.value(address, None)? {
+            Value::Ip(ip) => ip,
+            other => return Err(wrong(address, other.kind(), "an IP address")),
+        };
+        let Node::Text(bytes) = &network.node else {
+            return Err(wrong(network, self.kind(network), "a network in quotes"));
+        };
+        let text = String::from_utf8_lossy(bytes);
+        let parsed = text.split_once('/').and_then(|(ip, bits)| {
+            let (ip, bits) = (ip.parse::<IpAddr>().ok()?, bits.parse::<u32>().ok()?);
+            (bits <= if ip.is_ipv4() { 32 } else { 128 }).then_some((ip, bits))
+        });
+        match parsed {
+            Some((network, bits)) => Ok(self.within(&ip, network, bits)),
+            None => {
+                let needs = "a network, such as '10.0.0.0/8' or 'fe80::/10'";
+                Err(Error::new(Reason::Literal { text: text.into(), needs }, network.span.clone()))
+            }
+        }
+    }
+
     fn condition_at(&mut self, expr: &Expr) -> Result<Condition, Error> {
         let fail = |reason| Error::new(reason, expr.span.clone());
         match &expr.node {
@@ -61,6 +168,8 @@ impl<'a> Planner<'a> {
             }
             Node::IsNull(of) => Ok(match self.value(of, None)? {
                 Value::Literal(_) => Condition::Known(Some(false)),
+                Value::Ip(ip) => self.ip_is_null(&ip),
+                Value::Stack(text) => Condition::text_is_null(text),
                 Value::Pointer(place) => Condition::PointerIsNull(place),
                 Value::Text(text) => Condition::text_is_null(text),
                 Value::Number(number) => Condition::is_null(number),
@@ -89,6 +198,10 @@ impl<'a> Planner<'a> {
                     false => Condition::Like(text, pattern),
                 })
             }
+            Node::Call(Function::Cidr, arguments) => match arguments.as_slice() {
+                [address, network] => self.cidr(address, network),
+                _ => Err(arguments_of(Function::Cidr, expr)),
+            },
             // What is no comparison is true where it is not 0.
             _ => match self.value(expr, None)? {
                 Value::Number(number) => Ok(compared(Compare::Ne, number, Number::constant(0))),
@@ -102,10 +215,24 @@ impl<'a> Planner<'a> {
     }
 
     fn compare(&mut self, op: Compare, left: &Expr, right: &Expr) -> Result<Condition, Error> {
-        let (named_left, named_right) = (self.field_of(left), self.field_of(right));
-        let l = self.value(left, named_right.as_ref())?;
-        let r = self.value(right, named_left.as_ref())?;
+        let (with_left, with_right) = (self.meaning(left), self.meaning(right));
+        let l = self.value(left, Some(&with_right))?;
+        let r = self.value(right, Some(&with_left))?;
+        let (l, r) = match (l, r) {
+            (l @ Value::Number(_), Value::Literal(text)) => {
+                let r = with_left.number(&text, right)?;
+                (l, r)
+            }
+            (Value::Literal(text), r @ Value::Number(_)) => (with_right.number(&text, left)?, r),
+            both => both,
+        };
         match (l, r) {
+            (Value::Ip(ip), Value::Literal(text)) => self.ip(op, &ip, &text, right),
+            (Value::Literal(text), Value::Ip(ip)) => self.ip(op.mirrored(), &ip, &text, left),
+            (Value::Ip(_), other) => Err(wrong(right, other.kind(), "an IP address in quotes")),
+            (other, Value::Ip(_)) => Err(wrong(left, other.kind(), "an IP address in quotes")),
+            (Value::Stack(_), _) => Err(wrong(left, Kind::Stack, "a number, a text or a pointer")),
+            (_, Value::Stack(_)) => Err(wrong(right, Kind::Stack, "a number, a text or a pointer")),
             (Value::Number(l), Value::Number(r)) => {
                 self.fits(left, &l, right, &r)?;
                 self.fits(right, &r, left, &l)?;
@@ -156,7 +283,7 @@ impl<'a> Planner<'a> {
     fn text(&self, op: Compare, text: Text, bytes: &[u8], literal: &Expr) -> Result<Condition, Error> {
         let fail = |reason| Error::new(reason, literal.span.clone());
         let room = text.place.field.size as usize;
-        if !text.pointer && bytes.len() > room {
+        if text.kind == TextKind::Array && bytes.len() > room {
             return Err(fail(Reason::TextLength { len: bytes.len(), max: room }));
         }
         let equal = Condition::Like(text, Pattern::exact(bytes).map_err(fail)?);
@@ -167,12 +294,15 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The field that an expression is, if it is just one.
-    fn field_of(&mut self, expr: &Expr) -> Option<Place> {
-        match &expr.node {
-            Node::Name(name) => self.names.place(name, None).ok(),
-            _ => None,
-        }
+    /// What texts and names say of the numbers that an expression gives.
+    fn meaning(&mut self, expr: &Expr) -> Meaning {
+        let Node::Name(name) = &expr.node else { return Meaning::default() };
+        let show = self.names.column(name).map_or(Show::Plain, |column| column.show);
+        let names = match show {
+            Show::Names(names) => names.iter().map(|(value, name)| (*value, (*name).to_owned())).collect(),
+            _ => self.names.place(name, None).map_or(Vec::new(), |place| self.names.enumerators(&place)),
+        };
+        Meaning { names, show }
     }
 
     fn kind(&mut self, expr: &Expr) -> Kind {
@@ -182,8 +312,8 @@ impl<'a> Planner<'a> {
         self.value(expr, None).map_or(Kind::Constant, |value| value.kind())
     }
 
-    /// What `expr` stands for. A name that is none may be that of a value of the enum that it is compared `with`.
-    pub(crate) fn value(&mut self, expr: &Expr, with: Option<&Place>) -> Result<Value, Error> {
+    /// What `expr` stands for. A name that is none may be that of a value of what it is compared `with`.
+    pub(crate) fn value(&mut self, expr: &Expr, with: Option<&Meaning>) -> Result<Value, Error> {
         self.enter(expr)?;
         let value = match &expr.node {
             Node::Name(name) => self.named(name, expr, with)?,
@@ -206,19 +336,82 @@ impl<'a> Planner<'a> {
                 }
                 Value::Number(Number::binary(*op, l, r))
             }
+            Node::Call(function, arguments) if !function.is_condition() => {
+                self.call(*function, arguments, expr)?
+            }
             _ => return Err(wrong(expr, Kind::Condition, "a number, a text or a pointer")),
         };
         self.depth -= 1;
         Ok(value)
     }
 
-    fn named(&mut self, name: &str, expr: &Expr, with: Option<&Place>) -> Result<Value, Error> {
+    fn call(&mut self, function: Function, arguments: &[Expr], expr: &Expr) -> Result<Value, Error> {
+        let place = |planner: &mut Self, of: &Expr| match &of.node {
+            Node::Name(name) => planner.names.place(name, of.span.as_ref()),
+            _ => Err(wrong(of, planner.kind(of), "a field")),
+        };
+        match (function, arguments) {
+            (Function::Ntohs | Function::Ntohl, [of]) => {
+                let place = place(self, of)?;
+                let size = if function == Function::Ntohs { 2 } else { 4 };
+                match self.names.value(place.clone(), of.span.as_ref())? {
+                    Value::Number(_) if place.field.size == size && place.field.bits.is_none() => {
+                        Ok(Value::Number(self.names.unsigned(place.part(0, size).big_endian())))
+                    }
+                    other if size == 2 => Err(wrong(of, other.kind(), "a number of two bytes")),
+                    other => Err(wrong(of, other.kind(), "a number of four bytes")),
+                }
+            }
+            (Function::Ip, [of]) => {
+                let place = place(self, of)?;
+                match (place.field.size, place.field.class) {
+                    (4, Class::Int { .. } | Class::Struct | Class::Array { .. }) => {
+                        Ok(Value::Ip(IpPlace { family: None, v4: Some(place.part(0, 4)), v6: None }))
+                    }
+                    (16, _) => Ok(Value::Ip(IpPlace { family: None, v4: None, v6: Some(place) })),
+                    _ => {
+                        let kind = self.names.value(place, None).map_or(Kind::Struct, |value| value.kind());
+                        Err(wrong(of, kind, "4 or 16 bytes"))
+                    }
+                }
+            }
+            (Function::Address, [family, v4, v6]) => {
+                let family = place(self, family)?;
+                let (v4, v6) = (place(self, v4).ok(), place(self, v6).ok());
+                Ok(Value::Ip(IpPlace { family: Some(family), v4, v6 }))
+            }
+            (Function::DPath, [of]) => match &of.node {
+                Node::Name(name) => self.names.file(name, of.span.as_ref()).map(Value::Text),
+                _ => Err(wrong(of, self.kind(of), "a field")),
+            },
+            (Function::CgroupPath, [of]) => match &of.node {
+                Node::Name(name) => self.names.cgroup(name, of.span.as_ref()).map(Value::Text),
+                _ => Err(wrong(of, self.kind(of), "a field")),
+            },
+            (Function::Cmdline, []) => self.names.cmdline(expr.span.as_ref()).map(Value::Text),
+            (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),
+            _ => Err(arguments_of(function, expr)),
+        }
+    }
+
+    fn named(&mut self, name: &str, expr: &Expr, with: Option<&Meaning>) -> Result<Value, Error> {
         let span = expr.span.as_ref();
+        if let Some(Source::Exprs(exprs)) = self.names.column(name).map(|column| column.source) {
+            // The last one says what is missing.
+            let mut found = Err(Error::new(Reason::Unsupported("this column"), None));
+            for one in exprs {
+                found = self.value(&one(), None);
+                if found.is_ok() {
+                    break;
+                }
+            }
+            return found.map_err(|error| Error { span: span.cloned(), ..error });
+        }
         let error = match self.names.place(name, span) {
             Ok(place) => return self.names.value(place, span),
             Err(error) => error,
         };
-        let values = with.map_or(Vec::new(), |with| self.names.enumerators(with));
+        let values = with.map_or(&[][..], |with| &with.names);
         match (values.iter().find(|(_, known)| known == name), *error.reason) {
             (Some((value, _)), _) => Ok(Value::Number(Number::constant(*value))),
             (None, Reason::Name { name, mut near }) => {
@@ -237,6 +430,44 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// What is known of the numbers that an expression gives.
+#[derive(Default)]
+pub(crate) struct Meaning {
+    names: Vec<(i128, String)>,
+    show: Show,
+}
+
+impl Meaning {
+    /// The number that a text says.
+    fn number(&self, text: &[u8], literal: &Expr) -> Result<Value, Error> {
+        let text = String::from_utf8_lossy(text);
+        let named = || self.names.iter().find(|(_, name)| *name == text).map(|(value, _)| *value);
+        if let Some(value) = self.show.parse(&text).or_else(named) {
+            return Ok(Value::Number(Number::constant(value)));
+        }
+        let reason = match (self.show, self.names.is_empty()) {
+            (Show::Plain | Show::Hex | Show::Octal, true) => {
+                return Err(wrong(literal, Kind::Text, "a number"));
+            }
+            (show, _) => {
+                let needs = if self.names.is_empty() { show.needs() } else { "one of its names" };
+                let near = kwalk_btf::near(&text, self.names.iter().map(|(_, name)| name.as_str()));
+                match near.is_empty() {
+                    true => Reason::Literal { text: text.into(), needs },
+                    false => Reason::Name { name: text.into(), near },
+                }
+            }
+        };
+        Err(Error::new(reason, literal.span.clone()))
+    }
+}
+
+fn arguments_of(function: Function, expr: &Expr) -> Error {
+    let known = FUNCTIONS.iter().find(|known| known.function == function);
+    let reason = known.map_or(Reason::Unsupported("this function"), Reason::Arguments);
+    Error::new(reason, expr.span.clone())
+}
+
 fn wrong(expr: &Expr, is: Kind, needs: &'static str) -> Error {
     let what = match &expr.span {
         Some(span) => span.excerpt().to_owned(),
@@ -247,7 +478,11 @@ fn wrong(expr: &Expr, is: Kind, needs: &'static str) -> Error {
 
 /// Whether an expression is true, false or unknown, rather than a value.
 pub(crate) fn is_condition(expr: &Expr) -> bool {
-    !matches!(expr.node, Node::Name(_) | Node::Int(_) | Node::Text(_) | Node::Neg(_) | Node::Arithmetic(..))
+    match &expr.node {
+        Node::Name(_) | Node::Int(_) | Node::Text(_) | Node::Neg(_) | Node::Arithmetic(..) => false,
+        Node::Call(function, _) => function.is_condition(),
+        _ => true,
+    }
 }
 
 /// Two numbers compared: with a constant, if one is.

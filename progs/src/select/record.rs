@@ -3,10 +3,12 @@
 //! A row is chunks of columns of known size, as wide ones first, each chunk with a word of bits for those of its columns
 //! that are NULL; then the texts that lie behind pointers, each with its length. Numbers are in the machine's byte order.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::net::IpAddr;
+use std::ops::Range;
 
 use super::columns::Show;
-use super::pattern::TEXT_MAX;
 
 /// The columns of a selection, and where they are in a row.
 #[derive(Debug, Clone, Default)]
@@ -14,8 +16,8 @@ pub struct Schema {
     pub(crate) columns: Vec<ColumnInfo>,
     /// How many bytes come before the texts.
     pub(crate) fixed: usize,
-    /// How many texts there are.
-    pub(crate) texts: usize,
+    /// How many bytes each of the texts has at most.
+    pub(crate) texts: Vec<usize>,
 }
 
 /// A column of a selection.
@@ -27,6 +29,8 @@ pub struct ColumnInfo {
     pub ty: Type,
     /// How they are to be shown.
     pub show: Show,
+    /// What it is made of: the path of a field, or an expression of such.
+    pub source: String,
     pub(crate) at: At,
     /// Where its bit is if it can be NULL: the word and the mask.
     pub(crate) null: Option<(usize, u32)>,
@@ -53,6 +57,10 @@ pub enum Type {
     Text,
     /// Kernel addresses.
     Pointer,
+    /// IP addresses.
+    Ip,
+    /// The addresses of stacks.
+    Stack,
 }
 
 /// Where a column is.
@@ -87,6 +95,41 @@ pub enum Value<'a> {
     },
     /// A kernel address.
     Pointer(u64),
+    /// An IP address.
+    Ip(IpAddr),
+    /// Where in the kernel a task is.
+    Stack(Stack<'a>),
+}
+
+/// The kernel addresses of a stack, the innermost first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stack<'a>(&'a [u8]);
+
+impl<'a> Stack<'a> {
+    /// Its addresses.
+    pub fn addresses(&self) -> impl ExactSizeIterator<Item = u64> + use<'a> {
+        self.0.chunks_exact(8).map(|bytes| bytes.try_into().map_or(0, u64::from_ne_bytes))
+    }
+}
+
+impl Value<'_> {
+    /// Which of two values of one column comes first: numbers, addresses and values of enums by their number, texts by
+    /// their bytes, false before true, IP addresses of 4 bytes before those of 16.
+    pub fn order(&self, other: &Value<'_>) -> Ordering {
+        let number = |value: &Value<'_>| match *value {
+            Value::Int(value) => Some(value.into()),
+            Value::Uint(value) | Value::Pointer(value) => Some(value.into()),
+            Value::Bool(value) => Some(value.into()),
+            Value::Enum { value, .. } => Some(value),
+            Value::Null | Value::Text(_) | Value::Ip(_) | Value::Stack(_) => None,
+        };
+        match (self, other) {
+            (Value::Text(left), Value::Text(right)) => left.cmp(right),
+            (Value::Stack(Stack(left)), Value::Stack(Stack(right))) => left.cmp(right),
+            (Value::Ip(left), Value::Ip(right)) => left.cmp(right),
+            _ => number(self).cmp(&number(other)),
+        }
+    }
 }
 
 /// One object's columns.
@@ -99,14 +142,14 @@ pub struct Row<'a> {
 /// Bytes that are no row: cut off, or not written by the program that the schema is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotARow {
-    /// The length that a text can't have, if that is what is wrong.
-    pub text: Option<u16>,
+    /// The length that a text can't have, and how long it can be, if that is what is wrong.
+    pub text: Option<(u16, usize)>,
 }
 
 impl fmt::Display for NotARow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.text {
-            Some(len) => write!(f, "row: it has a text of {len} bytes, and they have at most {TEXT_MAX}"),
+            Some((len, max)) => write!(f, "row: it has a text of {len} bytes, of at most {max}"),
             None => f.write_str("row: it is cut off"),
         }
     }
@@ -114,15 +157,32 @@ impl fmt::Display for NotARow {
 
 impl core::error::Error for NotARow {}
 
+impl ColumnInfo {
+    /// Which bytes of a row are its value's; none for a text that lies behind all that is of known size.
+    pub fn bytes(&self) -> Option<Range<usize>> {
+        match self.at {
+            At::Fixed(at, len) => Some(at..at.saturating_add(len)),
+            At::Text(_) => None,
+        }
+    }
+}
+
 impl Schema {
     /// The columns, in the order in which they were selected.
     pub fn columns(&self) -> &[ColumnInfo] {
         &self.columns
     }
 
+    /// The same rows with no more than the first `count` columns.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Schema {
+        let columns = self.columns.iter().take(count).cloned().collect();
+        Schema { columns, fixed: self.fixed, texts: self.texts.clone() }
+    }
+
     /// How many bytes a row has at most.
     pub fn row_max(&self) -> usize {
-        self.fixed + self.texts * (2 + TEXT_MAX)
+        self.texts.iter().fold(self.fixed, |all, max| all.saturating_add(*max).saturating_add(2))
     }
 
     /// The row that `bytes` begin with, and how many of them it has; none if more are needed.
@@ -132,11 +192,11 @@ impl Schema {
     /// [`NotARow`] if no row begins like this.
     pub fn row<'a>(&'a self, bytes: &'a [u8]) -> Result<Option<(Row<'a>, usize)>, NotARow> {
         let mut len = self.fixed;
-        for _ in 0..self.texts {
+        for max in &self.texts {
             let Some(text) = bytes.get(len..).and_then(|rest| rest.first_chunk()) else { return Ok(None) };
             let text = u16::from_ne_bytes(*text);
-            if usize::from(text) > TEXT_MAX {
-                return Err(NotARow { text: Some(text) });
+            if usize::from(text) > *max {
+                return Err(NotARow { text: Some((text, *max)) });
             }
             len += 2 + usize::from(text);
         }
@@ -192,6 +252,11 @@ impl<'a> Row<'a> {
 
 impl Type {
     fn value<'a>(&'a self, bytes: &'a [u8]) -> Value<'a> {
+        match self {
+            Type::Ip => return ip(bytes).map_or(Value::Null, Value::Ip),
+            Type::Stack => return Value::Stack(Stack(bytes)),
+            _ => {}
+        }
         let Some((unsigned, signed)) = number(bytes).filter(|_| *self != Type::Text) else {
             let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
             return if *self == Type::Text { Value::Text(text) } else { Value::Null };
@@ -206,8 +271,24 @@ impl Type {
                 Value::Enum { value, name: name.map(|(_, name)| name.as_str()) }
             }
             Type::Pointer => Value::Pointer(unsigned),
-            Type::Text => Value::Null,
+            Type::Text | Type::Ip | Type::Stack => Value::Null,
         }
+    }
+}
+
+/// The address that 4 or 16 bytes are, or those behind the 4 of their family.
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    const AF_INET: u32 = 2;
+    const AF_INET6: u32 = 10;
+    let v4 = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    let v6 = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from);
+    match bytes.split_first_chunk() {
+        Some((family, address)) if address.len() == 16 => match u32::from_ne_bytes(*family) {
+            AF_INET => v4(address.get(..4)?),
+            AF_INET6 => v6(address),
+            _ => None,
+        },
+        _ => v4(bytes).or_else(|| v6(bytes)),
     }
 }
 
@@ -235,7 +316,14 @@ mod tests {
 
     fn schema() -> Schema {
         let names = vec![(-1, "MINUS".into()), (7, "SEVEN".into())];
-        let of = |name: &str, ty, at, null| ColumnInfo { name: name.into(), ty, show: Show::Plain, at, null };
+        let of = |name: &str, ty, at, null| ColumnInfo {
+            name: name.into(),
+            ty,
+            show: Show::Plain,
+            source: name.into(),
+            at,
+            null,
+        };
         let columns = vec![
             of("wide", Type::Int { signed: false }, At::Fixed(0, 8), None),
             of("null", Type::Int { signed: true }, At::Fixed(12, 4), Some((8, 1))),
@@ -245,7 +333,7 @@ mod tests {
             of("first", Type::Text, At::Text(0), None),
             of("second", Type::Text, At::Text(1), None),
         ];
-        Schema { columns, fixed: 23, texts: 2 }
+        Schema { columns, fixed: 23, texts: vec![256, 256] }
     }
 
     #[test]
@@ -279,7 +367,7 @@ mod tests {
         assert_eq!(row.get(wanted.len()), Value::Null);
         assert_eq!(
             schema.row(&[&[0; 23][..], &[0xff; 2]].concat()).err(),
-            Some(NotARow { text: Some(0xffff) })
+            Some(NotARow { text: Some((0xffff, 256)) })
         );
     }
 

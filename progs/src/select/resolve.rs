@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use kwalk_btf::{Btf, Class, Kind as BtfKind, Reason as PathReason, TypeId};
 
-use super::columns::{NamedColumn, Show};
-use super::condition::Text;
+use super::columns::{NamedColumn, Source};
+use super::condition::{Text, TextKind, Tree};
+use super::derived::{self, By, Derived};
 use super::number::Number;
 use super::place::{Base, Place};
 use super::span::Span;
@@ -19,8 +20,26 @@ pub(crate) enum Value {
     Text(Text),
     /// A pointer to anything but characters.
     Pointer(Place),
+    /// An IP address.
+    Ip(IpPlace),
+    /// The addresses of a task's stack.
+    Stack(Text),
     /// A text that the user wrote.
     Literal(Vec<u8>),
+}
+
+/// Where an IP address is: in one of two places, as its family says, or in the one that there is.
+#[derive(Debug, Clone)]
+pub(crate) struct IpPlace {
+    pub(crate) family: Option<Place>,
+    pub(crate) v4: Option<Place>,
+    pub(crate) v6: Option<Place>,
+}
+
+impl IpPlace {
+    pub(crate) fn may_be_null(&self) -> bool {
+        [&self.family, &self.v4, &self.v6].into_iter().flatten().any(Place::may_be_null)
+    }
 }
 
 impl Value {
@@ -29,6 +48,8 @@ impl Value {
             Value::Number(_) => Kind::Number,
             Value::Text(_) | Value::Literal(_) => Kind::Text,
             Value::Pointer(_) => Kind::Pointer,
+            Value::Ip(_) => Kind::Ip,
+            Value::Stack(_) => Kind::Stack,
         }
     }
 }
@@ -42,6 +63,10 @@ pub(crate) struct Names<'a> {
     /// What has been looked up: most names stand in a column and a condition.
     known: BTreeMap<String, Place>,
     pub(crate) columns: &'static [NamedColumn],
+    /// The arguments that are found, in the order in which that is done: from which pointer, how, as which type.
+    pub(crate) derived: Vec<(&'static Derived, Place, TypeId)>,
+    /// Whether the program does what only programs that may sleep can do.
+    pub(crate) sleeps: bool,
     /// Whether a pointer is loaded through the object.
     pub(crate) follows: bool,
 }
@@ -56,7 +81,16 @@ impl<'a> Names<'a> {
         let object_at = btf.path(context, target.object)?.field.offset;
         let (columns, known) = (super::columns::of(target.name), BTreeMap::new());
         let target = Available { name: target.name, context, known: Some(target) };
-        Ok(Names { btf, target, object_at, known, columns, follows: false })
+        Ok(Names {
+            btf,
+            target,
+            object_at,
+            known,
+            columns,
+            derived: Vec::new(),
+            sleeps: false,
+            follows: false,
+        })
     }
 
     /// The target's column of this name.
@@ -69,31 +103,61 @@ impl<'a> Names<'a> {
         if let Some(known) = self.known.get(name) {
             return Ok(known.clone());
         }
-        let fail = |reason| Error::new(reason, span.cloned());
-        let column = self.column(name);
         let own = [name];
-        let paths = column.map_or(&own[..], |column| column.paths);
-        let mut found = Err(kwalk_btf::Error::Void);
+        let paths = match self.column(name).map(|column| &column.source) {
+            Some(Source::Paths(paths)) => paths,
+            _ => &own[..],
+        };
+        let (mut found, mut spelled) = (Err(kwalk_btf::Error::Void), name);
         for path in paths {
-            found = self.path(path);
+            (found, spelled) = (self.path(path), path);
             if found.is_ok() {
                 break;
             }
         }
-        let (base, path) = found.map_err(|error| fail(self.unknown(name, error)))?;
+        let (base, path) = found.map_err(|error| Error::new(self.unknown(name, error), span.cloned()))?;
         let pointer = matches!(path.field.class, Class::Ptr { .. });
         self.follows |= base == Base::Object && (pointer || !path.hops.is_empty());
-        let swap = column.is_some_and(|column| column.show == Show::BigEndian)
-            && cfg!(target_endian = "little")
-            && path.field.size > 1;
-        let hops = path.hops.iter().map(|hop| hop.offset).collect();
-        let place = Place { base, hops, field: path.field, swap, name: name.into() };
+        let place = Place { path: spelled.into(), ..Place::new(base, &path, name) };
         self.known.insert(name.into(), place.clone());
         Ok(place)
     }
 
+    /// The same from the context on, by loads that the verifier sees: what it finds there may go to helpers.
+    pub(crate) fn argument(&self, name: &str, span: Option<&Span>) -> Result<Place, Error> {
+        let path = self.target.path(self.btf, name);
+        let path = path.map_err(|error| Error::new(self.unknown(name, error), span.cloned()))?;
+        Ok(Place::new(Base::Context, &path, name))
+    }
+
+    /// The name of the type that is there, or that a pointer there points to.
+    pub(crate) fn type_name(&self, place: &Place) -> &'a str {
+        let id = match place.field.class {
+            Class::Ptr { pointee } => pointee,
+            _ => place.field.ty,
+        };
+        self.btf.get(id).map_or("", |ty| ty.name())
+    }
+
+    /// Whether the kernel has a function of this name.
+    pub(crate) fn has(&self, function: &str) -> bool {
+        self.btf.find(BtfKind::Func, function).is_ok()
+    }
+
+    /// Where a struct has a field.
+    pub(crate) fn offset(&self, structure: &str, field: &str) -> Result<u32, kwalk_btf::Error> {
+        Ok(self.btf.path(self.btf.find(BtfKind::Struct, structure)?, field)?.field.offset)
+    }
+
     /// A path from what is in a register.
-    fn path(&self, path: &str) -> Result<(Base, kwalk_btf::Path), kwalk_btf::Error> {
+    fn path(&mut self, path: &str) -> Result<(Base, kwalk_btf::Path), kwalk_btf::Error> {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let derived = derived::of(self.target.name).iter().find(|derived| derived.name == first);
+        if let Some(derived) = derived.filter(|_| !rest.is_empty()) {
+            let nth = self.derive(derived)?;
+            let (.., ty) = self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?;
+            return Ok((Base::Derived(nth), self.btf.path(*ty, rest)?));
+        }
         let mut found = self.target.path(self.btf, path)?;
         // The object is at hand already.
         let base = match found.hops.first() {
@@ -106,6 +170,27 @@ impl<'a> Names<'a> {
         Ok((base, found))
     }
 
+    /// Has an argument found, once.
+    fn derive(&mut self, derived: &'static Derived) -> Result<usize, kwalk_btf::Error> {
+        if let Some(nth) = self.derived.iter().position(|(known, ..)| known.name == derived.name) {
+            return Ok(nth);
+        }
+        let ty = self.btf.find(BtfKind::Struct, derived.ty)?;
+        let from = match derived.by {
+            // Helpers want pointers that the verifier knows.
+            By::Helper(_) => {
+                Place::new(Base::Context, &self.target.path(self.btf, derived.from)?, derived.from)
+            }
+            By::Cast => {
+                let (base, path) = self.path(derived.from)?;
+                self.follows |= base == Base::Object;
+                Place::new(base, &path, derived.from)
+            }
+        };
+        self.derived.push((derived, from, ty));
+        Ok(self.derived.len() - 1)
+    }
+
     /// What to say of a name that leads nowhere.
     fn unknown(&self, name: &str, error: kwalk_btf::Error) -> Reason {
         let kwalk_btf::Error::Path { reason: PathReason::NoSuchMember { near }, .. } = &error else {
@@ -114,8 +199,11 @@ impl<'a> Names<'a> {
         let mut all = kwalk_btf::near(name, self.columns.iter().map(|column| column.name));
         // Names near to the last step that could be made.
         let before = name.rfind('.').map_or("", |at| name.get(..=at).unwrap_or_default());
-        all.extend(near.iter().map(|near| format!("{before}{near}")));
-        all.dedup();
+        for near in near.iter().map(|near| format!("{before}{near}")) {
+            if !all.contains(&near) {
+                all.push(near);
+            }
+        }
         Reason::Name { name: name.into(), near: all }
     }
 
@@ -137,12 +225,100 @@ impl<'a> Names<'a> {
             Class::Text if field.size == 0 => {
                 Err(Error::new(Reason::Unsupported("a text of unknown size"), span.cloned()))
             }
-            Class::Text => Ok(Value::Text(Text { place, pointer: false })),
-            Class::Ptr { pointee } if self.is_char(pointee) => Ok(Value::Text(Text { place, pointer: true })),
+            Class::Text => Ok(Value::Text(Text { place, kind: TextKind::Array })),
+            Class::Ptr { pointee } if self.is_char(pointee) => {
+                Ok(Value::Text(Text { place, kind: TextKind::Pointer }))
+            }
             Class::Ptr { .. } => Ok(Value::Pointer(place)),
             Class::Struct => wrong(Kind::Struct),
             Class::Array { .. } => wrong(Kind::Array),
             Class::Float => wrong(Kind::Float),
+        }
+    }
+
+    /// A field as a number without a sign.
+    pub(crate) fn unsigned(&self, place: Place) -> Number {
+        let bits = place.field.size * 8;
+        Number::field(place, false, bits.min(64))
+    }
+
+    /// The name of a file: of a `struct path`, or of a pointer to a `struct file`.
+    pub(crate) fn file(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
+        let place = self.argument(name, span)?;
+        let own = match (place.field.class, self.type_name(&place)) {
+            (Class::Struct, "path") => name.to_owned(),
+            (Class::Ptr { .. }, "file") => format!("{name}.f_path"),
+            _ => return Err(self.needs(place, "a struct path, or a pointer to a struct file", span)),
+        };
+        let place = self.argument(&own, span)?;
+        // The helper trusts what it is given: a file that nothing holds may be gone while it looks, and the kernel oopses.
+        // The walk holds the first two, RCU what it needs of the third.
+        let is_held = ["file", "vma.vm_file", "task.mm.exe_file"].iter().any(|held| {
+            let held = self.argument(&format!("{held}.f_path"), None);
+            held.is_ok_and(|held| held.beside(&place) && held.field.offset == place.field.offset)
+        });
+        // Kernels before 6.5 don't look at what they are given; this function came soon after.
+        if is_held && self.has("bpf_map_sum_elem_count") {
+            return Ok(Text { place, kind: TextKind::Path });
+        }
+        let (at, parent) = self.tree("dentry", "d_name.name", &["d_parent"], span)?;
+        let place = self.place(&format!("{own}.dentry"), span)?;
+        Ok(Text { place, kind: TextKind::Node(Tree { name: at, parent }) })
+    }
+
+    /// The path of a cgroup, of a pointer to one.
+    pub(crate) fn cgroup(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
+        let place = self.place(name, span)?;
+        if !matches!(place.field.class, Class::Ptr { .. }) || self.type_name(&place) != "cgroup" {
+            return Err(self.needs(place, "a pointer to a struct cgroup", span));
+        }
+        let (at, parent) = self.tree("kernfs_node", "name", &["__parent", "parent"], span)?;
+        let place = self.place(&format!("{name}.kn"), span)?;
+        Ok(Text { place, kind: TextKind::Node(Tree { name: at, parent }) })
+    }
+
+    fn tree(
+        &self,
+        node: &str,
+        name: &str,
+        parents: &[&str],
+        span: Option<&Span>,
+    ) -> Result<(u32, u32), Error> {
+        let fail = |error| Error::new(Reason::Field(error), span.cloned());
+        let name = self.offset(node, name).map_err(fail)?;
+        let mut parent = Err(kwalk_btf::Error::Void);
+        for one in parents {
+            parent = self.offset(node, one);
+            if parent.is_ok() {
+                break;
+            }
+        }
+        Ok((name, parent.map_err(fail)?))
+    }
+
+    /// The arguments of the context's task.
+    pub(crate) fn cmdline(&mut self, span: Option<&Span>) -> Result<Text, Error> {
+        let task = self.argument("task", span)?.field.offset;
+        if !self.has("bpf_copy_from_user_task") {
+            return Err(Error::new(Reason::Since { what: "cmdline()", since: (5, 18) }, span.cloned()));
+        }
+        let fail = |error| Error::new(Reason::Field(error), span.cloned());
+        let [start, end] = ["arg_start", "arg_end"].map(|field| self.offset("mm_struct", field));
+        self.sleeps = true;
+        let kind = TextKind::Cmdline { task, start: start.map_err(fail)?, end: end.map_err(fail)? };
+        Ok(Text { place: self.place("task.mm", span)?, kind })
+    }
+
+    /// The stack of the context's task.
+    pub(crate) fn stack(&mut self, span: Option<&Span>) -> Result<Text, Error> {
+        Ok(Text { place: self.argument("task", span)?, kind: TextKind::Stack })
+    }
+
+    fn needs(&self, place: Place, needs: &'static str, span: Option<&Span>) -> Error {
+        let what = place.name.clone();
+        match self.value(place, span) {
+            Ok(value) => Error::new(Reason::Kind { what, is: value.kind(), needs }, span.cloned()),
+            Err(error) => error,
         }
     }
 

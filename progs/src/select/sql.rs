@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr as Sql, Ident, Spanned, Subscript, UnaryOperator, Value as Literal,
+    self, AccessExpr, BinaryOperator, Expr as Sql, Ident, Spanned, Subscript, UnaryOperator, Value as Literal,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::keywords::Keyword;
@@ -14,8 +14,9 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, Tokenizer};
 
 use super::expr::{Arithmetic, Compare, Expr, Node};
+use super::function::FUNCTIONS;
 use super::span::Span;
-use super::{Column, Error, Reason};
+use super::{Column, Error, Key, Reason};
 
 /// Words, numbers and signs of a text, at most.
 const TOKENS_MAX: usize = 20_000;
@@ -74,6 +75,26 @@ pub fn columns(text: &str) -> Result<Vec<Column>, Error> {
             Token::Comma => source.parser.advance_token(),
             Token::EOF => return Ok(columns),
             _ => return Err(source.unexpected("a comma, AS or the end")),
+        }
+    }
+}
+
+/// Parses a list of what rows are ordered by, each `EXPR`, `EXPR ASC` or `EXPR DESC`, to its end.
+///
+/// # Errors
+///
+/// What is wrong with the text, and where.
+pub fn keys(text: &str) -> Result<Vec<Key>, Error> {
+    let mut source = Source::new(text)?;
+    let mut keys = Vec::new();
+    loop {
+        let key = Key::from(source.expr()?);
+        let direction = source.parser.parse_one_of_keywords(&[Keyword::ASC, Keyword::DESC]);
+        keys.push(if direction == Some(Keyword::DESC) { key.descending() } else { key });
+        match source.parser.peek_token_ref().token {
+            Token::Comma => source.parser.advance_token(),
+            Token::EOF => return Ok(keys),
+            _ => return Err(source.unexpected("a comma, ASC, DESC or the end")),
         }
     }
 }
@@ -242,7 +263,7 @@ impl Source {
             }
             Sql::Like { .. } => return refuse("LIKE with ESCAPE or ANY"),
             Sql::ILike { .. } => return refuse("ILIKE"),
-            Sql::Function(_) => return refuse("this function"),
+            Sql::Function(function) => self.call(function, &span, depth)?,
             Sql::Subquery(_) | Sql::InSubquery { .. } | Sql::Exists { .. } => return refuse("a subquery"),
             Sql::Case { .. } => return refuse("CASE"),
             Sql::Cast { .. } | Sql::Convert { .. } => return refuse("a cast"),
@@ -251,6 +272,33 @@ impl Source {
             _ => return refuse("this"),
         };
         Ok(Expr { node, span })
+    }
+
+    /// A function's name and arguments, and nothing else that a call can have in SQL.
+    fn call(&self, call: &ast::Function, span: &Option<Span>, depth: usize) -> Result<Node, Error> {
+        let fail = |reason| Error::new(reason, self.or_all(span.clone()));
+        let name = call.name.to_string();
+        let Some(known) = FUNCTIONS.iter().find(|known| known.name.eq_ignore_ascii_case(&name)) else {
+            let near = kwalk_btf::near(&name, FUNCTIONS.iter().map(|known| known.name));
+            return Err(fail(Reason::Function { name, near }));
+        };
+        let ast::FunctionArguments::List(list) = &call.args else {
+            return Err(fail(Reason::Arguments(known)));
+        };
+        let plain = call.over.is_none()
+            && call.filter.is_none()
+            && call.null_treatment.is_none()
+            && call.within_group.is_empty()
+            && list.duplicate_treatment.is_none()
+            && list.clauses.is_empty();
+        if !plain || list.args.len() != known.arguments.len() {
+            return Err(fail(Reason::Arguments(known)));
+        }
+        let arguments = list.args.iter().map(|argument| match argument {
+            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(sql)) => self.lower(sql, depth + 1),
+            _ => Err(fail(Reason::Arguments(known))),
+        });
+        Ok(Node::Call(known.function, arguments.collect::<Result<_, _>>()?))
     }
 
     /// Where an expression is. The parser finds that by recursion, which is for trees that can't be deep; in others,

@@ -290,6 +290,16 @@ impl<'a> Walk<'a> {
         (self.maps.len() - 1) as u32
     }
 
+    /// Has the program loaded as one that may sleep.
+    pub fn may_sleep(&mut self) {
+        self.sleepable = true;
+    }
+
+    /// Whether it is.
+    pub fn sleeps(&self) -> bool {
+        self.sleepable
+    }
+
     /// Stores the number of this reading session, which no two readers share, in `slot`.
     ///
     /// # Errors

@@ -73,6 +73,10 @@ impl Emit<'_, '_> {
                 self.branch(reg.eq(0), fork);
                 self.give_back(reg);
             }
+            Condition::TextIsNull(text) => {
+                self.long(text, yes)?;
+                self.go(no, next);
+            }
             Condition::BehindNull(place) => {
                 let reg = self.take()?;
                 self.follow(reg, place, yes);

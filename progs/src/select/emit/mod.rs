@@ -4,6 +4,8 @@
 //! while one is; what a helper writes lies on the stack, which conditions and rows use in turn from its top on.
 
 mod condition;
+mod derived;
+mod long;
 mod number;
 mod row;
 mod text;
@@ -16,6 +18,8 @@ use super::place::{Base, Place};
 use super::{Error, Reason};
 use crate::walk::{CTX, Walk};
 
+use derived::found;
+
 pub(crate) use condition::Fork;
 pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows};
 
@@ -23,18 +27,24 @@ pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows};
 pub(crate) const OBJECT: Reg = R7;
 /// Holds the bits of the columns that are NULL.
 const NULLS: Reg = R8;
-/// All of a program's stack (`MAX_BPF_STACK`).
-pub(crate) const STACK: usize = 512;
+/// What of a program's stack (`MAX_BPF_STACK`) is for conditions and rows: the rest holds the arguments that are found.
+pub(crate) const STACK: usize = 512 - 8 * FOUND_MAX;
+/// As many arguments are found at most.
+const FOUND_MAX: usize = 4;
 
 /// A program being written, and its free registers.
 pub(crate) struct Emit<'w, 'a> {
     pub(crate) walk: &'w mut Walk<'a>,
     free: Vec<Reg>,
+    /// How many arguments have been found.
+    found: usize,
+    /// The map that texts go to which are too long for the stack.
+    buffer: Option<u32>,
 }
 
 impl<'w, 'a> Emit<'w, 'a> {
     pub(crate) fn new(walk: &'w mut Walk<'a>) -> Emit<'w, 'a> {
-        Emit { walk, free: vec![R0, R5, R4, R3, R2, R1] }
+        Emit { walk, free: vec![R0, R5, R4, R3, R2, R1], found: 0, buffer: None }
     }
 
     fn take(&mut self) -> Result<Reg, crate::Error> {
@@ -59,6 +69,11 @@ impl<'w, 'a> Emit<'w, 'a> {
         let mut base = match place.base {
             Base::Object => OBJECT,
             Base::Context => CTX,
+            Base::Derived(nth) => {
+                self.walk.asm.load(reg, u64_at(found(nth)));
+                self.walk.asm.jump_if(reg.eq(0), null);
+                reg
+            }
         };
         for hop in &place.hops {
             let at = self.at(reg, base, *hop);
@@ -67,6 +82,11 @@ impl<'w, 'a> Emit<'w, 'a> {
             base = reg;
         }
         base
+    }
+
+    /// Where the stack begins that is free, from its top down.
+    fn frame(&self) -> Address {
+        R10 - 8 * self.found as i32
     }
 
     /// An address that a load can name: 16 bits for the offset, else it is added to `reg` first.

@@ -4,16 +4,18 @@
 //! throws all of this object's away and shows it again: nothing is to be checked between the writes of a row.
 
 use kwalk_asm::Reg::*;
-use kwalk_asm::{Address, Helper, Memory, u16_at, u32_at, u64_at};
+use kwalk_asm::{Address, Helper, Label, Memory, Slot, u16_at, u32_at, u64_at};
 use kwalk_btf::Class;
 
 use super::number::size;
 use super::{Emit, NULLS};
 use crate::Error;
-use crate::select::condition::Text;
+use crate::program::{Map, MapKind};
+use crate::select::condition::{Text, TextKind};
 use crate::select::number::{Node, Number};
 use crate::select::pattern::TEXT_MAX;
 use crate::select::place::Place;
+use crate::select::resolve::IpPlace;
 use crate::walk::SEQ;
 
 /// A text that is longer than so many bytes is copied by a helper.
@@ -57,6 +59,8 @@ pub(crate) enum Kind {
     Text(Place),
     /// A number of 8 bytes.
     Number(Number),
+    /// A family, in 4 bytes, and an address of its kind, in the first of 16.
+    Ip(Box<IpPlace>),
 }
 
 impl Kind {
@@ -65,6 +69,7 @@ impl Kind {
         match self {
             Kind::Field(place) | Kind::Text(place) => place.field.size as usize,
             Kind::Number(_) => 8,
+            Kind::Ip(_) => 20,
         }
     }
 
@@ -73,6 +78,7 @@ impl Kind {
             Kind::Field(place) if matches!(place.field.class, Class::Ptr { .. }) => true,
             Kind::Field(place) | Kind::Text(place) => place.may_be_null(),
             Kind::Number(number) => number.may_be_null(),
+            Kind::Ip(ip) => ip.may_be_null(),
         }
     }
 
@@ -102,14 +108,32 @@ impl Emit<'_, '_> {
             self.chunk(chunk)?;
         }
         for text in &rows.texts {
-            self.long_text(text);
+            self.long_text(text)?;
         }
         Ok(())
     }
 
+    /// Counts the object in a map's one element, and gives the map. What has no output is never shown twice.
+    #[track_caller]
+    pub(crate) fn count(&mut self) -> u32 {
+        let index = self.walk.map(Map {
+            name: "kwalk_count",
+            kind: MapKind::Array,
+            key_size: 4,
+            value_size: 8,
+            max_entries: 1,
+        });
+        let asm = &mut self.walk.asm;
+        asm.load_slot(R1, Slot::MapValue { index, offset: 0 });
+        asm.load(R2, u64_at(R1));
+        asm.add(R2, 1);
+        asm.store(u64_at(R1), R2);
+        index
+    }
+
     #[track_caller]
     fn chunk(&mut self, chunk: &Chunk) -> Result<(), Error> {
-        let start = R10 - chunk.size.next_multiple_of(8) as i32;
+        let start = self.frame() - chunk.size.next_multiple_of(8) as i32;
         if let Some((_, bits)) = chunk.nulls {
             self.walk.asm.mov32(NULLS, bits as i32);
         }
@@ -169,7 +193,7 @@ impl Emit<'_, '_> {
                         there |= bit;
                     }
                 }
-                Kind::Number(_) => {}
+                Kind::Number(_) | Kind::Ip(_) => {}
             }
         }
         if there != 0 {
@@ -194,9 +218,10 @@ impl Emit<'_, '_> {
                 self.walk.asm.store(u64_at(at), reg);
                 self.give_back(reg);
             }
+            Kind::Ip(ip) => self.ip(at, ip, null),
             Kind::Text(place) | Kind::Field(place) => {
-                let text = Text { place: place.clone(), pointer: false };
-                self.text_address(R3, &text, null);
+                let text = Text { place: place.clone(), kind: TextKind::Array };
+                self.text_address(R3, &text, null)?;
                 self.walk.asm.address(R1, at);
                 self.walk.asm.mov(R2, place.field.size as i32);
                 self.walk.asm.call(Helper::ProbeReadKernel);
@@ -209,13 +234,48 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
+    /// The family, and the address that belongs to it: the bytes of the shorter one are followed by zeros.
+    #[track_caller]
+    fn ip(&mut self, at: Address, ip: &IpPlace, null: Label) {
+        const AF_INET6: i32 = 10;
+        let Some(family) = &ip.family else { return };
+        let (longer, end) = (self.walk.asm.label(), self.walk.asm.label());
+        self.field(R2, family, null);
+        self.walk.asm.store(u32_at(at), R2);
+        if ip.v6.is_some() {
+            self.walk.asm.jump_if(R2.eq(AF_INET6), longer);
+        }
+        let parts = |place: &Place| {
+            (0..place.field.size).step_by(4).map(|from| place.part(from, 4)).collect::<Vec<_>>()
+        };
+        for (place, label) in [(&ip.v4, None), (&ip.v6, Some(longer))] {
+            let Some(place) = place else { continue };
+            if let Some(label) = label {
+                self.walk.asm.jump(end);
+                self.walk.asm.bind(label);
+            }
+            let base = self.follow(R1, place, null);
+            for (part, to) in parts(place).iter().zip((4..).step_by(4)) {
+                self.load_from(R2, base, part);
+                self.walk.asm.store(u32_at(at + to), R2);
+            }
+            for to in (4 + place.field.size as i32..20).step_by(4) {
+                self.walk.asm.store(u32_at(at + to), 0);
+            }
+        }
+        self.walk.asm.bind(end);
+    }
+
     /// A text of which nobody knows beforehand how long it is: its length with the NUL in 2 bytes, 0 for NULL, and the
     /// text.
     #[track_caller]
-    fn long_text(&mut self, text: &Text) {
+    fn long_text(&mut self, text: &Text) -> Result<(), Error> {
+        if !matches!(text.kind, TextKind::Array | TextKind::Pointer) {
+            return self.write_long(text);
+        }
         let (null, there) = (self.walk.asm.label(), self.walk.asm.label());
-        let at = R10 - TEXT_MAX as i32;
-        self.text_address(R3, text, null);
+        let at = self.frame() - TEXT_MAX as i32;
+        self.text_address(R3, text, null)?;
         let asm = &mut self.walk.asm;
         asm.address(R1, at);
         asm.mov(R2, TEXT_MAX as i32);
@@ -230,6 +290,7 @@ impl Emit<'_, '_> {
         asm.mov(R1, SEQ);
         asm.address(R2, at - 2);
         asm.call(Helper::SeqWrite);
+        Ok(())
     }
 
     /// Zeros, in as wide stores as are aligned: `start` is for the widest.

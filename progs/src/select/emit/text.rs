@@ -6,7 +6,7 @@ use kwalk_asm::{Address, Condition as Jump, Helper, Label, u8_at, u16_at, u32_at
 use super::condition::Fork;
 use super::{Emit, STACK};
 use crate::Error;
-use crate::select::condition::Text;
+use crate::select::condition::{Text, TextKind};
 use crate::select::pattern::{Pattern, TEXT_MAX};
 use crate::select::place::Place;
 
@@ -19,7 +19,7 @@ impl Emit<'_, '_> {
     pub(super) fn like(&mut self, text: &Text, pattern: &Pattern, fork: Fork) -> Result<(), Error> {
         let wanted = pattern.terminated();
         if pattern.open_start {
-            let room = self.copy(text, TEXT_MAX, fork.unknown);
+            let room = self.copy(text, TEXT_MAX, fork.unknown)?;
             match pattern.open_end {
                 true => self.search(&pattern.bytes, room, fork),
                 false => self.ends(&wanted, room, fork),
@@ -28,13 +28,16 @@ impl Emit<'_, '_> {
         }
         let (place, room) = (&text.place, text.place.field.size as usize);
         // A text that fills an array has no NUL.
-        let wanted = if text.pointer { &wanted[..] } else { wanted.get(..room).unwrap_or(&wanted) };
-        if !text.pointer && room <= WORDS_MAX && room % 4 == 0 && is_near(place) {
+        let wanted = match text.kind {
+            TextKind::Array => wanted.get(..room).unwrap_or(&wanted),
+            _ => &wanted[..],
+        };
+        if text.kind == TextKind::Array && room <= WORDS_MAX && room % 4 == 0 && is_near(place) {
             let base = self.follow(R1, place, fork.unknown);
             self.words(base + place.field.offset as i32, wanted, fork);
         } else {
-            let room = self.copy(text, wanted.len() + 1, fork.unknown);
-            self.words(R10 - room as i32, wanted, fork);
+            let room = self.copy(text, wanted.len() + 1, fork.unknown)?;
+            self.words(self.frame() - room as i32, wanted, fork);
         }
         Ok(())
     }
@@ -42,19 +45,23 @@ impl Emit<'_, '_> {
     /// Copies a text to the top of the stack: `most` bytes of it and a NUL, or all if it is shorter; gives how many bytes
     /// of the stack that takes. What lies behind the NUL there is whatever it was. R0 is how many bytes were copied.
     #[track_caller]
-    fn copy(&mut self, text: &Text, most: usize, unknown: Label) -> usize {
+    fn copy(&mut self, text: &Text, most: usize, unknown: Label) -> Result<usize, Error> {
         // One more than the text can have: the helper puts the NUL there.
-        let len = if text.pointer { most } else { most.min(text.place.field.size as usize + 1) };
+        let len = match text.kind {
+            TextKind::Array => most.min(text.place.field.size as usize + 1),
+            _ => most,
+        };
         let len = len.min(TEXT_MAX);
         let room = len.next_multiple_of(8);
-        self.text_address(R3, text, unknown);
-        self.clear_last(R10 - room as i32, len);
+        self.text_address(R3, text, unknown)?;
+        self.clear_last(self.frame() - room as i32, len);
+        let frame = self.frame();
         let asm = &mut self.walk.asm;
-        asm.address(R1, R10 - room as i32);
+        asm.address(R1, frame - room as i32);
         asm.mov(R2, len as i32);
         asm.call(Helper::ProbeReadKernelStr);
         asm.jump_if(R0.slt(0), unknown);
-        room
+        Ok(room)
     }
 
     /// Zeros behind the `len` bytes that a helper is to write, in the last of their words: whole words are compared.
@@ -67,13 +74,16 @@ impl Emit<'_, '_> {
 
     /// Where a text begins, which a helper will read: nothing on the way there is NULL, nor is it itself.
     #[track_caller]
-    pub(super) fn text_address(&mut self, reg: Reg, text: &Text, null: Label) {
-        if text.pointer {
-            self.field(reg, &text.place, null);
-        } else {
-            let base = self.follow(reg, &text.place, null);
-            self.walk.asm.address(reg, base + text.place.field.offset as i32);
+    pub(super) fn text_address(&mut self, reg: Reg, text: &Text, null: Label) -> Result<(), Error> {
+        match text.kind {
+            TextKind::Array => {
+                let base = self.follow(reg, &text.place, null);
+                self.walk.asm.address(reg, base + text.place.field.offset as i32);
+            }
+            TextKind::Pointer => self.field(reg, &text.place, null),
+            _ => self.long_address(text, null)?,
         }
+        Ok(())
     }
 
     /// Goes to yes if these bytes are at an address. Four at a time, as many as there are: an instruction has room for
@@ -138,23 +148,25 @@ impl Emit<'_, '_> {
         let len = wanted.len();
         let below = room + len.next_multiple_of(8);
         debug_assert!(below <= STACK);
-        self.clear_last(R10 - below as i32, len);
+        self.clear_last(self.frame() - below as i32, len);
+        let frame = self.frame();
         let asm = &mut self.walk.asm;
         asm.jump_if(R0.slt(len as i32), fork.no);
-        asm.address(R3, R10 - room as i32 - len as i32);
+        asm.address(R3, frame - room as i32 - len as i32);
         asm.add(R3, R0);
-        asm.address(R1, R10 - below as i32);
+        asm.address(R1, frame - below as i32);
         asm.mov(R2, len as i32);
         asm.call(Helper::ProbeReadKernel);
-        self.words(R10 - below as i32, wanted, fork);
+        self.words(self.frame() - below as i32, wanted, fork);
     }
 
     /// Goes to yes if these bytes are anywhere in the text at the top of the stack: a loop over its bytes, up to the NUL.
     #[track_caller]
     fn search(&mut self, wanted: &[Option<u8>], room: usize, fork: Fork) {
         let (each, next) = (self.walk.asm.label(), self.walk.asm.label());
+        let frame = self.frame();
         let asm = &mut self.walk.asm;
-        asm.address(R2, R10 - room as i32);
+        asm.address(R2, frame - room as i32);
         asm.mov(R3, 0);
         asm.bind(each);
         asm.load(R1, u8_at(R2));

@@ -1,0 +1,255 @@
+//! Texts that helpers or loops make, and that may be too long for the stack: they are put together in a map of one value,
+//! that of one program, which one reader at a time can run.
+
+use kwalk_asm::Reg::*;
+use kwalk_asm::{Helper, Label, Slot, u8_at, u16_at, u64_at};
+
+use super::{Emit, NULLS};
+use crate::Error;
+use crate::program::{Map, MapKind};
+use crate::select::condition::{LONG_MAX, STACK_MAX, Text, TextKind, Tree};
+use crate::select::{self, Reason};
+use crate::walk::{CTX, SEQ};
+
+/// Where a text begins in the map's value: its length goes before it.
+const TEXT: u32 = 8;
+/// The longest name of a node, with its NUL (`NAME_MAX`).
+const NAME_MAX: i32 = 256;
+/// How deep a tree is gone up.
+const DEPTH_MAX: i32 = 64;
+
+impl Emit<'_, '_> {
+    fn buffer(&mut self) -> u32 {
+        *self.buffer.get_or_insert_with(|| {
+            self.walk.map(Map {
+                name: "kwalk_text",
+                kind: MapKind::Array,
+                key_size: 4,
+                // The verifier does not see that what begins late is short.
+                value_size: TEXT + 2 * LONG_MAX as u32,
+                max_entries: 1,
+            })
+        })
+    }
+
+    /// Writes such a text with its length before it, which is 0 for NULL.
+    #[track_caller]
+    pub(super) fn write_long(&mut self, text: &Text) -> Result<(), Error> {
+        let (null, end) = (self.walk.asm.label(), self.walk.asm.label());
+        let from = self.long(text, null)?;
+        let buffer = self.buffer();
+        let frame = self.frame();
+        let asm = &mut self.walk.asm;
+        asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
+        if from == From::Offset {
+            asm.add(R2, NULLS);
+        }
+        asm.store(u16_at(R2 - 2), R0);
+        asm.address(R2, R2 - 2);
+        asm.mov(R3, R0);
+        asm.add(R3, 2);
+        asm.mov(R1, SEQ);
+        asm.call(Helper::SeqWrite);
+        asm.jump(end);
+        asm.bind(null);
+        asm.store(u16_at(frame - 8), 0);
+        asm.mov(R1, SEQ);
+        asm.address(R2, frame - 8);
+        asm.mov(R3, 2);
+        asm.call(Helper::SeqWrite);
+        asm.bind(end);
+        Ok(())
+    }
+
+    /// Leaves the address of such a text in R3, or goes to `null`.
+    #[track_caller]
+    pub(super) fn long_address(&mut self, text: &Text, null: Label) -> Result<(), Error> {
+        let from = self.long(text, null)?;
+        let buffer = self.buffer();
+        let asm = &mut self.walk.asm;
+        asm.load_slot(R3, Slot::MapValue { index: buffer, offset: TEXT });
+        if from == From::Offset {
+            asm.add(R3, NULLS);
+        }
+        Ok(())
+    }
+
+    /// Puts a text together. R0 is then how many bytes it has, its NUL included.
+    #[track_caller]
+    pub(super) fn long(&mut self, text: &Text, null: Label) -> Result<From, Error> {
+        match text.kind {
+            TextKind::Path => self.path(text, null)?,
+            TextKind::Stack => self.task_stack(text, null),
+            TextKind::Cmdline { task, start, end } => self.cmdline(text, [task, start, end], null),
+            TextKind::Node(tree) => self.up(text, tree, null),
+            TextKind::Array | TextKind::Pointer => {}
+        }
+        Ok(if matches!(text.kind, TextKind::Node(_)) { From::Offset } else { From::Start })
+    }
+
+    /// The helper holds no reference to the file: what the context holds, or RCU, keeps it alive. A program that may sleep
+    /// runs without that, and asks for it.
+    #[track_caller]
+    fn path(&mut self, text: &Text, null: Label) -> Result<(), Error> {
+        let buffer = self.buffer();
+        let sleeps = self.walk.sleeps();
+        let none = if sleeps { self.walk.asm.label() } else { null };
+        if sleeps {
+            self.rcu("bpf_rcu_read_lock")?;
+        }
+        let base = self.follow(R1, &text.place, none);
+        let asm = &mut self.walk.asm;
+        asm.address(R1, base + text.place.field.offset as i32);
+        asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.mov(R3, LONG_MAX as i32);
+        asm.call(Helper::DPath);
+        if sleeps {
+            let done = asm.label();
+            asm.mov(NULLS, R0);
+            asm.jump(done);
+            asm.bind(none);
+            asm.mov(NULLS, 0);
+            asm.bind(done);
+            self.rcu("bpf_rcu_read_unlock")?;
+            self.walk.asm.mov(R0, NULLS);
+        }
+        self.walk.asm.jump_if(R0.sle(0), null);
+        self.walk.asm.jump_if(R0.sgt(LONG_MAX as i32), null);
+        Ok(())
+    }
+
+    #[track_caller]
+    fn rcu(&mut self, kfunc: &str) -> Result<(), Error> {
+        let since = Reason::Since { what: "paths together with cmdline()", since: (6, 2) };
+        let id = self.walk.kfunc(kfunc)?.ok_or_else(|| select::Error::new(since, None))?;
+        self.walk.asm.call_kfunc(id, 0);
+        Ok(())
+    }
+
+    /// The kernel does not look whether the task is NULL: [`Emit::field`] does. The walk holds a reference to it.
+    #[track_caller]
+    fn task_stack(&mut self, text: &Text, null: Label) {
+        let buffer = self.buffer();
+        self.field(R1, &text.place, null);
+        let asm = &mut self.walk.asm;
+        asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.mov(R3, STACK_MAX as i32);
+        asm.mov(R4, 0);
+        asm.call(Helper::GetTaskStack);
+        asm.jump_if(R0.sle(0), null);
+        asm.jump_if(R0.sgt(STACK_MAX as i32), null);
+    }
+
+    /// Copies the arguments and makes spaces of the NULs between them, eight bytes at a time.
+    #[track_caller]
+    fn cmdline(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) {
+        let buffer = self.buffer();
+        self.field(R1, &text.place, null);
+        let (fits, each, done) = (self.walk.asm.label(), self.walk.asm.label(), self.walk.asm.label());
+        let asm = &mut self.walk.asm;
+        asm.load(R3, u64_at(R1 + start as i32));
+        asm.load(NULLS, u64_at(R1 + end as i32));
+        asm.sub(NULLS, R3);
+        asm.jump_if(NULLS.sle(0), null);
+        asm.jump_if(NULLS.sle(LONG_MAX as i32), fits);
+        asm.mov(NULLS, LONG_MAX as i32);
+        asm.bind(fits);
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.mov(R2, NULLS);
+        asm.load(R4, u64_at(CTX + task as i32));
+        asm.jump_if(R4.eq(0), null);
+        asm.mov(R5, 0);
+        asm.call(Helper::CopyFromUserTask);
+        asm.jump_if(R0.ne(0), null);
+
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_imm64(R3, u64::from_ne_bytes([0x7f; 8]));
+        asm.mov(R5, 0);
+        asm.bind(each);
+        asm.load(R2, u64_at(R1));
+        // The top bit of a byte of R4 becomes 0 where R2 has a NUL, and all other bits 1.
+        asm.mov(R4, R2);
+        asm.and(R4, R3);
+        asm.add(R4, R3);
+        asm.or(R4, R2);
+        asm.or(R4, R3);
+        asm.xor(R4, -1);
+        asm.rsh(R4, 2);
+        asm.or(R2, R4);
+        asm.store(u64_at(R1), R2);
+        asm.add(R1, 8);
+        asm.add(R5, 8);
+        asm.jump_if(R5.ge(LONG_MAX as i32), done);
+        asm.jump_if(R5.lt(NULLS), each);
+        asm.bind(done);
+        // The last one's own NUL, or what had no room.
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.add(R1, NULLS);
+        asm.store(u8_at(R1 - 1), 0);
+        asm.mov(R0, NULLS);
+    }
+
+    /// Goes from a node up to the root, and writes each name before those of the nodes below, so that the text ends where
+    /// the map's value does. The offset at which it begins is left in the register of the NULLs.
+    #[track_caller]
+    fn up(&mut self, text: &Text, tree: Tree, null: Label) {
+        let buffer = self.buffer();
+        let (each, done, named) = (self.walk.asm.label(), self.walk.asm.label(), self.walk.asm.label());
+        let frame = self.frame();
+        let (node, depth, name) = (frame - 8, frame - 16, frame - 16 - NAME_MAX);
+        self.field(R1, &text.place, null);
+        let asm = &mut self.walk.asm;
+        asm.store(u64_at(node), R1);
+        asm.store(u64_at(depth), 0);
+        asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.store(u8_at(R2 + (LONG_MAX as i32 - 1)), 0);
+        asm.mov(NULLS, LONG_MAX as i32 - 1);
+
+        asm.bind(each);
+        asm.load(R1, u64_at(node));
+        asm.load(R2, u64_at(R1 + tree.parent as i32));
+        asm.jump_if(R2.eq(0), done);
+        asm.jump_if(R2.eq(R1), done);
+        asm.store(u64_at(node), R2);
+        asm.load(R3, u64_at(R1 + tree.name as i32));
+        asm.address(R1, name);
+        asm.mov(R2, NAME_MAX);
+        asm.call(Helper::ProbeReadKernelStr);
+        asm.jump_if(R0.sle(0), null);
+        asm.jump_if(R0.sgt(NAME_MAX), null);
+        // A slash has the room of the NUL.
+        asm.sub(NULLS, R0);
+        asm.jump_if(NULLS.slt(0), null);
+        asm.jump_if(NULLS.sgt(LONG_MAX as i32), null);
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.add(R1, NULLS);
+        asm.store(u8_at(R1), i32::from(b'/'));
+        asm.add(R1, 1);
+        asm.mov(R2, R0);
+        asm.sub(R2, 1);
+        asm.address(R3, name);
+        asm.call(Helper::ProbeReadKernel);
+        asm.load(R1, u64_at(depth));
+        asm.add(R1, 1);
+        asm.store(u64_at(depth), R1);
+        asm.jump_if(R1.lt(DEPTH_MAX), each);
+
+        asm.bind(done);
+        asm.jump_if(NULLS.ne(LONG_MAX as i32 - 1), named);
+        asm.sub(NULLS, 1);
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.store(u8_at(R1 + (LONG_MAX as i32 - 2)), i32::from(b'/'));
+        asm.bind(named);
+        asm.mov(R0, LONG_MAX as i32);
+        asm.sub(R0, NULLS);
+    }
+}
+
+/// Where a text begins.
+#[derive(PartialEq)]
+pub(super) enum From {
+    /// At [`TEXT`].
+    Start,
+    /// As many bytes behind that as a register says.
+    Offset,
+}

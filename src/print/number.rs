@@ -1,0 +1,32 @@
+//! Numbers as text, added to a buffer.
+
+use std::io::Write;
+use std::net::IpAddr;
+
+use super::Symbols;
+use crate::select::Stack;
+
+/// In decimal.
+pub(super) fn decimal(value: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// In hexadecimal, `0x` before it.
+pub(super) fn hex(value: u64, out: &mut Vec<u8>) {
+    // A vector takes all that is written to it.
+    let _ = write!(out, "{value:#x}");
+}
+
+/// An IP address.
+pub(super) fn ip(value: IpAddr, out: &mut Vec<u8>) {
+    // A vector takes all that is written to it.
+    let _ = write!(out, "{value}");
+}
+
+/// The addresses of a stack, with `between` between them.
+pub(super) fn stack(stack: Stack<'_>, symbols: &Symbols, between: &[u8], out: &mut Vec<u8>) {
+    for (nth, address) in stack.addresses().enumerate() {
+        out.extend_from_slice(if nth > 0 { between } else { b"" });
+        symbols(address, out);
+    }
+}

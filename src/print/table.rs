@@ -1,0 +1,317 @@
+//! A table for a person: aligned columns under a heading, as wide as the terminal and no wider.
+
+use std::io::Write;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::escape::add_escaped;
+use super::human::{Duration, Size};
+use super::{Format, Symbols, number};
+use crate::select::{ColumnInfo, Row, Schema, Show, Type, Value};
+
+/// Between two columns.
+const GAP: usize = 2;
+/// What is left at least of a text that is cut.
+const CUT_MIN: usize = 6;
+
+/// Where a table is to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Screen {
+    /// How many characters fit a line; none if there is no end to it.
+    pub width: Option<usize>,
+    /// Whether it has colours, and may be sent them.
+    pub colour: bool,
+}
+
+/// A column's heading, and how its cells stand in it.
+#[derive(Debug, Clone)]
+pub struct Column {
+    heading: String,
+    /// Whether they stand at its right edge.
+    right: bool,
+    /// Whether they may be cut where there is no room.
+    cut: bool,
+    width: usize,
+}
+
+impl Column {
+    /// Texts at the left edge.
+    pub fn text(heading: &str) -> Column {
+        let mut escaped = Vec::new();
+        add_escaped(heading.as_bytes(), &mut escaped);
+        let heading = String::from_utf8_lossy(&escaped).into_owned();
+        Column { width: heading.width(), heading, right: false, cut: true }
+    }
+
+    /// Numbers at the right edge, which are never cut.
+    pub fn number(heading: &str) -> Column {
+        Column { right: true, cut: false, ..Column::text(heading) }
+    }
+}
+
+/// Columns and the cells in them.
+#[derive(Debug)]
+pub struct Table {
+    columns: Vec<Column>,
+    /// The cells' texts, row by row.
+    texts: Vec<u8>,
+    /// Where each ends, and how wide it is.
+    cells: Vec<(usize, usize)>,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(columns: Vec<Column>) -> Table {
+        Table { columns, texts: Vec::new(), cells: Vec::new() }
+    }
+
+    /// The next cell of a row, or the first of the next row; control characters are escaped.
+    pub fn cell(&mut self, text: &str) {
+        self.add(|out| add_escaped(text.as_bytes(), out));
+    }
+
+    /// A cell with what `write` adds to it: UTF-8 without control characters.
+    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.texts.len();
+        write(&mut self.texts);
+        let text = std::str::from_utf8(self.texts.get(start..).unwrap_or_default());
+        let width = text.unwrap_or_default().width();
+        let column = self.cells.len().checked_rem(self.columns.len()).unwrap_or(0);
+        if let Some(column) = self.columns.get_mut(column) {
+            column.width = column.width.max(width);
+        }
+        self.cells.push((self.texts.len(), width));
+    }
+
+    /// Adds the whole table to `out`.
+    pub fn write(&self, screen: Screen, out: &mut Vec<u8>) {
+        let widths = self.fitted(screen.width);
+        let mut line = Line { out, widths: &widths, columns: &self.columns, end: screen.width };
+        line.out.extend_from_slice(if screen.colour { b"\x1b[1m" } else { b"" });
+        line.write(self.columns.iter().map(|column| (column.heading.as_str(), column.heading.width())));
+        line.out.extend_from_slice(if screen.colour { b"\x1b[0m" } else { b"" });
+        line.out.push(b'\n');
+        let mut start = 0;
+        for row in self.cells.chunks(self.columns.len().max(1)) {
+            line.write(row.iter().map(|(end, width)| {
+                let text = self.texts.get(start..*end).unwrap_or_default();
+                start = *end;
+                (std::str::from_utf8(text).unwrap_or_default(), *width)
+            }));
+            line.out.push(b'\n');
+        }
+    }
+
+    /// How wide the columns are to be: where there is too little room, the widest texts are cut to one width.
+    fn fitted(&self, room: Option<usize>) -> Vec<usize> {
+        let widths = || self.columns.iter().map(|column| column.width);
+        let gaps = GAP * self.columns.len().saturating_sub(1);
+        let Some(room) = room.filter(|room| widths().sum::<usize>() + gaps > *room) else {
+            return widths().collect();
+        };
+        let capped = |cap: usize| {
+            let fit = move |column: &Column| if column.cut { column.width.min(cap) } else { column.width };
+            self.columns.iter().map(fit)
+        };
+        let (mut least, mut most) = (CUT_MIN, widths().max().unwrap_or(0).max(CUT_MIN));
+        while least < most {
+            let cap = (least + most).div_ceil(2);
+            if capped(cap).sum::<usize>() + gaps <= room { least = cap } else { most = cap - 1 }
+        }
+        let mut fitted: Vec<_> = capped(least).collect();
+        // What is left over goes to the first that can use it.
+        let mut left = room.saturating_sub(fitted.iter().sum::<usize>() + gaps);
+        for (width, column) in fitted.iter_mut().zip(&self.columns) {
+            let more = left.min(column.width - *width);
+            *width += more;
+            left -= more;
+        }
+        fitted
+    }
+}
+
+/// Writes one line after the other.
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
+    widths: &'a [usize],
+    columns: &'a [Column],
+    /// How wide a line may be.
+    end: Option<usize>,
+}
+
+impl Line<'_> {
+    /// The cells of a line, each with its width.
+    fn write<'t>(&mut self, cells: impl Iterator<Item = (&'t str, usize)>) {
+        let (start, mut at) = (self.out.len(), 0);
+        for (nth, (((text, width), room), column)) in cells.zip(self.widths).zip(self.columns).enumerate() {
+            let gap = if nth > 0 { GAP } else { 0 };
+            let left = room.saturating_sub(width);
+            self.pad(gap + if column.right { left } else { 0 });
+            cut(text, width, *room, self.out);
+            self.pad(if column.right { 0 } else { left });
+            at += gap + room;
+        }
+        if self.end.is_some_and(|end| at > end) {
+            // Even with its texts cut, the table is too wide: what is beyond the edge is not shown.
+            let line = self.out.split_off(start);
+            let line = std::str::from_utf8(&line).unwrap_or_default().trim_end();
+            cut(line, line.width(), self.end.unwrap_or(0), self.out);
+        }
+        while self.out.len() > start && self.out.last() == Some(&b' ') {
+            self.out.pop();
+        }
+    }
+
+    fn pad(&mut self, count: usize) {
+        self.out.resize(self.out.len() + count, b' ');
+    }
+}
+
+/// Adds a text, or as much of it as fits with a mark that there is more.
+fn cut(text: &str, width: usize, room: usize, out: &mut Vec<u8>) {
+    if width <= room {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    let mut left = room.saturating_sub(1);
+    for char in text.chars() {
+        let width = char.width().unwrap_or(0);
+        if width > left {
+            break;
+        }
+        left -= width;
+        out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    out.extend_from_slice("…".as_bytes());
+    out.resize(out.len() + left, b' ');
+}
+
+/// Rows as a table, which is written when all of them are there.
+pub struct Rows {
+    table: Table,
+    shows: Vec<Show>,
+    symbols: Symbols,
+    screen: Screen,
+}
+
+impl Rows {
+    /// For rows of this schema: the headings are the names in capitals, but expressions as they are.
+    pub fn new(schema: &Schema, screen: Screen) -> Rows {
+        Rows {
+            table: Table::new(schema.columns().iter().map(column).collect()),
+            shows: schema.columns().iter().map(|column| column.show).collect(),
+            symbols: Box::new(number::hex),
+            screen,
+        }
+    }
+}
+
+fn column(column: &ColumnInfo) -> Column {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.[]".contains(c);
+    let heading = match column.name.chars().all(is_plain) {
+        true => &column.name.to_ascii_uppercase(),
+        false => &column.name,
+    };
+    match (&column.ty, column.show) {
+        (Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack, _) => Column::text(heading),
+        (Type::Int { .. } | Type::Pointer, _) => Column::number(heading),
+    }
+}
+
+impl Format for Rows {
+    fn begin(&mut self, _out: &mut Vec<u8>) {}
+
+    fn symbolise(&mut self, symbols: Symbols) {
+        self.symbols = symbols;
+    }
+
+    fn row(&mut self, row: &Row<'_>, _out: &mut Vec<u8>) {
+        let Rows { table, shows, symbols, .. } = self;
+        for (value, show) in row.values().zip(shows) {
+            table.add(|out| add(value, *show, symbols, out));
+        }
+    }
+
+    fn broken_off(&mut self, out: &mut Vec<u8>) {
+        self.end(out);
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.table.write(self.screen, out);
+    }
+}
+
+/// A value of each kind, as a person reads it.
+fn add(value: Value<'_>, show: Show, symbols: &Symbols, out: &mut Vec<u8>) {
+    // What is computed has a sign, though it is never negative.
+    let value = match value {
+        Value::Int(value @ 0..) => Value::Uint(value as u64),
+        value => value,
+    };
+    match (value, show) {
+        (Value::Uint(value), Show::Hex) => number::hex(value, out),
+        // The bits of a number, not its sign.
+        (Value::Int(value), Show::Hex) => number::hex(value as u64, out),
+        (Value::Uint(value), Show::Nanoseconds) => drop(write!(out, "{}", Duration(value))),
+        (Value::Uint(value), Show::Bytes) => drop(write!(out, "{}", Size(value))),
+        (Value::Uint(value), Show::Octal) => drop(write!(out, "0{value:o}")),
+        (Value::Uint(value), Show::Device) => drop(write!(out, "{}:{}", value >> 20, value & 0xf_ffff)),
+        (Value::Int(value), _) => number::decimal(value, out),
+        (Value::Uint(value), _) => number::decimal(value, out),
+        (Value::Bool(value), _) => out.extend_from_slice(if value { b"yes" } else { b"no" }),
+        (Value::Text(value), _) => add_escaped(value, out),
+        (Value::Enum { name: Some(name), .. }, _) => add_escaped(name.as_bytes(), out),
+        (Value::Enum { value, name: None }, _) => number::decimal(value, out),
+        (Value::Pointer(value), _) => number::hex(value, out),
+        (Value::Ip(value), _) => number::ip(value, out),
+        (Value::Stack(stack), _) => number::stack(stack, symbols, b" ", out),
+        _ => out.push(b'-'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(columns: &[Column], cells: &[&str], width: usize) -> String {
+        let mut table = Table::new(columns.to_vec());
+        cells.iter().for_each(|cell| table.cell(cell));
+        let mut out = Vec::new();
+        table.write(Screen { width: Some(width), colour: false }, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn columns_stand_below_their_headings() {
+        let columns = [Column::number("PID"), Column::text("NAME"), Column::text("PATH")];
+        let cells = ["1", "init", "/sbin/init", "12345", "a\nb\x1b", "", "7", "名前", "x"];
+        assert_eq!(
+            shown(&columns, &cells, 80),
+            "  PID  NAME        PATH\n    1  init        /sbin/init\n12345  a\\x0ab\\x1b\n    7  名前        x\n"
+        );
+    }
+
+    #[test]
+    fn what_is_too_wide_is_cut_and_marked() {
+        let columns = [Column::number("PID"), Column::text("SHORT"), Column::text("LONG")];
+        let cells = ["12345", "abcdefgh", "0123456789012345678901234567890123456789"];
+        assert_eq!(shown(&columns, &cells, 30), "  PID  SHORT     LONG\n12345  abcdefgh  0123456789012…\n");
+        assert_eq!(shown(&columns, &cells, 22), "  PID  SHORT   LONG\n12345  abcdef…  01234…\n");
+        assert_eq!(shown(&columns, &cells, 10), "  PID  SHO…\n12345  ab…\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_the_screen(
+            cells in prop::collection::vec("[a-z 名é\\x1b\u{301}]{0,30}", 0..30),
+            width in 1..60usize,
+        ) {
+            let columns = [Column::number("N"), Column::text("a"), Column::text("名前名前"), Column::number("M"), Column::text("")];
+            let cells: Vec<_> = cells.iter().map(String::as_str).collect();
+            for line in shown(&columns, &cells, width).lines() {
+                prop_assert!(line.width() <= width, "{line:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What is refused, and how that is said.
+
+use crate::support::{failure, kwalk, refused};
+
+/// Whole messages: the exit status is 2 for what the user typed.
+pub(crate) fn messages_say_what_and_where() {
+    let carets = |args: &[&str], said: &str| assert_eq!(failure(&mut kwalk(args), 2), said, "{args:?}");
+    carets(
+        &["task", "-f", "tgid,comn"],
+        "kwalk: comn: there is no such column or field\n  tgid,comn\n       ^^^^\nhint: did you mean comm?\n",
+    );
+    carets(
+        &["task", "-w", "comm = 1"],
+        "kwalk: 1 is a number, where a text is needed\n  comm = 1\n         ^\n",
+    );
+    carets(
+        &["task", "-w", "comm like 'a' junk"],
+        "kwalk: the end is expected here\n  comm like 'a' junk\n                ^^^^\n",
+    );
+    carets(
+        &["task", "--sort", "comm nulls first"],
+        "kwalk: a comma, ASC, DESC or the end is expected here\n  comm nulls first\n       ^^^^^\n",
+    );
+    carets(&["task", "--sort", "5"], "kwalk: 5 is a constant, where a field is needed\n  5\n  ^\n");
+    carets(&["task", "--sort", "'x'"], "kwalk: 'x' is a constant, where a field is needed\n  'x'\n  ^^^\n");
+    carets(
+        &["task", "-f", "real_parent.cred.uid"],
+        "kwalk: real_parent.cred.uid is a struct, where a number, a text or a pointer is needed\n  \
+         real_parent.cred.uid\n  ^^^^^^^^^^^^^^^^^^^^\nhint: name one of its fields: real_parent.cred.uid.FIELD\n",
+    );
+    refused(
+        &mut kwalk(["bpf_prog", "--pid", "1"]),
+        2,
+        "target bpf_prog: it can't be walked with these parameters",
+        "always walked as a whole",
+    );
+    let number = u32::MAX.to_string();
+    refused(
+        &mut kwalk(["task", "--pid", &number]),
+        1,
+        &format!("process {number}: there is none of this number"),
+        "",
+    );
+    refused(
+        &mut kwalk(["task", "--tid", &number]),
+        1,
+        &format!("thread {number}: there is none of this number"),
+        "",
+    );
+}
+
+pub(crate) fn unknown_words_have_near_misses() {
+    for (word, hint) in [
+        ("tsk", "did you mean task?"),
+        ("pan", "did you mean pin?"),
+        ("targts", "did you mean targets?"),
+        ("bpf_maps", "did you mean bpf_map"),
+        ("frobnicate", "`kwalk --help` lists the commands, `kwalk targets` what this kernel can walk"),
+        ("\x1b[2J", "`kwalk --help` lists the commands"),
+    ] {
+        let shown = word.replace('\x1b', "\\x1b");
+        let message = format!("{shown}: there is no such command or target");
+        refused(&mut kwalk([word]), 2, &message, hint);
+        refused(&mut kwalk([word, "-f", "comm", "-o", "json"]), 2, &message, hint);
+    }
+}
+
+pub(crate) fn a_format_that_is_none_is_refused() {
+    refused(
+        &mut kwalk(["task", "-o", "xml"]),
+        2,
+        "invalid value 'xml' for '--format <FORMAT>'",
+        "it can be table, ndjson, json, csv, raw",
+    );
+}
