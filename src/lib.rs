@@ -34,6 +34,8 @@ mod cgroup;
 #[doc(hidden)]
 pub mod cli;
 mod disassemble;
+#[cfg(feature = "select")]
+mod elements;
 mod error;
 mod iter;
 pub mod kallsyms;

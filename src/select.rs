@@ -30,12 +30,13 @@ use kwalk_btf::Btf;
 #[cfg(feature = "sql")]
 pub use kwalk_progs::select::sql;
 pub use kwalk_progs::select::{
-    COLUMNS_MAX, Column, ColumnInfo, Error as SelectError, Expr, FUNCTIONS, FunctionInfo, Key, Kind,
-    NamedColumn, NotARow, NotASchema, Order, Plan, Pushed, Reason, Row, Schema, Select, Show, Source, Span,
-    Stack, TEXT_MAX, Type, Value, cmdline, columns, field, stack,
+    COLUMNS_MAX, Column, ColumnInfo, ElementTypes, Elements, Error as SelectError, Expr, FUNCTIONS,
+    FunctionInfo, How, Key, Kind, NamedColumn, NotARow, NotASchema, Order, Plan, Pushed, Reason, Row, Schema,
+    Select, Show, Source, Span, Stack, TEXT_MAX, Type, Value, cmdline, columns, field, stack,
 };
 use kwalk_progs::target;
 
+pub use crate::elements::MapElements;
 pub use crate::sorted::Sorted;
 
 use crate::link::in_first_pid_namespace;

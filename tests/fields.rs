@@ -24,7 +24,8 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 fn main() -> std::process::ExitCode {
     support::main(vec![
-        test("columns_and_arguments_come_first", NONE, columns_and_arguments_come_first),
+        test("the_columns_of_this_kernel_come_first", NONE, the_columns_of_this_kernel_come_first),
+        test("the_arguments_come_first", NONE, the_arguments_come_first),
         test("a_path_leads_below_itself", NONE, a_path_leads_below_itself),
         test("a_path_begins_with_an_argument_or_the_object", NONE, a_path_begins_with_either),
         test("depth_is_what_is_asked_for", NONE, depth_is_what_is_asked_for),
@@ -98,27 +99,39 @@ impl Small {
     }
 }
 
-/// Asserts that each table is what the arguments above it show.
+/// The tree, without what can be selected by name.
+fn tree(shown: &str) -> &str {
+    shown.find("FIELD  ").map_or(shown, |at| &shown[at..])
+}
+
+/// Asserts that each tree is what the arguments above it show.
 #[track_caller]
 fn shows(expected: &str) {
     let small = Small::new();
     let shown = expected.split("$ ").skip(1).map(|shown| {
         let args = shown.lines().next().unwrap();
-        format!("$ {args}\n{}", stdout(&mut small.fields(args)))
+        format!("$ {args}\n{}", tree(&stdout(&mut small.fields(args))))
     });
     assert_eq!(shown.collect::<Vec<_>>().join("\n"), expected.trim_start());
 }
 
-/// The columns are those that this kernel has.
-fn columns_and_arguments_come_first() {
+fn the_columns_of_this_kernel_come_first() {
+    let shown = stdout(&mut Small::new().fields("task"));
+    let sections: Vec<Vec<_>> = shown.split("\n\n").map(|section| section.lines().collect()).collect();
+    let [columns, functions, tree] = &sections[..] else { panic!("{shown}") };
+    assert!(columns[0].starts_with("COLUMN  "), "{shown}");
+    assert!(columns.contains(&"pid     pid") && columns.contains(&"comm    comm"), "{shown}");
+    // Its tasks have neither a real_parent nor credentials.
+    assert!(!columns.iter().any(|line| line.starts_with("ppid") || line.starts_with("uid")), "{shown}");
+    assert!(functions[0].starts_with("FUNCTION  ") && tree[0].starts_with("FIELD  "), "{shown}");
+    // Below a path there are fields alone.
+    assert!(stdout(&mut Small::new().fields("task comm")).starts_with("FIELD  "));
+}
+
+fn the_arguments_come_first() {
     shows(
         r"
 $ task
-COLUMN  FIELD
-pid     pid
-comm    comm
-state   state
-
 FIELD           OFFSET  SIZE  TYPE
 meta            0       8     struct bpf_iter_meta *
   seq           0       8     struct seq_file *
@@ -201,11 +214,6 @@ fn depth_is_what_is_asked_for() {
     shows(
         r"
 $ task --depth 0
-COLUMN  FIELD
-pid     pid
-comm    comm
-state   state
-
 FIELD  OFFSET  SIZE  TYPE
 meta   0       8     struct bpf_iter_meta *
 task   8       8     struct task_struct *
@@ -456,7 +464,7 @@ fn rows(shown: &str) -> Vec<Row> {
         let mut next = || cells.next().unwrap();
         (format!("{:indent$}{}", "", next()), next(), next())
     };
-    shown.lines().skip_while(|line| !line.starts_with("FIELD ")).skip(1).map(row).collect()
+    tree(shown).lines().skip(1).map(row).collect()
 }
 
 fn enums_are_those_that_btf_rs_reads() {

@@ -94,6 +94,7 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["task", "-o", "xml"], "'xml'"),
     (&["task", "--limit", "-1"], "--limit"),
     (&["task", "--limit", "18446744073709551616"], "--limit"),
+    (&["task", "--count", "--sort", "pid"], "--count"),
     (&["task", "--pid", "0"], "--pid"),
     (&["task", "--pid", "1", "--tid", "1"], "--tid"),
 ];
@@ -477,7 +478,9 @@ fn help_and_version_go_to_stdout() {
     assert_eq!(stdout(&mut kwalk(["-h"])), help);
     let own = stdout(&mut kwalk(["task", "-h"]));
     assert!(own.contains("Usage: kwalk TARGET"), "{own}");
-    for option in ["--fields", "--where", "--sort", "--limit", "--format", "--pid", "--tid", "--explain"] {
+    for option in
+        ["--fields", "--where", "--sort", "--limit", "--format", "--count", "--pid", "--tid", "--explain"]
+    {
         assert!(help.contains(option) && own.contains(option), "{option}: {help}{own}");
     }
     let version = format!("kwalk {}\n", env!("CARGO_PKG_VERSION"));

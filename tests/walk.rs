@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         test("rows_are_sorted_by_any_keys", PROC, rows_are_sorted_by_any_keys),
         test("what_is_null_is_sorted_last", PROC, what_is_null_is_sorted_last),
         test("a_limit_is_kept", PROC, a_limit_is_kept),
+        test("the_kernel_counts", PROC, the_kernel_counts),
         test("one_process_or_thread_is_shown", PROC, one_process_or_thread),
         test("one_thread_s_files_are_shown", TOLD, one_thread_s_files),
         test("raw_rows_know_where_they_end", PROC, raw_rows_know_where_they_end),
@@ -298,6 +299,22 @@ fn a_limit_is_kept() {
     assert_eq!(stdout(&mut kwalk(["task", "--limit", "0", "-o", "json"])), "[]\n");
 }
 
+fn the_kernel_counts() {
+    let helper = Helper::with_threads(unique("count"), 100);
+    let (pid, condition) = (helper.pid().to_string(), of(helper.pid()));
+    for (args, count) in [
+        (&["task", "-w", &condition][..], 101),
+        (&["task", "--pid", &pid], 101),
+        (&["task", "--tid", &pid], 1),
+        (&["task_file", "--pid", &pid], fds(helper.pid()).len()),
+        (&["task", "-w", "tgid = 0"], 0),
+    ] {
+        assert_eq!(stdout(kwalk(args).arg("--count")), format!("{count}\n"), "{args:?}");
+    }
+    let shown = stdout(&mut kwalk(["task", "--count", "--explain", "-w", &condition]));
+    assert!(shown.contains("row           none: it counts\n") && !shown.contains("COLUMN"), "{shown}");
+}
+
 fn one_process_or_thread() {
     let helper = Helper::with_threads(unique("told"), 5);
     let (pid, tids) = (helper.pid().to_string(), helper.tids());
@@ -422,7 +439,7 @@ fn a_walk_that_breaks_off_says_so() {
 
 fn a_plan_is_explained() {
     let condition = "(ppid > 3 or cred.uid.val in (1, 2)) and comm like 'a%' and tgid = 1";
-    let args = ["task", "--explain", "-w", condition, "-f", "tgid,ppid as p,comm", "--sort", "start desc"];
+    let args = ["task", "--explain", "-w", condition, "-f", "tgid,ppid as p,comm", "--sort", "utime desc"];
     let shown = stdout(&mut kwalk(args));
     let (plan, rest) = shown.split_once("\n\n").unwrap();
     let (columns, listing) = rest.split_once("\n\n").unwrap();
@@ -439,7 +456,7 @@ fn a_plan_is_explained() {
     assert_eq!(columns[1][..3], ["tgid", "tgid", "i32"]);
     assert_eq!(columns[2][..3], ["p", "real_parent.tgid", "i32"]);
     assert_eq!(columns[3][..3], ["comm", "comm", "text"]);
-    assert_eq!(columns[4].join(" ").split(" u64").next().unwrap(), "start (to sort by) start_time");
+    assert_eq!(columns[4].join(" ").split(" u64").next().unwrap(), "utime (to sort by) utime");
     // No two values share a byte, and the row has all of them.
     let row: usize =
         lines[3].strip_prefix("row           ").unwrap().strip_suffix(" bytes").unwrap().parse().unwrap();

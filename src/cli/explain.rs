@@ -19,12 +19,15 @@ pub(super) fn explain(plan: &Plan, told: &Parameters<'_>, btf: &Btf<'_>) -> Resu
     };
     let schema = &plan.schema;
     let texts = schema.columns().iter().filter(|column| column.bytes().is_none()).count();
-    let most = if texts > 0 { "at most " } else { "" };
+    let row = match (plan.counter, texts) {
+        (Some(_), _) => "none: it counts".into(),
+        (None, 0) => format!("{} bytes", schema.row_max()),
+        (None, _) => format!("at most {} bytes", schema.row_max()),
+    };
     let mut out = format!(
-        "target        {}\nlink          {told}\ncondition     {}\nrow           {most}{} bytes\ninstructions  {}\n\n",
+        "target        {}\nlink          {told}\ncondition     {}\nrow           {row}\ninstructions  {}\n\n",
         plan.program.target.name,
         plan.condition().unwrap_or_else(|| "none: it shows all objects".into()),
-        schema.row_max(),
         plan.program.code.insns().len(),
     );
     let heading = [
@@ -42,8 +45,9 @@ pub(super) fn explain(plan: &Plan, told: &Parameters<'_>, btf: &Btf<'_>) -> Resu
         };
         vec![format!("{}{hidden}", column.name), column.source.clone(), ty(column), at, size]
     });
-    out += &listed(heading.into(), rows);
-    out.push('\n');
+    if plan.counter.is_none() {
+        out += &(listed(heading.into(), rows) + "\n");
+    }
     out += &text(&plan.program, btf);
     io::stdout().lock().write_all(out.as_bytes()).map_err(Failure::output)?;
     Ok(ExitCode::SUCCESS)
@@ -60,5 +64,6 @@ fn ty(column: &ColumnInfo) -> String {
         Type::Pointer => "pointer".into(),
         Type::Ip => "ip".into(),
         Type::Stack => "stack".into(),
+        Type::Bytes => "bytes".into(),
     }
 }

@@ -6,6 +6,7 @@ mod fields;
 mod insns;
 mod list;
 mod message;
+mod rows;
 mod terminal;
 mod text;
 mod types;

@@ -64,6 +64,7 @@ fn add(value: Value<'_>, symbols: &Symbols, out: &mut Vec<u8>) {
         Value::Enum { value, name: None } => number::decimal(value, out),
         Value::Pointer(value) => number::hex(value, out),
         Value::Ip(value) => number::ip(value, out),
+        Value::Bytes(value) => number::bytes(value, out),
         Value::Stack(stack) => number::stack(stack, symbols, b" ", out),
         _ => {}
     }

@@ -90,6 +90,11 @@ fn add(value: Value<'_>, symbols: &Symbols, out: &mut Vec<u8>) {
             number::ip(value, out);
             out.push(b'"');
         }
+        Value::Bytes(value) => {
+            out.push(b'"');
+            number::bytes(value, out);
+            out.push(b'"');
+        }
         Value::Stack(stack) => {
             out.push(b'[');
             if stack.addresses().len() > 0 {

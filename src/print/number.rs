@@ -23,6 +23,12 @@ pub(super) fn ip(value: IpAddr, out: &mut Vec<u8>) {
     let _ = write!(out, "{value}");
 }
 
+/// Bytes in hexadecimal, two digits each.
+pub(super) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    let digit = |nibble: u8| b"0123456789abcdef".get(usize::from(nibble)).copied().unwrap_or(b'?');
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+}
+
 /// The addresses of a stack, with `between` between them.
 pub(super) fn stack(stack: Stack<'_>, symbols: &Symbols, between: &[u8], out: &mut Vec<u8>) {
     for (nth, address) in stack.addresses().enumerate() {

@@ -212,7 +212,9 @@ fn column(column: &ColumnInfo) -> Column {
         false => &column.name,
     };
     match (&column.ty, column.show) {
-        (Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack, _) => Column::text(heading),
+        (Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes, _) => {
+            Column::text(heading)
+        }
         (Type::Int { .. } | Type::Pointer, _) => Column::number(heading),
     }
 }
@@ -253,7 +255,7 @@ fn add(value: Value<'_>, show: Show, symbols: &Symbols, out: &mut Vec<u8>) {
         (Value::Int(value), Show::Hex) => number::hex(value as u64, out),
         (Value::Uint(value), Show::Nanoseconds) => drop(write!(out, "{}", Duration(value))),
         (Value::Uint(value), Show::Bytes) => drop(write!(out, "{}", Size(value))),
-        (Value::Uint(value), Show::Octal) => drop(write!(out, "0{value:o}")),
+        (Value::Uint(value @ 1..), Show::Octal) => drop(write!(out, "0{value:o}")),
         (Value::Uint(value), Show::Device) => drop(write!(out, "{}:{}", value >> 20, value & 0xf_ffff)),
         (Value::Int(value), _) => number::decimal(value, out),
         (Value::Uint(value), _) => number::decimal(value, out),
@@ -263,6 +265,7 @@ fn add(value: Value<'_>, show: Show, symbols: &Symbols, out: &mut Vec<u8>) {
         (Value::Enum { value, name: None }, _) => number::decimal(value, out),
         (Value::Pointer(value), _) => number::hex(value, out),
         (Value::Ip(value), _) => number::ip(value, out),
+        (Value::Bytes(value), _) => number::bytes(value, out),
         (Value::Stack(stack), _) => number::stack(stack, symbols, b" ", out),
         _ => out.push(b'-'),
     }

@@ -66,6 +66,8 @@ pub(crate) enum TextKind {
     Cmdline { task: u32, start: u32, end: u32 },
     /// A pointer to a task: not a text, but the addresses of its stack.
     Stack,
+    /// A pointer to so many bytes that a program may read.
+    Bytes { size: u32 },
 }
 
 /// Where a node of a tree has what.
@@ -84,6 +86,7 @@ impl Text {
             TextKind::Array | TextKind::Pointer => TEXT_MAX,
             TextKind::Path | TextKind::Node(_) | TextKind::Cmdline { .. } => LONG_MAX,
             TextKind::Stack => STACK_MAX,
+            TextKind::Bytes { size } => size as usize,
         }
     }
 }
@@ -133,7 +136,7 @@ impl Condition {
     pub(crate) fn text_is_null(text: Text) -> Condition {
         match text.kind {
             TextKind::Array => Condition::behind_null(text.place),
-            TextKind::Pointer => Condition::PointerIsNull(text.place),
+            TextKind::Pointer | TextKind::Bytes { .. } => Condition::PointerIsNull(text.place),
             _ => Condition::TextIsNull(text),
         }
     }

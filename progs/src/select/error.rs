@@ -133,6 +133,8 @@ pub enum Kind {
     Ip,
     /// The addresses of a stack.
     Stack,
+    /// The bytes of a key or a value.
+    Bytes,
     /// Something that does not depend on what is walked.
     Constant,
 }
@@ -192,6 +194,7 @@ impl fmt::Display for Kind {
             Kind::Float => "a floating-point number",
             Kind::Ip => "an IP address",
             Kind::Stack => "a stack",
+            Kind::Bytes => "a row of bytes",
             Kind::Constant => "a constant",
         })
     }

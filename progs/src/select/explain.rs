@@ -71,7 +71,7 @@ impl Display for Text {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let path = &self.place.path;
         match self.kind {
-            TextKind::Array | TextKind::Pointer => f.write_str(path),
+            TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => f.write_str(path),
             TextKind::Path => write!(f, "d_path({path})"),
             TextKind::Node(_) => write!(f, "names up from {path}"),
             TextKind::Cmdline { .. } => f.write_str("cmdline()"),
@@ -99,7 +99,7 @@ impl Display for Value {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Value::Number(number) => number.fmt(f),
-            Value::Text(text) | Value::Stack(text) => text.fmt(f),
+            Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => text.fmt(f),
             Value::Ip(ip) => {
                 let places: Vec<_> =
                     [&ip.v4, &ip.v6].into_iter().flatten().map(|place| &*place.path).collect();

@@ -108,7 +108,7 @@ fn kind(value: Value) -> Result<ColumnKind, Text> {
         Value::Text(Text { place, kind: TextKind::Array }) if place.field.size as usize <= TEXT_MAX => {
             Ok(ColumnKind::Text(place))
         }
-        Value::Text(text) | Value::Stack(text) => Err(text),
+        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Err(text),
         Value::Ip(IpPlace { family: None, v4: Some(place), .. }) => Ok(ColumnKind::Field(place)),
         Value::Ip(IpPlace { family: None, v6: Some(place), .. }) => Ok(ColumnKind::Text(place)),
         Value::Ip(ip) => Ok(ColumnKind::Ip(Box::new(ip))),
@@ -138,5 +138,6 @@ fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
         Value::Text(_) | Value::Literal(_) => Type::Text,
         Value::Ip(_) => Type::Ip,
         Value::Stack(_) => Type::Stack,
+        Value::Bytes(_) => Type::Bytes,
     }
 }

@@ -40,6 +40,7 @@ mod cgroups;
 pub mod columns;
 mod condition;
 mod derived;
+mod elements;
 mod emit;
 mod error;
 mod explain;
@@ -64,6 +65,7 @@ use kwalk_btf::Btf;
 
 pub use cgroups::cgroup_ids;
 pub use columns::{NamedColumn, Show, Source};
+pub use elements::{ElementTypes, Elements};
 pub use error::{Error, Kind, Reason};
 pub use expr::{Expr, cmdline, field, stack};
 pub use function::{FUNCTIONS, FunctionInfo};
@@ -134,6 +136,15 @@ pub enum Pushed {
     Tid(u32),
 }
 
+/// How a selection is planned.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How<'a> {
+    /// Whether its objects are counted, instead of shown.
+    pub count: bool,
+    /// What the keys and values are of the map whose elements it walks: without, they are pointers.
+    pub elements: Option<Elements<'a>>,
+}
+
 /// A selection, made for one kernel.
 #[derive(Debug)]
 pub struct Plan {
@@ -196,8 +207,8 @@ impl Select {
     ///
     /// [`crate::Error::NoTarget`] where this kernel has no such target, [`crate::Error::Select`] with what is wrong with
     /// the columns or the condition, [`crate::Error::Btf`] where the BTF is damaged.
-    pub fn plan(&self, btf: &Btf<'_>) -> Result<Plan, crate::Error> {
-        self.planned_as(btf, false)
+    pub fn plan<'a>(&self, btf: &'a Btf<'a>) -> Result<Plan, crate::Error> {
+        self.plan_with(btf, &How::default())
     }
 
     /// The same for a program that counts the objects instead of showing them: in the kernel, without any output. It has
@@ -206,17 +217,23 @@ impl Select {
     /// # Errors
     ///
     /// As [`Select::plan`].
-    pub fn plan_count(&self, btf: &Btf<'_>) -> Result<Plan, crate::Error> {
-        self.planned_as(btf, true)
+    pub fn plan_count<'a>(&self, btf: &'a Btf<'a>) -> Result<Plan, crate::Error> {
+        self.plan_with(btf, &How { count: true, ..How::default() })
     }
 
-    fn planned_as(&self, btf: &Btf<'_>, count: bool) -> Result<Plan, crate::Error> {
+    /// The same, with what else there is to say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Select::plan`].
+    pub fn plan_with<'a>(&self, btf: &'a Btf<'a>, how: &How<'a>) -> Result<Plan, crate::Error> {
+        let count = how.count;
         let target = match Target::by_name(&self.target) {
             Some(target) => target,
             None => target::find(btf, &self.target)?.row(btf),
         };
         let mut walk = Walk::new(btf, target)?;
-        let mut planner = Planner::new(Names::new(btf, target, walk.context())?);
+        let mut planner = Planner::new(Names::new(btf, target, walk.context(), how.elements)?);
 
         let condition = match &self.filter {
             Some(filter) => planner.condition(filter)?.simplified(false),
@@ -270,7 +287,10 @@ impl Select {
         let own = || planner.names.columns.iter().filter(|column| column.default);
         let columns = match &self.columns {
             Some(columns) => columns.clone(),
-            None => own().map(|column| column.name.into()).collect(),
+            None => {
+                let elements = planner.names.elements().into_iter().map(|name| name.as_str().into());
+                own().map(|column| column.name.into()).chain(elements).collect()
+            }
         };
         if columns.is_empty() && self.columns.is_none() {
             return Err(Error::new(Reason::NoDefaults(target.name), None).into());

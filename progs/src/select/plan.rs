@@ -169,7 +169,7 @@ impl<'a> Planner<'a> {
             Node::IsNull(of) => Ok(match self.value(of, None)? {
                 Value::Literal(_) => Condition::Known(Some(false)),
                 Value::Ip(ip) => self.ip_is_null(&ip),
-                Value::Stack(text) => Condition::text_is_null(text),
+                Value::Stack(text) | Value::Bytes(text) => Condition::text_is_null(text),
                 Value::Pointer(place) => Condition::PointerIsNull(place),
                 Value::Text(text) => Condition::text_is_null(text),
                 Value::Number(number) => Condition::is_null(number),
@@ -231,8 +231,12 @@ impl<'a> Planner<'a> {
             (Value::Literal(text), Value::Ip(ip)) => self.ip(op.mirrored(), &ip, &text, left),
             (Value::Ip(_), other) => Err(wrong(right, other.kind(), "an IP address in quotes")),
             (other, Value::Ip(_)) => Err(wrong(left, other.kind(), "an IP address in quotes")),
-            (Value::Stack(_), _) => Err(wrong(left, Kind::Stack, "a number, a text or a pointer")),
-            (_, Value::Stack(_)) => Err(wrong(right, Kind::Stack, "a number, a text or a pointer")),
+            (value @ (Value::Stack(_) | Value::Bytes(_)), _) => {
+                Err(wrong(left, value.kind(), "a number, a text or a pointer"))
+            }
+            (_, value @ (Value::Stack(_) | Value::Bytes(_))) => {
+                Err(wrong(right, value.kind(), "a number, a text or a pointer"))
+            }
             (Value::Number(l), Value::Number(r)) => {
                 self.fits(left, &l, right, &r)?;
                 self.fits(right, &r, left, &l)?;
@@ -406,6 +410,9 @@ impl<'a> Planner<'a> {
                 }
             }
             return found.map_err(|error| Error { span: span.cloned(), ..error });
+        }
+        if let Some(bytes) = self.names.bytes(name) {
+            return Ok(Value::Bytes(bytes));
         }
         let error = match self.names.place(name, span) {
             Ok(place) => return self.names.value(place, span),

@@ -61,6 +61,8 @@ pub enum Type {
     Ip,
     /// The addresses of stacks.
     Stack,
+    /// Bytes: what is in a map, and nobody knows the type of.
+    Bytes,
 }
 
 /// Where a column is.
@@ -99,6 +101,8 @@ pub enum Value<'a> {
     Ip(IpAddr),
     /// Where in the kernel a task is.
     Stack(Stack<'a>),
+    /// Bytes.
+    Bytes(&'a [u8]),
 }
 
 /// The kernel addresses of a stack, the innermost first.
@@ -121,10 +125,12 @@ impl Value<'_> {
             Value::Uint(value) | Value::Pointer(value) => Some(value.into()),
             Value::Bool(value) => Some(value.into()),
             Value::Enum { value, .. } => Some(value),
-            Value::Null | Value::Text(_) | Value::Ip(_) | Value::Stack(_) => None,
+            Value::Null | Value::Text(_) | Value::Ip(_) | Value::Stack(_) | Value::Bytes(_) => None,
         };
         match (self, other) {
-            (Value::Text(left), Value::Text(right)) => left.cmp(right),
+            (Value::Text(left), Value::Text(right)) | (Value::Bytes(left), Value::Bytes(right)) => {
+                left.cmp(right)
+            }
             (Value::Stack(Stack(left)), Value::Stack(Stack(right))) => left.cmp(right),
             (Value::Ip(left), Value::Ip(right)) => left.cmp(right),
             _ => number(self).cmp(&number(other)),
@@ -255,6 +261,7 @@ impl Type {
         match self {
             Type::Ip => return ip(bytes).map_or(Value::Null, Value::Ip),
             Type::Stack => return Value::Stack(Stack(bytes)),
+            Type::Bytes => return Value::Bytes(bytes),
             _ => {}
         }
         let Some((unsigned, signed)) = number(bytes).filter(|_| *self != Type::Text) else {
@@ -271,7 +278,7 @@ impl Type {
                 Value::Enum { value, name: name.map(|(_, name)| name.as_str()) }
             }
             Type::Pointer => Value::Pointer(unsigned),
-            Type::Text | Type::Ip | Type::Stack => Value::Null,
+            Type::Text | Type::Ip | Type::Stack | Type::Bytes => Value::Null,
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use kwalk_btf::{Btf, Class, Kind as BtfKind, Reason as PathReason, TypeId};
+use kwalk_btf::{Btf, Class, Hop, Kind as BtfKind, Reason as PathReason, TypeId};
 
 use super::columns::{NamedColumn, Source};
 use super::condition::{Text, TextKind, Tree};
 use super::derived::{self, By, Derived};
+use super::elements::Elements;
 use super::number::Number;
 use super::place::{Base, Place};
 use super::span::Span;
@@ -24,6 +25,8 @@ pub(crate) enum Value {
     Ip(IpPlace),
     /// The addresses of a task's stack.
     Stack(Text),
+    /// A key or a value, whatever it is.
+    Bytes(Text),
     /// A text that the user wrote.
     Literal(Vec<u8>),
 }
@@ -50,6 +53,7 @@ impl Value {
             Value::Pointer(_) => Kind::Pointer,
             Value::Ip(_) => Kind::Ip,
             Value::Stack(_) => Kind::Stack,
+            Value::Bytes(_) => Kind::Bytes,
         }
     }
 }
@@ -63,6 +67,7 @@ pub(crate) struct Names<'a> {
     /// What has been looked up: most names stand in a column and a condition.
     known: BTreeMap<String, Place>,
     pub(crate) columns: &'static [NamedColumn],
+    elements: Option<Elements<'a>>,
     /// The arguments that are found, in the order in which that is done: from which pointer, how, as which type.
     pub(crate) derived: Vec<(&'static Derived, Place, TypeId)>,
     /// Whether the program does what only programs that may sleep can do.
@@ -77,6 +82,7 @@ impl<'a> Names<'a> {
         btf: &'a Btf<'a>,
         target: &'static Target,
         context: TypeId,
+        elements: Option<Elements<'a>>,
     ) -> Result<Names<'a>, kwalk_btf::Error> {
         let object_at = btf.path(context, target.object)?.field.offset;
         let (columns, known) = (super::columns::of(target.name), BTreeMap::new());
@@ -87,6 +93,7 @@ impl<'a> Names<'a> {
             object_at,
             known,
             columns,
+            elements,
             derived: Vec::new(),
             sleeps: false,
             follows: false,
@@ -158,6 +165,9 @@ impl<'a> Names<'a> {
             let (.., ty) = self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?;
             return Ok((Base::Derived(nth), self.btf.path(*ty, rest)?));
         }
+        if let Some(found) = self.element(path) {
+            return found;
+        }
         let mut found = self.target.path(self.btf, path)?;
         // The object is at hand already.
         let base = match found.hops.first() {
@@ -168,6 +178,39 @@ impl<'a> Names<'a> {
             _ => Base::Context,
         };
         Ok((base, found))
+    }
+
+    /// A path into a key or a value whose type is known.
+    fn element(&self, path: &str) -> Option<Result<(Base, kwalk_btf::Path), kwalk_btf::Error>> {
+        let argument =
+            self.target.path(self.btf, path.split_once('.').map_or(path, |(first, _)| first)).ok()?;
+        let hop = argument.field.offset;
+        Some(self.elements?.path(path)?.map(|mut path| match hop == self.object_at {
+            true => (Base::Object, path),
+            false => {
+                path.hops.push(Hop { offset: hop, pointee: TypeId(0) });
+                (Base::Context, path)
+            }
+        }))
+    }
+
+    /// A key or a value as bytes, where that is what it is called, and no number or text.
+    pub(crate) fn bytes(&mut self, name: &str) -> Option<Text> {
+        let size = self.elements?.size(name)?;
+        let place = self.argument(name, None).ok()?;
+        if let Some(Ok(path)) = self.elements?.path(name) {
+            if !matches!(path.field.class, Class::Struct | Class::Array { .. } | Class::Float) {
+                return None;
+            }
+        }
+        Some(Text { place, kind: TextKind::Bytes { size } })
+    }
+
+    /// The columns of keys and values, where nobody says what to show.
+    pub(crate) fn elements(&self) -> Vec<String> {
+        let Some(elements) = self.elements else { return Vec::new() };
+        let here = ["key", "value"].into_iter().filter(|name| self.argument(name, None).is_ok());
+        here.flat_map(|name| elements.columns(name)).collect()
     }
 
     /// Has an argument found, once.
@@ -226,6 +269,12 @@ impl<'a> Names<'a> {
                 Err(Error::new(Reason::Unsupported("a text of unknown size"), span.cloned()))
             }
             Class::Text => Ok(Value::Text(Text { place, kind: TextKind::Array })),
+            // What programs keep in maps is not followed.
+            Class::Ptr { .. }
+                if self.elements.is_some_and(|elements| elements.btf(&place.path).is_some()) =>
+            {
+                Ok(Value::Pointer(place))
+            }
             Class::Ptr { pointee } if self.is_char(pointee) => {
                 Ok(Value::Text(Text { place, kind: TextKind::Pointer }))
             }
@@ -335,7 +384,8 @@ impl<'a> Names<'a> {
         if !matches!(place.field.class, Class::Enum { .. }) {
             return Vec::new();
         }
-        let all = self.btf.enumerators(place.field.ty).into_iter().flatten().flatten();
+        let btf = self.elements.and_then(|elements| elements.btf(&place.path)).unwrap_or(self.btf);
+        let all = btf.enumerators(place.field.ty).into_iter().flatten().flatten();
         all.map(|one| (one.value, one.name.to_owned())).collect()
     }
 }

@@ -87,6 +87,7 @@ fn type_tag(ty: &Type) -> u8 {
         Type::Pointer => 6,
         Type::Ip => 7,
         Type::Stack => 8,
+        Type::Bytes => 9,
     }
 }
 
@@ -129,6 +130,7 @@ impl Bytes<'_> {
             6 => Type::Pointer,
             7 => Type::Ip,
             8 => Type::Stack,
+            9 => Type::Bytes,
             _ => return None,
         };
         let show = match show {
@@ -186,6 +188,7 @@ mod tests {
             Type::Pointer,
             Type::Ip,
             Type::Stack,
+            Type::Bytes,
         ];
         let columns = types.into_iter().enumerate().map(|(nth, ty)| ColumnInfo {
             name: format!("name {nth}"),
@@ -195,7 +198,7 @@ mod tests {
             source: "a.b".into(),
             null: (nth % 2 == 0).then_some((60, 1 << nth)),
         });
-        Schema { columns: columns.collect(), fixed: 80, texts: vec![256] }
+        Schema { columns: columns.collect(), fixed: 88, texts: vec![256] }
     }
 
     #[test]

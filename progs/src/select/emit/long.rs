@@ -35,6 +35,10 @@ impl Emit<'_, '_> {
     /// Writes such a text with its length before it, which is 0 for NULL.
     #[track_caller]
     pub(super) fn write_long(&mut self, text: &Text) -> Result<(), Error> {
+        if let TextKind::Bytes { size } = text.kind {
+            self.write_bytes(text, size);
+            return Ok(());
+        }
         let (null, end) = (self.walk.asm.label(), self.walk.asm.label());
         let from = self.long(text, null)?;
         let buffer = self.buffer();
@@ -61,6 +65,32 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
+    /// Writes what a program may read where it lies.
+    #[track_caller]
+    fn write_bytes(&mut self, text: &Text, size: u32) {
+        let (null, end) = (self.walk.asm.label(), self.walk.asm.label());
+        let frame = self.frame();
+        self.field(NULLS, &text.place, null);
+        let asm = &mut self.walk.asm;
+        asm.store(u16_at(frame - 8), size as i32);
+        asm.mov(R1, SEQ);
+        asm.address(R2, frame - 8);
+        asm.mov(R3, 2);
+        asm.call(Helper::SeqWrite);
+        asm.mov(R1, SEQ);
+        asm.mov(R2, NULLS);
+        asm.mov(R3, size as i32);
+        asm.call(Helper::SeqWrite);
+        asm.jump(end);
+        asm.bind(null);
+        asm.store(u16_at(frame - 8), 0);
+        asm.mov(R1, SEQ);
+        asm.address(R2, frame - 8);
+        asm.mov(R3, 2);
+        asm.call(Helper::SeqWrite);
+        asm.bind(end);
+    }
+
     /// Leaves the address of such a text in R3, or goes to `null`.
     #[track_caller]
     pub(super) fn long_address(&mut self, text: &Text, null: Label) -> Result<(), Error> {
@@ -82,7 +112,7 @@ impl Emit<'_, '_> {
             TextKind::Stack => self.task_stack(text, null),
             TextKind::Cmdline { task, start, end } => self.cmdline(text, [task, start, end], null),
             TextKind::Node(tree) => self.up(text, tree, null),
-            TextKind::Array | TextKind::Pointer => {}
+            TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => {}
         }
         Ok(if matches!(text.kind, TextKind::Node(_)) { From::Offset } else { From::Start })
     }

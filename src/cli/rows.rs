@@ -1,0 +1,165 @@
+//! The rows of a walk, on their way to stdout.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use super::message::Failure;
+use super::terminal;
+use crate::Error;
+use crate::kallsyms::Kallsyms;
+use crate::print::csv::Csv;
+use crate::print::json::Json;
+use crate::print::raw::Raw;
+use crate::print::{Format, Progress, Symbols, table};
+use crate::select::{Order, Row, Rows, Schema, Sorted, Type};
+
+/// How rows are shown.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    Table,
+    Ndjson,
+    Json,
+    Csv,
+    Raw,
+}
+
+impl Output {
+    /// That which the user wants, or else the one for where it goes.
+    pub(super) fn of(wanted: Option<Output>) -> Result<Output, Failure> {
+        let terminal = io::stdout().is_terminal();
+        match wanted {
+            Some(Output::Raw) if terminal => Err(Failure::usage_hint(
+                "raw rows are not for a terminal",
+                "redirect them to a file, or choose another format, such as -o table",
+            )),
+            Some(output) => Ok(output),
+            None => Ok(if terminal { Output::Table } else { Output::Ndjson }),
+        }
+    }
+
+    fn format(self, schema: &Schema) -> Box<dyn Format> {
+        match self {
+            Output::Table => Box::new(table::Rows::new(schema, terminal::screen())),
+            Output::Ndjson => Box::new(Json::lines(schema)),
+            Output::Json => Box::new(Json::array(schema)),
+            Output::Csv => Box::new(Csv::new(schema)),
+            Output::Raw => Box::new(Raw::new(schema)),
+        }
+    }
+}
+
+/// How much is collected at most before it is written.
+const BUFFER: usize = 64 << 10;
+
+/// Where rows go.
+struct Out {
+    format: Box<dyn Format>,
+    buffer: Vec<u8>,
+    rows: u64,
+    limit: u64,
+    progress: Progress,
+}
+
+impl Out {
+    fn row(&mut self, row: &Row<'_>) {
+        self.format.row(row, &mut self.buffer);
+        self.rows += 1;
+    }
+
+    /// Writes what there is to write, if there is reason to.
+    fn flush(&mut self, now: bool) -> Result<(), Failure> {
+        if self.buffer.len() >= BUFFER || now && !self.buffer.is_empty() {
+            self.format.flush(&mut self.buffer);
+            let mut out = io::stdout().lock();
+            out.write_all(&self.buffer).and_then(|()| out.flush()).map_err(Failure::output)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<ExitCode, Failure> {
+        self.format.end(&mut self.buffer);
+        self.flush(true)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Prints the first `shown` columns of rows, in this order if there is one, and no more rows than the limit.
+pub(super) fn print(
+    rows: Rows,
+    shown: usize,
+    order: Vec<Order>,
+    limit: Option<u64>,
+    output: Output,
+) -> Result<ExitCode, Failure> {
+    let schema = rows.schema().first(shown);
+    let kept = output == Output::Table || !order.is_empty();
+    let mut out = Out {
+        format: output.format(&schema),
+        buffer: Vec::new(),
+        rows: 0,
+        limit: limit.unwrap_or(u64::MAX),
+        progress: Progress::new(terminal::is_watched(kept)),
+    };
+    if schema.columns().iter().any(|column| column.ty == Type::Stack) {
+        out.format.symbolise(symbols()?);
+    }
+    out.format.begin(&mut out.buffer);
+    if order.is_empty() { as_they_come(rows, &mut out) } else { sorted(rows, &schema, order, &mut out) }
+}
+
+fn as_they_come(mut rows: Rows, out: &mut Out) -> Result<ExitCode, Failure> {
+    while out.rows < out.limit {
+        match rows.next_row() {
+            Ok(Some(row)) => out.row(&row),
+            Ok(None) => break,
+            Err(error) => {
+                out.format.broken_off(&mut out.buffer);
+                out.flush(true)?;
+                return Err(error.into());
+            }
+        }
+        let drained = rows.is_drained();
+        out.flush(drained)?;
+        if drained {
+            out.progress.tell(out.rows);
+        }
+    }
+    out.end()
+}
+
+fn sorted(mut rows: Rows, schema: &Schema, order: Vec<Order>, out: &mut Out) -> Result<ExitCode, Failure> {
+    let mut sorted = Sorted::new(rows.schema().clone(), order);
+    let mut count = 0;
+    while let Some(row) = rows.next_row()? {
+        sorted.push(&row);
+        count += 1;
+        if rows.is_drained() {
+            out.progress.tell(count);
+        }
+    }
+    for row in sorted.rows(schema) {
+        if out.rows == out.limit {
+            break;
+        }
+        out.row(&row);
+        out.flush(false)?;
+    }
+    out.end()
+}
+
+/// The names of addresses, as the kernel's own `%pB` has them.
+fn symbols() -> Result<Symbols, Failure> {
+    let symbols = Kallsyms::read().map_err(|source| Error::Open { path: "/proc/kallsyms".into(), source })?;
+    Ok(Box::new(move |address, out| {
+        // An address to return to may be the beginning of what comes next.
+        match symbols.around(address.wrapping_sub(1)) {
+            Some((name, start, len)) => {
+                out.extend(format!("{name}+{:#x}/{len:#x}", address - start).into_bytes())
+            }
+            None => out.extend(format!("{address:#x}").into_bytes()),
+        }
+    }))
+}
