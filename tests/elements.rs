@@ -6,9 +6,7 @@ use std::process::ExitCode;
 
 use kwalk::btf::{Array, Btf, Enumerator, Int, Member, Writer};
 use kwalk::select::{Column, How, MapElements, Rows, Select, Value, field};
-use kwalk::sys::{
-    BtfFd, BtfLoad, ElemFlags, MapBtf, MapCreate, MapFd, MapType, MapUpdateElem, ObjName, bpf,
-};
+use kwalk::sys::{BtfFd, BtfLoad, ElemFlags, MapBtf, MapCreate, MapFd, MapType, MapUpdateElem, ObjName, bpf};
 use kwalk::{Error, KernelBtf, Parameters};
 use support::Need::Bpf;
 use support::{test, unique};
@@ -71,11 +69,14 @@ fn typed() -> MapFd {
         ..MapCreate::new(MapType::HASH, KEY as u32, VALUE as u32, 10)
     })
     .unwrap();
-    fill(&map, [
-        (key(1, 2), value(-5, 0, "first")),
-        (key(3, 4), value(i64::MAX, 7, "a\nb")),
-        (key(u32::MAX, 0), value(0, 9, "")),
-    ]);
+    fill(
+        &map,
+        [
+            (key(1, 2), value(-5, 0, "first")),
+            (key(3, 4), value(i64::MAX, 7, "a\nb")),
+            (key(u32::MAX, 0), value(0, 9, "")),
+        ],
+    );
     map
 }
 
@@ -85,7 +86,7 @@ fn open(map: &MapFd, select: &Select) -> Result<Vec<Vec<String>>, Error> {
     let kernel = KernelBtf::open()?;
     let btf = Btf::new(kernel.bytes())?;
     let how = How { elements: Some(elements.elements(types.as_ref())), ..How::default() };
-    let mut rows = Rows::open_with(select.plan_with(&btf, &how)?, &Parameters::Map(map))?;
+    let mut rows = Rows::open_with(select.plan_with(&btf, &how)?, &Parameters::Map(map), &btf)?;
     let mut all = vec![rows.schema().columns().iter().map(|column| column.name.clone()).collect()];
     let mut found = Vec::new();
     while let Some(row) = rows.next_row()? {
@@ -130,7 +131,8 @@ fn keys_and_values_have_their_types() {
 
 fn conditions_test_keys_and_values() {
     let map = typed();
-    let left = |condition| open(&map, &elements().fields(["key.left"]).filter(condition)).unwrap()[1..].concat();
+    let left =
+        |condition| open(&map, &elements().fields(["key.left"]).filter(condition)).unwrap()[1..].concat();
     assert_eq!(left(field("value.stats.mode").eq(field("BUSY"))), ["3"]);
     assert_eq!(left(field("value.stats.mode").eq("IDLE")), ["1"]);
     assert_eq!(left(field("value.stats.count").lt(0)), ["1"]);
