@@ -233,6 +233,11 @@ impl Error {
                 "bpffs keeps names with a dot for the kernel, and for `kwalk preload`; choose a name without one"
             }
             Error::Pin { reason: PinError::Directory, .. } => "to remove a directory of pins: rm -r",
+            Error::Open { path, source }
+                if source.raw_os_error() == Some(libc::EACCES) && path.starts_with("/proc") =>
+            {
+                "to look into another's process takes CAP_SYS_PTRACE, and no capability less than the process has"
+            }
             Error::Open { source, .. } if source.raw_os_error() == Some(libc::EACCES) => {
                 "a pin is root's alone until its mode is changed, and the directories above it must let you through"
             }

@@ -16,7 +16,7 @@ use kwalk::select::Rows;
 use kwalk::sys::{CgroupOrder, CgroupStart};
 use kwalk::{Error, Parameters, open_cgroup};
 use rows::{all, number, opened, text};
-use support::{Need, kernel_version, test, test_alone, unique};
+use support::{Need, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
 
 const NEEDS: &[Need] = &[Need::Bpf, Need::Root, Need::Target(Target::named("cgroup"))];
 
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         test("what_goes_meanwhile_is_left_out", NEEDS, what_goes_meanwhile_is_left_out),
         test("the_root_is_where_a_walk_begins", NEEDS, the_root_is_where_a_walk_begins),
         test("ids_of_v1_are_not_taken_for_those_of_v2", NEEDS, ids_of_v1_are_not_taken_for_those_of_v2),
+        test("the_command_walks_cgroups", NEEDS, the_command_walks_cgroups),
         test("what_makes_no_sense_is_refused", NEEDS, what_makes_no_sense_is_refused),
     ])
 }
@@ -232,6 +233,43 @@ fn is_v1(own: &Tree, wanted: Result<usize, i32>) {
         }
     };
     assert_eq!(found, wanted);
+}
+
+fn the_command_walks_cgroups() {
+    let own = Tree::new(&v2());
+    own.grow(500, 180);
+    let dir = own.0.to_str().unwrap();
+    let names = ["self", "pre", "post", "up", "children"];
+    for (order, name) in orders().into_iter().zip(names) {
+        let args = ["cgroup", "--order", name, "--cgroup", dir];
+        let printed = stdout(kwalk(args).args(["-f", "id", "-o", "csv"]));
+        let found: Vec<u64> = printed.lines().skip(1).map(|line| line.parse().unwrap()).collect();
+        let wanted: Vec<_> = tree(&own.0, order).into_iter().map(|(_, id, _)| id).collect();
+        assert!(found == wanted, "{name}: {} of {}", found.len(), wanted.len());
+        assert_eq!(stdout(kwalk(args).arg("--count")), format!("{}\n", wanted.len()), "{name}");
+    }
+    let own = format!("id = {}", fs::metadata(&own.0).unwrap().ino());
+    assert_eq!(stdout(&mut kwalk(["cgroup", "--order", "pre", "-w", &own, "--count"])), "1\n");
+
+    let hint = "[--cgroup PATH] --order self|pre|post|up|children";
+    let wrong = "it can't be walked with these parameters";
+    refused(&mut kwalk(["cgroup"]), 2, &format!("target cgroup: {wrong}"), hint);
+    refused(&mut kwalk(["cgroup", "--cgroup", dir]), 2, &format!("target cgroup: {wrong}"), hint);
+    refused(
+        &mut kwalk(["task", "--order", "pre"]),
+        2,
+        &format!("target task: {wrong}"),
+        "[--pid N | --tid N]",
+    );
+    let root = ["cgroup", "--order", "pre", "--cgroup", "/"];
+    refused(&mut kwalk(root), 1, "/: it is not a cgroup", "/proc/self/mounts");
+    let order = ["cgroup", "--order", "down"];
+    refused(
+        &mut kwalk(order),
+        2,
+        "invalid value 'down' for '--order <ORDER>'",
+        "self, pre, post, up, children",
+    );
 }
 
 fn what_makes_no_sense_is_refused() {

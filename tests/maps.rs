@@ -13,11 +13,11 @@ use kwalk::asm::{Helper, Reg::*};
 use kwalk::btf::Btf;
 use kwalk::progs::{SEQ, Target, Walk};
 use kwalk::select::Rows;
-use kwalk::sys::{ElemFlags, MapCreate, MapFd, MapType, MapUpdateElem, bpf};
+use kwalk::sys::{ElemFlags, MapCreate, MapFd, MapType, MapUpdateElem, ObjName, bpf};
 use kwalk::{Error, KernelBtf, Loaded, MapError, MapName, Parameters};
 use rows::{all, number, opened};
 use support::objects::{idle_program, pin_object, small_map};
-use support::{Bpffs, Need, test, unique};
+use support::{Bpffs, Need, kwalk, refused, stdout, test, unique};
 
 const BPF: &[Need] = &[Need::Bpf];
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         test("other_targets_take_no_map", BPF, other_targets_take_no_map),
         test("a_map_has_an_id_a_name_and_a_pin", ROOT, a_map_has_an_id_a_name_and_a_pin),
         test("a_map_that_is_none_is_refused", ROOT, a_map_that_is_none_is_refused),
+        test("the_command_walks_maps", ROOT, the_command_walks_maps),
         test("a_name_of_several_maps_names_their_ids", ROOT, a_name_of_several_maps_names_their_ids),
     ])
 }
@@ -41,12 +42,16 @@ const COUNT: u32 = 100_000;
 fn map(map_type: MapType) -> MapFd {
     let map = bpf(MapCreate::new(map_type, 4, 8, COUNT)).unwrap();
     if map_type == MapType::HASH {
-        for nth in 0..COUNT {
-            let (key, value) = (&nth.to_ne_bytes(), &u64::from(nth).to_ne_bytes());
-            bpf(MapUpdateElem { map: &map, key, value, flags: ElemFlags::empty() }).unwrap();
-        }
+        fill(&map);
     }
     map
+}
+
+fn fill(map: &MapFd) {
+    for nth in 0..COUNT {
+        let (key, value) = (&nth.to_ne_bytes(), &u64::from(nth).to_ne_bytes());
+        bpf(MapUpdateElem { map, key, value, flags: ElemFlags::empty() }).unwrap();
+    }
 }
 
 fn each_element_is_shown_once() {
@@ -157,39 +162,72 @@ fn a_map_has_an_id_a_name_and_a_pin() {
     }
 }
 
+fn the_command_walks_maps() {
+    let name = unique("kwc");
+    let create = MapCreate { name: ObjName::new(&name), ..MapCreate::new(MapType::HASH, 4, 8, COUNT) };
+    let map = bpf(create).unwrap();
+    fill(&map);
+    let bpffs = Bpffs::mount();
+    let pin = bpffs.path("pin");
+    pin_object(&map, &pin);
+    let id = format!("id:{}", map.info().unwrap().id);
+    for what in [&id, &format!("name:{name}"), pin.to_str().unwrap()] {
+        let args = ["bpf_map_elem", "--map", what];
+        assert_eq!(stdout(kwalk(args).arg("--count")), format!("{COUNT}\n"), "{what}");
+        let printed = stdout(kwalk(args).args(["-f", "key, value", "-o", "csv"]));
+        let mut lines: Vec<_> = printed.lines().skip(1).collect();
+        lines.sort_unstable();
+        lines.dedup();
+        assert_eq!(lines.len(), COUNT as usize, "{what}");
+    }
+    let plan = stdout(&mut kwalk(["bpf_map_elem", "--map", &id, "--explain"]));
+    assert!(plan.contains(&format!("map = {id}")), "{plan}");
+
+    let wrong = "it can't be walked with these parameters";
+    refused(&mut kwalk(["bpf_map_elem"]), 2, &format!("target bpf_map_elem: {wrong}"), "--map WHAT");
+    refused(&mut kwalk(["tcp", "--map", &id]), 2, &format!("target tcp: {wrong}"), "[--netns PATH|PID|all]");
+    let args = ["sockmap", "--map", &id];
+    refused(&mut kwalk(args), 1, "target sockmap: it does not walk maps of this type (1)", "sockhashes");
+    let args = ["bpf_map_elem", "--map", "id:x"];
+    let why = "invalid value 'id:x' for '--map <WHAT>': map id:x: an id is a number from 1 on";
+    refused(&mut kwalk(args), 2, why, "");
+    let args = ["bpf_map_elem", "--map", "name:no_such_map_at_all"];
+    refused(&mut kwalk(args), 1, "map name:no_such_map_at_all: there is no such map", "id:N");
+}
+
 /// What is said of a map that is none, and the hint.
 #[track_caller]
-fn refused(text: &str) -> (String, String) {
+fn said(text: &str) -> (String, String) {
     let error = MapName::new(text).and_then(|name| name.open()).unwrap_err();
     (error.to_string(), error.hint().unwrap_or_default())
 }
 
 fn a_map_that_is_none_is_refused() {
     for text in ["id:", "id:x", "id:0", "id:-1", "id:+1", "id: 1", "id:4294967296"] {
-        let (message, hint) = refused(text);
+        let (message, hint) = said(text);
         assert_eq!(message, format!("map {text}: an id is a number from 1 on"));
         assert!(hint.contains("id:N"), "{hint}");
     }
-    assert_eq!(refused("name:").0, "map name:: the name is empty");
+    assert_eq!(said("name:").0, "map name:: the name is empty");
     for text in ["id:4294967295", "name:no_such_map_at_all", "no_such_file"] {
-        let (message, hint) = refused(text);
+        let (message, hint) = said(text);
         assert_eq!(message, format!("map {text}: there is no such map"));
         assert!(hint.contains("name:NAME"), "{hint}");
     }
     let name = unique("kwnear");
     let _map = small_map(&name);
-    let near = refused(&format!("name:{name}x"));
+    let near = said(&format!("name:{name}x"));
     assert_eq!(near.1, format!("did you mean name:{name}?"));
 
     let bpffs = Bpffs::mount();
     let program = bpffs.path("program");
     pin_object(idle_program("kw_idle", None), &program);
-    assert_eq!(refused(program.to_str().unwrap()).0, format!("{}: it is not a map", program.display()));
+    assert_eq!(said(program.to_str().unwrap()).0, format!("{}: it is not a map", program.display()));
     let file = support::dir();
     let file = file.path().join("file");
     fs::write(&file, "").unwrap();
     for (path, why) in [(bpffs.path("gone"), "No such file"), (file, "Permission denied")] {
-        let (message, _) = refused(path.to_str().unwrap());
+        let (message, _) = said(path.to_str().unwrap());
         assert!(message.starts_with(&format!("{}: {why}", path.display())), "{message}");
     }
 }

@@ -25,9 +25,10 @@ use nix::unistd::gettid;
 use rows::{all, number, opened};
 use support::Need::{Bpf, Root, Target, Tool};
 use support::objects::idle_program;
-use support::{Need, dir, eventually, test, test_alone};
+use support::{Need, dir, eventually, kwalk, refused, stdout, test, test_alone};
 
 const ROOT: &[Need] = &[Bpf, Root];
+const RIGHTS: &[Need] = &[Bpf, Root, Tool("setpriv")];
 const ROUTES: &[Need] = &[Bpf, Root, Tool("ip"), Tool("nsenter")];
 const UNIX: &[Need] = &[Bpf, Root, Target(kwalk::progs::Target::named("unix"))];
 
@@ -46,6 +47,8 @@ fn main() -> ExitCode {
         test_alone("nothing_is_left_behind", ROOT, nothing_is_left_behind),
         test("what_is_no_namespace_is_refused", ROOT, what_is_no_namespace_is_refused),
         test("other_targets_have_no_namespaces", ROOT, other_targets_have_no_namespaces),
+        test("the_command_walks_namespaces", ROOT, the_command_walks_namespaces),
+        test("the_command_says_what_is_wrong", RIGHTS, the_command_says_what_is_wrong),
         test("what_goes_wrong_there_is_told_here", ROOT, what_goes_wrong_there_is_told_here),
     ])
 }
@@ -255,6 +258,52 @@ fn other_targets_have_no_namespaces() {
     let netns = Netns::all().next().unwrap().unwrap();
     let error = link("bpf_map").iter_in(&netns).unwrap_err();
     assert!(matches!(error, Error::Parameters { target } if target.name == "bpf_map"));
+}
+
+fn the_command_walks_namespaces() {
+    let helpers = [Helper::with_netns(0), Helper::with_netns(0)];
+    let inodes = helpers.each_ref().map(|helper| inode(helper.pid()));
+    let ports = |netns: &str, more: &[&str]| {
+        let args = ["tcp", "--netns", netns, "-f", "skc_num", "--sort", "skc_num", "-o", "csv"];
+        let printed = stdout(kwalk(args).args(more));
+        printed.lines().skip(1).map(|line| line.parse().unwrap()).collect::<Vec<u16>>()
+    };
+    for helper in &helpers {
+        let pid = helper.pid();
+        for netns in [pid.to_string(), format!("/proc/{pid}/ns/net")] {
+            assert_eq!(ports(&netns, &[]), PORTS, "{netns}");
+            assert_eq!(stdout(&mut kwalk(["udp", "--netns", &netns, "--count"])), "3\n", "{netns}");
+        }
+    }
+    let both = format!("skc_net.net.ns.inum in ({}, {})", inodes[0], inodes[1]);
+    assert_eq!(ports("all", &["-w", &both]), PORTS.map(|port| [port; 2]).concat());
+    assert_eq!(ports("all", &["-w", &both, "--limit", "4"]).len(), 4);
+    assert_eq!(stdout(&mut kwalk(["tcp", "--netns", "all", "--count", "-w", &both])), "6\n");
+    assert_eq!(ports("/proc/self/ns/net", &["-w", &both]), [0; 0]);
+    let plan = stdout(&mut kwalk(["tcp", "--netns", "all", "--explain"]));
+    assert!(plan.contains("network namespace: all"), "{plan}");
+}
+
+fn the_command_says_what_is_wrong() {
+    let wrong = |target: &str, netns: &str, status, message: &str, hint: &str| {
+        refused(&mut kwalk([target, "--netns", netns]), status, message, hint);
+    };
+    wrong("task", "all", 2, "target task: it can't be walked with these parameters", "[--pid N | --tid N]");
+    wrong("tcp", "/dev/null", 1, "/dev/null: it is not a network namespace", "");
+    wrong("tcp", "/no/file", 1, "/no/file: No such file or directory (os error 2)", "");
+    wrong("tcp", "", 1, ": No such file or directory (os error 2)", "");
+    wrong("tcp", "2147483647", 1, "process 2147483647: there is none of this number", "");
+    // Without the capability, not even into one's own.
+    let mut command = Command::new("setpriv");
+    let caps = "-all,+bpf,+perfmon";
+    command.args([
+        format!("--inh-caps={caps}"),
+        format!("--ambient-caps={caps}"),
+        format!("--bounding-set={caps}"),
+    ]);
+    command.args(["--reuid=65534", "--clear-groups", env!("CARGO_BIN_EXE_kwalk")]);
+    command.args(["tcp", "--netns", "/proc/self/ns/net", "-o", "json"]);
+    refused(&mut command, 1, "setns: Operation not permitted (EPERM)", "CAP_SYS_ADMIN missing");
 }
 
 fn what_goes_wrong_there_is_told_here() {
