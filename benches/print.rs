@@ -14,6 +14,8 @@ use kwalk::select::{Schema, Select};
 
 const ROWS: usize = 10_000;
 
+type Open = fn(&Schema) -> Box<dyn Format>;
+
 /// The schema of a walk of tasks, and rows of it.
 fn rows(fields: [&'static str; 5]) -> (Schema, Vec<u8>) {
     let types = std::fs::read("/sys/kernel/btf/vmlinux").expect("the kernel's types");
@@ -42,18 +44,18 @@ fn print(c: &mut Criterion) {
     let mut group = c.benchmark_group("print");
     group.throughput(Throughput::Elements(ROWS as u64));
     let (schema, bytes) = rows(["tgid", "pid", "comm", "utime", "flags"]);
-    let formats: [(&str, Box<dyn Fn() -> Box<dyn Format>>); 5] = [
-        ("raw", Box::new(|| Box::new(Raw::new(&schema)))),
-        ("ndjson", Box::new(|| Box::new(Json::lines(&schema)))),
-        ("json", Box::new(|| Box::new(Json::array(&schema)))),
-        ("csv", Box::new(|| Box::new(Csv::new(&schema)))),
-        ("table", Box::new(|| Box::new(table::Rows::new(&schema, Screen::default())))),
+    let formats: [(&str, Open); 5] = [
+        ("raw", |schema| Box::new(Raw::new(schema))),
+        ("ndjson", |schema| Box::new(Json::lines(schema))),
+        ("json", |schema| Box::new(Json::array(schema))),
+        ("csv", |schema| Box::new(Csv::new(schema))),
+        ("table", |schema| Box::new(table::Rows::new(schema, Screen::default()))),
     ];
     let mut out = Vec::new();
-    for (name, format) in &formats {
+    for (name, format) in formats {
         group.bench_function(BenchmarkId::from_parameter(name), |b| {
             b.iter(|| {
-                let mut format = format();
+                let mut format = format(&schema);
                 format.begin(&mut out);
                 let mut rest = black_box(&bytes[..]);
                 while let Ok(Some((row, len @ 1..))) = schema.row(rest) {

@@ -143,7 +143,7 @@ fn hostile_names() {
         assert!(reader.next_row().unwrap().is_none());
 
         // The name can be looked for, too.
-        if let Ok(text) = str::from_utf8(name) {
+        if let Ok(text) = std::str::from_utf8(name) {
             let condition = format!("comm = '{}' and {}", text.replace('\'', "''"), of(helper.pid()));
             assert_eq!(numbers(&["task", "-f", "tgid", "-w", &condition]), [u64::from(helper.pid())]);
         }
@@ -171,7 +171,7 @@ fn each_format_has_each_row_once() {
 
 /// The first column of what was printed in a format.
 fn pids(format: &str, printed: &[u8]) -> Vec<String> {
-    let text = || str::from_utf8(printed).unwrap();
+    let text = || std::str::from_utf8(printed).unwrap();
     match format {
         "ndjson" => text()
             .lines()
@@ -415,7 +415,7 @@ fn a_walk_that_breaks_off_says_so() {
         let said =
             "kwalk: read: the walk broke off after 4 bytes of output: Input/output error (os error 5)\n";
         assert_eq!(
-            (broken.status.code(), str::from_utf8(&broken.stderr)),
+            (broken.status.code(), std::str::from_utf8(&broken.stderr)),
             (Some(1), Ok(said)),
             "{options:?}"
         );

@@ -47,7 +47,7 @@ pub(super) struct What {
     /// Show how many there are, and nothing else; the kernel counts
     #[arg(long, conflicts_with_all = ["fields", "sort", "limit", "format"])]
     count: bool,
-    /// How to show them [default: table on a terminal, else ndjson]
+    /// How to show them: table, ndjson, json, csv or raw [default: table on a terminal, else ndjson]
     #[arg(short = 'o', long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Output>,
     #[command(flatten)]

@@ -299,9 +299,9 @@ mod tests {
     fn what_is_too_wide_is_cut_and_marked() {
         let columns = [Column::number("PID"), Column::text("SHORT"), Column::text("LONG")];
         let cells = ["12345", "abcdefgh", "0123456789012345678901234567890123456789"];
-        assert_eq!(shown(&columns, &cells, 30), "  PID  SHORT     LONG\n12345  abcdefgh  0123456789012…\n");
-        assert_eq!(shown(&columns, &cells, 22), "  PID  SHORT   LONG\n12345  abcdef…  01234…\n");
-        assert_eq!(shown(&columns, &cells, 10), "  PID  SHO…\n12345  ab…\n");
+        assert_eq!(shown(&columns, &cells, 30), "  PID  SHORT     LONG\n12345  abcdefgh  012345678901…\n");
+        assert_eq!(shown(&columns, &cells, 22), "  PID  SHORT    LONG\n12345  abcdef…  01234…\n");
+        assert_eq!(shown(&columns, &cells, 10), "  PID  SH…\n12345  ab…\n");
     }
 
     proptest! {
