@@ -168,7 +168,7 @@ fn dead() -> u32 {
 
 fn a_whole_life() {
     let before = Held::now();
-        let programs = three();
+    let programs = three();
     let maps = maps(&programs);
     // The maps are open as long as their programs.
     let fds = before.fds.len() + maps;
