@@ -20,7 +20,7 @@ use crate::sys::{BtfFd, MapFd, MapType, open_id};
 /// let kernel = KernelBtf::open()?;
 /// let btf = Btf::new(kernel.bytes())?;
 /// let how = How { elements: Some(elements.elements(types.as_ref())), ..How::default() };
-/// let mut rows = Rows::open_with(Select::new("bpf_map_elem").plan_with(&btf, &how)?, &Parameters::Map(&map))?;
+/// let mut rows = Rows::open_with(Select::new("bpf_map_elem").plan_with(&btf, &how)?, &Parameters::Map(&map), &btf)?;
 /// while let Some(row) = rows.next_row()? {
 ///     println!("{:?}", row.values().collect::<Vec<_>>());
 /// }

@@ -6,6 +6,7 @@ use std::{fmt, io};
 use kwalk_progs::target::Version;
 use kwalk_progs::{Target, kfunc};
 
+use crate::cgroup::CGROUP;
 use crate::pin::is_dotted;
 use crate::rejection::Rejection;
 use crate::sys;
@@ -29,7 +30,7 @@ pub enum Error {
         /// The target; [`Target::parameters`] is what it wants.
         target: &'static Target,
     },
-    /// This kernel's walks of tasks can't be told a process or a thread; or not just any thread.
+    /// This kernel's walks of the target can't be told what others can.
     NoParameters {
         /// The target.
         target: &'static str,
@@ -80,6 +81,27 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// A file is not what it was taken for.
+    NotA {
+        /// The file.
+        path: PathBuf,
+        /// What it should be: "a network namespace", "a cgroup", "a map".
+        needs: &'static str,
+    },
+    /// A map's name names none, or no single one.
+    Map {
+        /// The name, as it was given.
+        map: String,
+        /// What is wrong with it.
+        reason: MapError,
+    },
+    /// A target does not walk what is in maps of this type.
+    MapType {
+        /// The target.
+        target: &'static str,
+        /// The type.
+        map_type: sys::MapType,
+    },
     /// The iterator that is pinned at a path walks something else.
     OtherTarget {
         /// The path.
@@ -115,6 +137,25 @@ pub enum ProcessError {
     NoThread,
     /// It is a thread's, and not that of its process.
     Thread,
+}
+
+/// Why a name is not that of a map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapError {
+    /// What follows `id:` is no id.
+    NoId,
+    /// Nothing follows `name:`.
+    NoName,
+    /// There is no such map.
+    None {
+        /// Those with similar names.
+        near: Vec<String>,
+    },
+    /// There are several of this name.
+    Several {
+        /// Their ids.
+        ids: Vec<u32>,
+    },
 }
 
 /// Why a place is no good for a pin.
@@ -156,6 +197,26 @@ impl Error {
                     options => format!("give it {options}"),
                 });
             }
+            Error::NoParameters { target: "cgroup", since: (major, minor), .. } => {
+                return Some(format!(
+                    "Linux {major}.{minor} is the first that can; before, walk them all, and pick them by their level"
+                ));
+            }
+            Error::Map { reason: MapError::None { near }, .. } if !near.is_empty() => {
+                return Some(format!("did you mean {}?", near.join(", ")));
+            }
+            Error::Map { reason: MapError::Several { ids }, .. } => {
+                let ids: Vec<_> = ids.iter().map(|id| format!("id:{id}")).collect();
+                return Some(format!("name it by its id: {}", ids.join(", ")));
+            }
+            Error::Map { .. } => "a map is named as id:N, name:NAME or the path where it is pinned",
+            Error::MapType { .. } => {
+                "bpf_map_elem walks hashes and arrays, sockmap walks sockmaps and sockhashes, bpf_sk_storage_map walks \
+                 sk_storages"
+            }
+            Error::NotA { needs: CGROUP, .. } => {
+                "`grep cgroup /proc/self/mounts` shows where cgroups are mounted"
+            }
             Error::NoParameters { since: (major, minor), .. } => {
                 return Some(format!(
                     "Linux {major}.{minor} is the first that can; before, `kwalk cat` has the program filter, if not in a \
@@ -179,6 +240,11 @@ impl Error {
                 "bpffs keeps names with a dot for the kernel, and for `kwalk preload`; choose a name without one"
             }
             Error::Pin { reason: PinError::Directory, .. } => "to remove a directory of pins: rm -r",
+            Error::Open { path, source }
+                if source.raw_os_error() == Some(libc::EACCES) && path.starts_with("/proc") =>
+            {
+                "to look into another's process takes CAP_SYS_PTRACE, and no capability less than the process has"
+            }
             Error::Open { source, .. } if source.raw_os_error() == Some(libc::EACCES) => {
                 "a pin is root's alone until its mode is changed, and the directories above it must let you through"
             }
@@ -187,6 +253,9 @@ impl Error {
             }
             Error::Read { source, .. } if source.raw_os_error() == Some(libc::E2BIG) => {
                 "one object's output is larger than the kernel's buffer of 8 pages"
+            }
+            Error::Read { source, .. } if source.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                "a walk of cgroups can't go on beyond the kernel's buffer of 8 pages: show less of them, or fewer"
             }
             _ => return None,
         };
@@ -260,6 +329,19 @@ impl fmt::Display for Error {
             Error::Open { path, source } => write!(f, "{}: {source}", path.display()),
             Error::NotAnIterator { path } => {
                 write!(f, "{}: what is pinned there is no iterator", path.display())
+            }
+            Error::NotA { path, needs } => write!(f, "{}: it is not {needs}", path.display()),
+            Error::Map { map, reason } => {
+                write!(f, "map {map}: ")?;
+                match reason {
+                    MapError::NoId => write!(f, "an id is a number from 1 on"),
+                    MapError::NoName => write!(f, "the name is empty"),
+                    MapError::None { .. } => write!(f, "there is no such map"),
+                    MapError::Several { ids } => write!(f, "there are {} maps of this name", ids.len()),
+                }
+            }
+            Error::MapType { target, map_type } => {
+                write!(f, "target {target}: it does not walk maps of this type ({})", map_type.0)
             }
             Error::OtherTarget { path, pinned, program } => {
                 write!(f, "{}: the iterator pinned there walks {pinned}, not {program}", path.display())

@@ -29,6 +29,7 @@
 //! Rust; `modules` finds functions of the kernel's modules ([`Kfunc`]) and brings the crate btf-rs, whose licence is the
 //! LGPL.
 
+mod cgroup;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -42,6 +43,8 @@ pub mod kallsyms;
 mod kfunc;
 mod link;
 mod load;
+mod map;
+mod netns;
 mod pin;
 #[cfg(feature = "cli")]
 pub mod print;
@@ -59,13 +62,16 @@ pub use kwalk_btf as btf;
 pub use kwalk_progs as progs;
 pub use kwalk_progs::text;
 
+pub use cgroup::open_cgroup;
 pub use disassemble::{disassemble, listing};
-pub use error::{Error, PinError, ProcessError};
+pub use error::{Error, MapError, PinError, ProcessError};
 pub use iter::Iter;
 #[cfg(feature = "modules")]
 pub use kfunc::Kfunc;
 pub use link::{Link, Parameters};
 pub use load::Loaded;
+pub use map::MapName;
+pub use netns::Netns;
 pub use pin::{PinPath, pin_all, replace_all, unpin};
 pub use rejection::{Place, Rejection};
 pub use skeleton::Skeleton;

@@ -18,7 +18,7 @@ use crate::sys::{
     self, CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkFd, LinkInfo, LinkUpdate,
     MapFd, ObjGet, ProgFd, bpf, pidfd_open, release,
 };
-use crate::{Error, Iter, Loaded, ProcessError};
+use crate::{Error, Iter, Loaded, Netns, ProcessError};
 
 /// What a walk is told when its program is attached. Each kind belongs to some targets ([`Target::parameters`]), and is
 /// refused for others.
@@ -101,7 +101,7 @@ impl<'a> Parameters<'a> {
 }
 
 /// Whether there is a process or thread of this number; `kill` takes both, and 0 for something else.
-fn exists(number: u32) -> bool {
+pub(crate) fn exists(number: u32) -> bool {
     i32::try_from(number)
         .is_ok_and(|number| number != 0 && kill(Pid::from_raw(number), None) != Err(Errno::ESRCH))
 }
@@ -138,6 +138,8 @@ pub(crate) fn in_first_pid_namespace() -> bool {
 const TASKS: Version = (6, 1);
 /// They can be told any thread.
 const THREADS: Version = (6, 12);
+/// Walks of cgroups know the order `children`.
+const CHILDREN: Version = (7, 0);
 
 /// A program attached to its target. It is detached with this value, unless it is pinned.
 #[derive(Debug)]
@@ -153,8 +155,13 @@ impl Link {
         }
         let none = || Error::NoParameters { target, what: "one process or thread", since: TASKS };
         let task = matches!(parameters, Parameters::Pid(_) | Parameters::Tid(_) | Parameters::PidFd(_));
-        let failed = |source: sys::Error| match source.errno() {
-            libc::E2BIG if task => none(),
+        let failed = |source: sys::Error| match (source.errno(), parameters) {
+            (libc::E2BIG, _) if task => none(),
+            // The kernel alone knows which types it walks.
+            (libc::EINVAL, Parameters::Map(map)) => Error::MapType { target, map_type: map.map_type() },
+            (libc::EINVAL, Parameters::Cgroup { order: CgroupOrder::CHILDREN, .. }) => {
+                Error::NoParameters { target, what: "a cgroup's children", since: CHILDREN }
+            }
             _ => source.into(),
         };
         let info = match *parameters {
@@ -200,6 +207,22 @@ impl Link {
     /// [`Error::Sys`], for want of memory or descriptors.
     pub fn iter(&self) -> Result<Iter, Error> {
         Ok(Iter::new(bpf(IterCreate { link: &self.0 })?))
+    }
+
+    /// Starts a walk of what a network namespace has, on a thread of its own: the caller's stays where it is. A link is in
+    /// none; what counts is where its walk is started.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameters`] where the target has the same objects in all of them; [`Error::Sys`] of `setns` where it may
+    /// not be entered, which takes `CAP_SYS_ADMIN`, else as [`Link::iter`].
+    pub fn iter_in(&self, netns: &Netns) -> Result<Iter, Error> {
+        let target = self.info()?.iter.and_then(|iter| Target::by_name(&iter.target));
+        match target {
+            // One that is newer than this crate may have some.
+            Some(target) if target.parameters != target::Parameters::Net => Err(Error::Parameters { target }),
+            _ => Ok(Iter::new(netns.fd().within(|| bpf(IterCreate { link: &self.0 }))?)),
+        }
     }
 
     /// Gives the link another program for the same target, in the place of `old`. Walks that have begun end with the one

@@ -49,6 +49,12 @@ impl Rejection {
         Rejection { program, errno, reason, at, log }
     }
 
+    /// Whether the program is too large, or its ways through it are too many, and not wrong.
+    pub fn is_too_large(&self) -> bool {
+        self.errno == libc::E2BIG
+            || ["too large", "too complex"].iter().any(|words| self.reason.contains(words))
+    }
+
     /// What the reason means and what to do about it, where something is known.
     pub fn hint(&self) -> Option<String> {
         if let Some(Place { helper: Some(helper), .. }) = self.at {

@@ -22,6 +22,10 @@
 //!
 //! What expressions mean is written at [`kwalk_progs::select`].
 
+mod cgroups;
+
+use std::fmt;
+
 use kwalk_btf::Btf;
 #[cfg(feature = "sql")]
 pub use kwalk_progs::select::sql;
@@ -30,6 +34,7 @@ pub use kwalk_progs::select::{
     FunctionInfo, How, Key, Kind, NamedColumn, NotARow, NotASchema, Order, Plan, Pushed, Reason, Row, Schema,
     Select, Show, Source, Span, Stack, TEXT_MAX, Type, Value, cmdline, columns, field, stack,
 };
+use kwalk_progs::target;
 
 pub use crate::elements::MapElements;
 pub use crate::sorted::Sorted;
@@ -37,7 +42,8 @@ pub use crate::sorted::Sorted;
 use crate::link::in_first_pid_namespace;
 use crate::progs::Target;
 use crate::sys::{MapLookupElem, bpf};
-use crate::{Error, Iter, Link, Loaded, Parameters};
+use crate::{Error, Iter, Link, Loaded, Netns, Parameters};
+use cgroups::Walked;
 
 /// Counts the objects of a selection ([`Select::plan_count`]), in the kernel; `parameters` are what the link is told, as
 /// [`parameters`] finds it or as the user says.
@@ -60,14 +66,50 @@ use crate::{Error, Iter, Link, Loaded, Parameters};
 ///
 /// As [`Rows::open_with`] and [`Rows::next_row`].
 pub fn count(plan: &Plan, parameters: &Parameters<'_>) -> Result<u64, Error> {
-    let loaded = Loaded::load(&plan.program)?;
-    let mut iter = attached(&loaded, parameters)?.iter()?;
-    while !iter.next_chunk()?.is_empty() {}
+    let loaded = loaded(plan)?;
+    let walk = attached(&loaded, parameters)?.iter();
+    counted(plan, &loaded, [walk])
+}
+
+/// The same in network namespaces, all of them together.
+///
+/// # Errors
+///
+/// As [`Rows::open_in`] and [`Rows::next_row`].
+pub fn count_in(
+    plan: &Plan,
+    namespaces: impl IntoIterator<Item = Result<Netns, Error>>,
+) -> Result<u64, Error> {
+    let loaded = loaded(plan)?;
+    let link = loaded.attach(&Parameters::None)?;
+    counted(plan, &loaded, namespaces.into_iter().map(|netns| link.iter_in(&netns?)))
+}
+
+/// Does these walks, and gives what the program has counted.
+fn counted(
+    plan: &Plan,
+    loaded: &Loaded,
+    walks: impl IntoIterator<Item = Result<Iter, Error>>,
+) -> Result<u64, Error> {
+    for walk in walks {
+        let mut walk = walk?;
+        while !walk.next_chunk()?.is_empty() {}
+    }
     let mut value = [0; 8];
     if let Some(map) = plan.counter.and_then(|counter| loaded.maps().get(counter as usize)) {
         bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
     }
     Ok(u64::from_ne_bytes(value))
+}
+
+/// What is too much for the verifier is the selection's size.
+fn loaded(plan: &Plan) -> Result<Loaded, Error> {
+    Loaded::load(&plan.program).map_err(|error| match error {
+        Error::Rejected(rejection) if rejection.is_too_large() => {
+            kwalk_progs::Error::from(SelectError::too_complex()).into()
+        }
+        error => error,
+    })
 }
 
 /// The program tests what the link is told as well: a process that is not there is no error.
@@ -78,11 +120,13 @@ fn attached(loaded: &Loaded, parameters: &Parameters<'_>) -> Result<Link, Error>
     }
 }
 
-/// A walk of a selection: gives its rows, as they come.
-#[derive(Debug)]
+/// A walk of a selection, or several, one after the other: gives their rows, as they come.
 pub struct Rows {
-    iter: Iter,
     schema: Schema,
+    /// The walk that is being read.
+    walk: Option<Iter>,
+    /// Those that come after it.
+    rest: Box<dyn Iterator<Item = Result<Iter, Error>> + Send>,
     /// What has been read, of which what lies before `at` has been given.
     pending: Vec<u8>,
     at: usize,
@@ -97,18 +141,67 @@ impl Rows {
     /// As [`Rows::open_with`].
     pub fn open(plan: Plan, btf: &Btf<'_>) -> Result<Rows, Error> {
         let parameters = parameters(&plan, btf)?;
-        let loaded = Loaded::load(&plan.program)?;
+        let loaded = loaded(&plan)?;
         Rows::of(&attached(&loaded, &parameters)?, plan.schema)
     }
 
     /// The same with what the link is to be told, instead of what the plan would tell it.
     ///
+    /// The kernel does not go on with a walk of cgroups beyond its buffer of 8 pages. If there is more, it is done in two:
+    /// the cgroups' ids first, in one walk, then each of them by its id, in that order. One that has gone in between is left
+    /// out, as is one outside of this process's cgroup namespace, which has no id there.
+    ///
     /// # Errors
     ///
-    /// What [`Loaded::load`], [`Loaded::attach`] and [`Link::iter`] report.
-    pub fn open_with(plan: Plan, parameters: &Parameters<'_>) -> Result<Rows, Error> {
-        let link = Loaded::load(&plan.program)?.attach(parameters)?;
-        Rows::of(&link, plan.schema)
+    /// What [`Loaded::load`], [`Loaded::attach`] and [`Link::iter`] report; of cgroups, [`Error::Read`], too.
+    pub fn open_with(plan: Plan, parameters: &Parameters<'_>, btf: &Btf<'_>) -> Result<Rows, Error> {
+        let loaded = loaded(&plan)?;
+        if !matches!(parameters, Parameters::Cgroup { .. }) {
+            return Rows::of(&loaded.attach(parameters)?, plan.schema);
+        }
+        Ok(match cgroups::walk(&loaded, parameters, btf)? {
+            Walked::Output(pending) => Rows { pending, ..Rows::of_walks([], plan.schema) },
+            Walked::Ids(ids) => {
+                let walks = ids.into_iter().filter_map(move |id| cgroups::one(&loaded, id));
+                Rows::of_walks(walks, plan.schema)
+            }
+        })
+    }
+
+    /// Loads and attaches the plan's program, and starts a walk in one network namespace after the other.
+    ///
+    /// ```no_run
+    /// use kwalk::select::{Rows, Select};
+    /// use kwalk::{KernelBtf, Netns, btf::Btf};
+    ///
+    /// # fn main() -> Result<(), kwalk::Error> {
+    /// let kernel = KernelBtf::open()?;
+    /// let btf = Btf::new(kernel.bytes())?;
+    /// let plan = Select::new("tcp").fields(["skc_net.net.ns.inum", "sport"]).plan(&btf)?;
+    /// let mut rows = Rows::open_in(plan, Netns::all())?;
+    /// while let Some(row) = rows.next_row()? {
+    ///     println!("{:?} {:?}", row.get(0), row.get(1));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameters`] where the target has the same objects in all namespaces, what [`Loaded::load`],
+    /// [`Loaded::attach`] and, for the first of the namespaces, [`Link::iter_in`] report; for the others,
+    /// [`Rows::next_row`] does, and goes on with those that follow if it is asked again.
+    pub fn open_in<N>(plan: Plan, namespaces: N) -> Result<Rows, Error>
+    where
+        N: IntoIterator<Item = Result<Netns, Error>, IntoIter: Send + 'static>,
+    {
+        let target = plan.program.target;
+        if target.parameters != target::Parameters::Net {
+            return Err(Error::Parameters { target });
+        }
+        let link = loaded(&plan)?.attach(&Parameters::None)?;
+        let mut walks = namespaces.into_iter().map(move |netns| link.iter_in(&netns?));
+        Ok(Rows { walk: walks.next().transpose()?, ..Rows::of_walks(walks, plan.schema) })
     }
 
     /// Starts a walk of a link whose program has written, or writes, rows of this schema.
@@ -117,7 +210,14 @@ impl Rows {
     ///
     /// What [`Link::iter`] reports.
     pub fn of(link: &Link, schema: Schema) -> Result<Rows, Error> {
-        Ok(Rows { iter: link.iter()?, schema, pending: Vec::new(), at: 0 })
+        Ok(Rows { walk: Some(link.iter()?), ..Rows::of_walks([], schema) })
+    }
+
+    fn of_walks<W>(walks: W, schema: Schema) -> Rows
+    where
+        W: IntoIterator<Item = Result<Iter, Error>, IntoIter: Send + 'static>,
+    {
+        Rows { schema, walk: None, rest: Box::new(walks.into_iter()), pending: Vec::new(), at: 0 }
     }
 
     /// The columns of the rows.
@@ -132,32 +232,56 @@ impl Rows {
 
     /// The next row; none at the end, of which the kernel has said that it is the end.
     ///
-    /// A row may come in two reads, where the kernel's buffer is larger than ours.
-    ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the walk breaks off, [`Error::Row`] where its output is not made of rows.
+    /// [`Error::Read`] where the walk breaks off, [`Error::Row`] where its output is not made of rows; of several walks,
+    /// what keeps one of them from being started.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, Error> {
         loop {
             let rest = self.pending.get(self.at..).unwrap_or_default();
             let len = match self.schema.row(rest)? {
                 Some((_, len)) if !rest.is_empty() => len,
-                _ => {
-                    self.pending.drain(..self.at);
-                    self.at = 0;
-                    match self.iter.next_chunk()? {
-                        [] if self.pending.is_empty() => return Ok(None),
-                        [] => return Err(NotARow { text: None }.into()),
-                        chunk => self.pending.extend_from_slice(chunk),
-                    }
-                    continue;
-                }
+                _ => match self.read()? {
+                    true => continue,
+                    false => return Ok(None),
+                },
             };
             let from = self.at;
             self.at += len;
             let row = self.schema.row(self.pending.get(from..).unwrap_or_default())?;
             return Ok(row.map(|(row, _)| row));
         }
+    }
+
+    /// Reads on, and gives whether there is more. A row may come in two reads, where the kernel's buffer is larger than
+    /// ours.
+    fn read(&mut self) -> Result<bool, Error> {
+        self.pending.drain(..self.at);
+        self.at = 0;
+        loop {
+            if let Some(walk) = &mut self.walk {
+                let chunk = walk.next_chunk()?;
+                if !chunk.is_empty() {
+                    self.pending.extend_from_slice(chunk);
+                    return Ok(true);
+                }
+                // Another read would start it again.
+                self.walk = None;
+            }
+            if !self.pending.is_empty() {
+                return Err(NotARow { text: None }.into());
+            }
+            match self.rest.next() {
+                Some(walk) => self.walk = Some(walk?),
+                None => return Ok(false),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("schema", &self.schema).field("walk", &self.walk).finish_non_exhaustive()
     }
 }
 

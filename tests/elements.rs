@@ -86,7 +86,7 @@ fn open(map: &MapFd, select: &Select) -> Result<Vec<Vec<String>>, Error> {
     let kernel = KernelBtf::open()?;
     let btf = Btf::new(kernel.bytes())?;
     let how = How { elements: Some(elements.elements(types.as_ref())), ..How::default() };
-    let mut rows = Rows::open_with(select.plan_with(&btf, &how)?, &Parameters::Map(map))?;
+    let mut rows = Rows::open_with(select.plan_with(&btf, &how)?, &Parameters::Map(map), &btf)?;
     let mut all = vec![rows.schema().columns().iter().map(|column| column.name.clone()).collect()];
     let mut found = Vec::new();
     while let Some(row) = rows.next_row()? {

@@ -12,6 +12,7 @@ mod support;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use helper::{Helper, fds};
@@ -20,7 +21,7 @@ use kwalk::progs::target::{self, available};
 use kwalk::select::{
     self, Column, Expr, Pushed, Reason, Row, Rows, Select, SelectError, Value, columns, field, sql,
 };
-use kwalk::sys::{CgroupOrder, CgroupStart};
+use kwalk::sys::{CgroupOrder, CgroupStart, pidfd_open};
 use kwalk::{Error, KernelBtf, Loaded, Parameters};
 use oracle::{Cond, FIELDS, Task};
 use proptest::test_runner::{Config, TestRunner};
@@ -28,6 +29,7 @@ use support::Need::{Bpf, Root};
 use support::{Need, Sleeper, test, unique};
 
 const PROC: &[Need] = &[Bpf, Root];
+const PIDFD: &[Need] = &[Bpf, Root, Need::Kernel(6, 1)];
 
 fn main() -> ExitCode {
     if let Some(done) = helper::main() {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         test("enums_have_names", PROC, enums_have_names),
         test("a_process_is_told_to_the_link", PROC, a_process_is_told_to_the_link),
         test("a_pushed_process_shows_no_more", PROC, a_pushed_process_shows_no_more),
+        test("a_pidfd_names_a_process", PIDFD, a_pidfd_names_a_process),
         test("what_can_t_be_is_empty", PROC, what_can_t_be_is_empty),
         test("refusals_say_what_and_where", &[Bpf], messages::refusals_say_what_and_where),
         test("limits_are_refused", &[Bpf], messages::limits_are_refused),
@@ -425,7 +428,7 @@ fn ran(select: &Select, btf: &Btf<'_>, mut each: impl FnMut(Row<'_>)) -> Result<
         target::Parameters::Map => return Loaded::load(&plan.program).map(|_| ()),
         target::Parameters::Cgroup => {
             let (order, start) = (CgroupOrder::DESCENDANTS_PRE, CgroupStart::Root);
-            Rows::open_with(plan, &Parameters::Cgroup { order, start })?
+            Rows::open_with(plan, &Parameters::Cgroup { order, start }, btf)?
         }
         _ => Rows::open(plan, btf)?,
     };
@@ -486,6 +489,31 @@ fn a_process_is_told_to_the_link() {
         let select = Select::new("task").fields(["pid"]).filter(sql::expression(&condition).unwrap());
         assert_eq!(select.plan(&btf).unwrap().pushed, pushed, "{condition}");
         assert_eq!(rows(&select, |values| number(&values[0]) as u32), wanted, "{condition}");
+    }
+}
+
+fn a_pidfd_names_a_process() {
+    let helper = Helper::with_threads(unique("kwfd"), 2);
+    let pidfd = pidfd_open(helper.pid()).unwrap();
+    let shown = |target, field| {
+        let kernel = KernelBtf::open().unwrap();
+        let btf = Btf::new(kernel.bytes()).unwrap();
+        let plan = Select::new(target).fields([field]).plan(&btf).unwrap();
+        let mut rows = Rows::open_with(plan, &Parameters::PidFd(pidfd.as_fd()), &btf)?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next_row()? {
+            all.push(number(&row.get(0)) as u32);
+        }
+        Ok::<_, Error>(all)
+    };
+    assert_eq!(shown("task", "pid").unwrap(), helper.tids());
+    assert_eq!(shown("task_file", "fd").unwrap(), fds(helper.pid()));
+    assert!(matches!(shown("bpf_map", "id"), Err(Error::Parameters { .. })));
+    // Its number may be another's by now.
+    drop(helper);
+    match shown("task", "pid") {
+        Ok(all) => assert_eq!(all, []),
+        Err(error) => assert!(matches!(error, Error::Sys(_)), "{error}"),
     }
 }
 

@@ -168,9 +168,10 @@ fn dead() -> u32 {
 
 fn a_whole_life() {
     let before = Held::now();
-    let fds = before.fds.len();
     let programs = three();
     let maps = maps(&programs);
+    // The maps are open as long as their programs.
+    let fds = before.fds.len() + maps;
     let mut skeleton = Skeleton::open(programs);
     skeleton.configure(own("files"), Parameters::Pid(std::process::id())).unwrap();
     is_back_to(&before);

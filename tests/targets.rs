@@ -55,7 +55,7 @@ fn walk(target: &'static Target) {
         ("bpf_sk_storage_map", _) => {
             // A map of that kind needs types of its own; of another, the target is asked and refuses.
             let refused = load(&btf, target).attach(&Parameters::Map(&array)).unwrap_err();
-            assert!(matches!(refused, Error::Sys(error) if error.errno() == libc::EINVAL));
+            assert!(matches!(refused, Error::MapType { map_type: MapType::ARRAY, .. }));
             return;
         }
         (_, Takes::Cgroup) => (cgroup(CgroupOrder::SELF_ONLY), 1),

@@ -17,6 +17,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use helper::{Helper, fds};
 use kwalk::print::raw::{Error, Reader};
+use kwalk::progs::Target;
 use kwalk::select::Value;
 use kwalk::sys::{MapCreate, MapType, bpf};
 use serde_json::Value as Json;
@@ -26,6 +27,7 @@ use support::{Need, dir, failure, kwalk, stdout, test, unique};
 const NONE: &[Need] = &[];
 const PROC: &[Need] = &[Bpf, Root];
 const STRACE: &[Need] = &[Bpf, Root, Tool("strace")];
+const VMAS: &[Need] = &[Bpf, Root, Need::Target(Target::named("task_vma"))];
 const TOLD: &[Need] = &[Bpf, Root, Kernel(6, 12)];
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         test("a_limit_is_kept", PROC, a_limit_is_kept),
         test("the_kernel_counts", PROC, the_kernel_counts),
         test("one_process_or_thread_is_shown", PROC, one_process_or_thread),
+        test("one_process_s_mappings_are_shown", VMAS, one_process_s_mappings),
         test("one_thread_s_files_are_shown", TOLD, one_thread_s_files),
         test("raw_rows_know_where_they_end", PROC, raw_rows_know_where_they_end),
         test("a_reader_may_leave", PROC, a_reader_may_leave),
@@ -327,6 +330,11 @@ fn one_process_or_thread() {
     }
     let files: Vec<u64> = fds(helper.pid()).into_iter().map(u64::from).collect();
     assert_eq!(numbers(&["task_file", "-f", "fd", "--pid", &pid]), files);
+}
+
+fn one_process_s_mappings() {
+    let helper = Helper::with_threads(unique("maps"), 0);
+    let pid = helper.pid().to_string();
     let starts = numbers(&["task_vma", "-f", "start", "--pid", &pid]);
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let hex = |line: &str| u64::from_str_radix(line.split('-').next().unwrap(), 16).unwrap();

@@ -35,7 +35,7 @@ pub struct Target {
     /// Whether threads that share with their process what is walked are passed over, unless a link asks for one of them
     /// (`kernel/bpf/task_iter.c`, `skip_if_dup_files`).
     pub shared: bool,
-    /// What a link to this target can be told.
+    /// What a walk of this target can be told.
     pub parameters: Parameters,
 }
 
@@ -50,7 +50,7 @@ pub enum End {
     None,
 }
 
-/// What a link can be told about the walk (`union bpf_iter_link_info`).
+/// What can be told about a walk: to its link (`union bpf_iter_link_info`), or by where its iterator is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameters {
     /// Nothing.
@@ -61,6 +61,9 @@ pub enum Parameters {
     Map,
     /// Where to begin and in which order to go: an order is needed.
     Cgroup,
+    /// Whose network: that of the network namespace in which the iterator is opened (`bpf_iter_init_seq_net`). The link is
+    /// told nothing.
+    Net,
 }
 
 impl Parameters {
@@ -70,7 +73,8 @@ impl Parameters {
             Parameters::None => "",
             Parameters::Task => "[--pid N | --tid N]",
             Parameters::Map => "--map WHAT",
-            Parameters::Cgroup => "--cgroup PATH --order ORDER",
+            Parameters::Cgroup => "[--cgroup PATH] --order self|pre|post|up|children",
+            Parameters::Net => "[--netns PATH|PID|all]",
         }
     }
 }
@@ -103,17 +107,17 @@ pub const TARGETS: &[Target] = targets! {
     "bpf_sk_storage_map" 5 . 9  "sk"         Null  untrusted own     Map;
     "cgroup"             6 . 1  "cgroup"     Null  trusted   own     Cgroup;
     "dmabuf"             6 . 16 "dmabuf"     None  untrusted own     None;
-    "ipv6_route"         5 . 8  "rt"         Null  untrusted own     None;
+    "ipv6_route"         5 . 8  "rt"         Null  untrusted own     Net;
     "kmem_cache"         6 . 13 "s"          Null  trusted   own     None;
     "ksym"               6 . 0  "ksym"       Stale untrusted own     None;
-    "netlink"            5 . 8  "sk"         Null  untrusted own     None;
+    "netlink"            5 . 8  "sk"         Null  untrusted own     Net;
     "sockmap"            5 . 10 "key"        Null  untrusted own     Map;
     "task"               5 . 8  "task"       Null  trusted   own     Task;
     "task_file"          5 . 8  "task"       Null  untrusted shared  Task;
     "task_vma"           5 . 12 "task"       Null  untrusted shared  Task;
-    "tcp"                5 . 9  "sk_common"  Null  trusted   own     None;
-    "udp"                5 . 9  "udp_sk"     Null  trusted   own     None;
-    "unix"               5 . 15 "unix_sk"    Null  untrusted own     None;
+    "tcp"                5 . 9  "sk_common"  Null  trusted   own     Net;
+    "udp"                5 . 9  "udp_sk"     Null  trusted   own     Net;
+    "unix"               5 . 15 "unix_sk"    Null  untrusted own     Net;
 };
 
 impl Target {

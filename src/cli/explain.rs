@@ -6,17 +6,11 @@ use std::process::ExitCode;
 use super::insns::text;
 use super::list::listed;
 use super::message::Failure;
-use crate::Parameters;
 use crate::btf::Btf;
 use crate::print::table::Column;
 use crate::select::{ColumnInfo, Plan, Type};
 
-pub(super) fn explain(plan: &Plan, told: &Parameters<'_>, btf: &Btf<'_>) -> Result<ExitCode, Failure> {
-    let told = match told {
-        Parameters::Pid(pid) => format!("pid = {pid}"),
-        Parameters::Tid(tid) => format!("tid = {tid}"),
-        _ => "nothing: it walks all objects".into(),
-    };
+pub(super) fn explain(plan: &Plan, told: &str, btf: &Btf<'_>) -> Result<ExitCode, Failure> {
     let schema = &plan.schema;
     let texts = schema.columns().iter().filter(|column| column.bytes().is_none()).count();
     let row = match (plan.counter, texts) {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::message::Failure;
+use super::told::order_name;
 use super::types::Types;
 use crate::btf::{Btf, TypeId};
 use crate::print::table::{Column, Screen, Table};
@@ -85,7 +86,7 @@ pub(super) fn links() -> Result<ExitCode, Failure> {
             (Some((tid @ 1.., _)), ..) => format!("tid={tid}"),
             (Some((_, pid @ 1..)), ..) => format!("pid={pid}"),
             (_, Some(map), _) => format!("map={map}"),
-            (.., Some((cgroup, order))) => format!("cgroup={cgroup} order={}", order.0),
+            (.., Some((cgroup, order))) => format!("cgroup={cgroup} order={}", order_name(order)),
             _ => String::new(),
         };
         rows.push(vec![info.id.to_string(), iter.target, info.prog_id.to_string(), name, parameters]);

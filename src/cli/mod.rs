@@ -9,6 +9,7 @@ mod message;
 mod rows;
 mod terminal;
 mod text;
+mod told;
 mod types;
 mod walk;
 

@@ -7,11 +7,12 @@ use clap::{Args, CommandFactory, Parser};
 
 use super::message::Failure;
 use super::rows::{self, Output};
+use super::told::Told;
 use super::{Common, explain};
 use crate::btf::Btf;
 use crate::progs::Target;
 use crate::progs::target::{self, available};
-use crate::select::{self, Rows, Select, SelectError, condition_of, sql};
+use crate::select::{self, How, MapElements, Rows, Select, SelectError, condition_of, sql};
 use crate::{Error, Parameters, progs};
 
 /// Walks a kind of kernel object: shows the fields that are asked for, of the objects that a condition picks.
@@ -56,27 +57,6 @@ pub(super) struct What {
     explain: bool,
 }
 
-/// What a link is told of a walk.
-#[derive(Args)]
-struct Told {
-    /// task, task_file, task_vma: only this process
-    #[arg(long, value_name = "N", conflicts_with = "tid", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
-    pid: Option<u32>,
-    /// task, task_file, task_vma: only this thread
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
-    tid: Option<u32>,
-}
-
-impl Told {
-    fn parameters(&self) -> Parameters<'static> {
-        match (self.pid, self.tid) {
-            (Some(pid), _) => Parameters::Pid(pid),
-            (None, Some(tid)) => Parameters::Tid(tid),
-            (None, None) => Parameters::None,
-        }
-    }
-}
-
 /// What these options are, for the help on all commands.
 pub(super) fn options() -> String {
     let mut command = Walk::command().help_template("{options}").disable_help_flag(true);
@@ -105,26 +85,36 @@ pub(super) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
     })?;
     let btf = Btf::new(kernel.bytes())?;
     let row = found(&btf, target)?;
-    let asked = what.told.parameters();
+    what.told.check(row)?;
+    let held = what.told.open()?;
+    let asked = what.told.parameters(&held);
     asked.check(row)?;
+    let namespaces = what.told.namespaces()?;
     if let Some(condition) = condition_of(&asked, row) {
         select = select.filter(condition);
     }
-    let plan = if what.count { select.plan_count(&btf)? } else { select.plan(&btf)? };
+    let elements = held.map.as_ref().map(MapElements::of).transpose()?;
+    let types = elements.as_ref().map(MapElements::btf).transpose()?.flatten();
+    let elements = elements.as_ref().map(|elements| elements.elements(types.as_ref()));
+    let plan = select.plan_with(&btf, &How { count: what.count, elements })?;
     let told = match asked {
         Parameters::None => select::parameters(&plan, &btf)?,
         asked => asked.split(row, &btf)?.0,
     };
-    let Some(output) = output else { return explain::explain(&plan, &told, &btf) };
+    let Some(output) = output else { return explain::explain(&plan, &what.told.explain(&told), &btf) };
     if what.count {
-        let count = select::count(&plan, &told)?;
+        let count = match namespaces {
+            Some(namespaces) => select::count_in(&plan, namespaces)?,
+            None => select::count(&plan, &told)?,
+        };
         writeln!(io::stdout(), "{count}").map_err(Failure::output)?;
         return Ok(ExitCode::SUCCESS);
     }
     let (shown, order) = (plan.shown, plan.order.clone());
-    let rows = match asked {
-        Parameters::None => Rows::open(plan, &btf)?,
-        _ => Rows::open_with(plan, &told)?,
+    let rows = match (namespaces, asked) {
+        (Some(namespaces), _) => Rows::open_in(plan, namespaces)?,
+        (None, Parameters::None) => Rows::open(plan, &btf)?,
+        (None, _) => Rows::open_with(plan, &told, &btf)?,
     };
     rows::print(rows, shown, order, what.limit, output)
 }

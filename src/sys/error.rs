@@ -8,7 +8,8 @@ use nix::errno::Errno;
 use super::object::sealed::Kind;
 use super::{
     BtfFd, BtfLoad, Caps, Command, IterCreate, KernelBtf, LinkCreate, LinkFd, LinkUpdate, MapCreate,
-    MapDeleteElem, MapFd, MapUpdateElem, ObjGet, ObjPin, ProgBindMap, ProgFd, ProgLoad, ProgRun, release,
+    MapDeleteElem, MapFd, MapUpdateElem, NetnsFd, ObjGet, ObjPin, ProgBindMap, ProgFd, ProgLoad, ProgRun,
+    release,
 };
 
 /// The result of a system call.
@@ -175,6 +176,7 @@ const BY_ID: &[&str] = &[
     BtfFd::NEXT_ID.1,
     BtfFd::FD_BY_ID.1,
 ];
+const NETNS: &[&str] = &[NetnsFd::ENTER];
 const KERNEL_BTF: &[&str] = &[KernelBtf::OPEN];
 
 /// The first row that matches counts.
@@ -210,6 +212,7 @@ const HINTS: &[Row] = &[
     (PIN, libc::ENOENT, Say("the directory must exist")),
     (GET, libc::EACCES, Say("it is no pinned program, map or link, or this user may not read and write it")),
     (BY_ID, libc::EPERM, Need(Caps::SYS_ADMIN)),
+    (NETNS, libc::EPERM, Need(Caps::SYS_ADMIN)),
     (
         KERNEL_BTF,
         libc::ENOENT,

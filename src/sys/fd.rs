@@ -49,6 +49,8 @@ fd_types! {
     IterFd;
     /// A BTF object: types of a program, of a module or of the kernel itself.
     BtfFd;
+    /// A network namespace. It lives until the last descriptor, process, socket and mount of it are gone.
+    NetnsFd;
 }
 
 impl IterFd {

@@ -7,15 +7,16 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sched::{CloneFlags, unshare};
 
 use crate::support::eventually;
 
@@ -23,6 +24,9 @@ use crate::support::eventually;
 const HELPER: &str = "--helper";
 /// The number that [`Helper::with_kinds`] duplicates a file to.
 pub const HIGH_FD: RawFd = 777;
+
+/// Where the sockets of a [`Helper::with_netns`] listen, for TCP; for UDP, one above.
+pub const PORTS: [u16; 3] = [1000, 2000, 65000];
 
 /// Acts as a helper, if this process was started as one.
 pub fn main() -> Option<ExitCode> {
@@ -85,6 +89,16 @@ pub fn main() -> Option<ExitCode> {
                 held.push(fd);
             }
         }
+        "netns" => {
+            unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace of its own");
+            for port in PORTS {
+                held.push(TcpListener::bind(("0.0.0.0", port)).expect("a listening socket").into());
+                held.push(UdpSocket::bind(("0.0.0.0", port + 1)).expect("a socket").into());
+            }
+            for _ in 0..argument.to_str()?.parse().ok()? {
+                held.push(UnixDatagram::unbound().expect("a socket").into());
+            }
+        }
         role => panic!("{role}: no such helper"),
     }
     println!("{}", words.join(" "));
@@ -124,6 +138,11 @@ impl Helper {
     /// One with files of several kinds, two of them in `dir`; [`Helper::fd`] tells their numbers.
     pub fn with_kinds(comm: impl AsRef<OsStr>, dir: &Path) -> Helper {
         Helper::start("kinds", dir.as_os_str(), &[comm.as_ref()], 0)
+    }
+
+    /// One in a network namespace of its own, with sockets at [`PORTS`] and so many unix sockets.
+    pub fn with_netns(unix: usize) -> Helper {
+        Helper::start("netns", unix.to_string().as_ref(), &[], 0)
     }
 
     fn start(role: &str, argument: &OsStr, comms: &[&OsStr], threads: usize) -> Helper {

@@ -29,9 +29,9 @@ pub(crate) fn messages_say_what_and_where() {
          real_parent.cred.uid\n  ^^^^^^^^^^^^^^^^^^^^\nhint: name one of its fields: real_parent.cred.uid.FIELD\n",
     );
     refused(
-        &mut kwalk(["tcp", "--pid", "1"]),
+        &mut kwalk(["bpf_prog", "--pid", "1"]),
         2,
-        "target tcp: it can't be walked with these parameters",
+        "target bpf_prog: it can't be walked with these parameters",
         "always walked as a whole",
     );
     let number = u32::MAX.to_string();

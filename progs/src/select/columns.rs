@@ -4,6 +4,7 @@
 //! field, several of them where kernels differ, or an expression. Of several, the first that this kernel has counts.
 
 use std::fmt;
+use std::ops::BitAnd as _;
 
 use super::expr::{Expr, address, cmdline, field, page_size, stack};
 
@@ -255,7 +256,7 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         perms, default, Names(PERMISSIONS), { field("vma.vm_flags") & 7 | (field("vma.vm_flags") & 0x80) >> 4 };
         flags, more, Hex, "vma.vm_flags";
         // What is no file's has a number there, too; this makes it NULL.
-        offset, default, Hex, { field("vma.vm_pgoff") * page_size() | field("vma.vm_file.f_flags") & 0 };
+        offset, default, Hex, { (field("vma.vm_pgoff") * page_size()) | nothing("vma.vm_file.f_flags") };
         dev, default, Device, "vma.vm_file.f_inode.i_sb.s_dev";
         inode, default, Plain, "vma.vm_file.f_inode.i_ino";
         path, default, Plain, { field("vma.vm_file").d_path() };
@@ -471,7 +472,12 @@ fn gateway(common: &str) -> Expr {
 /// the bit that is 1 for the state.
 fn of_listener(number: Expr, state: &str) -> Expr {
     const TCP_LISTEN: i32 = 10;
-    number / ((Expr::from(1) << field(state)) >> TCP_LISTEN & 1)
+    number / (((Expr::from(1) << field(state)) >> TCP_LISTEN) & 1)
+}
+
+/// 0, but NULL where a field is.
+fn nothing(of: &str) -> Expr {
+    Expr::bitand(field(of), 0)
 }
 
 /// Those of one target.

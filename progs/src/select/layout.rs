@@ -74,7 +74,7 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
             Err(text) => {
                 at = At::Text(rows.texts.len());
                 schema.texts.push(text.size());
-                rows.texts.push(text);
+                rows.texts.push(*text);
             }
             Ok(kind) => {
                 let (bytes, null) = (kind.size(), usize::from(kind.may_be_null()));
@@ -141,7 +141,7 @@ fn alignment(size: usize) -> usize {
 }
 
 /// How a value is held; or, of a text behind a pointer or a very long one, where it is.
-fn kind(value: Value) -> Result<ColumnKind, Text> {
+fn kind(value: Value) -> Result<ColumnKind, Box<Text>> {
     match value {
         Value::Number(Number { node: Node::Field(place), .. }) => Ok(ColumnKind::Field(*place)),
         Value::Number(number) => Ok(ColumnKind::Number(number)),
@@ -149,10 +149,12 @@ fn kind(value: Value) -> Result<ColumnKind, Text> {
         Value::Text(Text { place, kind: TextKind::Array }) if place.field.size as usize <= TEXT_MAX => {
             Ok(ColumnKind::Text(place))
         }
-        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Err(text),
-        Value::Ip(IpPlace { family: None, v4: Some(place), .. }) => Ok(ColumnKind::Field(place)),
-        Value::Ip(IpPlace { family: None, v6: Some(place), .. }) => Ok(ColumnKind::Text(place)),
-        Value::Ip(ip) => Ok(ColumnKind::Ip(Box::new(ip))),
+        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Err(text.into()),
+        Value::Ip(ip) => Ok(match *ip {
+            IpPlace { family: None, v4: Some(place), .. } => ColumnKind::Field(place),
+            IpPlace { family: None, v6: Some(place), .. } => ColumnKind::Text(place),
+            _ => ColumnKind::Ip(ip),
+        }),
         // Refused before.
         Value::Literal(_) => Ok(ColumnKind::Number(Number::constant(0))),
     }

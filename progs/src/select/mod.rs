@@ -36,6 +36,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cgroups;
 pub mod columns;
 mod condition;
 mod derived;
@@ -63,6 +64,7 @@ use kwalk_asm::Reg::*;
 use kwalk_asm::{Helper, Insn};
 use kwalk_btf::Btf;
 
+pub use cgroups::cgroup_ids;
 pub use columns::{NamedColumn, Show, Source};
 pub use elements::{ElementTypes, Elements};
 pub use error::{Error, Kind, Reason};

@@ -370,9 +370,9 @@ impl<'a> Planner<'a> {
                 let place = place(self, of)?;
                 match (place.field.size, place.field.class) {
                     (4, Class::Int { .. } | Class::Struct | Class::Array { .. }) => {
-                        Ok(Value::Ip(IpPlace { family: None, v4: Some(place.part(0, 4)), v6: None }))
+                        Ok(ip(None, Some(place.part(0, 4)), None))
                     }
-                    (16, _) => Ok(Value::Ip(IpPlace { family: None, v4: None, v6: Some(place) })),
+                    (16, _) => Ok(ip(None, None, Some(place))),
                     _ => {
                         let kind = self.names.value(place, None).map_or(Kind::Struct, |value| value.kind());
                         Err(wrong(of, kind, "4 or 16 bytes"))
@@ -382,7 +382,7 @@ impl<'a> Planner<'a> {
             (Function::Address, [family, v4, v6]) => {
                 let family = place(self, family)?;
                 let (v4, v6) = (place(self, v4).ok(), place(self, v6).ok());
-                Ok(Value::Ip(IpPlace { family: Some(family), v4, v6 }))
+                Ok(ip(Some(family), v4, v6))
             }
             (Function::DPath, [of]) => match &of.node {
                 Node::Name(name) => self.names.file(name, of.span.as_ref()).map(Value::Text),
@@ -471,6 +471,10 @@ impl Meaning {
         };
         Err(Error::new(reason, literal.span.clone()))
     }
+}
+
+fn ip(family: Option<Place>, v4: Option<Place>, v6: Option<Place>) -> Value {
+    Value::Ip(Box::new(IpPlace { family, v4, v6 }))
 }
 
 fn arguments_of(function: Function, expr: &Expr) -> Error {

@@ -22,7 +22,7 @@ pub(crate) enum Value {
     /// A pointer to anything but characters.
     Pointer(Place),
     /// An IP address.
-    Ip(IpPlace),
+    Ip(Box<IpPlace>),
     /// The addresses of a task's stack.
     Stack(Text),
     /// A key or a value, whatever it is.

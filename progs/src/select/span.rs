@@ -42,6 +42,11 @@ impl fmt::Debug for Span {
     }
 }
 
+/// How many characters a line is shown with as a whole.
+const LINE_MAX: usize = 200;
+/// As many characters are shown on either side of a part of a longer one.
+const AROUND: usize = 40;
+
 /// The line that the part begins in, and carets under the part.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,9 +56,28 @@ impl fmt::Display for Span {
         let rest = rest.lines().next().unwrap_or_default();
         // A tab or an escape sequence would move what stands below.
         let plain = |c: char| if c.is_control() { ' ' } else { c };
-        let shown: String = before.chars().chain(rest.chars()).map(plain).collect();
+        let line: Vec<char> = before.chars().chain(rest.chars()).map(plain).collect();
+        let start = before.chars().count();
         let marked = self.excerpt().lines().next().unwrap_or_default().chars().count().max(1);
-        write!(f, "  {shown}\n  {:1$}{2}", "", before.chars().count(), "^".repeat(marked))
+        // Of a long line what is around the part.
+        let from = if line.len() > LINE_MAX { start.saturating_sub(AROUND) } else { 0 };
+        let to = if line.len() > LINE_MAX {
+            (start + marked.min(LINE_MAX) + AROUND).min(line.len())
+        } else {
+            line.len()
+        };
+        let dots = |cut: bool| if cut { "…" } else { "" };
+        let shown: String = line.get(from..to).unwrap_or_default().iter().collect();
+        let marked = marked.min(to.saturating_sub(start)).max(1);
+        let indent = start - from + dots(from > 0).chars().count();
+        write!(
+            f,
+            "  {}{shown}{}\n  {:indent$}{}",
+            dots(from > 0),
+            dots(to < line.len()),
+            "",
+            "^".repeat(marked)
+        )
     }
 }
 
@@ -69,6 +93,19 @@ mod tests {
         assert_eq!(Span::new(&text, at..at + 3).to_string(), "   bad = 1\n   ^^^");
         assert_eq!(Span::new(&text, 4..8).to_string(), "  a = 'ü' and\n      ^^^");
         assert_eq!(Span::new(&text, text.len()..text.len()).to_string(), "   bad = 1\n          ^");
+    }
+
+    #[test]
+    fn of_a_long_line_a_part_is_shown() {
+        let text: Arc<str> = format!("{}bad{}", "x".repeat(300), "y".repeat(300)).into();
+        let (before, after) = ("x".repeat(40), "y".repeat(40));
+        let shown = format!("  …{before}bad{after}…\n  {}^^^", " ".repeat(41));
+        assert_eq!(Span::new(&text, 300..303).to_string(), shown);
+        let whole = Span::new(&text, 0..603).to_string();
+        assert_eq!(
+            whole.lines().map(|line| line.chars().count()).collect::<Vec<_>>(),
+            [2 + 240 + 1, 2 + 240]
+        );
     }
 
     #[test]

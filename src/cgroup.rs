@@ -1,0 +1,26 @@
+//! Cgroups to begin a walk with.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
+
+use crate::Error;
+
+/// What [`open_cgroup`] needs.
+pub(crate) const CGROUP: &str = "a cgroup";
+
+/// Opens a cgroup by the path of its directory, for [`CgroupStart::Fd`](crate::sys::CgroupStart::Fd).
+///
+/// # Errors
+///
+/// [`Error::Open`] where it can't be opened, [`Error::NotA`] where it is something else.
+pub fn open_cgroup(path: &Path) -> Result<OwnedFd, Error> {
+    let failed = |source| Error::open(path, source);
+    let file_system = statfs(path).map_err(|errno| failed(errno.into()))?.filesystem_type();
+    if ![CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC].contains(&file_system) || !path.is_dir() {
+        return Err(Error::NotA { path: path.into(), needs: CGROUP });
+    }
+    Ok(File::open(path).map_err(failed)?.into())
+}

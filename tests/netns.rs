@@ -1,0 +1,332 @@
+//! A walk in another network namespace shows what that one has, and all of it; the walker stays where it is.
+
+#[path = "support/helper.rs"]
+mod helper;
+#[path = "support/rows.rs"]
+mod rows;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use helper::{Helper, PORTS, numbers};
+use kwalk::btf::Btf;
+use kwalk::select::{Rows, Select};
+use kwalk::sys::{Command as _, IterLinkInfo, LinkCreate, NetnsFd, bpf};
+use kwalk::{Error, KernelBtf, Link, Loaded, Netns, Parameters, ProcessError};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::gettid;
+use rows::{all, number, opened};
+use support::Need::{Bpf, Root, Target, Tool};
+use support::objects::idle_program;
+use support::{Need, dir, eventually, kwalk, refused, stdout, test, test_alone};
+
+const ROOT: &[Need] = &[Bpf, Root];
+const RIGHTS: &[Need] = &[Bpf, Root, Tool("setpriv")];
+const ROUTES: &[Need] = &[Bpf, Root, Tool("ip"), Tool("nsenter")];
+const UNIX: &[Need] = &[Bpf, Root, Target(kwalk::progs::Target::named("unix"))];
+
+fn main() -> ExitCode {
+    if let Some(done) = helper::main() {
+        return done;
+    }
+    support::main(vec![
+        test("sockets_are_those_of_the_namespace", ROOT, sockets_are_those_of_the_namespace),
+        test("unix_sockets_are_those_of_the_namespace", UNIX, unix_sockets_are_those_of_the_namespace),
+        test("netlink_sockets_are_those_of_the_namespace", ROOT, netlink_sockets_are_those_of_the_namespace),
+        test("routes_are_those_of_the_namespace", ROUTES, routes_are_those_of_the_namespace),
+        test("all_namespaces_are_found_once", ROOT, all_namespaces_are_found_once),
+        test_alone("a_namespace_that_has_but_a_name_is_found", ROOT, one_that_has_but_a_name_is_found),
+        test("processes_that_end_meanwhile_are_no_error", ROOT, processes_that_end_meanwhile_are_no_error),
+        test_alone("nothing_is_left_behind", ROOT, nothing_is_left_behind),
+        test("what_is_no_namespace_is_refused", ROOT, what_is_no_namespace_is_refused),
+        test("other_targets_have_no_namespaces", ROOT, other_targets_have_no_namespaces),
+        test("the_command_walks_namespaces", ROOT, the_command_walks_namespaces),
+        test("the_command_says_what_is_wrong", RIGHTS, the_command_says_what_is_wrong),
+        test("what_goes_wrong_there_is_told_here", ROOT, what_goes_wrong_there_is_told_here),
+    ])
+}
+
+/// Where a walk's object says what namespace it is in, and its port.
+const SOCKETS: [(&str, [&str; 2], u16); 2] = [
+    ("tcp", ["skc_net.net.ns.inum", "skc_num"], 0),
+    ("udp", ["inet.sk.__sk_common.skc_net.net.ns.inum", "inet.sk.__sk_common.skc_num"], 1),
+];
+
+/// The pairs of numbers that a walk gives in these namespaces, in order.
+#[track_caller]
+fn pairs(
+    target: &str,
+    fields: [&str; 2],
+    namespaces: impl IntoIterator<Item = Result<Netns, Error>, IntoIter: Send + 'static>,
+) -> Vec<(u64, u64)> {
+    let rows = opened(target, fields, |plan, _| Rows::open_in(plan, namespaces)).unwrap();
+    let mut pairs = all(rows, |values| (number(&values[0]), number(&values[1]))).unwrap();
+    pairs.sort_unstable();
+    pairs
+}
+
+fn of(helper: &Helper) -> Result<Netns, Error> {
+    Netns::of_process(helper.pid())
+}
+
+/// What `/proc/PID/ns/net` is called.
+fn inode(pid: u32) -> u64 {
+    fs::metadata(format!("/proc/{pid}/ns/net")).unwrap().ino()
+}
+
+fn own() -> PathBuf {
+    fs::read_link("/proc/thread-self/ns/net").unwrap()
+}
+
+fn sockets_are_those_of_the_namespace() {
+    let helpers = [Helper::with_netns(0), Helper::with_netns(0)];
+    let here = own();
+    for (target, fields, above) in SOCKETS {
+        let wanted = |helper: &Helper| PORTS.map(|port| (inode(helper.pid()), u64::from(port + above)));
+        for helper in &helpers {
+            assert_eq!(of(helper).unwrap().inode(), inode(helper.pid()));
+            assert_eq!(pairs(target, fields, [of(helper)]), wanted(helper), "{target}");
+        }
+        let mut both = helpers.each_ref().map(wanted).concat();
+        both.sort_unstable();
+        assert_eq!(pairs(target, fields, helpers.each_ref().map(of)), both, "{target}");
+        assert_eq!(own(), here);
+    }
+    assert_eq!(Netns::open("/proc/thread-self/ns/net".as_ref()).unwrap().to_string(), here.to_str().unwrap());
+}
+
+fn unix_sockets_are_those_of_the_namespace() {
+    const FIELDS: [&str; 2] = ["sk.__sk_common.skc_net.net.ns.inum", "sk.sk_socket.file.f_inode.i_ino"];
+    // No more than the kernel gives in one read: if that ends among the sockets of one hash bucket, the walk goes on with
+    // the next bucket, and the rest of this one is lost (`bpf_iter_unix_batch`, seen on 6.18).
+    let helpers = [Helper::with_netns(1000), Helper::with_netns(2)];
+    for helper in &helpers {
+        let sockets = fs::read_dir(format!("/proc/{}/fd", helper.pid())).unwrap().filter_map(|fd| {
+            let link = fs::read_link(fd.unwrap().path()).ok()?;
+            link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse::<u64>().ok()
+        });
+        let sockets: BTreeSet<_> = sockets.collect();
+        let found = pairs("unix", FIELDS, [of(helper)]);
+        let inodes: Vec<_> = found.iter().map(|(_, inode)| *inode).collect();
+        assert!(found.iter().all(|(netns, _)| *netns == inode(helper.pid())));
+        // The others are those of TCP and UDP.
+        assert_eq!(inodes.len(), sockets.len() - 2 * PORTS.len());
+        assert!(inodes.iter().all(|inode| sockets.contains(inode)));
+    }
+}
+
+/// A namespace begins with netlink sockets of the kernel's.
+fn netlink_sockets_are_those_of_the_namespace() {
+    let helper = Helper::with_netns(0);
+    let found = pairs("netlink", ["sk.sk.__sk_common.skc_net.net.ns.inum", "sk.portid"], [of(&helper)]);
+    assert!(found.iter().all(|(netns, _)| *netns == inode(helper.pid())));
+    let shown = fs::read_to_string(format!("/proc/{}/net/netlink", helper.pid())).unwrap();
+    assert!(!found.is_empty() && found.len() == shown.lines().count() - 1);
+}
+
+fn routes_are_those_of_the_namespace() {
+    let helper = Helper::with_netns(0);
+    let pid = helper.pid();
+    let routes = || fs::read_to_string(format!("/proc/{pid}/net/ipv6_route")).unwrap().lines().count();
+    let shown = || {
+        let rows = opened("ipv6_route", ["fib6_metric"], |plan, _| Rows::open_in(plan, [of(&helper)]));
+        all(rows.unwrap(), |_| ()).unwrap().len()
+    };
+    assert_eq!(shown(), routes());
+    let up = ["-t", &pid.to_string(), "-n", "ip", "link", "set", "lo", "up"];
+    assert!(Command::new("nsenter").args(up).status().unwrap().success());
+    eventually("lo has routes", || routes() > 1);
+    assert_eq!(shown(), routes());
+}
+
+fn all_namespaces_are_found_once() {
+    let helpers = [Helper::with_netns(0), Helper::with_netns(0)];
+    let known = helpers.each_ref().map(|helper| inode(helper.pid()));
+    let mut times = BTreeMap::new();
+    for netns in Netns::all() {
+        *times.entry(netns.unwrap().inode()).or_insert(0) += 1;
+    }
+    for inode in known.into_iter().chain([inode(std::process::id())]) {
+        assert_eq!(times.get(&inode), Some(&1), "{inode}");
+    }
+    assert_eq!(Netns::all().next().unwrap().unwrap().to_string(), own().to_str().unwrap());
+    for (target, fields, above) in SOCKETS {
+        let mut found = pairs(target, fields, Netns::all());
+        found.retain(|(netns, _)| known.contains(netns));
+        let mut wanted: Vec<_> =
+            known.iter().flat_map(|netns| PORTS.map(|port| (*netns, u64::from(port + above)))).collect();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "{target}");
+    }
+}
+
+/// In a mount namespace of this process's own, where names in /run/netns are nobody else's.
+fn one_that_has_but_a_name_is_found() {
+    let none = None::<&str>;
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+    mount(Some("run"), "/run", Some("tmpfs"), MsFlags::empty(), none).unwrap();
+    let helper = Helper::with_netns(0);
+    let (pid, inode) = (helper.pid(), inode(helper.pid()));
+    fs::create_dir("/run/netns").unwrap();
+    for name in ["kept", "again", "left"] {
+        File::create(Path::new("/run/netns").join(name)).unwrap();
+    }
+    let times = || Netns::all().filter(|netns| netns.as_ref().unwrap().inode() == inode).count();
+    assert_eq!(times(), 1);
+    for name in ["kept", "again"] {
+        let source = format!("/proc/{pid}/ns/net");
+        mount(Some(source.as_str()), &Path::new("/run/netns").join(name), none, MsFlags::MS_BIND, none)
+            .unwrap();
+    }
+    assert_eq!(times(), 1);
+    drop(helper);
+    assert_eq!(times(), 1);
+    assert_eq!(Netns::open("/run/netns/kept".as_ref()).unwrap().inode(), inode);
+    assert!(matches!(Netns::open("/run/netns/left".as_ref()), Err(Error::NotA { .. })));
+}
+
+fn processes_that_end_meanwhile_are_no_error() {
+    let mut children = Vec::new();
+    let start = Instant::now();
+    while start.elapsed().as_millis() < 1500 {
+        children.extend((0..20).map(|_| Command::new("/bin/true").spawn().unwrap()));
+        for netns in Netns::all() {
+            netns.unwrap();
+        }
+        // Until here, some of them are dead and not buried.
+        children.drain(..).for_each(|mut child| drop(child.wait()));
+    }
+}
+
+fn nothing_is_left_behind() {
+    let helper = Helper::with_netns(0);
+    let (fds, here) = (numbers("/proc/self/fd"), own());
+    for _ in 0..3 {
+        assert_eq!(pairs("tcp", SOCKETS[0].1, [of(&helper)]).len(), PORTS.len());
+        assert!(pairs("tcp", SOCKETS[0].1, Netns::all()).len() >= PORTS.len());
+        // In the middle of it.
+        drop(opened("tcp", ["skc_num"], |plan, _| Rows::open_in(plan, Netns::all())));
+    }
+    assert_eq!(numbers("/proc/self/fd"), fds);
+    assert_eq!(own(), here);
+    // The kernel tells of the end of a thread before it has gone from /proc.
+    eventually("the threads have gone", || numbers("/proc/self/task").len() == 1);
+}
+
+fn what_is_no_namespace_is_refused() {
+    let dir = dir();
+    let fifo = dir.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let paths = [Path::new("/dev/null"), "/proc/self/ns/pid".as_ref(), "/proc/self/ns".as_ref(), &fifo];
+    for path in paths {
+        let error = Netns::open(path).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: it is not a network namespace", path.display()));
+        if path != fifo {
+            let error = NetnsFd::try_from(OwnedFd::from(File::open(path).unwrap())).unwrap_err();
+            assert_eq!(error.errno(), libc::EINVAL, "{}", path.display());
+        }
+    }
+    let gone = Netns::open(&dir.path().join("gone")).unwrap_err();
+    assert!(matches!(&gone, Error::Open { source, .. } if source.raw_os_error() == Some(libc::ENOENT)));
+    for pid in [0, i32::MAX as u32, u32::MAX] {
+        let error = Netns::of_process(pid).unwrap_err();
+        assert!(matches!(error, Error::Process { number, reason: ProcessError::NoProcess } if number == pid));
+    }
+    let own = File::open("/proc/self/ns/net").unwrap();
+    NetnsFd::try_from(OwnedFd::from(own)).unwrap();
+}
+
+fn link(target: &str) -> Link {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let plan = Select::new(target).plan(&btf).unwrap();
+    Loaded::load(&plan.program).unwrap().attach(&Parameters::None).unwrap()
+}
+
+fn other_targets_have_no_namespaces() {
+    let error = opened("task", ["pid"], |plan, _| Rows::open_in(plan, Netns::all())).unwrap_err();
+    assert!(matches!(error, Error::Parameters { target } if target.name == "task"));
+    assert_eq!(error.hint().unwrap(), "give it [--pid N | --tid N]");
+    let netns = Netns::all().next().unwrap().unwrap();
+    let error = link("bpf_map").iter_in(&netns).unwrap_err();
+    assert!(matches!(error, Error::Parameters { target } if target.name == "bpf_map"));
+}
+
+fn the_command_walks_namespaces() {
+    let helpers = [Helper::with_netns(0), Helper::with_netns(0)];
+    let inodes = helpers.each_ref().map(|helper| inode(helper.pid()));
+    let ports = |netns: &str, more: &[&str]| {
+        let args = ["tcp", "--netns", netns, "-f", "skc_num", "--sort", "skc_num", "-o", "csv"];
+        let printed = stdout(kwalk(args).args(more));
+        printed.lines().skip(1).map(|line| line.parse().unwrap()).collect::<Vec<u16>>()
+    };
+    for helper in &helpers {
+        let pid = helper.pid();
+        for netns in [pid.to_string(), format!("/proc/{pid}/ns/net")] {
+            assert_eq!(ports(&netns, &[]), PORTS, "{netns}");
+            assert_eq!(stdout(&mut kwalk(["udp", "--netns", &netns, "--count"])), "3\n", "{netns}");
+        }
+    }
+    let both = format!("skc_net.net.ns.inum in ({}, {})", inodes[0], inodes[1]);
+    assert_eq!(ports("all", &["-w", &both]), PORTS.map(|port| [port; 2]).concat());
+    assert_eq!(ports("all", &["-w", &both, "--limit", "4"]).len(), 4);
+    assert_eq!(stdout(&mut kwalk(["tcp", "--netns", "all", "--count", "-w", &both])), "6\n");
+    assert_eq!(ports("/proc/self/ns/net", &["-w", &both]), [0; 0]);
+    let plan = stdout(&mut kwalk(["tcp", "--netns", "all", "--explain"]));
+    assert!(plan.contains("network namespace: all"), "{plan}");
+}
+
+fn the_command_says_what_is_wrong() {
+    let wrong = |target: &str, netns: &str, status, message: &str, hint: &str| {
+        refused(&mut kwalk([target, "--netns", netns]), status, message, hint);
+    };
+    wrong("task", "all", 2, "target task: it can't be walked with these parameters", "[--pid N | --tid N]");
+    wrong("tcp", "/dev/null", 1, "/dev/null: it is not a network namespace", "");
+    wrong("tcp", "/no/file", 1, "/no/file: No such file or directory (os error 2)", "");
+    wrong("tcp", "", 1, ": No such file or directory (os error 2)", "");
+    wrong("tcp", "2147483647", 1, "process 2147483647: there is none of this number", "");
+    // Without the capability, not even into one's own.
+    let mut command = Command::new("setpriv");
+    let caps = "-all,+bpf,+perfmon";
+    command.args([
+        format!("--inh-caps={caps}"),
+        format!("--ambient-caps={caps}"),
+        format!("--bounding-set={caps}"),
+    ]);
+    command.args(["--reuid=65534", "--clear-groups", env!("CARGO_BIN_EXE_kwalk")]);
+    command.args(["tcp", "--netns", "/proc/self/ns/net", "-o", "json"]);
+    refused(&mut command, 1, "setns: Operation not permitted (EPERM)", "CAP_SYS_ADMIN missing");
+}
+
+fn what_goes_wrong_there_is_told_here() {
+    let caller = gettid();
+    let netns = Netns::all().next().unwrap().unwrap();
+    let prog = idle_program("kw_idle", None);
+    let refused = netns.fd().within(|| {
+        assert_ne!(gettid(), caller);
+        bpf(LinkCreate::iter(&prog, IterLinkInfo::None))
+    });
+    assert_eq!(refused.unwrap_err().call(), LinkCreate::NAME);
+    let own = || Netns::open("/proc/self/ns/net".as_ref());
+    let gone = opened("tcp", ["skc_num"], |plan, _| {
+        let no = Error::Process { number: 7, reason: ProcessError::NoProcess };
+        Rows::open_in(plan, vec![own(), Err(no), own()])
+    });
+    let mut rows = gone.unwrap();
+    let error = loop {
+        if let Err(error) = rows.next_row() {
+            break error;
+        }
+    };
+    assert!(matches!(error, Error::Process { number: 7, .. }));
+    // One that can't be walked does not keep the others from it.
+    while rows.next_row().unwrap().is_some() {}
+}
