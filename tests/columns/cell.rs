@@ -196,7 +196,7 @@ pub fn walked(target: &str, columns: &str, condition: &str, parameters: &Paramet
         let plan = select(&known).plan(&btf)?;
         let mut rows = match parameters {
             Parameters::None => Rows::open(plan, &btf)?,
-            parameters => Rows::open_with(plan, parameters)?,
+            parameters => Rows::open_with(plan, parameters, &btf)?,
         };
         let infos = rows.schema().columns().to_vec();
         let mut found = Vec::new();
