@@ -86,8 +86,7 @@ fn kinds() {
     let dir = dir();
     let hostile = OsStr::from_bytes(b"h\n\x1b]0;x\x07 \xff\\'\"");
     let path = dir.path().join(hostile);
-    let mut file =
-        OpenOptions::new().read(true).write(true).create_new(true).append(true).open(&path).unwrap();
+    let mut file = OpenOptions::new().read(true).append(true).create_new(true).open(&path).unwrap();
     file.write_all(&[7; 12345]).unwrap();
     let deleted = dir.path().join("deleted");
     let mut gone = File::create(&deleted).unwrap();
@@ -283,8 +282,10 @@ fn names_in_conditions() {
     }
 }
 
-/// The lines of /proc/PID/maps as rows: start, end, permissions, offset, device, inode, path.
-fn maps(pid: u32) -> Vec<(i128, i128, String, i128, String, i128, Vec<u8>)> {
+/// The lines of /proc/PID/maps: start, end, permissions, offset, device, inode, path.
+type Mapping = (i128, i128, String, i128, String, i128, Vec<u8>);
+
+fn maps(pid: u32) -> Vec<Mapping> {
     let text = fs::read(format!("/proc/{pid}/maps")).unwrap();
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let hex = |word: &str| i128::from_str_radix(word, 16).unwrap();

@@ -164,8 +164,7 @@ fn memory() {
     let child = Child::new([format!("memory={MEMORY}")]);
     let statm = fs::read_to_string(format!("/proc/{}/statm", child.pid())).unwrap();
     let pages: Vec<i128> = statm.split_whitespace().map(|pages| pages.parse().unwrap()).collect();
-    let page =
-        i128::try_from(nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).unwrap().unwrap()).unwrap();
+    let page = i128::from(nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).unwrap().unwrap());
     let row = one("task", "vsize, rss", &of(child.pid()));
     assert_eq!(row[0], pages[0] * page);
     // Three counters, of each of which every processor keeps as much to itself as `percpu_counter_batch` says, the larger of
