@@ -71,7 +71,7 @@ pub enum Show {
 }
 
 impl Show {
-    /// The number that a user means by a text: a name, a duration (`1.5s`, `10m`, `2d`), a size (`4096`, `64K`, `1.5GiB`),
+    /// The number that a user means by a text: a duration (`1.5s`, `10m`, `2d`), a size (`4096`, `64K`, `1.5GiB`),
     /// a device (`8:1`).
     ///
     /// ```
@@ -83,9 +83,8 @@ impl Show {
     /// ```
     pub fn parse(&self, text: &str) -> Option<i128> {
         match self {
-            Show::Names(names) => {
-                names.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(value, _)| *value)
-            }
+            // A name may be that of several.
+            Show::Names(_) => None,
             Show::Nanoseconds => scaled(text, DURATIONS),
             Show::Bytes => scaled(text, SIZES),
             Show::Device => {

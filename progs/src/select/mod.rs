@@ -32,7 +32,8 @@
 //! where it does not fit; division rounds towards zero. Comparisons compare the numbers, whatever their signs and widths.
 //!
 //! Texts are compared byte by byte, up to their NUL; of what lies behind a pointer the first 255 bytes count. `_` in a
-//! pattern is any one byte.
+//! pattern is any one byte. Paths and arguments have up to 4,095 bytes, and count as a whole; but if what `LIKE '%…%'` looks
+//! for does not begin among the first 2,000, it is unknown whether it is there.
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -254,7 +255,7 @@ impl Select {
         // Most programs call nothing but what writes the row, and are shorter for it; or write it at once. Whether this one
         // does shows when it is there.
         let written = match wanted.write(columns.clone(), Keeps::Nothing) {
-            Ok(written) if calls(&written.program, false) <= 1 => written,
+            Ok(written) if calls(&written.program, false) <= usize::from(!count) => written,
             _ => match wanted.write(columns.clone(), Keeps::Context) {
                 Ok(written) if calls(&written.program, true) <= 1 => written,
                 _ => wanted.write(columns, Keeps::Both)?,

@@ -102,6 +102,10 @@ impl<'w, 'a> Emit<'w, 'a> {
     #[track_caller]
     fn follow(&mut self, reg: Reg, place: &Place, null: Label) -> Reg {
         if let Some(kept) = self.kept(|kept| matches!(kept, Kept::Pointer(same) if same.beside(place))) {
+            // It is not, but what NULL leads to has to look as if it could be reached.
+            if !place.there {
+                self.walk.asm.jump_if(kept.eq(0), null);
+            }
             return kept;
         }
         let reg = self.keep(|keep| matches!(keep, Kept::Pointer(same) if same.beside(place))).unwrap_or(reg);
