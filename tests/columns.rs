@@ -40,6 +40,11 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     // bpf_rdonly_cast
     ("task", &["pidns", "nspid"], (6, 2)),
     ("netlink", &["groups"], (6, 2)),
+    // Where it is counted in an array of what verifiers look into.
+    ("task", &["rss"], (6, 2)),
+    // bpf_sock_from_file
+    ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state"], (5, 11)),
+    ("bpf_prog", &["verified"], (5, 16)),
 ];
 
 fn main() -> ExitCode {

@@ -26,7 +26,7 @@ use kwalk::{Error, KernelBtf, Loaded, Parameters};
 use oracle::{Cond, FIELDS, Task};
 use proptest::test_runner::{Config, TestRunner};
 use support::Need::{Bpf, Root};
-use support::{Need, Sleeper, test, unique};
+use support::{Need, Sleeper, many_files, test, unique};
 
 const PROC: &[Need] = &[Bpf, Root];
 const PIDFD: &[Need] = &[Bpf, Root, Need::Kernel(6, 1)];
@@ -282,6 +282,7 @@ fn a_pushed_process_shows_no_more() {
 
 /// Objects whose rows don't fit the rest of a buffer are shown again, and only once.
 fn more_than_a_buffer_is_complete() {
+    many_files();
     let helper = Helper::with_files(unique("kwm"), 3000);
     let select = Select::new("task_file")
         .fields(["fd", "pid", "comm", "file.f_path.dentry.d_name.name", "file.f_mode"])

@@ -13,7 +13,7 @@ use crate::cell::{Cell, found, one, walked};
 use crate::support::Need::{Bpf, Root, Target, Tool};
 use crate::support::objects::{function_btf, idle_program, small_map};
 use crate::support::pins::attach;
-use crate::support::{Need, test, unique};
+use crate::support::{Need, many_files, test, unique};
 use crate::task::since_boot;
 
 const BPFTOOL: &[Need] = &[Bpf, Root, Tool("bpftool")];
@@ -141,11 +141,8 @@ fn links() {
     let name = unique("kwli");
     let link = attach("progs", &name);
     let info = link.info().unwrap();
-    let row = one(
-        "bpf_link",
-        "id, type, prog, name, attach, function, uid, loaded, sleepable",
-        &format!("name = '{name}'"),
-    );
+    let row =
+        one("bpf_link", "id, type, prog, name, attach, function, uid, loaded", &format!("name = '{name}'"));
     let said = bpftool("link", info.id);
     assert_eq!(row[0], number(&said, "id"));
     assert_eq!(short(&row[1], "BPF_LINK_TYPE_"), said["type"].as_str().unwrap());
@@ -162,6 +159,7 @@ fn links() {
 
 fn many_once() {
     let name = unique("kwmm");
+    many_files();
     let maps: Vec<_> = (0..1500).map(|_| small_map(&name)).collect();
     let rows = found("bpf_map", "id, name, type, key, value, max, flags", &format!("name = '{name}'"));
     let ids: Vec<_> = maps.iter().map(|map| Cell::Number(map.info().unwrap().id.into())).collect();

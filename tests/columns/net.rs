@@ -16,7 +16,7 @@ use nix::sys::socket::{
 
 use crate::cell::{Cell, found};
 use crate::support::Need::{Bpf, Root};
-use crate::support::{Need, eventually, test};
+use crate::support::{Need, eventually, many_files, test};
 
 const NET: &[Need] = &[Bpf, Root];
 
@@ -297,6 +297,7 @@ fn udp_is_what_proc_says() {
 }
 
 fn many_once() {
+    many_files();
     let sockets: Vec<_> = (0..1500).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
     let listeners: Vec<_> = (0..1500).map(|_| TcpListener::bind("[::1]:0").unwrap()).collect();
     let columns = format!("{ENDS}, netns");

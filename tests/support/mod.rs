@@ -235,6 +235,16 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
+/// Lets this process, and those that it starts, have some thousands of open files.
+pub fn many_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    const FILES: u64 = 8192;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    if soft < FILES {
+        setrlimit(Resource::RLIMIT_NOFILE, FILES, hard.max(FILES)).expect("a higher limit");
+    }
+}
+
 /// A command name that no other test and no other run uses: at most 15 bytes.
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}{}", std::process::id())

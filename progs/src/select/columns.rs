@@ -9,6 +9,7 @@ use std::ops::BitAnd as _;
 use super::expr::{Expr, address, cmdline, field, page_size, stack};
 
 use super::names::*;
+use crate::target::Version;
 
 /// A column that a target has by name.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct NamedColumn {
     pub show: Show,
     /// What it is.
     pub source: Source,
+    /// The first kernel that has it, where the target is older than that.
+    pub since: Option<Version>,
 }
 
 /// What a named column is.
@@ -159,14 +162,17 @@ fn scaled(text: &str, units: &[(&str, i128)]) -> Option<i128> {
 }
 
 macro_rules! columns {
-    ($($target:literal { $($name:ident, $default:ident, $show:expr, $source:tt;)* })*) => {
+    ($($target:literal { $($name:ident, $default:ident, $show:expr, $source:tt $(since $major:literal . $minor:literal)?;)* })*) => {
         &[$(($target, &[$(NamedColumn {
             name: stringify!($name),
             default: columns!(@$default),
             show: $show,
             source: columns!(@source $source),
+            since: columns!(@since $($major . $minor)?),
         }),*])),*]
     };
+    (@since) => { None };
+    (@since $major:literal . $minor:literal) => { Some(($major, $minor)) };
     (@default) => { true };
     (@more) => { false };
     (@source [$($path:literal)|+]) => { Source::Paths(&[$($path),+]) };
@@ -200,12 +206,11 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         utime, more, Nanoseconds, "utime";
         stime, more, Nanoseconds, "stime";
         threads, more, Plain, "signal.nr_threads";
+        // Before, it is in an array that verifiers don't look into.
         rss, more, Bytes, {
             (field("task.mm.rss_stat[0].count") + field("task.mm.rss_stat[1].count") + field("task.mm.rss_stat[3].count"))
-                * page_size();
-            (field("task.mm.rss_stat.count[0].counter") + field("task.mm.rss_stat.count[1].counter")
-                + field("task.mm.rss_stat.count[3].counter")) * page_size()
-        };
+                * page_size()
+        } since 6 . 2;
         vsize, more, Bytes, { field("task.mm.total_vm") * page_size() };
         exit, more, Plain, "exit_code";
         exe, more, Plain, { field("task.mm.exe_file").d_path() };
@@ -340,18 +345,18 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         splen, more, Plain, "rt.fib6_src.plen";
         gateway, default, Plain, {
             gateway("fib6_nh.nh_common");
-            gateway("fib6_nh_of_one.nh_common")
+            gateway("fib6_nh_of_its_own.nh_common")
         };
-        device, default, Plain, ["fib6_nh.nh_common.nhc_dev.name" | "fib6_nh_of_one.nh_common.nhc_dev.name"];
+        device, default, Plain, ["fib6_nh.nh_common.nhc_dev.name" | "fib6_nh_of_its_own.nh_common.nhc_dev.name"];
         nexthop, more, Plain, "rt.nh.id";
         metric, default, Plain, "rt.fib6_metric";
         refs, more, Plain, "rt.fib6_ref.refs.counter";
         // RTF_GATEWAY is 2, and of the next hop's family, 0, AF_INET or AF_INET6, so is a bit.
         flags, default, Hex, {
             field("rt.fib6_flags") | field("fib6_nh.nh_common.nhc_gw_family") & 2;
-            field("rt.fib6_flags") | field("fib6_nh_of_one.nh_common.nhc_gw_family") & 2
+            field("rt.fib6_flags") | field("fib6_nh_of_its_own.nh_common.nhc_gw_family") & 2
         };
-        ifindex, more, Plain, ["fib6_nh.nh_common.nhc_dev.ifindex" | "fib6_nh_of_one.nh_common.nhc_dev.ifindex"];
+        ifindex, more, Plain, ["fib6_nh.nh_common.nhc_dev.ifindex" | "fib6_nh_of_its_own.nh_common.nhc_dev.ifindex"];
         type, more, Names(ROUTE_TYPES), "rt.fib6_type";
         protocol, more, Plain, "rt.fib6_protocol";
         table, more, Plain, "rt.fib6_table.tb6_id";
@@ -379,7 +384,7 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         jited, default, Bytes, "jited_len";
         loaded, default, Nanoseconds, "aux.load_time";
         uid, default, Plain, "aux.user.uid.val";
-        verified, more, Plain, "aux.verified_insns";
+        verified, more, Plain, "aux.verified_insns" since 5 . 16;
         maps, more, Plain, "aux.used_map_cnt";
         btf, more, Plain, "aux.btf.id";
         dst, more, Plain, "aux.dst_prog.aux.id";

@@ -79,12 +79,13 @@ const ALL: &[(&str, &[Derived])] = derived! {
     "ipv6_route" {
         "nh_group"          "rt.nh.nh_grp"                               By::Cast;
         "fib6_nh"           "nh_group.nh_entries[0].nh.nh_info.fib6_nh"  NEXT_HOP;
-        // Before Linux 6.2, verifiers take a group for an object: there it has none.
-        "fib6_nh_of_one"    fib6_nh ""                                   NEXT_HOP;
+        // Before Linux 6.2, that is all that verifiers can follow.
+        "fib6_nh_of_its_own" fib6_nh ""                                  By::Choice(OWN);
     }
 };
 
 /// The first next hop of a route: its own, or the one of an object that routes share, or of such a group's first object.
+const OWN: &[(&str, &str)] = &[("rt.nh", "rt.fib6_nh[0]")];
 const NEXT_HOP: By = By::Choice(&[("rt.nh", "rt.fib6_nh[0]"), ("rt.nh.is_group", "rt.nh.nh_info.fib6_nh")]);
 
 /// Those of one target.

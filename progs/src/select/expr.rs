@@ -247,7 +247,8 @@ impl Expr {
     }
 
     /// `d_path`: the name of a file, as the process that reads the walk sees it (`readlink /proc/PID/fd/N`): of a
-    /// `struct path`, or of a pointer to a `struct file`. Since Linux 5.10.
+    /// `struct path`, or of a pointer to a `struct file`. Before Linux 6.6, or so, it is the name within the
+    /// file system, wherever that is mounted, and of the kernel's own files and those that are deleted that alone.
     pub fn d_path(self) -> Expr {
         Node::Call(Function::DPath, vec![self]).into()
     }

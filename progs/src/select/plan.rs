@@ -421,7 +421,11 @@ impl<'a> Planner<'a> {
                     break;
                 }
             }
-            return found.map_err(|error| Error { span: span.cloned(), ..error });
+            let since = self.names.since(name);
+            return found.map_err(|error| match since {
+                Some(reason) => Error::new(reason, span.cloned()),
+                None => Error { span: span.cloned(), ..error },
+            });
         }
         if let Some(bytes) = self.names.bytes(name) {
             return Ok(Value::Bytes(bytes));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kwalk_asm::Helper;
 use kwalk_btf::{Btf, Class, Hop, Kind as BtfKind, Reason as PathReason, TypeId};
 
 use super::columns::{NamedColumn, Source};
@@ -12,7 +13,7 @@ use super::number::Number;
 use super::place::{Base, Place};
 use super::span::Span;
 use super::{Error, Kind, Reason};
-use crate::target::{Available, Target};
+use crate::target::{Available, Target, Version};
 
 /// What a name or an expression without comparisons stands for.
 #[derive(Debug, Clone)]
@@ -118,8 +119,8 @@ impl<'a> Names<'a> {
         let (mut found, mut spelled) = (Err(kwalk_btf::Error::Void), name);
         let mut newer = None;
         for path in paths {
-            if let Some(what) = self.newer(path) {
-                newer = Some(Reason::Since { what, since: (6, 2) });
+            if let Some((what, since)) = self.newer(path) {
+                newer = Some(Reason::Since { what, since });
                 continue;
             }
             (found, spelled) = (self.path(path), path);
@@ -127,7 +128,7 @@ impl<'a> Names<'a> {
                 break;
             }
         }
-        let why = |error| newer.unwrap_or_else(|| self.unknown(name, error));
+        let why = |error| newer.or_else(|| self.since(name)).unwrap_or_else(|| self.unknown(name, error));
         let (base, path) = found.map_err(|error| Error::new(why(error), span.cloned()))?;
         // Verifiers lose sight of what a pointer to pointers leads to.
         let is_lost = |hop: &Hop| matches!(self.btf.class(hop.pointee), Ok(Class::Ptr { .. }));
@@ -261,13 +262,24 @@ impl<'a> Names<'a> {
         Ok(Place::new(base, &found, path))
     }
 
-    /// The argument that the path begins with, if this kernel can't find it.
-    fn newer(&self, path: &str) -> Option<&'static str> {
+    fn lacks(&self, function: &str, what: &'static str, since: Version) -> Option<(&'static str, Version)> {
+        (!self.has(function)).then_some((what, since))
+    }
+
+    /// Why the target's column of this name is not there, if it is of newer kernels.
+    pub(crate) fn since(&self, name: &str) -> Option<Reason> {
+        let column = self.column(name)?;
+        Some(Reason::Since { what: column.name, since: column.since? })
+    }
+
+    /// The argument that the path begins with, if this kernel can't find it, and since when kernels can.
+    fn newer(&self, path: &str) -> Option<(&'static str, Version)> {
         let first = path.split_once('.').map_or(path, |(first, _)| first);
         let derived = derived::of(self.target.name).iter().find(|derived| derived.name == first)?;
         match derived.by {
+            By::Helper(Helper::SockFromFile) => self.lacks("bpf_sock_from_file", derived.name, (5, 11)),
             By::Helper(_) => None,
-            By::Cast | By::Element(_) => (!self.has("bpf_rdonly_cast")).then_some(derived.name),
+            By::Cast | By::Element(_) => self.lacks("bpf_rdonly_cast", derived.name, (6, 2)),
             By::Choice(_) => self.newer(derived.from),
         }
     }
