@@ -9,6 +9,7 @@ mod long;
 mod number;
 mod row;
 mod text;
+mod window;
 
 use kwalk_asm::Label;
 use kwalk_asm::Reg::{self, *};
@@ -22,6 +23,7 @@ use crate::walk::{Keeps, Walk};
 use derived::found;
 
 pub(crate) use condition::Fork;
+pub(crate) use window::end;
 /// How many things a program can keep besides its own.
 pub(crate) fn room(keeps: Keeps) -> usize {
     match keeps {
