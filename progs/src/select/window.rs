@@ -2,7 +2,7 @@
 //! one read is shown in parts where walks lose objects between two reads ([`Target::loses`](crate::Target::loses)).
 
 /// A part of a walk's objects: the whole, or a half of a half, of them, as the bits of their addresses say. They are spread
-/// ([`SPREAD`]), for the lowest bits of addresses are the same, and so are the highest: each half has about as many.
+/// (by `SPREAD`), for the lowest bits of addresses are the same, and so are the highest: each half has about as many.
 ///
 /// A program has it in the one element of a map ([`Plan::window`](super::Plan::window)), whose zeros are the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

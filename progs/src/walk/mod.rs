@@ -47,6 +47,7 @@ pub struct Walk<'a> {
 }
 
 /// What a program keeps in registers for as long as it runs.
+#[cfg_attr(not(feature = "select"), allow(dead_code, reason = "selections alone keep less than all"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keeps {
     /// Nothing: one that calls nothing before its last output. The context stays in R1, where the kernel puts it.
@@ -133,6 +134,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Puts the output in R1, where helpers want it.
+    #[cfg(feature = "select")]
     pub(crate) fn seq(&mut self) -> Result<(), Error> {
         if self.keeps == Keeps::Both {
             self.asm.mov(R1, SEQ);
