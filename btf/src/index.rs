@@ -11,9 +11,9 @@ use zerocopy::FromBytes;
 use crate::wire::{Endian, RawRecord, Record};
 use crate::{Btf, Error, Kind, TypeId, near};
 
-/// One mark per so many ids: 32 kB for the 126,000 types of a distribution's kernel, and a look-up by id takes at most 15
+/// One mark per so many ids: 16 kB for the 126,000 types of a distribution's kernel, and a look-up by id takes at most 31
 /// steps.
-const STRIDE: usize = 16;
+const STRIDE: usize = 32;
 
 /// How many found names are kept, more than a program asks for. The oldest goes first.
 const KEPT: usize = 64;
