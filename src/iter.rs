@@ -45,6 +45,23 @@ impl Iter {
         }
     }
 
+    /// What one read gives, which may be nothing before the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Iter::next_chunk`], and where 1,000,000 objects passed without output.
+    #[cfg(feature = "select")]
+    pub(crate) fn read_once(&mut self) -> Result<&[u8], Error> {
+        let len = self.read().map_err(|source| Error::Read { bytes: self.bytes, source })?;
+        Ok(&self.buffer[..len])
+    }
+
+    fn read(&mut self) -> io::Result<usize> {
+        let len = self.fd.read(&mut self.buffer)?;
+        self.bytes += len as u64;
+        Ok(len)
+    }
+
     /// The next bytes of the output, some 32 KiB at most; none at the end. The kernel alone can say that this is the
     /// end: whatever keeps it from finishing is an error.
     ///
@@ -53,11 +70,8 @@ impl Iter {
     /// [`Error::Read`], with how far the walk came.
     pub fn next_chunk(&mut self) -> Result<&[u8], Error> {
         loop {
-            match self.fd.read(&mut self.buffer) {
-                Ok(len) => {
-                    self.bytes += len as u64;
-                    return Ok(&self.buffer[..len]);
-                }
+            match self.read() {
+                Ok(len) => return Ok(&self.buffer[..len]),
                 // A signal came in between, or 1,000,000 objects passed without output: the walk goes on where it was.
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
                 Err(source) => return Err(Error::Read { bytes: self.bytes, source }),

@@ -153,6 +153,11 @@ impl Link {
             let what = "a thread that leads no process";
             return Err(Error::NoParameters { target, what, since: THREADS });
         }
+        // Its link goes on with other threads after the end, and there is no number for the program to look for.
+        if matches!(parameters, Parameters::PidFd(_)) && loaded.target().shared && is_before(THREADS) {
+            let what = "what one process shares with its threads";
+            return Err(Error::NoParameters { target, what, since: THREADS });
+        }
         let none = || Error::NoParameters { target, what: "one process or thread", since: TASKS };
         let task = matches!(parameters, Parameters::Pid(_) | Parameters::Tid(_) | Parameters::PidFd(_));
         let failed = |source: sys::Error| match (source.errno(), parameters) {

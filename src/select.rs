@@ -23,6 +23,7 @@
 //! What expressions mean is written at [`kwalk_progs::select`].
 
 mod cgroups;
+mod windows;
 
 use std::fmt;
 
@@ -32,7 +33,7 @@ pub use kwalk_progs::select::sql;
 pub use kwalk_progs::select::{
     COLUMNS_MAX, Column, ColumnInfo, ElementTypes, Elements, Error as SelectError, Expr, FUNCTIONS,
     FunctionInfo, How, Key, Kind, NamedColumn, NotARow, NotASchema, Order, Plan, Pushed, Reason, Row, Schema,
-    Select, Show, Source, Span, Stack, TEXT_MAX, Type, Value, cmdline, columns, field, stack,
+    Select, Show, Source, Span, Stack, TEXT_MAX, Type, Value, Window, cmdline, columns, field, stack,
 };
 use kwalk_progs::target;
 
@@ -44,6 +45,7 @@ use crate::progs::Target;
 use crate::sys::{MapLookupElem, bpf};
 use crate::{Error, Iter, Link, Loaded, Netns, Parameters};
 use cgroups::Walked;
+use windows::Windows;
 
 /// Counts the objects of a selection ([`Select::plan_count`]), in the kernel; `parameters` are what the link is told, as
 /// [`parameters`] finds it or as the user says.
@@ -120,13 +122,21 @@ fn attached(loaded: &Loaded, parameters: &Parameters<'_>) -> Result<Link, Error>
     }
 }
 
+/// A walk of a selection.
+enum Walk {
+    /// One to be read.
+    Iter(Iter),
+    /// All that one has given.
+    Output(Vec<u8>),
+}
+
 /// A walk of a selection, or several, one after the other: gives their rows, as they come.
 pub struct Rows {
     schema: Schema,
     /// The walk that is being read.
     walk: Option<Iter>,
     /// Those that come after it.
-    rest: Box<dyn Iterator<Item = Result<Iter, Error>> + Send>,
+    rest: Box<dyn Iterator<Item = Result<Walk, Error>> + Send>,
     /// What has been read, of which what lies before `at` has been given.
     pending: Vec<u8>,
     at: usize,
@@ -142,7 +152,8 @@ impl Rows {
     pub fn open(plan: Plan, btf: &Btf<'_>) -> Result<Rows, Error> {
         let parameters = parameters(&plan, btf)?;
         let loaded = loaded(&plan)?;
-        Rows::of(&attached(&loaded, &parameters)?, plan.schema)
+        let link = attached(&loaded, &parameters)?;
+        Rows::of_loaded(loaded, link, plan)
     }
 
     /// The same with what the link is to be told, instead of what the plan would tell it.
@@ -151,16 +162,22 @@ impl Rows {
     /// the cgroups' ids first, in one walk, then each of them by its id, in that order. One that has gone in between is left
     /// out, as is one outside of this process's cgroup namespace, which has no id there.
     ///
+    /// Where a target's walks lose objects between two reads ([`Target::loses`]), only what one read gives whole is taken; if
+    /// there is more, it is walked again in halves, so often that each object is shown, and once. That takes about two walks
+    /// for each 32 kB of rows, and goes through all objects in half of them.
+    ///
     /// # Errors
     ///
-    /// What [`Loaded::load`], [`Loaded::attach`] and [`Link::iter`] report; of cgroups, [`Error::Read`], too.
+    /// What [`Loaded::load`], [`Loaded::attach`] and [`Link::iter`] report; [`Error::Read`], too, of cgroups and where walks
+    /// lose objects: with `EAGAIN` if there are more than 1,000,000, which no read goes through.
     pub fn open_with(plan: Plan, parameters: &Parameters<'_>, btf: &Btf<'_>) -> Result<Rows, Error> {
         let loaded = loaded(&plan)?;
         if !matches!(parameters, Parameters::Cgroup { .. }) {
-            return Rows::of(&loaded.attach(parameters)?, plan.schema);
+            let link = loaded.attach(parameters)?;
+            return Rows::of_loaded(loaded, link, plan);
         }
         Ok(match cgroups::walk(&loaded, parameters, btf)? {
-            Walked::Output(pending) => Rows { pending, ..Rows::of_walks([], plan.schema) },
+            Walked::Output(output) => Rows::of_walks([Ok(Walk::Output(output))], plan.schema),
             Walked::Ids(ids) => {
                 let walks = ids.into_iter().filter_map(move |id| cgroups::one(&loaded, id));
                 Rows::of_walks(walks, plan.schema)
@@ -199,12 +216,36 @@ impl Rows {
         if target.parameters != target::Parameters::Net {
             return Err(Error::Parameters { target });
         }
-        let link = loaded(&plan)?.attach(&Parameters::None)?;
-        let mut walks = namespaces.into_iter().map(move |netns| link.iter_in(&netns?));
-        Ok(Rows { walk: walks.next().transpose()?, ..Rows::of_walks(walks, plan.schema) })
+        let loaded = loaded(&plan)?;
+        let link = loaded.attach(&Parameters::None)?;
+        let namespaces = namespaces.into_iter();
+        match plan.window {
+            Some(map) => {
+                let namespaces = namespaces.map(|netns| Ok(Some(netns?)));
+                Rows::of_walks(Windows::new(loaded, link, map, namespaces), plan.schema).begun()
+            }
+            None => {
+                let walks = namespaces.map(move |netns| Ok(Walk::Iter(link.iter_in(&netns?)?)));
+                Rows::of_walks(walks, plan.schema).begun()
+            }
+        }
+    }
+
+    /// The walk of a program that has been attached.
+    fn of_loaded(loaded: Loaded, link: Link, plan: Plan) -> Result<Rows, Error> {
+        match plan.window {
+            Some(map) => {
+                let windows = Windows::new(loaded, link, map, [Ok(None)].into_iter());
+                Rows::of_walks(windows, plan.schema).begun()
+            }
+            None => Rows::of(&link, plan.schema),
+        }
     }
 
     /// Starts a walk of a link whose program has written, or writes, rows of this schema.
+    ///
+    /// It is one walk, which loses objects where a read of the kernel's ends if the target's walks do ([`Target::loses`]),
+    /// without an error: what it takes to have them all are the program's maps, which the others here have.
     ///
     /// # Errors
     ///
@@ -215,9 +256,25 @@ impl Rows {
 
     fn of_walks<W>(walks: W, schema: Schema) -> Rows
     where
-        W: IntoIterator<Item = Result<Iter, Error>, IntoIter: Send + 'static>,
+        W: IntoIterator<Item = Result<Walk, Error>, IntoIter: Send + 'static>,
     {
         Rows { schema, walk: None, rest: Box::new(walks.into_iter()), pending: Vec::new(), at: 0 }
+    }
+
+    /// The same with the first walk started: what keeps it from that is said before anything is read.
+    fn begun(mut self) -> Result<Rows, Error> {
+        self.begin()?;
+        Ok(self)
+    }
+
+    /// Goes on to the next walk, and gives whether there is one.
+    fn begin(&mut self) -> Result<bool, Error> {
+        match self.rest.next().transpose()? {
+            Some(Walk::Iter(walk)) => self.walk = Some(walk),
+            Some(Walk::Output(output)) => self.pending = output,
+            None => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// The columns of the rows.
@@ -271,9 +328,11 @@ impl Rows {
             if !self.pending.is_empty() {
                 return Err(NotARow { text: None }.into());
             }
-            match self.rest.next() {
-                Some(walk) => self.walk = Some(walk?),
-                None => return Ok(false),
+            if !self.begin()? {
+                return Ok(false);
+            }
+            if !self.pending.is_empty() {
+                return Ok(true);
             }
         }
     }

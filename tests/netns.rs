@@ -10,17 +10,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use helper::{Helper, PORTS, numbers};
 use kwalk::btf::Btf;
-use kwalk::select::{Rows, Select};
+use kwalk::select::{self, Column, Rows, Select, field};
 use kwalk::sys::{Command as _, IterLinkInfo, LinkCreate, NetnsFd, bpf};
 use kwalk::{Error, KernelBtf, Link, Loaded, Netns, Parameters, ProcessError};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::stat::fstat;
 use nix::unistd::gettid;
 use rows::{all, number, opened};
 use support::Need::{Bpf, Root, Target, Tool};
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     support::main(vec![
         test("sockets_are_those_of_the_namespace", ROOT, sockets_are_those_of_the_namespace),
         test("unix_sockets_are_those_of_the_namespace", UNIX, unix_sockets_are_those_of_the_namespace),
+        test_alone("each_of_10000_unix_sockets_is_shown_once", UNIX, each_of_many_unix_sockets_is_shown_once),
         test("netlink_sockets_are_those_of_the_namespace", ROOT, netlink_sockets_are_those_of_the_namespace),
         test("routes_are_those_of_the_namespace", ROUTES, routes_are_those_of_the_namespace),
         test("all_namespaces_are_found_once", ROOT, all_namespaces_are_found_once),
@@ -102,17 +106,20 @@ fn sockets_are_those_of_the_namespace() {
     assert_eq!(Netns::open("/proc/thread-self/ns/net".as_ref()).unwrap().to_string(), here.to_str().unwrap());
 }
 
+/// The inodes of a process's sockets.
+fn sockets(helper: &Helper) -> BTreeSet<u64> {
+    let sockets = fs::read_dir(format!("/proc/{}/fd", helper.pid())).unwrap().filter_map(|fd| {
+        let link = fs::read_link(fd.unwrap().path()).ok()?;
+        link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse::<u64>().ok()
+    });
+    sockets.collect()
+}
+
 fn unix_sockets_are_those_of_the_namespace() {
     const FIELDS: [&str; 2] = ["sk.__sk_common.skc_net.net.ns.inum", "sk.sk_socket.file.f_inode.i_ino"];
-    // No more than the kernel gives in one read: if that ends among the sockets of one hash bucket, the walk goes on with
-    // the next bucket, and the rest of this one is lost (`bpf_iter_unix_batch`, seen on 6.18).
     let helpers = [Helper::with_netns(1000), Helper::with_netns(2)];
     for helper in &helpers {
-        let sockets = fs::read_dir(format!("/proc/{}/fd", helper.pid())).unwrap().filter_map(|fd| {
-            let link = fs::read_link(fd.unwrap().path()).ok()?;
-            link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse::<u64>().ok()
-        });
-        let sockets: BTreeSet<_> = sockets.collect();
+        let sockets = sockets(helper);
         let found = pairs("unix", FIELDS, [of(helper)]);
         let inodes: Vec<_> = found.iter().map(|(_, inode)| *inode).collect();
         assert!(found.iter().all(|(netns, _)| *netns == inode(helper.pid())));
@@ -120,6 +127,68 @@ fn unix_sockets_are_those_of_the_namespace() {
         assert_eq!(inodes.len(), sockets.len() - 2 * PORTS.len());
         assert!(inodes.iter().all(|inode| sockets.contains(inode)));
     }
+}
+
+/// Where the kernel ends a read among the sockets of one hash bucket, it goes on with the next bucket.
+fn each_of_many_unix_sockets_is_shown_once() {
+    const INODE: &str = "sk.sk_socket.file.f_inode.i_ino";
+    const ROOM: usize = 15_000;
+    let (old, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, old.max(ROOM as u64), most.max(ROOM as u64)).unwrap();
+    let helpers = [Helper::with_netns(3_000), Helper::with_netns(10_000)];
+    let held = helpers.each_ref().map(sockets);
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let rows = |select: &Select, helpers: &[&Helper]| {
+        let namespaces: Vec<_> = helpers.iter().map(|helper| of(helper)).collect();
+        Rows::open_in(select.plan(&btf).unwrap(), namespaces).unwrap()
+    };
+    let inodes = |rows: Rows| {
+        let mut inodes = all(rows, |values| number(&values[0])).unwrap();
+        inodes.sort_unstable();
+        inodes
+    };
+    // Rows of 8 bytes, of 32, and so large that those of a hash bucket are about what the kernel gives in one read.
+    for more in [0, 6, 100] {
+        let more = (0..more).map(|nth| (field("sk.sk_wmem_alloc.refs.counter") + nth).into());
+        let columns: Vec<Column> = [INODE.into()].into_iter().chain(more).collect();
+        let select = Select::new("unix").fields(columns);
+        let (mut every, mut half) = (Vec::new(), Vec::new());
+        for (helper, held) in helpers.iter().zip(&held) {
+            let found = inodes(rows(&select, &[helper]));
+            // The others are those of TCP and UDP.
+            assert_eq!(found.len(), held.len() - 2 * PORTS.len());
+            assert!(found.iter().all(|inode| held.contains(inode)));
+            assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len());
+            half.extend(found.iter().filter(|inode| **inode % 2 == 0));
+            every.extend(found);
+        }
+        every.sort_unstable();
+        half.sort_unstable();
+        let both = helpers.each_ref();
+        assert_eq!(inodes(rows(&select, &both)), every);
+        let even = (field(INODE) % 2).eq(0);
+        assert_eq!(inodes(rows(&select.clone().filter(even.clone()), &both)), half);
+        let none = select.clone().filter(field("sk.sk_type").eq(99));
+        assert_eq!(inodes(rows(&none, &both)), [0; 0]);
+        let plan = select.filter(even).plan_count(&btf).unwrap();
+        let namespaces = both.map(of);
+        assert_eq!(select::count_in(&plan, namespaces).unwrap(), half.len() as u64);
+    }
+    let netns = inode(helpers[1].pid());
+    let condition = format!("netns = {netns}");
+    let args = ["unix", "--netns", "all", "-f", "inode", "-w", &condition, "-o", "csv"];
+    let printed = stdout(&mut kwalk(args));
+    let printed: BTreeSet<u64> = printed.lines().skip(1).map(|line| line.parse().unwrap()).collect();
+    assert_eq!(printed.len(), 10_000);
+    assert!(printed.is_subset(&held[1]));
+    // Here, where there may be others, too.
+    let kept: Vec<_> = (0..3_000).map(|_| UnixDatagram::unbound().unwrap()).collect();
+    let own: BTreeSet<_> = kept.iter().map(|socket| fstat(socket).unwrap().st_ino).collect();
+    let mut found =
+        inodes(Rows::open(Select::new("unix").fields([INODE]).plan(&btf).unwrap(), &btf).unwrap());
+    found.retain(|inode| own.contains(inode));
+    assert_eq!(found.len(), own.len());
 }
 
 /// A namespace begins with netlink sockets of the kernel's.

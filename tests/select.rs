@@ -7,6 +7,8 @@ mod helper;
 mod messages;
 #[path = "select/oracle.rs"]
 mod oracle;
+#[path = "select/programs.rs"]
+mod programs;
 mod support;
 
 use std::cell::Cell;
@@ -26,9 +28,11 @@ use kwalk::{Error, KernelBtf, Loaded, Parameters};
 use oracle::{Cond, FIELDS, Task};
 use proptest::test_runner::{Config, TestRunner};
 use support::Need::{Bpf, Root};
-use support::{Need, Sleeper, many_files, test, unique};
+use support::{Need, Sleeper, kernel_version, many_files, test, unique};
 
 const PROC: &[Need] = &[Bpf, Root];
+/// Paths with their mounts, and arguments.
+const LONG: &[Need] = &[Bpf, Root, Need::Kernel(6, 6)];
 const PIDFD: &[Need] = &[Bpf, Root, Need::Kernel(6, 1)];
 
 fn main() -> ExitCode {
@@ -45,6 +49,9 @@ fn main() -> ExitCode {
         test("a_name_is_any_bytes", PROC, a_name_is_any_bytes),
         test("every_named_column_runs", PROC, every_named_column_runs),
         test("the_kernel_counts", PROC, the_kernel_counts),
+        test("what_is_kept_may_be_asked_for", PROC, programs::what_is_kept_may_be_asked_for),
+        test("long_texts_count_as_a_whole", LONG, programs::long_texts_count_as_a_whole),
+        test("no_arguments_are_read_under_the_lock", &[Bpf], programs::no_arguments_are_read_under_the_lock),
         test("enums_have_names", PROC, enums_have_names),
         test("a_process_is_told_to_the_link", PROC, a_process_is_told_to_the_link),
         test("a_pushed_process_shows_no_more", PROC, a_pushed_process_shows_no_more),
@@ -93,12 +100,6 @@ fn population(helpers: &[&Helper], btf: &Btf<'_>) -> BTreeMap<i128, Task> {
     let select = Select::new("task").fields(FIELDS.iter().map(|(name, _)| *name));
     let walk = || {
         let tasks = collect(&select, btf, |values| {
-            let own = |value: &Value<'_>| match *value {
-                Value::Null => oracle::Value::Null,
-                Value::Text(text) => oracle::Value::Text(text.into()),
-                Value::Pointer(_) => oracle::Value::Pointer,
-                ref value => oracle::Value::Number(number(value)),
-            };
             FIELDS.iter().map(|(name, _)| *name).zip(values.iter().map(own)).collect::<Task>()
         });
         tasks.unwrap()
@@ -114,6 +115,15 @@ fn population(helpers: &[&Helper], btf: &Btf<'_>) -> BTreeMap<i128, Task> {
         (pids.contains(&pid) && stays).then_some((pid, task))
     });
     tasks.collect()
+}
+
+fn own(value: &Value<'_>) -> oracle::Value {
+    match *value {
+        Value::Null => oracle::Value::Null,
+        Value::Text(text) => oracle::Value::Text(text.into()),
+        Value::Pointer(_) => oracle::Value::Pointer,
+        ref value => oracle::Value::Number(number(value)),
+    }
 }
 
 fn random_conditions() {
@@ -147,12 +157,18 @@ fn random_conditions() {
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let conditions = oracle::conditions(&Vec::from_iter(known), &Vec::from_iter(texts));
     let done = runner.run(&conditions, |condition| {
-        let select = Select::new("task").fields(["pid"]).filter(condition.expr());
+        // With fields that the condition looks at: programs keep what they find for it.
+        let said = condition.expr().to_string();
+        let names = FIELDS.iter().map(|(name, _)| *name).filter(|name| *name != "pid" && said.contains(name));
+        let names: Vec<_> = ["pid"].into_iter().chain(names.take(6)).collect();
+        let select = Select::new("task").fields(names.iter().copied()).filter(condition.expr());
         let wanted = |condition: &Cond| -> BTreeSet<i128> {
             let is = |task: &Task| condition.eval(task) == Some(true);
             tasks.iter().filter(|(_, task)| is(task)).map(|(pid, _)| *pid).collect()
         };
-        let found = match collect(&select, &btf, |values| number(&values[0])) {
+        let found =
+            collect(&select, &btf, |values| (number(&values[0]), values.iter().map(own).collect::<Vec<_>>()));
+        let found = match found {
             Ok(found) => found,
             // A literal beside a field that it does not fit, which is a mistake.
             Err(Error::Program(kwalk::progs::Error::Select(_))) => {
@@ -161,7 +177,12 @@ fn random_conditions() {
             }
             Err(error) => panic!("{}: {error}", condition.expr()),
         };
-        let found: BTreeSet<_> = found.into_iter().filter(|pid| tasks.contains_key(pid)).collect();
+        for (pid, values) in found.iter().filter(|(pid, _)| tasks.contains_key(pid)) {
+            let wanted: Vec<_> = names.iter().map(|name| tasks[pid][name].clone()).collect();
+            proptest::prop_assert_eq!(values, &wanted, "{} of {}", names.join(", "), condition.expr());
+        }
+        let found: BTreeSet<_> =
+            found.into_iter().map(|(pid, _)| pid).filter(|pid| tasks.contains_key(pid)).collect();
         proptest::prop_assert_eq!(&found, &wanted(&condition), "{}", condition.expr());
         run.set(run.get() + 1);
         shown.set(shown.get() + found.len() as u32);
@@ -411,9 +432,20 @@ fn the_kernel_counts() {
     let pid = sleepers[3].pid();
     assert_eq!(count(named().filter(field("tgid").eq(pid))), 1);
     assert_eq!(count(named().filter(field("pid").eq(0).and(field("pid").eq(1)))), 0);
-    // Programs come and go, those of these walks among them.
-    let symbols = || Select::new("ksym").filter(field("module").ne("bpf"));
-    assert_eq!(count(symbols()), rows(&symbols().fields(["name"]), |_| ()).len() as u64);
+    // Those that call helpers to find out, too.
+    let helper = Helper::with_threads(unique("kwct"), 1);
+    let files = || Select::new("task_file").filter(field("tgid").eq(helper.pid()));
+    assert_eq!(count(files()), fds(helper.pid()).len() as u64);
+    let is_null = |fd: &u32| {
+        let link = fs::read_link(format!("/proc/{}/fd/{fd}", helper.pid())).unwrap();
+        link.ends_with("null")
+    };
+    let nulls = fds(helper.pid()).iter().filter(|fd| is_null(fd)).count();
+    assert_eq!(count(files().filter(field("path").like("%null"))), nulls as u64);
+    assert_eq!(
+        count(files().filter(field("family").is_null().and(field("fd").ge(0)))),
+        fds(helper.pid()).len() as u64
+    );
 }
 
 /// Whether what is wrong is that the kernel is too old, as is said of a few functions.
@@ -510,7 +542,10 @@ fn a_pidfd_names_a_process() {
         Ok::<_, Error>(all)
     };
     assert_eq!(shown("task", "pid").unwrap(), helper.tids());
-    assert_eq!(shown("task_file", "fd").unwrap(), fds(helper.pid()));
+    match shown("task_file", "fd") {
+        Err(Error::NoParameters { since: (6, 12), .. }) => assert!(kernel_version() < (6, 12)),
+        files => assert_eq!(files.unwrap(), fds(helper.pid())),
+    }
     assert!(matches!(shown("bpf_map", "id"), Err(Error::Parameters { .. })));
     // Its number may be another's by now.
     drop(helper);

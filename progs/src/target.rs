@@ -35,6 +35,9 @@ pub struct Target {
     /// Whether threads that share with their process what is walked are passed over, unless a link asks for one of them
     /// (`kernel/bpf/task_iter.c`, `skip_if_dup_files`).
     pub shared: bool,
+    /// Whether walks lose objects where a read ends, without an error: the rest of a hash bucket of `unix`, since Linux 5.18
+    /// (`net/unix/af_unix.c`, `bpf_iter_unix_batch` begins with the next one whatever has been shown; seen on 6.18).
+    pub loses: bool,
     /// What a walk of this target can be told.
     pub parameters: Parameters,
 }
@@ -80,7 +83,7 @@ impl Parameters {
 }
 
 macro_rules! targets {
-    ($($name:literal $major:literal . $minor:literal $object:literal $end:ident $trust:ident $share:ident $parameters:ident;)*) => {
+    ($($name:literal $major:literal . $minor:literal $object:literal $end:ident $trust:ident $share:ident $lose:ident $parameters:ident;)*) => {
         &[$(Target {
             name: $name,
             since: Some(($major, $minor)),
@@ -88,6 +91,7 @@ macro_rules! targets {
             end: End::$end,
             trusted: targets!(@$trust),
             shared: targets!(@$share),
+            loses: targets!(@$lose),
             parameters: Parameters::$parameters,
         }),*]
     };
@@ -95,29 +99,31 @@ macro_rules! targets {
     (@untrusted) => { false };
     (@shared) => { true };
     (@own) => { false };
+    (@loses) => { true };
+    (@keeps) => { false };
 }
 
 /// Every target of the kernels up to 7.2.
 pub const TARGETS: &[Target] = targets! {
-    // name              since  object       end   arguments threads parameters
-    "bpf_link"           5 . 19 "link"       Null  untrusted own     None;
-    "bpf_map"            5 . 8  "map"        Null  trusted   own     None;
-    "bpf_map_elem"       5 . 9  "key"        Null  untrusted own     Map;
-    "bpf_prog"           5 . 9  "prog"       Null  untrusted own     None;
-    "bpf_sk_storage_map" 5 . 9  "sk"         Null  untrusted own     Map;
-    "cgroup"             6 . 1  "cgroup"     Null  trusted   own     Cgroup;
-    "dmabuf"             6 . 16 "dmabuf"     None  untrusted own     None;
-    "ipv6_route"         5 . 8  "rt"         Null  untrusted own     Net;
-    "kmem_cache"         6 . 13 "s"          Null  trusted   own     None;
-    "ksym"               6 . 0  "ksym"       Stale untrusted own     None;
-    "netlink"            5 . 8  "sk"         Null  untrusted own     Net;
-    "sockmap"            5 . 10 "key"        Null  untrusted own     Map;
-    "task"               5 . 8  "task"       Null  trusted   own     Task;
-    "task_file"          5 . 8  "task"       Null  untrusted shared  Task;
-    "task_vma"           5 . 12 "task"       Null  untrusted shared  Task;
-    "tcp"                5 . 9  "sk_common"  Null  trusted   own     Net;
-    "udp"                5 . 9  "udp_sk"     Null  trusted   own     Net;
-    "unix"               5 . 15 "unix_sk"    Null  untrusted own     Net;
+    // name              since  object       end   arguments threads reads parameters
+    "bpf_link"           5 . 19 "link"       Null  untrusted own     keeps None;
+    "bpf_map"            5 . 8  "map"        Null  trusted   own     keeps None;
+    "bpf_map_elem"       5 . 9  "key"        Null  untrusted own     keeps Map;
+    "bpf_prog"           5 . 9  "prog"       Null  untrusted own     keeps None;
+    "bpf_sk_storage_map" 5 . 9  "sk"         Null  untrusted own     keeps Map;
+    "cgroup"             6 . 1  "cgroup"     Null  trusted   own     keeps Cgroup;
+    "dmabuf"             6 . 16 "dmabuf"     None  untrusted own     keeps None;
+    "ipv6_route"         5 . 8  "rt"         Null  untrusted own     keeps Net;
+    "kmem_cache"         6 . 13 "s"          Null  trusted   own     keeps None;
+    "ksym"               6 . 0  "ksym"       Stale untrusted own     keeps None;
+    "netlink"            5 . 8  "sk"         Null  untrusted own     keeps Net;
+    "sockmap"            5 . 10 "key"        Null  untrusted own     keeps Map;
+    "task"               5 . 8  "task"       Null  trusted   own     keeps Task;
+    "task_file"          5 . 8  "task"       Null  untrusted shared  keeps Task;
+    "task_vma"           5 . 12 "task"       Null  untrusted shared  keeps Task;
+    "tcp"                5 . 9  "sk_common"  Null  trusted   own     keeps Net;
+    "udp"                5 . 9  "udp_sk"     Null  trusted   own     keeps Net;
+    "unix"               5 . 15 "unix_sk"    Null  untrusted own     loses Net;
 };
 
 impl Target {
@@ -230,6 +236,7 @@ impl<'a> Available<'a> {
             end: End::Null,
             trusted: false,
             shared: false,
+            loses: false,
             parameters: Parameters::None,
         }));
         newer.push(row);

@@ -4,8 +4,9 @@ use kwalk_btf::Btf;
 use kwalk_progs::select::cgroup_ids;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 
+use super::Walk;
 use crate::sys::{CgroupOrder, CgroupStart, MapLookupElem, bpf};
-use crate::{Error, Iter, Loaded, Parameters};
+use crate::{Error, Loaded, Parameters};
 
 /// What a walk of cgroups gives.
 pub(super) enum Walked {
@@ -69,10 +70,10 @@ fn ids(parameters: &Parameters<'_>, btf: &Btf<'_>) -> Result<Vec<u64>, Error> {
 }
 
 /// A walk of one cgroup; none if it has gone.
-pub(super) fn one(loaded: &Loaded, id: u64) -> Option<Result<Iter, Error>> {
+pub(super) fn one(loaded: &Loaded, id: u64) -> Option<Result<Walk, Error>> {
     let parameters = Parameters::Cgroup { order: CgroupOrder::SELF_ONLY, start: CgroupStart::Id(id) };
     match loaded.attach(&parameters) {
         Err(Error::Sys(error)) if error.errno() == libc::ENOENT => None,
-        link => Some(link.and_then(|link| link.iter())),
+        link => Some(link.and_then(|link| Ok(Walk::Iter(link.iter()?)))),
     }
 }

@@ -38,7 +38,7 @@ pub(crate) const FIELDS: &[(&str, Kind)] = &[
     ("start_time", Kind::Number(true)),
     ("mm.task_size", Kind::Number(true)),
     ("mm.start_stack", Kind::Number(true)),
-    ("cred.cap_effective.val", Kind::Number(true)),
+    ("mm.start_data", Kind::Number(true)),
     ("signal.rlim[7].rlim_max", Kind::Number(true)),
     ("mm.saved_auxv[1]", Kind::Number(true)),
     ("comm", Kind::Text),

@@ -74,7 +74,7 @@ pub enum Show {
 }
 
 impl Show {
-    /// The number that a user means by a text: a name, a duration (`1.5s`, `10m`, `2d`), a size (`4096`, `64K`, `1.5GiB`),
+    /// The number that a user means by a text: a duration (`1.5s`, `10m`, `2d`), a size (`4096`, `64K`, `1.5GiB`),
     /// a device (`8:1`).
     ///
     /// ```
@@ -86,9 +86,8 @@ impl Show {
     /// ```
     pub fn parse(&self, text: &str) -> Option<i128> {
         match self {
-            Show::Names(names) => {
-                names.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(value, _)| *value)
-            }
+            // A name may be that of several.
+            Show::Names(_) => None,
             Show::Nanoseconds => scaled(text, DURATIONS),
             Show::Bytes => scaled(text, SIZES),
             Show::Device => {
@@ -430,8 +429,8 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         path, default, Plain, { field("cgroup").cgroup_path() };
         level, default, Plain, "cgroup.level";
         populated, default, Plain, {
-            field("cgroup.nr_populated_csets") + field("cgroup.nr_populated_domain_children")
-                + field("cgroup.nr_populated_threaded_children")
+            populated("cgroup.nr_populated_csets");
+            populated("cgroup.self.nr_populated_csets")
         };
         descendants, default, Plain, "cgroup.nr_descendants";
         dying, more, Plain, "cgroup.nr_dying_descendants";
@@ -478,6 +477,11 @@ fn gateway(common: &str) -> Expr {
 fn of_listener(number: Expr, state: &str) -> Expr {
     const TCP_LISTEN: i32 = 10;
     number / (((Expr::from(1) << field(state)) >> TCP_LISTEN) & 1)
+}
+
+/// How many sets of tasks a cgroup has, and how many below it have some.
+fn populated(own: &str) -> Expr {
+    field(own) + field("cgroup.nr_populated_domain_children") + field("cgroup.nr_populated_threaded_children")
 }
 
 /// 0, but NULL where a field is.

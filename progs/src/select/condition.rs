@@ -85,6 +85,13 @@ pub(crate) struct Tree {
     pub(crate) parent: u32,
 }
 
+impl TextKind {
+    /// Whether it is made by the program, in a map.
+    pub(crate) fn is_made(self) -> bool {
+        !matches!(self, TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. })
+    }
+}
+
 impl Text {
     /// How many bytes it has at most.
     pub(crate) fn size(&self) -> usize {
@@ -117,6 +124,23 @@ impl Condition {
                 of => Is(truth, Box::new(of)),
             },
             other => other,
+        }
+    }
+
+    /// Whether it is unknown of some objects.
+    pub(crate) fn may_be_unknown(&self) -> bool {
+        match self {
+            Condition::Known(value) => value.is_none(),
+            Condition::Test { number, .. } => number.may_be_null(),
+            Condition::Compare(_, left, right) => left.may_be_null() || right.may_be_null(),
+            Condition::Like(text, _) => text.kind != TextKind::Array || text.place.may_be_null(),
+            Condition::And(all) | Condition::Or(all) => all.iter().any(Condition::may_be_unknown),
+            Condition::Not(of) => of.may_be_unknown(),
+            Condition::NumberIsNull(_)
+            | Condition::PointerIsNull(_)
+            | Condition::TextIsNull(_)
+            | Condition::BehindNull(_)
+            | Condition::Is(..) => false,
         }
     }
 

@@ -105,6 +105,8 @@ pub enum Reason {
         text: String,
         /// What is needed: "an IP address".
         needs: &'static str,
+        /// What is like it.
+        near: Vec<String>,
     },
     /// A function that is called with other arguments than it takes.
     Arguments(&'static FunctionInfo),
@@ -152,12 +154,12 @@ impl Error {
     /// What to do about it, where something is known to help.
     pub fn hint(&self) -> Option<String> {
         let hint = match &*self.reason {
-            Reason::Name { near, .. } if near.is_empty() => return None,
+            Reason::Name { near, .. } | Reason::Literal { near, .. } if near.is_empty() => return None,
             Reason::Function { near, .. } if near.is_empty() => {
                 let names: Vec<_> = FUNCTIONS.iter().map(|function| function.name).collect();
                 return Some(format!("the functions are {}", names.join(", ")));
             }
-            Reason::Name { near, .. } | Reason::Function { near, .. } => {
+            Reason::Name { near, .. } | Reason::Function { near, .. } | Reason::Literal { near, .. } => {
                 return Some(format!("did you mean {}?", near.join(", ")));
             }
             Reason::TooComplex => "select more than you need, and filter what comes out",
@@ -176,6 +178,7 @@ impl Error {
             Reason::Kind { is: Kind::Array, what, .. } => {
                 return Some(format!("name one of its elements: {what}[0]"));
             }
+            Reason::Unsupported(what) if what.starts_with("cmdline()") => "take it from the target task",
             Reason::Null => "write IS NULL or IS NOT NULL",
             Reason::NullPointer { what } => return Some(format!("write {what} IS NULL or IS NOT NULL")),
             Reason::Percent => "combine two patterns: x LIKE 'a%' AND x LIKE '%b'",
@@ -240,7 +243,7 @@ impl fmt::Display for Reason {
             Reason::Since { what, since: (major, minor) } => {
                 write!(f, "this kernel does not have {what}; Linux {major}.{minor} is the first that may")
             }
-            Reason::Literal { text, needs } => write!(f, "'{text}' is not {needs}"),
+            Reason::Literal { text, needs, .. } => write!(f, "'{text}' is not {needs}"),
             Reason::Arguments(function) => {
                 write!(f, "it is called as {}({})", function.name, function.arguments.join(", "))
             }

@@ -109,8 +109,8 @@ pub fn stack() -> Expr {
     Node::Call(Function::Stack, Vec::new()).into()
 }
 
-/// `cmdline()`: the arguments that the process was started with, with spaces between them. Of the targets task, task_file
-/// and task_vma, since Linux 5.18.
+/// `cmdline()`: the arguments that the process was started with, with spaces between them; the first 4,096 bytes. Of the
+/// targets task and task_file, since Linux 5.18.
 pub fn cmdline() -> Expr {
     Node::Call(Function::Cmdline, Vec::new()).into()
 }

@@ -32,7 +32,8 @@
 //! where it does not fit; division rounds towards zero. Comparisons compare the numbers, whatever their signs and widths.
 //!
 //! Texts are compared byte by byte, up to their NUL; of what lies behind a pointer the first 255 bytes count. `_` in a
-//! pattern is any one byte.
+//! pattern is any one byte. Paths and arguments have up to 4,095 bytes, and count as a whole; but if what `LIKE '%…%'` looks
+//! for does not begin among the first 2,000, it is unknown whether it is there.
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -59,6 +60,7 @@ mod span;
 #[cfg(feature = "sql")]
 pub mod sql;
 mod stored;
+mod window;
 
 use kwalk_asm::Reg::*;
 use kwalk_asm::{Helper, Insn};
@@ -75,6 +77,7 @@ pub use pattern::TEXT_MAX;
 pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
 pub use span::Span;
 pub use stored::NotASchema;
+pub use window::Window;
 
 use crate::program::Program;
 use crate::target::{self, Target};
@@ -161,6 +164,9 @@ pub struct Plan {
     pub order: Vec<Order>,
     /// Which of the program's maps counts, in the 8 bytes of its one element, if it shows no rows but counts them.
     pub counter: Option<u32>,
+    /// Which of the program's maps says, in its one element, what part of the objects is shown ([`Window`]), of a target
+    /// whose walks can lose some of them ([`Target::loses`]).
+    pub window: Option<u32>,
     condition: Condition,
 }
 
@@ -254,14 +260,14 @@ impl Select {
         // Most programs call nothing but what writes the row, and are shorter for it; or write it at once. Whether this one
         // does shows when it is there.
         let written = match wanted.write(columns.clone(), Keeps::Nothing) {
-            Ok(written) if calls(&written.program, false) <= 1 => written,
+            Ok(written) if calls(&written.program, false) <= usize::from(!count) => written,
             _ => match wanted.write(columns.clone(), Keeps::Context) {
                 Ok(written) if calls(&written.program, true) <= 1 => written,
                 _ => wanted.write(columns, Keeps::Both)?,
             },
         };
-        let Written { program, schema, counter } = written;
-        Ok(Plan { program, schema, pushed, shown: asked, order, counter, condition })
+        let Written { program, schema, counter, window } = written;
+        Ok(Plan { program, schema, pushed, shown: asked, order, counter, window, condition })
     }
 
     fn planned(
@@ -323,6 +329,7 @@ struct Written {
     program: Program,
     schema: Schema,
     counter: Option<u32>,
+    window: Option<u32>,
 }
 
 impl<'a> Wanted<'_, 'a> {
@@ -335,19 +342,23 @@ impl<'a> Wanted<'_, 'a> {
             return Err(Error::new(Reason::RowSize(schema.row_max()), None).into());
         }
         let done = walk.asm.label();
-        begin(&mut walk, self.target, self.names.follows, done)?;
+        // The verifier refuses what nothing leads to; and what counts prints nothing, so that one read is all of a walk.
+        let shows = *self.condition != Condition::Known(Some(false));
+        let loses = self.target.loses && shows && !self.count;
+        let end = if loses { walk.asm.label() } else { done };
+        begin(&mut walk, self.target, self.names.follows, end)?;
         let shown = walk.asm.label();
         if self.names.sleeps {
             walk.may_sleep();
         }
         let mut emit = Emit::keeping(&mut walk, keep);
+        let window = if loses { Some(emit.window(done)?) } else { None };
         let derived = &self.names.derived;
         emit.find(derived.get(..self.tested).unwrap_or_default())?;
         emit.certain(self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.walk.asm.bind(shown);
         let mut counter = None;
-        // The verifier refuses what nothing leads to.
-        if *self.condition != Condition::Known(Some(false)) {
+        if shows {
             emit.find(derived)?;
             if self.count {
                 counter = Some(emit.count());
@@ -355,7 +366,12 @@ impl<'a> Wanted<'_, 'a> {
                 emit.rows(&rows)?;
             }
         }
-        Ok(Written { program: walk.finish("select", done)?, schema, counter })
+        if let Some(window) = window {
+            walk.asm.jump(done);
+            walk.asm.bind(end);
+            emit::end(&mut walk, window);
+        }
+        Ok(Written { program: walk.finish("select", done)?, schema, counter, window })
     }
 }
 

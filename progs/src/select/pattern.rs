@@ -1,6 +1,7 @@
 //! What `LIKE` and `=` compare a text with.
 
 use super::Reason;
+use super::emit::STACK;
 
 /// The longest text that is read from behind a pointer, its NUL included; more of it is cut off.
 pub const TEXT_MAX: usize = 256;
@@ -35,8 +36,8 @@ impl Pattern {
     }
 
     fn checked(bytes: Vec<Option<u8>>, open_start: bool, open_end: bool) -> Result<Pattern, Reason> {
-        // Two of them, of whole words, have to fit a program's stack.
-        let max = TEXT_MAX - 16;
+        // Beside a text, in whole words, it has to fit what is free of a program's stack.
+        let max = STACK - TEXT_MAX - 16;
         if bytes.contains(&Some(0)) {
             return Err(Reason::TextNul);
         }
@@ -81,6 +82,6 @@ mod tests {
         }
         assert_eq!(of("a%b"), Err(Reason::Percent));
         assert_eq!(of("a\0"), Err(Reason::TextNul));
-        assert_eq!(of(&"x".repeat(300)), Err(Reason::TextLength { len: 300, max: 240 }));
+        assert_eq!(of(&"x".repeat(300)), Err(Reason::TextLength { len: 300, max: 208 }));
     }
 }

@@ -120,7 +120,7 @@ impl<'a> Planner<'a> {
         let text = String::from_utf8_lossy(bytes);
         let fail = |reason| Err(Error::new(reason, literal.span.clone()));
         let Ok(address) = text.parse::<IpAddr>() else {
-            return fail(Reason::Literal { text: text.into(), needs: "an IP address" });
+            return fail(Reason::Literal { text: text.into(), needs: "an IP address", near: Vec::new() });
         };
         let equal = self.within(ip, address, if address.is_ipv4() { 32 } else { 128 });
         match op {
@@ -147,7 +147,10 @@ impl<'a> Planner<'a> {
             Some((network, bits)) => Ok(self.within(&ip, network, bits)),
             None => {
                 let needs = "a network, such as '10.0.0.0/8' or 'fe80::/10'";
-                Err(Error::new(Reason::Literal { text: text.into(), needs }, network.span.clone()))
+                Err(Error::new(
+                    Reason::Literal { text: text.into(), needs, near: Vec::new() },
+                    network.span.clone(),
+                ))
             }
         }
     }
@@ -163,6 +166,9 @@ impl<'a> Planner<'a> {
             Node::IsNull(of) if is_condition(of) => {
                 // Unknown is neither true nor false.
                 let of = self.condition(of)?;
+                if !of.may_be_unknown() {
+                    return Ok(Condition::Known(Some(false)));
+                }
                 let is_not = |truth, of| Condition::Not(Box::new(Condition::Is(truth, Box::new(of))));
                 Ok(Condition::And(vec![is_not(true, of.clone()), is_not(false, of)]))
             }
@@ -193,9 +199,12 @@ impl<'a> Planner<'a> {
                     return Err(wrong(pattern, self.kind(pattern), "a text in quotes"));
                 };
                 let pattern = Pattern::like(bytes).map_err(|why| Error::new(why, pattern.span.clone()))?;
-                Ok(match pattern.is_any() {
-                    true => Condition::unless_null(Condition::text_is_null(text), true),
-                    false => Condition::Like(text, pattern),
+                let room = text.place.field.size as usize;
+                let never = text.kind == TextKind::Array && pattern.bytes.len() > room;
+                Ok(match (never, pattern.is_any()) {
+                    (true, _) => Condition::unless_null(Condition::text_is_null(text), false),
+                    (_, true) => Condition::unless_null(Condition::text_is_null(text), true),
+                    _ => Condition::Like(text, pattern),
                 })
             }
             Node::Call(Function::Cidr, arguments) => match arguments.as_slice() {
@@ -218,15 +227,13 @@ impl<'a> Planner<'a> {
         let (with_left, with_right) = (self.meaning(left), self.meaning(right));
         let l = self.value(left, Some(&with_right))?;
         let r = self.value(right, Some(&with_left))?;
-        let (l, r) = match (l, r) {
-            (l @ Value::Number(_), Value::Literal(text)) => {
-                let r = with_left.number(&text, right)?;
-                (l, r)
-            }
-            (Value::Literal(text), r @ Value::Number(_)) => (with_right.number(&text, left)?, r),
-            both => both,
-        };
         match (l, r) {
+            (Value::Number(number), Value::Literal(text)) => {
+                named(op, number, with_left.numbers(&text, right)?)
+            }
+            (Value::Literal(text), Value::Number(number)) => {
+                named(op.mirrored(), number, with_right.numbers(&text, left)?)
+            }
             (Value::Ip(ip), Value::Literal(text)) => self.ip(op, &ip, &text, right),
             (Value::Literal(text), Value::Ip(ip)) => self.ip(op.mirrored(), &ip, &text, left),
             (Value::Ip(_), other) => Err(wrong(right, other.kind(), "an IP address in quotes")),
@@ -251,7 +258,6 @@ impl<'a> Planner<'a> {
             (Value::Text(_), Value::Text(_)) => Err(wrong(right, Kind::Text, "a text in quotes")),
             (Value::Literal(_), Value::Literal(_)) => Err(wrong(right, Kind::Constant, "a field")),
             (Value::Pointer(_), Value::Pointer(_)) => Err(wrong(right, Kind::Pointer, "a number")),
-            (Value::Literal(_), Value::Number(_)) => Err(wrong(left, Kind::Text, "a number")),
             (Value::Number(_) | Value::Pointer(_), other) => Err(wrong(right, other.kind(), "a number")),
             (Value::Text(_) | Value::Literal(_), other) => Err(wrong(right, other.kind(), "a text")),
         }
@@ -407,7 +413,9 @@ impl<'a> Planner<'a> {
         if let Some(Source::Exprs(exprs)) = self.names.column(name).map(|column| column.source) {
             // The last one says what is missing.
             let mut found = Err(Error::new(Reason::Unsupported("this column"), None));
+            let depth = self.depth;
             for one in exprs {
+                self.depth = depth;
                 found = self.value(&one(), None);
                 if found.is_ok() {
                     break;
@@ -427,8 +435,9 @@ impl<'a> Planner<'a> {
             Err(error) => error,
         };
         let values = with.map_or(&[][..], |with| &with.names);
-        match (values.iter().find(|(_, known)| known == name), *error.reason) {
-            (Some((value, _)), _) => Ok(Value::Number(Number::constant(*value))),
+        let meant = with.map_or(Vec::new(), |with| with.meant(name));
+        match (meant.first(), *error.reason) {
+            (Some(value), _) => Ok(Value::Number(Number::constant(*value))),
             (None, Reason::Name { name, mut near }) => {
                 near.extend(kwalk_btf::near(&name, values.iter().map(|(_, known)| known.as_str())));
                 Err(Error::new(Reason::Name { name, near }, error.span))
@@ -453,12 +462,31 @@ pub(crate) struct Meaning {
 }
 
 impl Meaning {
-    /// The number that a text says.
-    fn number(&self, text: &[u8], literal: &Expr) -> Result<Value, Error> {
+    /// The numbers that have a name; in capitals or not, if just one name is like it.
+    fn meant(&self, name: &str) -> Vec<i128> {
+        let of = |is: &dyn Fn(&str) -> bool| -> Vec<&(i128, String)> {
+            self.names.iter().filter(|(_, known)| is(known)).collect()
+        };
+        let mut meant = of(&|known| known == name);
+        if meant.is_empty() {
+            meant = of(&|known| known.eq_ignore_ascii_case(name));
+            let one = meant.first().map(|(_, known)| known);
+            if meant.iter().any(|(_, known)| Some(known) != one) {
+                meant.clear();
+            }
+        }
+        meant.into_iter().map(|(value, _)| *value).collect()
+    }
+
+    /// The numbers that a text says: a name may be that of several.
+    fn numbers(&self, text: &[u8], literal: &Expr) -> Result<Vec<i128>, Error> {
         let text = String::from_utf8_lossy(text);
-        let named = || self.names.iter().find(|(_, name)| *name == text).map(|(value, _)| *value);
-        if let Some(value) = self.show.parse(&text).or_else(named) {
-            return Ok(Value::Number(Number::constant(value)));
+        let meant = self.meant(&text);
+        if !meant.is_empty() {
+            return Ok(meant);
+        }
+        if let Some(value) = self.show.parse(&text) {
+            return Ok(vec![value]);
         }
         let reason = match (self.show, self.names.is_empty()) {
             (Show::Plain | Show::Hex | Show::Octal, true) => {
@@ -467,10 +495,7 @@ impl Meaning {
             (show, _) => {
                 let needs = if self.names.is_empty() { show.needs() } else { "one of its names" };
                 let near = kwalk_btf::near(&text, self.names.iter().map(|(_, name)| name.as_str()));
-                match near.is_empty() {
-                    true => Reason::Literal { text: text.into(), needs },
-                    false => Reason::Name { name: text.into(), near },
-                }
+                Reason::Literal { text: text.into(), needs, near }
             }
         };
         Err(Error::new(reason, literal.span.clone()))
@@ -479,6 +504,16 @@ impl Meaning {
 
 fn ip(family: Option<Place>, v4: Option<Place>, v6: Option<Place>) -> Value {
     Value::Ip(Box::new(IpPlace { family, v4, v6 }))
+}
+
+/// A number compared with those that a name stands for.
+fn named(op: Compare, number: Number, values: Vec<i128>) -> Result<Condition, Error> {
+    let each = |value: i128| compared(op, number.clone(), Number::constant(value));
+    match op {
+        Compare::Eq | Compare::Ne => Ok(merged(values.into_iter().map(each).collect(), op == Compare::Ne)),
+        // Of an order, the first of them.
+        _ => Ok(values.first().map_or(Condition::Known(None), |value| each(*value))),
+    }
 }
 
 fn arguments_of(function: Function, expr: &Expr) -> Error {

@@ -352,7 +352,15 @@ impl<'a> Names<'a> {
         let place = self.argument(&own, span)?;
         // The helper trusts what it is given: a file that nothing holds may be gone while it looks, and the kernel oopses.
         // The walk holds the first two, RCU what it needs of the third.
-        let is_held = ["file", "vma.vm_file", "task.mm.exe_file"].iter().any(|held| {
+        const HELD: [(&str, &str); 5] = [
+            ("task_file", "file"),
+            ("task_vma", "vma.vm_file"),
+            ("task", "task.mm.exe_file"),
+            ("task_file", "task.mm.exe_file"),
+            ("task_vma", "task.mm.exe_file"),
+        ];
+        let here = HELD.iter().filter(|(target, _)| *target == self.target.name);
+        let is_held = here.map(|(_, held)| held).any(|held| {
             let held = self.argument(&format!("{held}.f_path"), None);
             held.is_ok_and(|held| held.beside(&place) && held.field.offset == place.field.offset)
         });
@@ -411,6 +419,13 @@ impl<'a> Names<'a> {
     /// The arguments of the context's task.
     pub(crate) fn cmdline(&mut self, span: Option<&Span>) -> Result<Text, Error> {
         let task = self.argument("task", span)?.field.offset;
+        if self.target.name == "task_vma" {
+            // The walk holds the lock that reading the process's memory takes: both would wait for ever.
+            return Err(Error::new(
+                Reason::Unsupported("cmdline() of what is walked under a lock"),
+                span.cloned(),
+            ));
+        }
         if !self.has("bpf_copy_from_user_task") {
             return Err(Error::new(Reason::Since { what: "cmdline()", since: (5, 18) }, span.cloned()));
         }

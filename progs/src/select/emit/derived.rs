@@ -40,7 +40,12 @@ impl Emit<'_, '_> {
                     self.pointer(from, none);
                     self.walk.asm.call(helper);
                 }
-                By::Choice(_) => self.choice(choices, from, none),
+                By::Choice(_) => {
+                    // Old verifiers see a NULL only if it comes from a register.
+                    self.walk.asm.mov(R0, 0);
+                    self.walk.asm.store(u64_at(found(nth)), Reg::R0);
+                    self.choice(choices, from, none);
+                }
                 By::Cast | By::Element(_) => {
                     match choices.first() {
                         Some((index, array)) => self.element(index, array, none),

@@ -8,6 +8,7 @@ use super::{Emit, NULLS};
 use crate::Error;
 use crate::program::{Map, MapKind};
 use crate::select::condition::{LONG_MAX, STACK_MAX, Text, TextKind, Tree, UNIX_MAX};
+use crate::select::pattern::TEXT_MAX;
 
 /// Where a text begins in the map's value: its length goes before it.
 const TEXT: u32 = 8;
@@ -26,7 +27,7 @@ impl Emit<'_, '_> {
                 kind: MapKind::Array,
                 key_size: 4,
                 // The verifier does not see that what begins late is short.
-                value_size: TEXT + 2 * LONG_MAX as u32,
+                value_size: TEXT + 2 * LONG_MAX as u32 + TEXT_MAX as u32,
                 max_entries: 1,
             })
         })
@@ -120,6 +121,14 @@ impl Emit<'_, '_> {
         }
         let base = self.follow(R1, &text.place, none);
         let asm = &mut self.walk.asm;
+        if text.place.hops.len() > 2 {
+            // What a process has executed is reached through its memory, which may go while we look, and the file become
+            // another one that has no name yet: the helper does not look whether it has.
+            for pointer in [0, 8] {
+                asm.load(R2, u64_at(base + (text.place.field.offset + pointer) as i32));
+                asm.jump_if(R2.eq(0), none);
+            }
+        }
         asm.address(R1, base + text.place.field.offset as i32);
         asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
         asm.mov(R3, LONG_MAX as i32);
@@ -178,8 +187,13 @@ impl Emit<'_, '_> {
 
         self.replace_nuls(buffer, b' ', LONG_MAX);
         let asm = &mut self.walk.asm;
-        // The last one's own NUL, or what had no room.
+        // Verifiers know something else of the length for each number of rounds, and would go through all that follows
+        // once for each: they are made to forget.
         asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load(NULLS, u32_at(R1 - TEXT as i32));
+        asm.jump_if(NULLS.eq(0), null);
+        asm.jump_if(NULLS.gt(LONG_MAX as i32), null);
+        // The last one's own NUL, or what had no room.
         asm.add(R1, NULLS);
         asm.store(u8_at(R1 - 1), 0);
         asm.mov(R0, NULLS);
@@ -222,6 +236,7 @@ impl Emit<'_, '_> {
         let (each, done) = (self.walk.asm.label(), self.walk.asm.label());
         let asm = &mut self.walk.asm;
         asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.store(u32_at(R1 - TEXT as i32), NULLS);
         asm.load_imm64(R3, u64::from_ne_bytes([0x7f; 8]));
         asm.mov(R5, 0);
         asm.bind(each);

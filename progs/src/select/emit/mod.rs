@@ -9,6 +9,7 @@ mod long;
 mod number;
 mod row;
 mod text;
+mod window;
 
 use kwalk_asm::Label;
 use kwalk_asm::Reg::{self, *};
@@ -22,6 +23,7 @@ use crate::walk::{Keeps, Walk};
 use derived::found;
 
 pub(crate) use condition::Fork;
+pub(crate) use window::end;
 /// How many things a program can keep besides its own.
 pub(crate) fn room(keeps: Keeps) -> usize {
     match keeps {
@@ -102,6 +104,10 @@ impl<'w, 'a> Emit<'w, 'a> {
     #[track_caller]
     fn follow(&mut self, reg: Reg, place: &Place, null: Label) -> Reg {
         if let Some(kept) = self.kept(|kept| matches!(kept, Kept::Pointer(same) if same.beside(place))) {
+            // It is not, but what NULL leads to has to look as if it could be reached.
+            if !place.there {
+                self.walk.asm.jump_if(kept.eq(0), null);
+            }
             return kept;
         }
         let reg = self.keep(|keep| matches!(keep, Kept::Pointer(same) if same.beside(place))).unwrap_or(reg);

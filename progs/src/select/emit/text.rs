@@ -10,6 +10,8 @@ use crate::select::condition::{Text, TextKind};
 use crate::select::pattern::{Pattern, TEXT_MAX};
 use crate::select::place::Place;
 
+/// At how many places of a text that is made others are searched for: two of such searches fit what a verifier remembers.
+const SEARCHED: i32 = 2000;
 /// Arrays of up to so many bytes are read where they lie, word by word.
 const WORDS_MAX: usize = 64;
 
@@ -18,6 +20,12 @@ impl Emit<'_, '_> {
     #[track_caller]
     pub(super) fn like(&mut self, text: &Text, pattern: &Pattern, fork: Fork) -> Result<(), Error> {
         let wanted = pattern.terminated();
+        if pattern.open_start && text.kind.is_made() {
+            return match pattern.open_end {
+                true => self.search_long(text, &pattern.bytes, fork),
+                false => self.ends_long(text, &wanted, fork),
+            };
+        }
         if pattern.open_start {
             let room = self.copy(text, TEXT_MAX, fork.unknown)?;
             match pattern.open_end {
@@ -192,6 +200,82 @@ impl Emit<'_, '_> {
         asm.add(R3, 1);
         asm.jump_if(R3.lt((room.saturating_sub(wanted.len())) as i32), each);
         self.go(fork.no, fork.next);
+    }
+}
+
+impl Emit<'_, '_> {
+    /// Goes to yes if a text that is made ends with these, the NUL included: the end of it is copied to the stack.
+    #[track_caller]
+    fn ends_long(&mut self, text: &Text, wanted: &[Option<u8>], fork: Fork) -> Result<(), Error> {
+        let len = wanted.len();
+        let room = len.next_multiple_of(8);
+        // R0 is how long it is.
+        self.long_address(text, fork.unknown)?;
+        let frame = self.frame();
+        self.walk.asm.jump_if(R0.lt(len as i32), fork.no);
+        self.clear_last(frame - room as i32, len);
+        let asm = &mut self.walk.asm;
+        asm.add(R3, R0);
+        asm.sub(R3, len as i32);
+        asm.address(R1, frame - room as i32);
+        asm.mov(R2, len as i32);
+        asm.call(Helper::ProbeReadKernel);
+        self.words(frame - room as i32, wanted, fork);
+        Ok(())
+    }
+
+    /// Goes to yes if these bytes are anywhere in a text that is made. Each place where they can begin takes one jump
+    /// that depends on the text, and one on its length: verifiers remember 8,192, so that of a longer text the beginning is
+    /// searched, and if they are not there, it is unknown whether they are at all.
+    #[track_caller]
+    fn search_long(&mut self, text: &Text, wanted: &[Option<u8>], fork: Fork) -> Result<(), Error> {
+        let each = self.walk.asm.label();
+        self.long_address(text, fork.unknown)?;
+        let asm = &mut self.walk.asm;
+        // R5 is at how many places they can begin.
+        asm.mov(R5, R0);
+        asm.sub(R5, wanted.len() as i32);
+        asm.jump_if(R5.sle(0), fork.no);
+        asm.mov(R0, 0);
+        asm.bind(each);
+        asm.mov(R4, 0);
+        for (chunk, from) in wanted.chunks(4).zip((0..).step_by(4)) {
+            for (wide, at) in
+                if chunk.len() == 4 { vec![(4, 0)] } else { (0..chunk.len()).map(|at| (1, at)).collect() }
+            {
+                let part = chunk.get(at..at + wide).unwrap_or_default();
+                let (mut value, mut mask) = ([0; 4], [0; 4]);
+                for ((byte, value), mask) in part.iter().zip(&mut value).zip(&mut mask) {
+                    if let Some(byte) = byte {
+                        (*value, *mask) = (*byte, 0xff);
+                    }
+                }
+                let (value, mask) = (i32::from_ne_bytes(value), i32::from_ne_bytes(mask));
+                if mask == 0 {
+                    continue;
+                }
+                let place = R3 + (from + at as i32);
+                asm.load(R1, if wide == 4 { u32_at(place) } else { u8_at(place) });
+                // A byte by itself is the lowest, whatever the machine.
+                let (value, mask) = if wide == 4 {
+                    (value, mask)
+                } else {
+                    (i32::from(part.first().copied().flatten().unwrap_or(0)), 0xff)
+                };
+                if wide == 4 && mask != -1 {
+                    asm.and32(R1, mask);
+                }
+                asm.xor32(R1, value);
+                asm.or(R4, R1);
+            }
+        }
+        asm.jump_if(R4.eq(0), fork.yes);
+        asm.add(R3, 1);
+        asm.add(R0, 1);
+        asm.jump_if(R0.ge(R5), fork.no);
+        asm.jump_if(R0.lt(SEARCHED), each);
+        self.go(fork.unknown, fork.next);
+        Ok(())
     }
 }
 

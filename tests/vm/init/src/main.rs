@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockType, recv, sendto, socket};
@@ -73,6 +74,9 @@ fn prepare() -> Result<()> {
     mounted("sysfs", "/sys")?;
     mounted("bpf", "/sys/fs/bpf")?;
     mounted("cgroup2", "/sys/fs/cgroup")?;
+    mounted("devpts", "/dev/pts")?;
+    // As much as tests open, in one process.
+    setrlimit(Resource::RLIMIT_NOFILE, 20_000, 20_000)?;
     for path in ["/dev/shm", "/run", "/tmp"] {
         // Binaries lie where they were built, which may be below one of these.
         if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {

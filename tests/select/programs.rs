@@ -1,0 +1,87 @@
+//! Programs of shapes that are easily got wrong: counting with calls, what is kept and NULL all the same, long texts.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+use kwalk::select::{Reason, Select, Value, cmdline, field, sql};
+
+use crate::mistake;
+use crate::support::{eventually, unique};
+use crate::{number, rows};
+
+/// What is kept is not NULL, and still may be asked whether it is: the program must have a way to what follows.
+pub(crate) fn what_is_kept_may_be_asked_for() {
+    for condition in [
+        "ppid > 0 and ((real_parent.comm is null and uid = 0 and gid = 0) or tgid = 1)",
+        "ppid > 0 and (tgid in (1, 2, 3) or real_parent.comm is null and uid = 0)",
+        "mm.total_vm > 0 and (tgid in (1, 2, 3) or mm.map_count is null)",
+        "vsize > 0 and ((vsize is null and uid = 0 and gid = 0) or tgid = 1)",
+        "utime + stime >= 0 and utime + stime <> 1",
+    ] {
+        let fields = ["tgid", "ppid", "real_parent.comm", "mm.map_count", "vsize"];
+        let select = Select::new("task").fields(fields).filter(sql::expression(condition).unwrap());
+        // The verifier took it, and what is shown has what was kept.
+        for vsize in rows(&select, |values| values[4] != Value::Null) {
+            assert!(vsize || !condition.starts_with("vsize") && !condition.starts_with("mm."), "{condition}");
+        }
+    }
+}
+
+/// A process that is gone with this.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+pub(crate) fn long_texts_count_as_a_whole() {
+    let top = std::env::temp_dir().join(unique("kwlong"));
+    let dir = top.join("d".repeat(200)).join("e".repeat(200));
+    fs::create_dir_all(&dir).unwrap();
+    let program = dir.join("sleeper");
+    fs::copy("/proc/self/exe", &program).unwrap();
+    let long = format!("{}END", "x".repeat(2_500));
+    // This test binary, as a helper that waits.
+    let mut command = Command::new(&program);
+    command.arg0(&long).args(["--helper", "files", "1"]).stdin(std::process::Stdio::piped());
+    let child = Started(command.stdout(std::process::Stdio::null()).spawn().unwrap());
+    let pid = child.0.id();
+    let is = |condition: &str| {
+        let condition = sql::expression(condition).unwrap();
+        let select = Select::new("task").fields(["pid"]).filter(field("pid").eq(pid).and(condition));
+        !rows(&select, |values| number(&values[0])).is_empty()
+    };
+    eventually("it runs that program", || is("exe like '%/sleeper'"));
+    let path = program.to_str().unwrap();
+    for (condition, wanted) in [
+        ("exe like '%eee/sleeper'", true),
+        ("exe like '%ddd/eee%'", true),
+        ("exe like '%ddd_eee%'", true),
+        ("exe like '%eee/ddd%'", false),
+        ("exe like '%/sleepe'", false),
+        ("exe = '/'", false),
+        ("cmdline like '%END --helper files 1'", true),
+        ("cmdline like 'xxx%'", true),
+        ("cmdline like '%xxxx%'", true),
+        // What can't be told is neither.
+        ("cmdline like '%xEND%'", false),
+        ("not cmdline like '%xEND%'", false),
+        ("not exe like '%nothing%'", true),
+    ] {
+        assert_eq!(is(condition), wanted, "{condition} of {path}");
+    }
+    drop(child);
+    fs::remove_dir_all(&top).unwrap();
+}
+
+/// The walk of mappings holds the lock that it takes to read a process's memory.
+pub(crate) fn no_arguments_are_read_under_the_lock() {
+    let of = |select: Select| mistake(&select).reason;
+    let mut found = vec![of(Select::new("task_vma").fields([cmdline()]))];
+    found.push(of(Select::new("task_vma").fields(["tgid"]).filter(cmdline().like("a%"))));
+    assert!(found.iter().all(|reason| matches!(**reason, Reason::Unsupported(_))), "{found:?}");
+}
