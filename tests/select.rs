@@ -83,6 +83,7 @@ fn number(value: &Value<'_>) -> i128 {
     match *value {
         Value::Int(value) => value.into(),
         Value::Uint(value) => value.into(),
+        Value::Bool(value) => value.into(),
         Value::Enum { value, .. } => value,
         ref other => panic!("{other:?} is no number"),
     }

@@ -22,7 +22,7 @@ use nix::unistd::{Pid, mkfifo, pipe};
 use crate::cell::{Cell, found, one};
 use crate::child::Child;
 use crate::helper::{Helper, fds};
-use crate::support::Need::{Bpf, Root, Target, Tool};
+use crate::support::Need::{Bpf, Kernel, Root, Target, Tool};
 use crate::support::{Need, dir, eventually, kernel_version, many_files, test, unique};
 
 const PROC: &[Need] = &[Bpf, Root];
@@ -31,7 +31,7 @@ const VMA: Need = Target(kwalk::progs::Target::named("task_vma"));
 pub fn tests() -> Vec<Trial> {
     vec![
         test("task_file_kinds", PROC, kinds),
-        test("task_file_sockets_have_ends", PROC, sockets_have_ends),
+        test("task_file_sockets_have_ends", &[Bpf, Root, Kernel(5, 11)], sockets_have_ends),
         test("task_file_long_names", PROC, long_names),
         test("task_file_of_many_once", PROC, many_once),
         test("task_file_names_in_conditions", PROC, names_in_conditions),
@@ -276,7 +276,10 @@ fn names_in_conditions() {
         ("path = '/dev/null'".into(), Box::new(|row| row[4] == "/dev/null")),
     ];
     assert!(all.len() >= 10);
-    for (condition, is) in cases {
+    let has_state = !null[5].is_older();
+    for (condition, is) in
+        cases.into_iter().filter(|(condition, _)| has_state || !condition.contains("state"))
+    {
         let wanted: Vec<_> = all.iter().filter(|row| is(row)).cloned().collect();
         let rows = found("task_file", columns, &format!("tgid = {} and ({condition})", helper.pid()));
         assert_eq!(rows, wanted, "{condition}");

@@ -429,8 +429,8 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         path, default, Plain, { field("cgroup").cgroup_path() };
         level, default, Plain, "cgroup.level";
         populated, default, Plain, {
-            field("cgroup.nr_populated_csets") + field("cgroup.nr_populated_domain_children")
-                + field("cgroup.nr_populated_threaded_children")
+            populated("cgroup.nr_populated_csets");
+            populated("cgroup.self.nr_populated_csets")
         };
         descendants, default, Plain, "cgroup.nr_descendants";
         dying, more, Plain, "cgroup.nr_dying_descendants";
@@ -477,6 +477,11 @@ fn gateway(common: &str) -> Expr {
 fn of_listener(number: Expr, state: &str) -> Expr {
     const TCP_LISTEN: i32 = 10;
     number / (((Expr::from(1) << field(state)) >> TCP_LISTEN) & 1)
+}
+
+/// How many sets of tasks a cgroup has, and how many below it have some.
+fn populated(own: &str) -> Expr {
+    field(own) + field("cgroup.nr_populated_domain_children") + field("cgroup.nr_populated_threaded_children")
 }
 
 /// 0, but NULL where a field is.

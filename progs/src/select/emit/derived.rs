@@ -40,7 +40,12 @@ impl Emit<'_, '_> {
                     self.pointer(from, none);
                     self.walk.asm.call(helper);
                 }
-                By::Choice(_) => self.choice(choices, from, none),
+                By::Choice(_) => {
+                    // Old verifiers see a NULL only if it comes from a register.
+                    self.walk.asm.mov(R0, 0);
+                    self.walk.asm.store(u64_at(found(nth)), Reg::R0);
+                    self.choice(choices, from, none);
+                }
                 By::Cast | By::Element(_) => {
                     match choices.first() {
                         Some((index, array)) => self.element(index, array, none),
@@ -77,23 +82,23 @@ impl Emit<'_, '_> {
         self.walk.asm.add(R1, R2);
     }
 
-    /// The address of the place that is the right one.
+    /// The address of the place that is the right one. The context may be in R1: no call is needed.
     #[track_caller]
     fn choice(&mut self, choices: &[(Place, Place)], from: &Option<Place>, none: Label) {
         let done = self.walk.asm.label();
         for (guard, place) in choices {
             let next = self.walk.asm.label();
-            let base = self.follow(R1, guard, none);
-            self.load_from(R1, base, guard);
-            self.walk.asm.jump_if(R1.ne(0), next);
-            let base = self.follow(R1, place, none);
+            let base = self.follow(R2, guard, none);
+            self.load_from(R2, base, guard);
+            self.walk.asm.jump_if(R2.ne(0), next);
+            let base = self.follow(R2, place, none);
             self.walk.asm.address(R0, base + place.field.offset as i32);
             self.walk.asm.jump(done);
             self.walk.asm.bind(next);
         }
         match from {
             Some(from) => {
-                let base = self.follow(R1, from, none);
+                let base = self.follow(R2, from, none);
                 self.walk.asm.address(R0, base + from.field.offset as i32);
             }
             None => self.walk.asm.jump(none),
