@@ -37,6 +37,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod address;
 mod cgroups;
 pub mod columns;
 mod condition;
@@ -48,6 +49,7 @@ mod explain;
 mod expr;
 mod function;
 mod layout;
+mod meaning;
 mod names;
 mod number;
 mod order;

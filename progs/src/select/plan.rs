@@ -1,13 +1,12 @@
 //! Expressions to conditions: types checked, constants folded, conjuncts in order.
 
-use std::net::IpAddr;
-
 use kwalk_btf::Class;
 
 use super::columns::{Show, Source};
 use super::condition::{Condition, Test, Text, TextKind};
 use super::expr::{Arithmetic, Compare, Expr, Node};
 use super::function::{FUNCTIONS, Function};
+use super::meaning::Meaning;
 use super::number::{self, Number};
 use super::pattern::Pattern;
 use super::place::{Base, Place};
@@ -19,9 +18,6 @@ use crate::target::{Parameters, Target};
 const DEPTH_MAX: usize = 200;
 /// How many terms it may have, a list's included.
 const TERMS_MAX: usize = 10_000;
-
-const AF_INET: i128 = 2;
-const AF_INET6: i128 = 10;
 
 /// Makes conditions and values of expressions.
 pub(crate) struct Planner<'a> {
@@ -50,109 +46,6 @@ impl<'a> Planner<'a> {
         let condition = self.condition_at(expr)?;
         self.depth -= 1;
         Ok(condition)
-    }
-
-    /// Whether an address is one of those that begin with the same bits as `network`.
-    fn within(&self, ip: &IpPlace, network: IpAddr, bits: u32) -> Condition {
-        let (place, network, bits, family) = match (network, &ip.v4, &ip.v6) {
-            (IpAddr::V4(v4), Some(place), _) => (place, u128::from(v4.to_bits()) << 96, bits, AF_INET),
-            // Where there are only addresses of 16 bytes, those of 4 are mapped.
-            (IpAddr::V4(v4), None, Some(place)) => {
-                (place, v4.to_ipv6_mapped().to_bits(), bits + 96, AF_INET6)
-            }
-            (IpAddr::V6(v6), _, Some(place)) => (place, v6.to_bits(), bits, AF_INET6),
-            _ => return Condition::Known(Some(false)),
-        };
-        let mut terms = Vec::new();
-        if let Some(place) = &ip.family {
-            terms.push(compared(Compare::Eq, self.names.unsigned(place.clone()), Number::constant(family)));
-        }
-        let size = place.field.size.min(8);
-        for from in (0..place.field.size).step_by(size as usize) {
-            // Of the network's bits those that lie in this word, and how many of them count.
-            let word = (network << (8 * from)) >> (128 - 8 * size);
-            let bits = bits.saturating_sub(8 * from).min(8 * size);
-            if bits == 0 {
-                continue;
-            }
-            let all = (1_u128 << (8 * size)) - 1;
-            let mask = all & !(all >> bits);
-            let field = self.names.unsigned(place.part(from, size).big_endian());
-            let number = match mask == all {
-                true => field,
-                false => Number::binary(Arithmetic::And, field, Number::constant(mask as i128)),
-            };
-            terms.push(compared(Compare::Eq, number, Number::constant((word & mask) as i128)));
-        }
-        match self.is_ip(ip) {
-            // Others have no address.
-            Some(is_ip) => {
-                let unknown = vec![Condition::Not(Box::new(is_ip)), Condition::Known(None)];
-                Condition::Or(vec![Condition::And(terms), Condition::And(unknown)])
-            }
-            // Any address, but there is one.
-            None if terms.is_empty() => {
-                Condition::unless_null(Condition::is_null(self.names.unsigned(place.part(0, 1))), true)
-            }
-            None => Condition::And(terms),
-        }
-    }
-
-    /// Whether the family is one that has addresses, if there is a family.
-    fn is_ip(&self, ip: &IpPlace) -> Option<Condition> {
-        let number = self.names.unsigned(ip.family.clone()?);
-        let tests = vec![(Compare::Eq, AF_INET), (Compare::Eq, AF_INET6)];
-        Some(Condition::Test { number, tests, all: false })
-    }
-
-    fn ip_is_null(&self, ip: &IpPlace) -> Condition {
-        let Some(place) = ip.family.as_ref().or(ip.v4.as_ref()).or(ip.v6.as_ref()) else {
-            return Condition::Known(Some(false));
-        };
-        let is_null = Condition::is_null(self.names.unsigned(place.part(0, 1)));
-        match self.is_ip(ip) {
-            Some(is_ip) => Condition::Or(vec![is_null, Condition::Not(Box::new(is_ip))]),
-            None => is_null,
-        }
-    }
-
-    fn ip(&self, op: Compare, ip: &IpPlace, bytes: &[u8], literal: &Expr) -> Result<Condition, Error> {
-        let text = String::from_utf8_lossy(bytes);
-        let fail = |reason| Err(Error::new(reason, literal.span.clone()));
-        let Ok(address) = text.parse::<IpAddr>() else {
-            return fail(Reason::Literal { text: text.into(), needs: "an IP address", near: Vec::new() });
-        };
-        let equal = self.within(ip, address, if address.is_ipv4() { 32 } else { 128 });
-        match op {
-            Compare::Eq => Ok(equal),
-            Compare::Ne => Ok(Condition::Not(Box::new(equal))),
-            _ => fail(Reason::Unsupported("the order of addresses")),
-        }
-    }
-
-    fn cidr(&mut self, address: &Expr, network: &Expr) -> Result<Condition, Error> {
-        let ip = match self.value(address, None)? {
-            Value::Ip(ip) => ip,
-            other => return Err(wrong(address, other.kind(), "an IP address")),
-        };
-        let Node::Text(bytes) = &network.node else {
-            return Err(wrong(network, self.kind(network), "a network in quotes"));
-        };
-        let text = String::from_utf8_lossy(bytes);
-        let parsed = text.split_once('/').and_then(|(ip, bits)| {
-            let (ip, bits) = (ip.parse::<IpAddr>().ok()?, bits.parse::<u32>().ok()?);
-            (bits <= if ip.is_ipv4() { 32 } else { 128 }).then_some((ip, bits))
-        });
-        match parsed {
-            Some((network, bits)) => Ok(self.within(&ip, network, bits)),
-            None => {
-                let needs = "a network, such as '10.0.0.0/8' or 'fe80::/10'";
-                Err(Error::new(
-                    Reason::Literal { text: text.into(), needs, near: Vec::new() },
-                    network.span.clone(),
-                ))
-            }
-        }
     }
 
     fn condition_at(&mut self, expr: &Expr) -> Result<Condition, Error> {
@@ -315,7 +208,7 @@ impl<'a> Planner<'a> {
         Meaning { names, show }
     }
 
-    fn kind(&mut self, expr: &Expr) -> Kind {
+    pub(super) fn kind(&mut self, expr: &Expr) -> Kind {
         if is_condition(expr) {
             return Kind::Condition;
         }
@@ -454,54 +347,6 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// What is known of the numbers that an expression gives.
-#[derive(Default)]
-pub(crate) struct Meaning {
-    names: Vec<(i128, String)>,
-    show: Show,
-}
-
-impl Meaning {
-    /// The numbers that have a name; in capitals or not, if just one name is like it.
-    fn meant(&self, name: &str) -> Vec<i128> {
-        let of = |is: &dyn Fn(&str) -> bool| -> Vec<&(i128, String)> {
-            self.names.iter().filter(|(_, known)| is(known)).collect()
-        };
-        let mut meant = of(&|known| known == name);
-        if meant.is_empty() {
-            meant = of(&|known| known.eq_ignore_ascii_case(name));
-            let one = meant.first().map(|(_, known)| known);
-            if meant.iter().any(|(_, known)| Some(known) != one) {
-                meant.clear();
-            }
-        }
-        meant.into_iter().map(|(value, _)| *value).collect()
-    }
-
-    /// The numbers that a text says: a name may be that of several.
-    fn numbers(&self, text: &[u8], literal: &Expr) -> Result<Vec<i128>, Error> {
-        let text = String::from_utf8_lossy(text);
-        let meant = self.meant(&text);
-        if !meant.is_empty() {
-            return Ok(meant);
-        }
-        if let Some(value) = self.show.parse(&text) {
-            return Ok(vec![value]);
-        }
-        let reason = match (self.show, self.names.is_empty()) {
-            (Show::Plain | Show::Hex | Show::Octal, true) => {
-                return Err(wrong(literal, Kind::Text, "a number"));
-            }
-            (show, _) => {
-                let needs = if self.names.is_empty() { show.needs() } else { "one of its names" };
-                let near = kwalk_btf::near(&text, self.names.iter().map(|(_, name)| name.as_str()));
-                Reason::Literal { text: text.into(), needs, near }
-            }
-        };
-        Err(Error::new(reason, literal.span.clone()))
-    }
-}
-
 fn ip(family: Option<Place>, v4: Option<Place>, v6: Option<Place>) -> Value {
     Value::Ip(Box::new(IpPlace { family, v4, v6 }))
 }
@@ -522,7 +367,7 @@ fn arguments_of(function: Function, expr: &Expr) -> Error {
     Error::new(reason, expr.span.clone())
 }
 
-fn wrong(expr: &Expr, is: Kind, needs: &'static str) -> Error {
+pub(super) fn wrong(expr: &Expr, is: Kind, needs: &'static str) -> Error {
     let what = match &expr.span {
         Some(span) => span.excerpt().to_owned(),
         None => expr.to_string(),
@@ -540,7 +385,7 @@ pub(crate) fn is_condition(expr: &Expr) -> bool {
 }
 
 /// Two numbers compared: with a constant, if one is.
-fn compared(op: Compare, left: Number, right: Number) -> Condition {
+pub(super) fn compared(op: Compare, left: Number, right: Number) -> Condition {
     if left.node == number::Node::Null || right.node == number::Node::Null {
         return Condition::Known(None);
     }
