@@ -186,14 +186,11 @@ impl Emit<'_, '_> {
         asm.jump_if(R0.ne(0), null);
 
         self.replace_nuls(buffer, b' ', LONG_MAX);
+        self.forget(buffer, LONG_MAX as i32, null);
         let asm = &mut self.walk.asm;
-        // Verifiers know something else of the length for each number of rounds, and would go through all that follows
-        // once for each: they are made to forget.
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
-        asm.load(NULLS, u32_at(R1 - TEXT as i32));
         asm.jump_if(NULLS.eq(0), null);
-        asm.jump_if(NULLS.gt(LONG_MAX as i32), null);
         // The last one's own NUL, or what had no room.
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
         asm.add(R1, NULLS);
         asm.store(u8_at(R1 - 1), 0);
         asm.mov(R0, NULLS);
@@ -236,7 +233,6 @@ impl Emit<'_, '_> {
         let (each, done) = (self.walk.asm.label(), self.walk.asm.label());
         let asm = &mut self.walk.asm;
         asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
-        asm.store(u32_at(R1 - TEXT as i32), NULLS);
         asm.load_imm64(R3, u64::from_ne_bytes([0x7f; 8]));
         asm.mov(R5, 0);
         asm.bind(each);
@@ -256,6 +252,17 @@ impl Emit<'_, '_> {
         asm.jump_if(R5.ge(most as i32), done);
         asm.jump_if(R5.lt(NULLS), each);
         asm.bind(done);
+    }
+
+    /// Of a number that a loop leaves verifiers know something else for each number of rounds, and would go through all that
+    /// follows once for each: they are made to forget all but that it is at most so large.
+    #[track_caller]
+    fn forget(&mut self, buffer: u32, most: i32, null: Label) {
+        let asm = &mut self.walk.asm;
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: 0 });
+        asm.store(u32_at(R1), NULLS);
+        asm.load(NULLS, u32_at(R1));
+        asm.jump_if(NULLS.gt(most), null);
     }
 
     /// Goes from a node up to the root, and writes each name before those of the nodes below, so that the text ends where
@@ -309,8 +316,9 @@ impl Emit<'_, '_> {
         asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
         asm.store(u8_at(R1 + (LONG_MAX as i32 - 2)), i32::from(b'/'));
         asm.bind(named);
-        asm.mov(R0, LONG_MAX as i32);
-        asm.sub(R0, NULLS);
+        self.forget(buffer, LONG_MAX as i32 - 2, null);
+        self.walk.asm.mov(R0, LONG_MAX as i32);
+        self.walk.asm.sub(R0, NULLS);
     }
 }
 
