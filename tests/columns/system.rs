@@ -51,10 +51,11 @@ fn walk(cgroup: &Cgroup, order: CgroupOrder, condition: &str) -> Vec<Vec<Cell>> 
 
 fn cgroup_is_the_tree() {
     let Some(top) = Cgroup::new(&unique("kwct")) else { return };
-    let (child, other) = (Child::new(["look"]), Child::new(["look"]));
     let a = top.below("a".as_ref());
     let b = a.below(OsStr::from_bytes(b"b\x1b[1m \xff"));
     let long = top.below("l".repeat(255).as_ref());
+    // They go before their cgroup does.
+    let (child, other) = (Child::new(["look"]), Child::new(["look"]));
     b.take(child.pid());
     b.take(other.pid());
     let said = |cgroup: &Cgroup, file: &str, key: &str| {
