@@ -19,10 +19,20 @@ enum At {
 
 /// Runs a command at a terminal of so many columns: its status and what is seen there.
 fn seen(command: &mut Command, columns: u16, at: At) -> (Option<i32>, String) {
+    seen_with(command, columns, at, None)
+}
+
+/// The same with something in the environment.
+fn seen_with(
+    command: &mut Command,
+    columns: u16,
+    at: At,
+    setting: Option<(&str, &str)>,
+) -> (Option<i32>, String) {
     let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(Some(&size), None).unwrap();
     let own = || OwnedFd::try_clone(&pty.slave).unwrap();
-    command.env("TERM", "xterm").env_remove("NO_COLOR").env_remove("COLUMNS").stderr(own());
+    command.env("TERM", "xterm").env_remove("NO_COLOR").env_remove("COLUMNS").envs(setting).stderr(own());
     command.stdout(if at == At::Both { Stdio::from(own()) } else { Stdio::null() });
     let mut child = command.spawn().unwrap();
     // The terminal is gone when nobody has it, and then reading it is an error.
@@ -68,18 +78,14 @@ pub(crate) fn colour() {
     assert_eq!(status, Some(0));
     assert!(shown.starts_with("\x1b[1m") && shown.lines().next().unwrap().ends_with("\x1b[0m"), "{shown:?}");
     assert!(!shown.lines().skip(1).any(|line| line.contains('\x1b')), "{shown:?}");
-    let shells = |setting: &str| {
-        let mut command = Command::new("env");
-        command.args([setting, env!("CARGO_BIN_EXE_kwalk"), "task", "--limit", "2"]);
-        command
-    };
-    for setting in ["NO_COLOR=1", "TERM=dumb"] {
-        let (_, shown) = seen(&mut shells(setting), 80, At::Both);
+    let with = |setting| seen_with(&mut command(), 80, At::Both, Some(setting)).1;
+    for setting in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let shown = with(setting);
         assert!(shown.contains("TGID") && !shown.contains('\x1b'), "{shown:?}");
     }
     // To be empty is not to be set.
-    assert!(seen(&mut shells("NO_COLOR="), 80, At::Both).1.contains('\x1b'));
-    let (_, shown) = seen(&mut shells("COLUMNS=9"), 80, At::Both);
+    assert!(with(("NO_COLOR", "")).contains('\x1b'));
+    let shown = with(("COLUMNS", "9"));
     assert!(shown.lines().all(|line| width(line) <= 9), "{shown}");
     // A table for a file has none.
     assert!(!stdout(command().args(["-o", "table"])).contains('\x1b'));
