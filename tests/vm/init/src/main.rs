@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
-use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockType, recv, sendto, socket};
 use nix::sys::termios::{SetArg, cfmakeraw, tcdrain, tcgetattr, tcsetattr};
