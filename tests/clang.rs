@@ -197,7 +197,7 @@ fn compare() {
         let file = std::fs::read(&o).unwrap();
         let size = object::File::parse(&*file).unwrap().section_by_name("iter").unwrap().size();
         let theirs = size as usize / 8;
-        println!("{ours:3} {theirs:3}  {target} {columns} | {condition}");
+        eprintln!("{ours:3} {theirs:3}  {target} {columns} | {condition}");
         if ours > theirs {
             more.push(format!("{target}: {columns} where {condition:?}: {ours}, and clang {theirs}"));
         }

@@ -195,7 +195,7 @@ fn random_conditions() {
     done.unwrap_or_else(|error| panic!("{error}"));
     // Conditions that nobody, or everybody, meets would prove little.
     let (run, shown, hidden, refused) = (run.get(), shown.get(), hidden.get(), refused.get());
-    println!("{run} conditions, {refused} refused, {shown} rows shown, {hidden} not, {} tasks", tasks.len());
+    eprintln!("{run} conditions, {refused} refused, {shown} rows shown, {hidden} not, {} tasks", tasks.len());
     assert!(run > refused && shown * 10 > hidden && hidden * 10 > shown);
 }
 
