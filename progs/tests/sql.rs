@@ -132,7 +132,8 @@ fn orders_are_the_keys_that_they_say() {
         let error = sql::keys(text).unwrap_err();
         assert_eq!(*error.reason, Reason::Syntax(wanted.into()), "{text}");
     }
-    for text in ["", "a,", "a desc,", "desc"] {
+    // By itself, `desc` is a name.
+    for text in ["", "a,", "a desc,"] {
         assert!(sql::keys(text).is_err(), "{text}");
     }
 }
