@@ -175,7 +175,12 @@ impl Source {
 
     fn unexpected(&self, wanted: &str) -> Error {
         let token = self.parser.peek_token();
-        Error::new(Reason::Syntax(format!("{wanted} is expected here")), self.span(token.span))
+        // The end of a text has no place of its own.
+        let end = || Span::new(&self.text, self.text.len()..self.text.len());
+        Error::new(
+            Reason::Syntax(format!("{wanted} is expected here")),
+            self.span(token.span).or_else(|| Some(end())),
+        )
     }
 
     /// The parser tells the place at the end of its message.
