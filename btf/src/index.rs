@@ -6,24 +6,46 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::ops::ControlFlow;
 
-use zerocopy::FromBytes;
-
-use crate::wire::{Endian, RawRecord, Record};
+use crate::walk::{LANES, Lane, Mark, Stop, Stretch};
+use crate::wire::Record;
 use crate::{Btf, Error, Kind, TypeId, near};
-
-/// One mark per so many ids: 16 kB for the 126,000 types of a distribution's kernel, and a look-up by id takes at most 31
-/// steps.
-const STRIDE: usize = 32;
 
 /// How many found names are kept, more than a program asks for. The oldest goes first.
 const KEPT: usize = 64;
 
-/// Where every [`STRIDE`]th record begins, as far as a walk has come, and what was found last.
+/// Where the stretches begin that a walk has passed, and what was found last.
 #[derive(Clone, Default)]
 pub(crate) struct Index {
-    marks: RefCell<Vec<u32>>,
+    marks: RefCell<Vec<Mark>>,
     count: Cell<Option<u32>>,
     found: RefCell<VecDeque<Found>>,
+}
+
+impl Index {
+    /// Keeps a mark, if it is beyond all others; the last of all is behind the last record.
+    pub(crate) fn learn(&self, mark: Mark, is_last: bool) {
+        let mut marks = self.marks.borrow_mut();
+        if marks.last().is_none_or(|last| last.place < mark.place) {
+            marks.push(mark);
+        }
+        if is_last {
+            self.count.set(Some(mark.place));
+        }
+    }
+
+    /// The mark that is farthest on.
+    fn frontier(&self) -> Mark {
+        self.marks.borrow().last().copied().unwrap_or_default()
+    }
+
+    /// The records from the nearest mark on that is not behind this place, if a walk has passed it.
+    fn stretch_of(&self, place: u32) -> Option<Stretch> {
+        let marks = self.marks.borrow();
+        let beyond = marks.partition_point(|mark| mark.place <= place);
+        let to = *marks.get(beyond)?;
+        let from = beyond.checked_sub(1).and_then(|before| marks.get(before)).copied().unwrap_or_default();
+        Some(Stretch { from, to, is_wanted: true })
+    }
 }
 
 /// The answer to a question that may be asked again. The name stays where it is, among the strings.
@@ -34,20 +56,25 @@ struct Found {
     id: TypeId,
 }
 
-/// A record on the way: `place` counts from 0, so that it is type `place + 1`.
-pub(crate) struct Stop<'a> {
-    pub(crate) place: usize,
-    pub(crate) record: Record,
-    /// Where the record begins in the type section.
-    pub(crate) start: usize,
-    /// What follows the record: members and the like.
-    pub(crate) trail: &'a [u8],
+/// The first bytes of a name, with the zero behind it if it is short, in one word: most others differ there, and to find that
+/// out takes no call.
+struct Beginning {
+    bytes: u64,
+    mask: u64,
 }
 
-impl Stop<'_> {
-    pub(crate) fn id(&self) -> TypeId {
-        // A section of at most 4 GiB holds fewer than 2³² records.
-        TypeId(self.place as u32 + 1)
+impl Beginning {
+    fn of(name: &str) -> Beginning {
+        let (mut bytes, mut mask) = ([0; 8], [0; 8]);
+        for ((byte, mask), of_name) in bytes.iter_mut().zip(&mut mask).zip(name.bytes().chain([0])) {
+            (*byte, *mask) = (of_name, u8::MAX);
+        }
+        Beginning { bytes: u64::from_ne_bytes(bytes), mask: u64::from_ne_bytes(mask) }
+    }
+
+    #[inline(always)]
+    fn may_be_of(&self, name: &[u8]) -> bool {
+        name.first_chunk().is_none_or(|bytes| u64::from_ne_bytes(*bytes) & self.mask == self.bytes)
     }
 }
 
@@ -66,10 +93,17 @@ impl<'a> Btf<'a> {
         }
         // Comparing the names of the wanted kind on the way costs less than searching the string section first: the walk
         // waits for the lengths of records, and the names come in meanwhile.
-        let found = self.walk(0, |stop| {
-            let is_it = stop.record.raw_kind() == kind as u8 && self.names().is(stop.record.name_off, name);
-            if is_it { ControlFlow::Break(stop) } else { ControlFlow::Continue(()) }
-        })?;
+        let (names, beginning) = (self.names(), Beginning::of(name));
+        let may_be = |record: Record| {
+            record.raw_kind() == kind as u8 && beginning.may_be_of(names.from(record.name_off))
+        };
+        let found = self.walk(
+            |start| self.pass(start, &may_be),
+            |stop| {
+                let is_it = stop.record.raw_kind() == kind as u8 && names.is(stop.record.name_off, name);
+                if is_it { ControlFlow::Break(stop) } else { ControlFlow::Continue(()) }
+            },
+        )?;
         let stop = found.ok_or_else(|| Error::NotFound { kind, name: String::from(name) })?;
         Ok(self.keep(kind, stop.record.name_off, stop.id()))
     }
@@ -81,9 +115,13 @@ impl<'a> Btf<'a> {
     /// What is wrong with the records before the place where the last of them would be.
     pub fn find_many<const N: usize>(&self, wanted: [(Kind, &str); N]) -> Result<[Option<TypeId>; N], Error> {
         let mut found = wanted.map(|(kind, name)| self.found_before(kind, name));
-        if found.iter().all(Option::is_some) {
-            return Ok(found);
+        if !found.iter().all(Option::is_some) {
+            self.find_missing(&wanted, &mut found)?;
         }
+        Ok(found)
+    }
+
+    fn find_missing(&self, wanted: &[(Kind, &str)], found: &mut [Option<TypeId>]) -> Result<(), Error> {
         // Most records are passed by after two looks: no wanted name is of their kind, or begins as theirs does.
         let kinds = wanted.iter().fold(0u32, |kinds, (kind, _)| kinds | 1 << *kind as u8);
         let begins = |first: u8, second: u8| 1u64 << ((first.wrapping_mul(7) ^ second) % 64);
@@ -92,38 +130,37 @@ impl<'a> Btf<'a> {
             [first] => all | begins(first, 0),
             [first, second, ..] => all | begins(first, second),
         });
-        self.walk(0, |stop| {
-            let (kind, name_off) = (stop.record.raw_kind(), stop.record.name_off);
+        let names = self.names();
+        let may_be = |record: Record| {
             let is_like = |name: &[u8; 2]| beginnings & begins(name[0], name[1]) != 0;
-            if kinds >> (kind % 32) & 1 == 0
-                || !self.names().from(name_off).first_chunk().is_some_and(is_like)
-            {
-                return ControlFlow::Continue(());
-            }
-            self.look(&wanted, &mut found, kind, name_off, stop.id())
-        })?;
-        Ok(found)
+            kinds >> (record.raw_kind() % 32) & 1 != 0
+                && names.from(record.name_off).first_chunk().is_some_and(is_like)
+                && self.is_one_of(wanted, record)
+        };
+        self.walk(
+            |start| self.pass(start, &may_be),
+            |stop| {
+                let (record, mut missing) = (stop.record, false);
+                for (&(kind, name), found) in wanted.iter().zip(&mut *found) {
+                    if found.is_none() && record.raw_kind() == kind as u8 && names.is(record.name_off, name) {
+                        *found = Some(self.keep(kind, record.name_off, stop.id()));
+                    }
+                    missing |= found.is_none();
+                }
+                if missing { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            },
+        )?;
+        Ok(())
     }
 
-    /// Compares a record's name with those that are still wanted; breaks when none is.
+    /// Apart from the walk, which so keeps what it needs in registers.
     #[cold]
     #[inline(never)]
-    fn look(
-        &self,
-        wanted: &[(Kind, &str)],
-        found: &mut [Option<TypeId>],
-        kind: u8,
-        name_off: u32,
-        id: TypeId,
-    ) -> ControlFlow<()> {
-        let mut missing = false;
-        for (&(of, name), found) in wanted.iter().zip(found) {
-            if found.is_none() && kind == of as u8 && self.names().is(name_off, name) {
-                *found = Some(self.keep(of, name_off, id));
-            }
-            missing |= found.is_none();
-        }
-        if missing { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    fn is_one_of(&self, wanted: &[(Kind, &str)], record: Record) -> bool {
+        let is = |&(kind, name): &(Kind, &str)| {
+            record.raw_kind() == kind as u8 && self.names().is(record.name_off, name)
+        };
+        wanted.iter().any(is)
     }
 
     fn found_before(&self, kind: Kind, name: &str) -> Option<TypeId> {
@@ -150,19 +187,22 @@ impl<'a> Btf<'a> {
     /// What is wrong with the records or one of those names.
     pub fn with_prefix(&self, kind: Kind, prefix: &str) -> Result<Vec<(TypeId, &'a str)>, Error> {
         let mut found = Vec::new();
-        let broken = self.walk(0, |stop| {
-            let name_off = stop.record.name_off;
-            if stop.record.raw_kind() == kind as u8
-                && self.names().from(name_off).starts_with(prefix.as_bytes())
-            {
-                match self.string(name_off) {
-                    Ok(name) if name.is_empty() || !name.starts_with(prefix) => {}
-                    Ok(name) => found.push((stop.id(), name)),
-                    Err(error) => return ControlFlow::Break(error),
+        let broken = self.walk(
+            |start| self.pass_all(start),
+            |stop| {
+                let name_off = stop.record.name_off;
+                if stop.record.raw_kind() == kind as u8
+                    && self.names().from(name_off).starts_with(prefix.as_bytes())
+                {
+                    match self.string(name_off) {
+                        Ok(name) if name.is_empty() || !name.starts_with(prefix) => {}
+                        Ok(name) => found.push((stop.id(), name)),
+                        Err(error) => return ControlFlow::Break(error),
+                    }
                 }
-            }
-            ControlFlow::Continue(())
-        })?;
+                ControlFlow::Continue(())
+            },
+        )?;
         broken.map_or(Ok(found), Err)
     }
 
@@ -185,83 +225,52 @@ impl<'a> Btf<'a> {
         if let Some(count) = self.index.count.get() {
             return Ok(count);
         }
-        let last_mark = self.index.marks.borrow().len().saturating_sub(1);
-        self.walk(last_mark, |_| ControlFlow::<()>::Continue(()))?;
-        // A walk that neither broke off nor failed has counted.
+        for stretch in self.unseen() {
+            stretch?;
+        }
+        // A walk that has not failed has counted, unless there was nothing to walk over.
         Ok(self.index.count.get().unwrap_or(0))
     }
 
     /// The record of type `id`.
     pub(crate) fn stop(&self, id: TypeId) -> Result<Stop<'a>, Error> {
-        let place = id.0.checked_sub(1).ok_or(Error::Void)? as usize;
-        if let Some(count) = self.index.count.get().filter(|&count| id.0 > count) {
-            return Err(Error::NoSuchType { id, count });
+        let place = id.0.checked_sub(1).ok_or(Error::Void)?;
+        let mut known = self.index.stretch_of(place);
+        let mut ahead = self.unseen();
+        while known.is_none() {
+            let Some(stretch) = ahead.next() else { break };
+            known = Some(stretch?).filter(|stretch| stretch.to.place > place);
         }
-        let last_mark = self.index.marks.borrow().len().saturating_sub(1);
-        let stop = self.walk(last_mark.min(place / STRIDE), |stop| {
-            if stop.place == place { ControlFlow::Break(stop) } else { ControlFlow::Continue(()) }
-        })?;
-        match stop {
-            Some(stop) => Ok(stop),
-            None => Err(Error::NoSuchType { id, count: self.type_count()? }),
+        let found = known.map(|stretch| {
+            self.visit(stretch, |stop| {
+                if stop.mark.place == place { ControlFlow::Break(stop) } else { ControlFlow::Continue(()) }
+            })
+        });
+        match found {
+            Some(ControlFlow::Break(stop)) => Ok(stop),
+            _ => Err(Error::NoSuchType { id, count: self.type_count()? }),
         }
     }
 
-    /// Walks the records from the given mark on, until `visit` breaks or the section ends, and leaves marks behind.
-    #[inline]
+    /// The stretches that the index does not know yet.
+    fn unseen(&self) -> impl Iterator<Item = Result<Stretch, Error>> {
+        self.stretches(self.index.frontier(), |start| self.pass_all(start))
+    }
+
+    /// Walks all records until `visit` breaks. It sees those of the stretches that hold one that is `wanted`, if not all.
     fn walk<B>(
         &self,
-        mark: usize,
-        visit: impl FnMut(Stop<'a>) -> ControlFlow<B>,
-    ) -> Result<Option<B>, Error> {
-        // Two loops, each with its order built in.
-        match self.endian {
-            Endian::Little => self.walk_in(Endian::Little, mark, visit),
-            Endian::Big => self.walk_in(Endian::Big, mark, visit),
-        }
-    }
-
-    #[inline(always)]
-    fn walk_in<B>(
-        &self,
-        endian: Endian,
-        mark: usize,
+        pass: impl Fn(usize) -> [Lane; LANES],
         mut visit: impl FnMut(Stop<'a>) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
-        let types = self.types;
-        let mut marks = self.index.marks.borrow_mut();
-        let start = marks.get(mark).and_then(|&start| types.get(start as usize..));
-        let (mut place, mut rest) = start.map_or((0, types), |rest| (mark * STRIDE, rest));
-        loop {
-            if !rest.is_empty() && place == marks.len() * STRIDE {
-                marks.push((types.len() - rest.len()) as u32);
-            }
-            for _ in 0..STRIDE {
-                let start = types.len() - rest.len();
-                if rest.is_empty() {
-                    self.index.count.set(Some(place as u32));
-                    return Ok(None);
-                }
-                // Errors are made where they are returned: an eager one would cost each of 100,000 rounds a drop.
-                let Ok((record, behind)) = RawRecord::ref_from_prefix(rest) else {
-                    return Err(Error::Record { offset: self.types_at + start });
-                };
-                let record = record.read(endian);
-                let Some(trail_len) = record.trail_len() else {
-                    return Err(Error::UnknownKind {
-                        offset: self.types_at + start,
-                        kind: record.raw_kind(),
-                    });
-                };
-                let Some((trail, next)) = behind.split_at_checked(trail_len) else {
-                    return Err(Error::Record { offset: self.types_at + start });
-                };
-                if let ControlFlow::Break(value) = visit(Stop { place, record, start, trail }) {
+        for stretch in self.stretches(Mark::default(), pass) {
+            let stretch = stretch?;
+            if stretch.is_wanted {
+                if let ControlFlow::Break(value) = self.visit(stretch, &mut visit) {
                     return Ok(Some(value));
                 }
-                place += 1;
-                rest = next;
             }
         }
+        Ok(None)
     }
 }

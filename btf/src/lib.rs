@@ -58,6 +58,7 @@ mod near;
 mod path;
 mod spell;
 mod view;
+mod walk;
 mod wire;
 mod write;
 

@@ -7,7 +7,8 @@ use core::ops::Range;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::contents::{Items, Values};
-use crate::index::{Index, Stop};
+use crate::index::Index;
+use crate::walk::Stop;
 use crate::wire::Endian;
 use crate::{
     Array, Component, Enumerators, Error, Fwd, Int, Kind, Linkage, Members, Params, SectionVars, TypeId, wire,
@@ -87,10 +88,10 @@ impl<'a> Btf<'a> {
     ///
     /// [`Error::Void`] for 0, [`Error::NoSuchType`], [`Error::Name`], or what is wrong with the records on the way.
     pub fn get(&self, id: TypeId) -> Result<Type<'a>, Error> {
-        let Stop { record, start, trail, .. } = self.stop(id)?;
+        let Stop { mark, record, trail } = self.stop(id)?;
         let number = record.raw_kind();
         let Some(kind) = Kind::from_number(number) else {
-            return Err(Error::UnknownKind { offset: self.types_at + start, kind: number });
+            return Err(Error::UnknownKind { offset: self.types_at + mark.start as usize, kind: number });
         };
         Ok(Type { id, kind, name: self.string(record.name_off)?, record, trail, endian: self.endian })
     }

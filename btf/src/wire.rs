@@ -264,9 +264,9 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What follows a record of this kind, in words: so many, and so many more for each of its `vlen`.
+/// What follows a record of this kind, in bytes: so many, and so many more for each of its `vlen`.
 const fn trail(kind: Kind) -> (usize, usize) {
-    let (fixed, each) = match kind {
+    match kind {
         // Encoding, bit offset and width; linkage; index of the parameter or member that is tagged.
         Kind::Int | Kind::Var | Kind::DeclTag => (size_of::<Word>(), 0),
         Kind::Array => (size_of::<Array>(), 0),
@@ -284,39 +284,31 @@ const fn trail(kind: Kind) -> (usize, usize) {
         | Kind::Func
         | Kind::Float
         | Kind::TypeTag => (0, 0),
-    };
-    (fixed / size_of::<Word>(), each / size_of::<Word>())
+    }
 }
 
-/// Both numbers of [`trail`] for all kinds, two bits for each: to shift them takes less time than to load them, and the
-/// walk over the records has nothing to do meanwhile.
-const TRAILS: (u64, u64) = {
-    let mut trails = (0, 0);
+/// Both numbers of [`trail`] where there is no such kind: more than a section can hold.
+const UNKNOWN: (u32, u32) = (u32::MAX, 0);
+
+/// Both numbers of [`trail`], by the kind's number.
+#[allow(clippy::indexing_slicing, reason = "the compiler runs it")]
+const TRAILS: [(u32, u32); Kind::ALL.len() + 1] = {
+    let mut trails = [UNKNOWN; Kind::ALL.len() + 1];
     let mut rest = Kind::ALL;
     while let [kind, more @ ..] = rest {
         let (fixed, each) = trail(*kind);
-        assert!(fixed < 4 && each < 4);
-        trails.0 |= (fixed as u64) << (*kind as u8 * 2);
-        trails.1 |= (each as u64) << (*kind as u8 * 2);
+        trails[*kind as usize] = (fixed as u32, each as u32);
         rest = more;
     }
     trails
 };
 
 impl Record {
-    /// How many bytes follow the record, or `None` if its kind is unknown.
+    /// How many bytes follow the record. A number beyond all that there are is no error yet: the walk has one check for
+    /// both.
     #[inline(always)]
-    pub(crate) fn trail_len(&self) -> Option<usize> {
-        let kind = self.raw_kind();
-        // Nearly half of a kernel's records. A branch lets the processor guess where the next one begins; for what is
-        // looked up and multiplied it must wait. Guesses at more kinds go wrong too often.
-        if kind == Kind::Func as u8 {
-            return Some(0);
-        }
-        if kind == 0 || kind > Kind::Enum64 as u8 {
-            return None;
-        }
-        let (fixed, each) = (TRAILS.0 >> (kind * 2) & 3, TRAILS.1 >> (kind * 2) & 3);
-        Some((fixed as usize + each as usize * self.vlen() as usize) * size_of::<Word>())
+    pub(crate) fn trail_len(&self) -> u64 {
+        let (fixed, each) = TRAILS.get(usize::from(self.raw_kind())).copied().unwrap_or(UNKNOWN);
+        u64::from(fixed) + u64::from(each * self.vlen())
     }
 }

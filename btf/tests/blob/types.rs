@@ -227,6 +227,32 @@ fn ids_are_looked_up_in_any_order() {
 }
 
 #[test]
+fn what_only_looks_like_a_record_misleads_nobody() {
+    // Their offsets look like the second word of a FUNC, so that each is a row of records for whoever begins within.
+    let members = [[1, 1, (Kind::Func as u32) << 24]; 2_000].concat();
+    let mut b = Builder::default();
+    b.int("int", 4, 0);
+    let mut ids = Vec::new();
+    for nth in 0..20 {
+        ids.push((format!("big_{nth}"), b.add(Kind::Struct, &format!("big_{nth}"), 2_000, 4, &members)));
+        ids.push((format!("small_{nth}"), b.add(Kind::Struct, &format!("small_{nth}"), 0, 4, &[])));
+    }
+    let bytes = b.bytes();
+    for (name, id) in &ids {
+        let btf = Btf::new(&bytes).unwrap();
+        assert_eq!(btf.find(Kind::Struct, name), Ok(*id));
+        assert_eq!(Btf::new(&bytes).unwrap().get(*id).unwrap().name(), name);
+        assert_eq!(
+            btf.find_many([(Kind::Struct, name), (Kind::Int, "int")]),
+            Ok([Some(*id), Some(TypeId(1))])
+        );
+    }
+    let btf = Btf::new(&bytes).unwrap();
+    assert_eq!(btf.type_count(), Ok(41));
+    assert!(matches!(btf.find(Kind::Func, "int"), Err(Error::NotFound { .. })));
+}
+
+#[test]
 fn a_header_keeps_its_promises_or_is_refused() {
     let strings = [0];
     let good = [&header(24, [0, 0, 0, 1], &[])[..], &strings].concat();
