@@ -11,6 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::process::{ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
 
 use kwalk::sys::{IterCreate, IterFd, MapFd, bpf};
 use kwalk::text::Options;
@@ -25,6 +26,8 @@ use support::{Bpffs, Need, counts_elements, kwalk, stdout, test, unique};
 const NEEDS: &[Need] = &[Bpf, Root];
 /// And links that are told a process.
 const PARAMETERS: &[Need] = &[Bpf, Root, Need::Kernel(6, 1)];
+/// And programs that are not preempted while they take a stack. Before, a kernel with full preemption loses stacks.
+const UNPREEMPTED: &[Need] = &[Bpf, Root, Need::Kernel(6, 10)];
 /// What the kernel collects before it gives something out.
 const BUFFER: usize = 32 << 10;
 
@@ -43,6 +46,8 @@ fn main() -> ExitCode {
         test("maps_by_two_readers", NEEDS, || by_two_readers(&maps())),
         test("files_by_200_readers", NEEDS, || by_200_readers(&files())),
         test("stacks_by_200_readers", NEEDS, || by_200_readers(&stacks())),
+        test("files_by_readers_of_four_threads", NEEDS, || by_readers_of_four_threads(&files())),
+        test("stacks_by_readers_of_four_threads", UNPREEMPTED, || by_readers_of_four_threads(&stacks())),
         test("files_one_after_another", NEEDS, || one_after_another(&files())),
         test("stacks_one_after_another", NEEDS, || one_after_another(&stacks())),
         test("files_beside_a_reader_that_stops", NEEDS, || beside_a_reader_that_stops(&files())),
@@ -357,6 +362,20 @@ fn by_200_readers(subject: &Subject) {
     }
     for reader in readers {
         subject.check(&reader.text());
+    }
+}
+
+/// More than there are processors, maybe: a preemptible kernel takes one from a reader in the middle of an object, and
+/// gives it to another.
+fn by_readers_of_four_threads(subject: &Subject) {
+    let link = &subject.link;
+    let walks = || (0..10).map(|_| Reader::new(link, 1 << 20).finish()).collect::<Vec<_>>();
+    let texts = thread::scope(|scope| {
+        let readers = [(); 4].map(|()| scope.spawn(walks));
+        readers.map(|reader| reader.join().expect("it reads"))
+    });
+    for text in texts.iter().flatten() {
+        subject.check(text);
     }
 }
 

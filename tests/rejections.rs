@@ -102,6 +102,8 @@ fn reasons_have_hints() {
             let again = a.label();
             a.mov(R0, 0);
             a.bind(again);
+            // The longer each round, the fewer states the verifier compares and prints.
+            (0..5_000).for_each(|_| a.mov(R1, 0));
             a.add(R0, 1);
             a.jump_if(R0.lt(5_000_000), again);
             a.exit();

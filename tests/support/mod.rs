@@ -16,6 +16,7 @@ use kwalk::progs::Target;
 use kwalk::progs::target::available;
 use libtest_mimic::{Arguments, Completion, Trial};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
 
 /// What a test needs beside a Rust toolchain. Where it is missing, the test is reported as ignored, and why.
@@ -95,8 +96,13 @@ pub fn test(name: &str, needs: &'static [Need], run: fn()) -> Trial {
     })
 }
 
-/// Runs the tests as the arguments of this process say.
+/// Runs the tests as the arguments of this process say. What they mount goes with this process, however it ends: root's has
+/// a mount namespace of its own, before there are other threads.
 pub fn main(tests: Vec<Trial>) -> ExitCode {
+    if unshare(CloneFlags::CLONE_NEWNS).is_ok() {
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("mounts of our own");
+    }
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
 

@@ -26,8 +26,8 @@ pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(
     let task = w.trusted_object(R7, end)?;
     options.filter(w, &task, done)?;
     sessions.enter(w, memory)?;
-    w.get_task_stack(&task, memory + FRAMES, 8 * DEPTH);
-    // A task that is exiting has no stack any more.
+    w.get_task_stack(&task, memory + FRAMES, 8 * DEPTH)?;
+    // A task that is exiting has no stack any more; that of one that runs elsewhere can't be read.
     w.asm.jump_if(R0.slt(0), done);
     w.asm.store(u64_at(memory + BYTES), R0);
     let comm = w.line(&task, "comm")?;

@@ -421,17 +421,44 @@ impl<'a> Walk<'a> {
     }
 
     /// Writes the return addresses of a task's kernel stack, 8 bytes each and the innermost first, to the `size`
-    /// bytes at `to`. R0 is then how many bytes it wrote, or negative where the task has no stack any more.
+    /// bytes at `to`. R0 is then how many bytes it wrote, or negative where the task has no stack any more, or runs.
+    ///
+    /// The kernel collects them in memory that each processor has once. A program that is preempted meanwhile keeps all
+    /// others on that processor from any stack, which looks as if the tasks had none (seen on 6.19, whose readers lost
+    /// most of their tasks to each other); or it finds another task's stack there. So it is not preempted, from 6.10 on.
+    /// Older kernels have no way to ask for that, and need it only if they were started with full preemption.
     ///
     /// The helper itself checks nothing, and the verifier lets pass what is NULL (seen to oops 6.18) and what may be gone:
     /// hence a trusted [`Ptr`]. What keeps that task alive is the iterator, which holds a reference during the call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where the BTF is damaged.
     #[track_caller]
-    pub fn get_task_stack(&mut self, task: &Ptr<Trusted>, to: Address, size: i32) {
+    pub fn get_task_stack(&mut self, task: &Ptr<Trusted>, to: Address, size: i32) -> Result<(), Error> {
+        let result = self.stack_slot();
+        let preemption = self.preemption()?;
+        if let Some([off, _]) = preemption {
+            self.call(off);
+        }
         self.asm.mov(R1, task.reg);
         self.asm.address(R2, to);
         self.asm.mov(R3, size);
         self.asm.mov(R4, 0);
         self.asm.call(Helper::GetTaskStack);
+        if let Some([_, on]) = preemption {
+            self.asm.store(u64_at(result.address()), R0);
+            self.call(on);
+            self.asm.load(R0, u64_at(result.address()));
+        }
+        Ok(())
+    }
+
+    /// The functions that switch preemption off and on again for a program, where the kernel has them.
+    pub(crate) fn preemption(&self) -> Result<Option<[Callee; 2]>, Error> {
+        let names = ["bpf_preempt_disable", "bpf_preempt_enable"];
+        let [off, on] = self.btf.find_many(names.map(|name| (Kind::Func, name)))?;
+        Ok(off.zip(on).map(|(off, on)| [off, on].map(|id| Callee(Owner::Kernel(id)))))
     }
 
     /// Looks the key in `key` up in map `index`. R0 is then a pointer to its value, or NULL.

@@ -44,7 +44,7 @@ const ARCHS: &[Arch] = &[Arch {
     triple: "x86_64-unknown-linux-gnu",
     qemu: "qemu-system-x86_64",
     // KVM is not asked for: /dev/kvm can be there and not work. Without -cx16, guests of QEMU 7.2 with Linux 6.12 crash at
-    // random.
-    machine: &["-machine", "pc,accel=tcg", "-cpu", "max,-cx16"],
+    // random. Without fast strings (erms, fsrm) the kernel copies by words, which QEMU does not emulate byte by byte.
+    machine: &["-machine", "pc,accel=tcg", "-cpu", "max,-cx16,-erms,-fsrm"],
     console: "ttyS0",
 }];

@@ -11,6 +11,7 @@ mod report;
 mod results;
 mod support;
 
+use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
@@ -208,9 +209,19 @@ fn test(own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode
     Ok(if report::is_success(&rows, newest) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Does something with each, as many at a time as there are processors: each guest has one.
+/// The test binaries that took longest, and how long each.
+fn slowest<'a>(took: impl Iterator<Item = (&'a str, Duration)>) -> String {
+    const SHOWN: usize = 5;
+    let mut took: Vec<_> = took.collect();
+    took.sort_by_key(|(_, took)| Reverse(*took));
+    let shown = took.iter().take(SHOWN).map(|(name, took)| format!("{name} {} s", took.as_secs()));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+/// Does something with each, at a time one more than there are processors: each guest has one, and waits at times. The last
+/// of an odd number would else run by itself, with the other processors idle.
 fn side_by_side<T: Send, R: Send>(work: Vec<T>, act: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let workers = thread::available_parallelism().map_or(1, usize::from) + 1;
     let queue = Mutex::new(work.into_iter().enumerate());
     // Whoever panics with the lock held has broken nothing.
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -252,8 +263,14 @@ impl Shop {
     fn initramfs(&self, binaries: &[PathBuf], commands: Vec<Vec<OsString>>) -> Result<NamedTempFile> {
         let init = binaries::init(self.arch, &self.build_dir())?;
         let lent = image::lent(LENT)?;
-        // An emulated processor takes its time with generated programs.
-        let env = [("PATH", "/bin"), ("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("KWALK_CASES", "10000")];
+        // An emulated processor takes its time with what is made at random; all of it runs on the host.
+        let env = [
+            ("PATH", "/bin"),
+            ("HOME", "/tmp"),
+            ("TMPDIR", "/tmp"),
+            ("KWALK_CASES", "10000"),
+            ("PROPTEST_CASES", "100"),
+        ];
         let env = env.map(|(name, value)| (name.into(), value.into())).into();
         let plan = Plan { dir: binaries::root().into(), env, commands };
         let file = NamedTempFile::new_in(&self.dir).map_err(Error::at(&self.dir))?;
@@ -324,7 +341,12 @@ impl Shop {
                 return Ok(row(image.version.unwrap_or_default(), Tested::Failed(error.to_string())));
             }
         };
-        say(format_args!("vm: {kernel} ({}): {} s", run.release, start.elapsed().as_secs()));
+        let slowest = slowest(names.iter().copied().zip(run.ended.iter().map(|ended| ended.took)));
+        say(format_args!(
+            "vm: {kernel} ({}): {} s; slowest: {slowest}",
+            run.release,
+            start.elapsed().as_secs()
+        ));
         let (mut tests, mut broken) = (Vec::new(), Vec::new());
         for (name, ended) in names.iter().zip(&run.ended) {
             if ended.end != End::Status(0) {

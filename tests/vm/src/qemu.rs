@@ -16,6 +16,11 @@ use vm_init::{End, Event};
 use crate::arch::Arch;
 use crate::error::{Error, Result};
 
+/// What the kernel is told. Warnings are among what the console shows, and a kernel that is not well does not go on. What
+/// protects a processor from its own speculation, and clears memory that is about to be written, an emulated one pays for
+/// several times over.
+const OPTIONS: &str = "loglevel=5 panic=-1 oops=panic mitigations=off init_on_alloc=0";
+
 /// A guest that is to be run.
 pub(crate) struct Guest<'a> {
     /// Its processor.
@@ -39,6 +44,8 @@ pub(crate) struct Ended {
     pub(crate) stdout: Vec<u8>,
     /// What it wrote to stderr.
     pub(crate) stderr: Vec<u8>,
+    /// How long it took, by the guest's clock.
+    pub(crate) took: Duration,
 }
 
 /// What a guest did.
@@ -125,8 +132,7 @@ impl Guest<'_> {
             .arg(self.kernel)
             .arg("-initrd")
             .arg(self.initramfs)
-            // Warnings are among what the console shows; and a kernel that is not well does not go on.
-            .args(["-append", &format!("console={} loglevel=5 panic=-1 oops=panic", self.arch.console)])
+            .args(["-append", &format!("console={} {OPTIONS}", self.arch.console)])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -148,9 +154,10 @@ impl Guest<'_> {
             match Event::parse(line) {
                 Some(Event::Up { btf: false, .. }) => return Err(Error::NoBtf { image: self.kernel.into() }),
                 Some(Event::Up { release, .. }) => run.release = release,
-                Some(Event::Ended { end, stdout: out, stderr: err }) => {
+                Some(Event::Ended { end, stdout: out, stderr: err, millis }) => {
+                    let took = Duration::from_millis(millis);
                     match (split(&mut stdout, out), split(&mut stderr, err)) {
-                        (Some(stdout), Some(stderr)) => run.ended.push(Ended { end, stdout, stderr }),
+                        (Some(stdout), Some(stderr)) => run.ended.push(Ended { end, stdout, stderr, took }),
                         _ => return Err(guest("some of its output was lost".into(), console)),
                     }
                 }
@@ -255,7 +262,7 @@ mod tests {
     use super::*;
 
     const CONSOLE: &str = "[    0.1] fail to add MMCONFIG information\r\n[    3.9] reboot: Power down\r\n";
-    const EVENTS: &str = "up true 6.1.0-50\nended status 0 3 0\nended signal 9 2 1\ndone\n";
+    const EVENTS: &str = "up true 6.1.0-50\nended status 0 3 0 1200\nended signal 9 2 1 0\ndone\n";
 
     fn verdict(console: &str, events: &str, stdout: &str, stderr: &str) -> Result<Run> {
         let arch = Arch::host().unwrap();
@@ -272,6 +279,8 @@ mod tests {
         assert_eq!(run.release, "6.1.0-50");
         let ended: Vec<_> =
             run.ended.iter().map(|ended| (ended.end, &*ended.stdout, &*ended.stderr)).collect();
+        let took: Vec<_> = run.ended.iter().map(|ended| ended.took.as_millis()).collect();
+        assert_eq!(took, [1200, 0]);
         assert_eq!(ended, [(End::Status(0), &b"up\n"[..], &b""[..]), (End::Signal(9), b"\x01x", b"e")]);
     }
 
@@ -287,7 +296,7 @@ mod tests {
         assert_eq!(why("", "", ""), "it went down after 0 of 2 commands");
         assert_eq!(why(&EVENTS.replace("done\n", ""), "12345", "e"), "it went down after 2 of 2 commands");
         assert_eq!(
-            why("up true 6.1\nended status 0 0 0\ndone\n", "", ""),
+            why("up true 6.1\nended status 0 0 0 0\ndone\n", "", ""),
             "it went down after 1 of 2 commands"
         );
         assert_eq!(why(EVENTS, "1234", "e"), "some of its output was lost");
@@ -317,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_kernel_without_types_is_refused() {
-        let error = verdict(CONSOLE, "up false 5.4.0\nended status 1 0 9\n", "", "no types.").unwrap_err();
+        let error = verdict(CONSOLE, "up false 5.4.0\nended status 1 0 9 0\n", "", "no types.").unwrap_err();
         assert_eq!(error.to_string(), "/vmlinuz: this kernel has no BTF, which describes its types");
         assert!(error.hint().unwrap().contains("CONFIG_DEBUG_INFO_BTF"));
     }

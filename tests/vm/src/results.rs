@@ -69,10 +69,12 @@ fn summary(line: &str) -> Option<[usize; 3]> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn ended(end: End, stdout: &str) -> Ended {
-        Ended { end, stdout: stdout.into(), stderr: Vec::new() }
+        Ended { end, stdout: stdout.into(), stderr: Vec::new(), took: Duration::ZERO }
     }
 
     const RUN: &str = "\nrunning 3 tests\ntest a_test       ... ok\nsome output\ntest another_test ... ignored (needs (some) tool)\n\

@@ -100,7 +100,7 @@ impl Emit<'_, '_> {
     pub(super) fn long(&mut self, text: &Text, null: Label) -> Result<From, Error> {
         match text.kind {
             TextKind::Path => self.path(text, null)?,
-            TextKind::Stack => self.task_stack(text, null),
+            TextKind::Stack => self.task_stack(text, null)?,
             TextKind::Cmdline { task, start, end } => self.cmdline(text, [task, start, end], null),
             TextKind::Node(tree) => self.up(text, tree, null),
             TextKind::UnixName { len, start, before } => self.unix_name(text, [len, start, before], null),
@@ -148,18 +148,31 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// The kernel does not look whether the task is NULL: [`Emit::field`] does. The walk holds a reference to it.
+    /// The kernel does not look whether the task is NULL: [`Emit::field`] does. The walk holds a reference to it. As to
+    /// preemption, see [`Walk::get_task_stack`].
     #[track_caller]
-    fn task_stack(&mut self, text: &Text, null: Label) {
+    fn task_stack(&mut self, text: &Text, null: Label) -> Result<(), Error> {
         let buffer = self.buffer();
-        self.field(R1, &text.place, null);
+        self.field(NULLS, &text.place, null);
+        let preemption = self.walk.preemption()?;
+        if let Some([off, _]) = preemption {
+            self.walk.call(off);
+        }
         let asm = &mut self.walk.asm;
+        asm.mov(R1, NULLS);
         asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
         asm.mov(R3, STACK_MAX as i32);
         asm.mov(R4, 0);
         asm.call(Helper::GetTaskStack);
+        if let Some([_, on]) = preemption {
+            asm.mov(NULLS, R0);
+            self.walk.call(on);
+            self.walk.asm.mov(R0, NULLS);
+        }
+        let asm = &mut self.walk.asm;
         asm.jump_if(R0.sle(0), null);
         asm.jump_if(R0.sgt(STACK_MAX as i32), null);
+        Ok(())
     }
 
     /// Copies the arguments and makes spaces of the NULs between them.

@@ -82,6 +82,8 @@ pub enum Event {
         stdout: u64,
         /// The same of stderr.
         stderr: u64,
+        /// How many milliseconds it took, by the guest's clock.
+        millis: u64,
     },
     /// Something kept the guest from doing what it was told.
     Failed(String),
@@ -111,7 +113,9 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Event::Up { release, btf } => write!(f, "up {btf} {release}"),
-            Event::Ended { end, stdout, stderr } => write!(f, "ended {end} {stdout} {stderr}"),
+            Event::Ended { end, stdout, stderr, millis } => {
+                write!(f, "ended {end} {stdout} {stderr} {millis}")
+            }
             Event::Failed(why) => write!(f, "failed {}", why.escape_debug()),
             Event::Done => write!(f, "done"),
         }
@@ -135,8 +139,8 @@ impl Event {
                     _ => return None,
                 };
                 let mut number = || words.next()?.parse().ok();
-                let (stdout, stderr) = (number()?, number()?);
-                words.next().is_none().then_some(Event::Ended { end, stdout, stderr })
+                let (stdout, stderr, millis) = (number()?, number()?, number()?);
+                words.next().is_none().then_some(Event::Ended { end, stdout, stderr, millis })
             }
             "failed" => Some(Event::Failed(rest.into())),
             "done" if rest.is_empty() => Some(Event::Done),
@@ -170,8 +174,8 @@ mod tests {
     fn an_event_is_read_as_it_was_written() {
         for event in [
             Event::Up { release: "6.1.0-50 with spaces".into(), btf: true },
-            Event::Ended { end: End::Status(2), stdout: 0, stderr: u64::MAX },
-            Event::Ended { end: End::Signal(9), stdout: 1, stderr: 2 },
+            Event::Ended { end: End::Status(2), stdout: 0, stderr: u64::MAX, millis: 3 },
+            Event::Ended { end: End::Signal(9), stdout: 1, stderr: 2, millis: 0 },
             Event::Failed("no memory".into()),
             Event::Done,
         ] {
@@ -183,9 +187,9 @@ mod tests {
             "",
             "done x",
             "ended",
-            "ended status 0 1",
-            "ended status x 1 2",
-            "ended status 0 1 2 3",
+            "ended status 0 1 2",
+            "ended status x 1 2 3",
+            "ended status 0 1 2 3 4",
             "up 6.1",
         ] {
             assert_eq!(Event::parse(line), None, "{line:?}");

@@ -12,7 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -123,6 +123,7 @@ fn loopback_up() -> Result<()> {
 /// Runs a command to its end, and whatever it leaves behind.
 fn execute(plan: &Plan, command: &[OsString], stdout: &mut Line, stderr: &mut Line) -> Result<Event> {
     let (program, arguments) = command.split_first().ok_or("a command without words")?;
+    let start = Instant::now();
     let mut child = Command::new(program)
         .args(arguments)
         .current_dir(&plan.dir)
@@ -139,12 +140,13 @@ fn execute(plan: &Plan, command: &[OsString], stdout: &mut Line, stderr: &mut Li
         let out = scope.spawn(|| stdout.pass_on(out));
         let err = scope.spawn(|| stderr.pass_on(err));
         let end = reap(pid)?;
+        let millis = start.elapsed().as_millis().try_into()?;
         // What it has left running holds the pipes open, and would be in the next command's way. All but this process:
         let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
         let passed = |bytes: thread::Result<io::Result<u64>>| {
             bytes.map_err(|_| "a panic")?.map_err(Box::<dyn Error>::from)
         };
-        Ok(Event::Ended { end, stdout: passed(out.join())?, stderr: passed(err.join())? })
+        Ok(Event::Ended { end, stdout: passed(out.join())?, stderr: passed(err.join())?, millis })
     })
 }
 
