@@ -63,9 +63,7 @@ impl Loaded {
                 let load =
                     |log: Log<'_>| bpf(ProgLoad { log: Some(log), btf: with_source, ..command() }).err();
                 return Err(match verifier_log(load, error.errno()) {
-                    Some((log, ends)) => {
-                        Rejection::new(program.name, error.errno(), &program.code, log, ends).into()
-                    }
+                    Some((log, ends)) => Rejection::new(program, error.errno(), log, ends).into(),
                     None => error.into(),
                 });
             }

@@ -7,6 +7,8 @@ mod helper;
 mod messages;
 #[path = "select/oracle.rs"]
 mod oracle;
+#[path = "select/parts.rs"]
+mod parts;
 #[path = "select/programs.rs"]
 mod programs;
 mod support;
@@ -61,6 +63,10 @@ fn main() -> ExitCode {
         test("what_can_t_be_is_empty", PROC, what_can_t_be_is_empty),
         test("refusals_say_what_and_where", &[Bpf], messages::refusals_say_what_and_where),
         test("limits_are_refused", &[Bpf], messages::limits_are_refused),
+        test("each_instruction_is_of_its_part", &[Bpf], parts::each_instruction_is_of_its_part),
+        test("a_rejection_names_its_part", &[Bpf], parts::a_rejection_names_its_part),
+        test("what_was_not_parsed_is_named_too", &[Bpf], parts::what_was_not_parsed_is_named_too),
+        test("what_is_too_large_is_the_largest_part", &[Bpf], parts::what_is_too_large_is_the_largest_part),
     ])
 }
 

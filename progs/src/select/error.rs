@@ -142,11 +142,6 @@ pub enum Kind {
 }
 
 impl Error {
-    /// What is to be said where the verifier finds too much in a selection.
-    pub fn too_complex() -> Error {
-        Error::new(Reason::TooComplex, None)
-    }
-
     pub(crate) fn new(reason: Reason, span: Option<Span>) -> Error {
         Error { reason: reason.into(), span }
     }

@@ -53,6 +53,7 @@ mod meaning;
 mod names;
 mod number;
 mod order;
+mod part;
 mod pattern;
 mod place;
 mod plan;
@@ -75,6 +76,7 @@ pub use error::{Error, Kind, Reason};
 pub use expr::{Expr, cmdline, field, stack};
 pub use function::{FUNCTIONS, FunctionInfo};
 pub use order::{Key, Order};
+pub use part::{Part, Role};
 pub use pattern::TEXT_MAX;
 pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
 pub use span::Span;
@@ -94,6 +96,8 @@ use resolve::Names;
 pub const COLUMNS_MAX: usize = 500;
 /// What the kernel passes on of one object: less than the buffer that it collects in.
 const ROW_MAX: usize = 32 << 10;
+/// As many instructions a kernel looks at (`BPF_COMPLEXITY_LIMIT_INSNS`): of more the verifier says nothing.
+const SLOTS_MAX: usize = 1_000_000;
 
 /// What is wanted: a target, columns, a condition.
 #[derive(Debug, Clone)]
@@ -268,7 +272,8 @@ impl Select {
                 _ => wanted.write(columns, Keeps::Both)?,
             },
         };
-        let Written { program, schema, counter, window } = written;
+        let Written { mut program, schema, counter, window } = written;
+        program.parts = planner.parts;
         Ok(Plan { program, schema, pushed, shown: asked, order, counter, window, condition })
     }
 
@@ -305,12 +310,13 @@ impl Select {
             if !names.insert(name.clone()) {
                 return Err(Error::new(Reason::SameName(name), expr.span).into());
             }
+            let part = planner.part(Role::Column, &expr);
             let value = planner.value(&expr, None)?;
             if let resolve::Value::Literal(_) = value {
                 let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
                 return Err(Error::new(reason, expr.span).into());
             }
-            planned.push(Planned { name, expr, show: show.unwrap_or(Show::Plain), value });
+            planned.push(Planned { name, expr, show: show.unwrap_or(Show::Plain), value, part });
         }
         Ok(planned)
     }
@@ -373,7 +379,11 @@ impl<'a> Wanted<'_, 'a> {
             walk.asm.bind(end);
             emit::end(&mut walk, window);
         }
-        Ok(Written { program: walk.finish("select", done)?, schema, counter, window })
+        let program = walk.finish("select", done)?;
+        if program.code.len_slots() > SLOTS_MAX {
+            return Err(Error::new(Reason::TooComplex, None).into());
+        }
+        Ok(Written { program, schema, counter, window })
     }
 }
 

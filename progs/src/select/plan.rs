@@ -8,6 +8,7 @@ use super::expr::{Arithmetic, Compare, Expr, Node};
 use super::function::{FUNCTIONS, Function};
 use super::meaning::Meaning;
 use super::number::{self, Number};
+use super::part::{Part, Role};
 use super::pattern::Pattern;
 use super::place::{Base, Place};
 use super::resolve::{IpPlace, Names, Value};
@@ -22,13 +23,15 @@ const TERMS_MAX: usize = 10_000;
 /// Makes conditions and values of expressions.
 pub(crate) struct Planner<'a> {
     pub(crate) names: Names<'a>,
+    /// What the program will have instructions for.
+    pub(crate) parts: Vec<Part>,
     terms: usize,
     depth: usize,
 }
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
-        Planner { names, terms: 0, depth: 0 }
+        Planner { names, parts: Vec::new(), terms: 0, depth: 0 }
     }
 
     fn enter(&mut self, expr: &Expr) -> Result<(), Error> {
@@ -40,12 +43,28 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// Begins with a part of the selection, and gives its number.
+    pub(crate) fn part(&mut self, role: Role, expr: &Expr) -> u32 {
+        let part = self.parts.len() as u32;
+        self.parts.push(Part::new(role, expr));
+        self.names.part = part;
+        part
+    }
+
     /// What `expr` tests.
     pub(crate) fn condition(&mut self, expr: &Expr) -> Result<Condition, Error> {
         self.enter(expr)?;
+        // What is made of conditions has these for its parts.
+        let part = match &expr.node {
+            Node::And(_) | Node::Or(_) | Node::Not(_) | Node::Is(..) => None,
+            _ => Some(self.part(Role::Condition, expr)),
+        };
         let condition = self.condition_at(expr)?;
         self.depth -= 1;
-        Ok(condition)
+        Ok(match (condition, part) {
+            (condition @ Condition::Known(_), _) | (condition, None) => condition,
+            (condition, Some(part)) => Condition::Part(part, Box::new(condition)),
+        })
     }
 
     fn condition_at(&mut self, expr: &Expr) -> Result<Condition, Error> {
@@ -433,12 +452,8 @@ pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Conditi
     }
     let mut own = |name: &str| names.place(&format!("{}.{name}", target.object), None).ok();
     let (tgid, pid) = (own("tgid")?, own("pid")?);
-    let terms = match condition {
-        Condition::And(all) => all.as_slice(),
-        one => std::slice::from_ref(one),
-    };
     let number = |wanted: &Place| {
-        terms.iter().find_map(|term| match term {
+        condition.terms().find_map(|term| match term {
             Condition::Test { number: Number { node: number::Node::Field(place), .. }, tests, .. } => {
                 let own = place.base == Base::Object
                     && place.hops.is_empty()

@@ -71,6 +71,8 @@ pub(crate) struct Names<'a> {
     elements: Option<Elements<'a>>,
     /// The arguments that are found, in the order in which that is done.
     pub(crate) derived: Vec<Found>,
+    /// The number of the part of the selection whose names are looked up.
+    pub(crate) part: u32,
     /// Whether the program does what only programs that may sleep can do.
     pub(crate) sleeps: bool,
     /// Whether a pointer is loaded through the object.
@@ -96,6 +98,7 @@ impl<'a> Names<'a> {
             columns,
             elements,
             derived: Vec::new(),
+            part: 0,
             sleeps: false,
             follows: false,
         })
@@ -251,7 +254,7 @@ impl<'a> Names<'a> {
         for (first, second) in pairs {
             choices.push((self.way(first)?, self.way(second)?));
         }
-        self.derived.push(Found { derived, ty, from, choices });
+        self.derived.push(Found { derived, part: self.part, ty, from, choices });
         Ok(self.derived.len() - 1)
     }
 

@@ -104,12 +104,14 @@ struct Source {
     parser: Parser<'static>,
     /// How many operators it has.
     operators: usize,
+    /// Whether each of its characters is a byte.
+    is_ascii: bool,
 }
 
 impl Source {
     fn new(text: &str) -> Result<Source, Error> {
         let parser = Parser::new(&GenericDialect).with_recursion_limit(PARSER_DEPTH_MAX);
-        let mut source = Source { text: text.into(), parser, operators: 0 };
+        let mut source = Source { text: text.into(), parser, operators: 0, is_ascii: text.is_ascii() };
         let tokens = Tokenizer::new(&GenericDialect, text).tokenize_with_location();
         let tokens = tokens.map_err(|error| source.syntax(error.into()))?;
         let count = |is: &dyn Fn(&Token) -> bool| tokens.iter().filter(|token| is(&token.token)).count();
@@ -138,6 +140,10 @@ impl Source {
         let start: usize = self.text.split_inclusive('\n').take(before).map(str::len).sum();
         let line = self.text.get(start..).unwrap_or_default();
         let column = place.column.saturating_sub(1) as usize;
+        // A list may have thousands of places in one line.
+        if self.is_ascii {
+            return start + column.min(line.len());
+        }
         start + line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
     }
 

@@ -39,6 +39,11 @@ impl Emit<'_, '_> {
                 self.go(to, next);
             }
             Condition::Not(of) => self.condition(of, Fork { yes: no, no: yes, ..fork })?,
+            Condition::Part(part, of) => {
+                let before = self.walk.asm.mark(Some(*part));
+                self.condition(of, fork)?;
+                self.walk.asm.mark(before);
+            }
             Condition::Is(true, of) => self.condition(of, Fork { unknown: no, ..fork })?,
             Condition::Is(false, of) => {
                 self.condition(of, Fork { yes: no, no: yes, unknown: no, next })?;
@@ -103,7 +108,7 @@ impl Emit<'_, '_> {
     /// A condition without which nothing follows: unknown is no.
     #[track_caller]
     pub(crate) fn certain(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
-        let is_certain = matches!(condition, Condition::And(_)) || condition.is_certain();
+        let is_certain = matches!(condition.bare(), Condition::And(_)) || condition.is_certain();
         self.certain = is_certain;
         let done = self.condition(condition, fork);
         self.certain = false;

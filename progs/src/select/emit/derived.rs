@@ -28,11 +28,12 @@ impl Emit<'_, '_> {
     /// Finds those that have not been found yet.
     #[track_caller]
     pub(crate) fn find(&mut self, all: &[Found]) -> Result<(), crate::Error> {
-        for (nth, Found { derived, ty, from, choices }) in all.iter().enumerate().skip(self.found) {
+        for (nth, Found { derived, part, ty, from, choices }) in all.iter().enumerate().skip(self.found) {
             if nth >= FOUND_MAX {
                 return Err(Error::new(Reason::TooComplex, None).into());
             }
             self.found = nth + 1;
+            self.walk.asm.mark(Some(*part));
             let none = self.walk.asm.label();
             self.walk.asm.store(u64_at(found(nth)), 0);
             match derived.by {
@@ -57,6 +58,7 @@ impl Emit<'_, '_> {
             }
             self.walk.asm.store(u64_at(found(nth)), Reg::R0);
             self.walk.asm.bind(none);
+            self.walk.asm.mark(None);
         }
         Ok(())
     }

@@ -25,8 +25,8 @@ const COPY_MAX: u32 = 32;
 pub(crate) struct Rows {
     /// Each is written at once.
     pub(crate) chunks: Vec<Chunk>,
-    /// These follow, each with its length before it.
-    pub(crate) texts: Vec<Text>,
+    /// These follow, each with its length before it; and the parts of the selection that they are.
+    pub(crate) texts: Vec<(Text, u32)>,
 }
 
 /// Columns of known size.
@@ -47,6 +47,8 @@ pub(crate) struct Column {
     /// Its bit among the NULLs, if it can be NULL.
     pub(crate) null: Option<u32>,
     pub(crate) kind: Kind,
+    /// The number of the part of the selection that it is.
+    pub(crate) part: u32,
 }
 
 /// What a column holds.
@@ -106,9 +108,11 @@ impl Emit<'_, '_> {
         for chunk in &rows.chunks {
             self.chunk(chunk)?;
         }
-        for text in &rows.texts {
+        for (text, part) in &rows.texts {
+            self.walk.asm.mark(Some(*part));
             self.long_text(text)?;
         }
+        self.walk.asm.mark(None);
         Ok(())
     }
 
@@ -143,6 +147,7 @@ impl Emit<'_, '_> {
         let mut rest: Vec<&Column> = chunk.columns.iter().collect();
         while !rest.is_empty() {
             let first = rest.remove(0);
+            self.walk.asm.mark(Some(first.part));
             let Some(place) = first.kind.near() else {
                 self.apart(start, first)?;
                 continue;
@@ -152,6 +157,7 @@ impl Emit<'_, '_> {
             rest = apart;
             self.together(start, place, &[vec![first], others].concat());
         }
+        self.walk.asm.mark(None);
         if let Some((at, _)) = chunk.nulls {
             self.walk.asm.store(u32_at(start + at as i32), NULLS);
         }
@@ -165,6 +171,7 @@ impl Emit<'_, '_> {
         let base = self.follow(R3, place, null);
         let mut there = 0;
         for column in columns {
+            self.walk.asm.mark(Some(column.part));
             let at = start + column.at as i32;
             let bit = column.null.unwrap_or(0);
             match &column.kind {
