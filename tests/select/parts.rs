@@ -121,6 +121,8 @@ pub(crate) fn a_rejection_names_its_part() {
                 );
                 assert!(said.starts_with(&begin) && said.ends_with(&format!("\n{span}")), "{said}");
                 assert!(rejection.hint().unwrap().contains("defect"), "{rejection:?}");
+                // The kernel cites it, too.
+                assert!(rejection.log.contains(&format!("\n; {part}")), "{}", rejection.log);
             }
             None => {
                 others += 1;
