@@ -51,12 +51,12 @@ impl Rejection {
             Some(Place { slot, insn: insn.into(), helper, line: code.line_of(slot)? })
         });
         let mut rejection = Rejection { program: program.name, errno, reason, at, part: None, log };
-        rejection.part = match (rejection.is_too_large(), &rejection.at) {
-            (true, _) => most(program, &rejection.log),
-            (false, Some(at)) => program.part_of(at.slot),
-            (false, None) => None,
+        if cfg!(feature = "select") {
+            rejection.part = match (rejection.is_too_large(), &rejection.at) {
+                (true, _) => most(program, &rejection.log).cloned(),
+                (false, at) => at.as_ref().and_then(|at| program.part_of(at.slot)).cloned(),
+            };
         }
-        .cloned();
         rejection
     }
 
@@ -91,13 +91,9 @@ impl Rejection {
 /// in the place of the line of Rust.
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let marked = self.part.as_ref().map_or(String::new(), |part| format!("\n{}", part.marked()));
-        let marked = marked.trim_end();
         if let (Some(part), true) = (&self.part, self.is_too_large()) {
-            return write!(
-                f,
-                "selection: it is too large for the kernel's verifier, most of all {part}{marked}"
-            );
+            write!(f, "selection: it is too large for the kernel's verifier, most of all {part}")?;
+            return marked(f, part);
         }
         write!(f, "program {}", self.program)?;
         if let Some(Place { slot, insn, line, .. }) = &self.at {
@@ -111,8 +107,16 @@ impl fmt::Display for Rejection {
             }
         }
         let reason = if self.reason.is_empty() { "it does not say why" } else { &self.reason };
-        let errno = io::Error::from_raw_os_error(self.errno);
-        write!(f, ": the verifier rejects it: {reason} ({errno}){marked}")
+        write!(f, ": the verifier rejects it: {reason} ({})", io::Error::from_raw_os_error(self.errno))?;
+        self.part.as_ref().map_or(Ok(()), |part| marked(f, part))
+    }
+}
+
+/// The user's text with carets below the part, where there is one.
+fn marked(f: &mut fmt::Formatter<'_>, part: &Part) -> fmt::Result {
+    match part.marked() {
+        marked if marked.is_empty() => Ok(()),
+        marked => write!(f, "\n{marked}"),
     }
 }
 
