@@ -87,9 +87,8 @@ impl<'a> Planner<'a> {
             Node::IsNull(of) => Ok(match self.value(of, None)? {
                 Value::Literal(_) => Condition::Known(Some(false)),
                 Value::Ip(ip) => self.ip_is_null(&ip),
-                Value::Stack(text) | Value::Bytes(text) => Condition::text_is_null(text),
+                Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Condition::text_is_null(text),
                 Value::Pointer(place) => Condition::PointerIsNull(place),
-                Value::Text(text) => Condition::text_is_null(text),
                 Value::Number(number) => Condition::is_null(number),
             }),
             Node::Compare(op, left, right) => self.compare(*op, left, right),
@@ -141,10 +140,10 @@ impl<'a> Planner<'a> {
         let r = self.value(right, Some(&with_left))?;
         match (l, r) {
             (Value::Number(number), Value::Literal(text)) => {
-                named(op, number, with_left.numbers(&text, right)?)
+                any_of(op, number, with_left.numbers(&text, right)?)
             }
             (Value::Literal(text), Value::Number(number)) => {
-                named(op.mirrored(), number, with_right.numbers(&text, left)?)
+                any_of(op.mirrored(), number, with_right.numbers(&text, left)?)
             }
             (Value::Ip(ip), Value::Literal(text)) => self.ip(op, &ip, &text, right),
             (Value::Literal(text), Value::Ip(ip)) => self.ip(op.mirrored(), &ip, &text, left),
@@ -161,9 +160,9 @@ impl<'a> Planner<'a> {
                 self.fits(right, &r, left, &l)?;
                 Ok(compared(op, l, r))
             }
-            (Value::Pointer(place), Value::Number(number)) => self.address(op, place, number, right),
+            (Value::Pointer(place), Value::Number(number)) => self.pointer(op, place, number, right),
             (Value::Number(number), Value::Pointer(place)) => {
-                self.address(op.mirrored(), place, number, left)
+                self.pointer(op.mirrored(), place, number, left)
             }
             (Value::Text(text), Value::Literal(bytes)) => self.text(op, text, &bytes, right),
             (Value::Literal(bytes), Value::Text(text)) => self.text(op.mirrored(), text, &bytes, left),
@@ -187,7 +186,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn address(&self, op: Compare, place: Place, number: Number, literal: &Expr) -> Result<Condition, Error> {
+    fn pointer(&self, op: Compare, place: Place, number: Number, literal: &Expr) -> Result<Condition, Error> {
         let value = number.value().ok_or_else(|| wrong(literal, Kind::Number, "a constant"))?;
         let span = || literal.span.clone();
         if value == 0 {
@@ -302,18 +301,18 @@ impl<'a> Planner<'a> {
                 let (v4, v6) = (place(self, v4).ok(), place(self, v6).ok());
                 Ok(ip(Some(family), v4, v6))
             }
-            (Function::DPath, [of]) => match &of.node {
-                Node::Name(name) => self.names.file(name, of.span.as_ref()).map(Value::Text),
-                _ => Err(wrong(of, self.kind(of), "a field")),
-            },
-            (Function::CgroupPath, [of]) => match &of.node {
-                Node::Name(name) => self.names.cgroup(name, of.span.as_ref()).map(Value::Text),
-                _ => Err(wrong(of, self.kind(of), "a field")),
-            },
-            (Function::UnixName, [of]) => match &of.node {
-                Node::Name(name) => self.names.unix_name(name, of.span.as_ref()).map(Value::Text),
-                _ => Err(wrong(of, self.kind(of), "a field")),
-            },
+            (Function::DPath | Function::CgroupPath | Function::UnixName, [of]) => {
+                let Node::Name(name) = &of.node else {
+                    return Err(wrong(of, self.kind(of), "a field"));
+                };
+                let (names, span) = (&mut self.names, of.span.as_ref());
+                let text = match function {
+                    Function::DPath => names.file(name, span),
+                    Function::CgroupPath => names.cgroup(name, span),
+                    _ => names.unix_name(name, span),
+                };
+                text.map(Value::Text)
+            }
             (Function::Cmdline, []) => self.names.cmdline(expr.span.as_ref()).map(Value::Text),
             (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),
             _ => Err(arguments_of(function, expr)),
@@ -371,7 +370,7 @@ fn ip(family: Option<Place>, v4: Option<Place>, v6: Option<Place>) -> Value {
 }
 
 /// A number compared with those that a name stands for.
-fn named(op: Compare, number: Number, values: Vec<i128>) -> Result<Condition, Error> {
+fn any_of(op: Compare, number: Number, values: Vec<i128>) -> Result<Condition, Error> {
     let each = |value: i128| compared(op, number.clone(), Number::constant(value));
     match op {
         Compare::Eq | Compare::Ne => Ok(merged(values.into_iter().map(each).collect(), op == Compare::Ne)),

@@ -103,7 +103,6 @@ fn is_copied(place: &Place) -> bool {
 
 impl Emit<'_, '_> {
     /// Writes one object's columns.
-    #[track_caller]
     pub(crate) fn rows(&mut self, rows: &Rows) -> Result<(), Error> {
         for chunk in &rows.chunks {
             self.chunk(chunk)?;
@@ -117,7 +116,6 @@ impl Emit<'_, '_> {
     }
 
     /// Counts the object in a map's one element, and gives the map. What has no output is never shown twice.
-    #[track_caller]
     pub(crate) fn count(&mut self) -> u32 {
         let index = self.walk.map(Map {
             name: "kwalk_count",
@@ -134,7 +132,6 @@ impl Emit<'_, '_> {
         index
     }
 
-    #[track_caller]
     fn chunk(&mut self, chunk: &Chunk) -> Result<(), Error> {
         let start = self.frame() - chunk.size.next_multiple_of(8) as i32;
         if let Some((_, bits)) = chunk.nulls {
@@ -165,7 +162,6 @@ impl Emit<'_, '_> {
     }
 
     /// Fields of one object: the way there, and the check of the pointers on it, is the same for all of them.
-    #[track_caller]
     fn together(&mut self, start: Address, place: &Place, columns: &[&Column]) {
         let null = self.walk.asm.label();
         let base = self.follow(R3, place, null);
@@ -218,7 +214,6 @@ impl Emit<'_, '_> {
     }
 
     /// A column that takes more than loads.
-    #[track_caller]
     fn apart(&mut self, start: Address, column: &Column) -> Result<(), Error> {
         let at = start + column.at as i32;
         let null = self.walk.asm.label();
@@ -253,7 +248,6 @@ impl Emit<'_, '_> {
     }
 
     /// The family, and the address that belongs to it: the bytes of the shorter one are followed by zeros.
-    #[track_caller]
     fn ip(&mut self, at: Address, ip: &IpPlace, null: Label) {
         const AF_INET6: i32 = 10;
         let Some(family) = &ip.family else { return };
@@ -286,7 +280,6 @@ impl Emit<'_, '_> {
 
     /// A text of which nobody knows beforehand how long it is: its length with the NUL in 2 bytes, 0 for NULL, and the
     /// text.
-    #[track_caller]
     fn long_text(&mut self, text: &Text) -> Result<(), Error> {
         if !matches!(text.kind, TextKind::Array | TextKind::Pointer) {
             return self.write_long(text);
@@ -312,7 +305,6 @@ impl Emit<'_, '_> {
     }
 
     /// Zeros, in as wide stores as are aligned: `start` is for the widest.
-    #[track_caller]
     fn clear(&mut self, start: Address, from: usize, bytes: usize) {
         let (mut at, end) = (from, from + bytes);
         while at < end {
@@ -323,7 +315,6 @@ impl Emit<'_, '_> {
         }
     }
 
-    #[track_caller]
     pub(super) fn write(&mut self, at: Address, bytes: usize) -> Result<(), Error> {
         self.walk.asm.address(R2, at);
         self.walk.asm.mov(R3, bytes as i32);
