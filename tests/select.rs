@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         test("every_named_column_runs", PROC, every_named_column_runs),
         test("the_kernel_counts", PROC, the_kernel_counts),
         test("what_is_kept_may_be_asked_for", PROC, programs::what_is_kept_may_be_asked_for),
+        test("columns_are_as_many_as_there_may_be", PROC, programs::columns_are_as_many_as_there_may_be),
         test("long_texts_count_as_a_whole", LONG, programs::long_texts_count_as_a_whole),
         test("no_arguments_are_read_under_the_lock", VMA, programs::no_arguments_are_read_under_the_lock),
         test("enums_have_names", PROC, enums_have_names),

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
-use kwalk::select::{Reason, Select, Value, cmdline, field, sql};
+use kwalk::select::{COLUMNS_MAX, Reason, Select, Value, cmdline, field, sql};
 
 use crate::mistake;
 use crate::support::{eventually, unique};
@@ -26,6 +26,16 @@ pub(crate) fn what_is_kept_may_be_asked_for() {
             assert!(vsize || !condition.starts_with("vsize") && !condition.starts_with("mm."), "{condition}");
         }
     }
+}
+
+pub(crate) fn columns_are_as_many_as_there_may_be() {
+    let list: Vec<_> = (0..COLUMNS_MAX).map(|nth| format!("tgid * 2 + {nth} AS c{nth}")).collect();
+    let select = Select::new("task").fields(sql::columns(&list.join(", ")).unwrap());
+    let pid = std::process::id();
+    let found =
+        rows(&select.filter(field("pid").eq(pid)), |values| values.iter().map(number).collect::<Vec<_>>());
+    let wanted: Vec<_> = (0..COLUMNS_MAX as i128).map(|nth| i128::from(pid) * 2 + nth).collect();
+    assert_eq!(found, [wanted]);
 }
 
 /// A process that is gone with this.

@@ -173,6 +173,9 @@ impl Error {
             Reason::Kind { is: Kind::Array, what, .. } => {
                 return Some(format!("name one of its elements: {what}[0]"));
             }
+            Reason::Unsupported(what) if what.starts_with("a comparison of two") => {
+                "select both, and compare what comes out"
+            }
             Reason::Unsupported(what) if what.starts_with("cmdline()") => "take it from the target task",
             Reason::Null => "write IS NULL or IS NOT NULL",
             Reason::NullPointer { what } => return Some(format!("write {what} IS NULL or IS NOT NULL")),

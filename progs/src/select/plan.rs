@@ -147,6 +147,7 @@ impl<'a> Planner<'a> {
             }
             (Value::Ip(ip), Value::Literal(text)) => self.ip(op, &ip, &text, right),
             (Value::Literal(text), Value::Ip(ip)) => self.ip(op.mirrored(), &ip, &text, left),
+            (Value::Ip(_), Value::Ip(_)) => Err(two("a comparison of two addresses", right)),
             (Value::Ip(_), other) => Err(wrong(right, other.kind(), "an IP address in quotes")),
             (other, Value::Ip(_)) => Err(wrong(left, other.kind(), "an IP address in quotes")),
             (value @ (Value::Stack(_) | Value::Bytes(_)), _) => {
@@ -166,9 +167,9 @@ impl<'a> Planner<'a> {
             }
             (Value::Text(text), Value::Literal(bytes)) => self.text(op, text, &bytes, right),
             (Value::Literal(bytes), Value::Text(text)) => self.text(op.mirrored(), text, &bytes, left),
-            (Value::Text(_), Value::Text(_)) => Err(wrong(right, Kind::Text, "a text in quotes")),
+            (Value::Text(_), Value::Text(_)) => Err(two("a comparison of two texts", right)),
             (Value::Literal(_), Value::Literal(_)) => Err(wrong(right, Kind::Constant, "a field")),
-            (Value::Pointer(_), Value::Pointer(_)) => Err(wrong(right, Kind::Pointer, "a number")),
+            (Value::Pointer(_), Value::Pointer(_)) => Err(two("a comparison of two pointers", right)),
             (Value::Number(_) | Value::Pointer(_), other) => Err(wrong(right, other.kind(), "a number")),
             (Value::Text(_) | Value::Literal(_), other) => Err(wrong(right, other.kind(), "a text")),
         }
@@ -391,6 +392,11 @@ pub(super) fn wrong(expr: &Expr, is: Kind, needs: &'static str) -> Error {
         None => expr.to_string(),
     };
     Error::new(Reason::Kind { what, is, needs }, expr.span.clone())
+}
+
+/// Something that takes a constant on one side, of which this is the second that is none.
+fn two(what: &'static str, second: &Expr) -> Error {
+    Error::new(Reason::Unsupported(what), second.span.clone())
 }
 
 /// Whether an expression is true, false or unknown, rather than a value.
