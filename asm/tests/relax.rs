@@ -273,13 +273,8 @@ fn marks_stay_with_their_instructions() {
             let wanted = match insn {
                 Insn::JumpIf { .. } | Insn::JumpLong { .. } => 1,
                 // The first lies beside its jump, and the others are islands in what they lie in.
-                Insn::Jump { .. } => {
-                    if slot < 3 {
-                        1
-                    } else {
-                        2
-                    }
-                }
+                Insn::Jump { .. } if slot < 3 => 1,
+                Insn::Jump { .. } => 2,
                 Insn::Alu { dst: R1, .. } | Insn::Exit => 3,
                 _ => 2,
             };
