@@ -50,9 +50,9 @@ impl Loaded {
             Ok(prog) => prog,
             Err(error) if error.errno() == libc::EPERM => return Err(error.into()),
             Err(error) => {
-                // With the program's functions and lines, which the log then cites, where the kernel takes them.
+                // With what the log then cites, where the kernel takes that: functions, and lines or the user's words.
                 let explain = cfg!(feature = "explain");
-                let source = explain.then(|| describe(program.name, &program.code).ok()).flatten();
+                let source = explain.then(|| describe(program).ok()).flatten();
                 let btf =
                     source.as_ref().and_then(|source| bpf(BtfLoad { btf: &source.btf, log: None }).ok());
                 let with_source = source.as_ref().zip(btf.as_ref()).map(|(source, btf)| ProgBtf {
@@ -63,9 +63,7 @@ impl Loaded {
                 let load =
                     |log: Log<'_>| bpf(ProgLoad { log: Some(log), btf: with_source, ..command() }).err();
                 return Err(match verifier_log(load, error.errno()) {
-                    Some((log, ends)) => {
-                        Rejection::new(program.name, error.errno(), &program.code, log, ends).into()
-                    }
+                    Some((log, ends)) => Rejection::new(program, error.errno(), log, ends).into(),
                     None => error.into(),
                 });
             }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 
-use kwalk_asm::{Code, HelperId, Insn};
+use kwalk_asm::{HelperId, Insn};
+use kwalk_progs::{Part, Program};
 
 /// The verifier's verdict on a program: its own reason, the place in the program, and the whole log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Rejection {
     pub reason: String,
     /// The instruction it stopped at, where the log tells.
     pub at: Option<Place>,
+    /// Of a selection, what that instruction was emitted for; or, if the selection is too large, what it looked at most.
+    pub part: Option<Part>,
     /// All that it said (`log_level` 1).
     pub log: String,
 }
@@ -36,8 +39,9 @@ pub struct Place {
 }
 
 impl Rejection {
-    /// `log` is what the verifier said of `code`; only if it `ends`, its end is the verdict.
-    pub(crate) fn new(program: &'static str, errno: i32, code: &Code, log: String, ends: bool) -> Rejection {
+    /// `log` is what the verifier said of the program; only if it `ends`, its end is the verdict.
+    pub(crate) fn new(program: &Program, errno: i32, log: String, ends: bool) -> Rejection {
+        let code = &program.code;
         let (last, reason) = if ends { verdict(&log) } else { (None, String::new()) };
         let at = last.and_then(|(slot, insn)| {
             let helper = match code.insn_at(slot)? {
@@ -46,7 +50,14 @@ impl Rejection {
             };
             Some(Place { slot, insn: insn.into(), helper, line: code.line_of(slot)? })
         });
-        Rejection { program, errno, reason, at, log }
+        let mut rejection = Rejection { program: program.name, errno, reason, at, part: None, log };
+        if cfg!(feature = "select") {
+            rejection.part = match (rejection.is_too_large(), &rejection.at) {
+                (true, _) => most(program, &rejection.log).cloned(),
+                (false, at) => at.as_ref().and_then(|at| program.part_of(at.slot)).cloned(),
+            };
+        }
+        rejection
     }
 
     /// Whether the program is too large, or its ways through it are too many, and not wrong.
@@ -57,10 +68,17 @@ impl Rejection {
 
     /// What the reason means and what to do about it, where something is known.
     pub fn hint(&self) -> Option<String> {
+        if self.part.is_some() && self.is_too_large() {
+            return Some(SELECT_LESS.into());
+        }
         if let Some(Place { helper: Some(helper), .. }) = self.at {
             if let Some(hint) = helper_hint(&self.reason, helper) {
                 return Some(hint);
             }
+        }
+        // What helps who writes a program does not help who selects.
+        if self.part.is_some() {
+            return Some(DEFECT.into());
         }
         let hint = HINTS.iter().find(|(words, _)| self.reason.contains(words)).map(|(_, hint)| *hint);
         // Before 6.4, what takes too long is the end of a log that is too long to be kept.
@@ -69,18 +87,36 @@ impl Rejection {
     }
 }
 
-/// `program maps, src/x.rs:12:7, instruction 3, r0 = *(u64 *)(r7 +0): the verifier rejects it: …`
+/// `program maps, src/x.rs:12:7, instruction 3, r0 = *(u64 *)(r7 +0): the verifier rejects it: …`; of a selection, its part
+/// in the place of the line of Rust.
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(part), true) = (&self.part, self.is_too_large()) {
+            write!(f, "selection: it is too large for the kernel's verifier, most of all {part}")?;
+            return marked(f, part);
+        }
         write!(f, "program {}", self.program)?;
         if let Some(Place { slot, insn, line, .. }) = &self.at {
-            write!(f, ", {line}, instruction {slot}")?;
+            match &self.part {
+                Some(part) => write!(f, ", in {part}")?,
+                None => write!(f, ", {line}")?,
+            }
+            write!(f, ", instruction {slot}")?;
             if !insn.is_empty() {
                 write!(f, ", `{insn}`")?;
             }
         }
         let reason = if self.reason.is_empty() { "it does not say why" } else { &self.reason };
-        write!(f, ": the verifier rejects it: {reason} ({})", io::Error::from_raw_os_error(self.errno))
+        write!(f, ": the verifier rejects it: {reason} ({})", io::Error::from_raw_os_error(self.errno))?;
+        self.part.as_ref().map_or(Ok(()), |part| marked(f, part))
+    }
+}
+
+/// The user's text with carets below the part, where there is one.
+fn marked(f: &mut fmt::Formatter<'_>, part: &Part) -> fmt::Result {
+    match part.marked() {
+        marked if marked.is_empty() => Ok(()),
+        marked => write!(f, "\n{marked}"),
     }
 }
 
@@ -100,6 +136,17 @@ fn verdict(log: &str) -> (Option<(usize, &str)>, String) {
         Some((digits.parse().ok()?, ""))
     });
     (insn.or(named), reason)
+}
+
+/// The part of a selection whose instructions a log shows most often.
+fn most<'p>(program: &'p Program, log: &str) -> Option<&'p Part> {
+    let mut counts = vec![0_usize; program.parts.len()];
+    for (slot, _) in log.lines().filter_map(instruction) {
+        let part = program.code.mark_of(slot).and_then(|part| counts.get_mut(part as usize));
+        part.into_iter().for_each(|count| *count += 1);
+    }
+    let (part, count) = counts.iter().enumerate().max_by_key(|(_, count)| **count)?;
+    program.parts.get(part).filter(|_| *count > 0)
 }
 
 /// The slot and the text of `12: (b7) r1 = 5   ; R1=5`.
@@ -144,6 +191,9 @@ fn helper_hint(reason: &str, helper: HelperId) -> Option<String> {
 }
 
 const TOO_LARGE: &str = "fewer instructions or fewer paths: the verifier follows 1,000,000 at most";
+const SELECT_LESS: &str =
+    "a shorter condition, or fewer columns: select more than you need, and filter what comes out";
+const DEFECT: &str = "leave it out: that it is rejected is a defect of kwalk, or a limit of this kernel that kwalk does not know";
 const NO_ADDRESS: &str = "this is a number to the verifier, not an address: it was never a pointer, or lost its type in arithmetic";
 
 /// What a reason that has these words means; the first that matches counts.

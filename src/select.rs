@@ -32,8 +32,9 @@ use kwalk_btf::Btf;
 pub use kwalk_progs::select::sql;
 pub use kwalk_progs::select::{
     COLUMNS_MAX, Column, ColumnInfo, ElementTypes, Elements, Error as SelectError, Expr, FUNCTIONS,
-    FunctionInfo, How, Key, Kind, NamedColumn, NotARow, NotASchema, Order, Plan, Pushed, Reason, Row, Schema,
-    Select, Show, Source, Span, Stack, TEXT_MAX, Type, Value, Window, cmdline, columns, field, stack,
+    FunctionInfo, How, Key, Kind, NamedColumn, NotARow, NotASchema, Order, Part, Plan, Pushed, Reason, Role,
+    Row, Schema, Select, Show, Source, Span, Stack, TEXT_MAX, Type, Value, Window, cmdline, columns, field,
+    stack,
 };
 use kwalk_progs::target;
 
@@ -68,7 +69,7 @@ use windows::Windows;
 ///
 /// As [`Rows::open_with`] and [`Rows::next_row`].
 pub fn count(plan: &Plan, parameters: &Parameters<'_>) -> Result<u64, Error> {
-    let loaded = loaded(plan)?;
+    let loaded = Loaded::load(&plan.program)?;
     let walk = attached(&loaded, parameters)?.iter();
     counted(plan, &loaded, [walk])
 }
@@ -82,7 +83,7 @@ pub fn count_in(
     plan: &Plan,
     namespaces: impl IntoIterator<Item = Result<Netns, Error>>,
 ) -> Result<u64, Error> {
-    let loaded = loaded(plan)?;
+    let loaded = Loaded::load(&plan.program)?;
     let link = loaded.attach(&Parameters::None)?;
     counted(plan, &loaded, namespaces.into_iter().map(|netns| link.iter_in(&netns?)))
 }
@@ -102,16 +103,6 @@ fn counted(
         bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
     }
     Ok(u64::from_ne_bytes(value))
-}
-
-/// What is too much for the verifier is the selection's size.
-fn loaded(plan: &Plan) -> Result<Loaded, Error> {
-    Loaded::load(&plan.program).map_err(|error| match error {
-        Error::Rejected(rejection) if rejection.is_too_large() => {
-            kwalk_progs::Error::from(SelectError::too_complex()).into()
-        }
-        error => error,
-    })
 }
 
 /// The program tests what the link is told as well: a process that is not there is no error.
@@ -151,7 +142,7 @@ impl Rows {
     /// As [`Rows::open_with`].
     pub fn open(plan: Plan, btf: &Btf<'_>) -> Result<Rows, Error> {
         let parameters = parameters(&plan, btf)?;
-        let loaded = loaded(&plan)?;
+        let loaded = Loaded::load(&plan.program)?;
         let link = attached(&loaded, &parameters)?;
         Rows::of_loaded(loaded, link, plan)
     }
@@ -171,7 +162,7 @@ impl Rows {
     /// What [`Loaded::load`], [`Loaded::attach`] and [`Link::iter`] report; [`Error::Read`], too, of cgroups and where walks
     /// lose objects: with `EAGAIN` if there are more than 1,000,000, which no read goes through.
     pub fn open_with(plan: Plan, parameters: &Parameters<'_>, btf: &Btf<'_>) -> Result<Rows, Error> {
-        let loaded = loaded(&plan)?;
+        let loaded = Loaded::load(&plan.program)?;
         if !matches!(parameters, Parameters::Cgroup { .. }) {
             let link = loaded.attach(parameters)?;
             return Rows::of_loaded(loaded, link, plan);
@@ -216,7 +207,7 @@ impl Rows {
         if target.parameters != target::Parameters::Net {
             return Err(Error::Parameters { target });
         }
-        let loaded = loaded(&plan)?;
+        let loaded = Loaded::load(&plan.program)?;
         let link = loaded.attach(&Parameters::None)?;
         let namespaces = namespaces.into_iter();
         match plan.window {

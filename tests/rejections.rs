@@ -26,6 +26,7 @@ fn load(write: impl FnOnce(&mut Assembler)) -> Result<Loaded, Error> {
         sleepable: false,
         maps: vec![],
         kfuncs: vec![],
+        parts: vec![],
     })
 }
 

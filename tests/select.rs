@@ -7,6 +7,8 @@ mod helper;
 mod messages;
 #[path = "select/oracle.rs"]
 mod oracle;
+#[path = "select/parts.rs"]
+mod parts;
 #[path = "select/programs.rs"]
 mod programs;
 mod support;
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         test("every_named_column_runs", PROC, every_named_column_runs),
         test("the_kernel_counts", PROC, the_kernel_counts),
         test("what_is_kept_may_be_asked_for", PROC, programs::what_is_kept_may_be_asked_for),
+        test("columns_are_as_many_as_there_may_be", PROC, programs::columns_are_as_many_as_there_may_be),
         test("long_texts_count_as_a_whole", LONG, programs::long_texts_count_as_a_whole),
         test("no_arguments_are_read_under_the_lock", VMA, programs::no_arguments_are_read_under_the_lock),
         test("enums_have_names", PROC, enums_have_names),
@@ -61,6 +64,10 @@ fn main() -> ExitCode {
         test("what_can_t_be_is_empty", PROC, what_can_t_be_is_empty),
         test("refusals_say_what_and_where", &[Bpf], messages::refusals_say_what_and_where),
         test("limits_are_refused", &[Bpf], messages::limits_are_refused),
+        test("each_instruction_is_of_its_part", &[Bpf], parts::each_instruction_is_of_its_part),
+        test("a_rejection_names_its_part", &[Bpf], parts::a_rejection_names_its_part),
+        test("what_was_not_parsed_is_named_too", &[Bpf], parts::what_was_not_parsed_is_named_too),
+        test("what_is_too_large_is_the_largest_part", &[Bpf], parts::what_is_too_large_is_the_largest_part),
     ])
 }
 

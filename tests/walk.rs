@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         test("a_plan_is_explained", &[Bpf], a_plan_is_explained),
         test("options_stand_in_any_order", &[Bpf], options_stand_in_any_order),
         test("messages_say_what_and_where", &[Bpf], messages::messages_say_what_and_where),
+        test("what_is_too_large_is_said", &[Bpf], messages::what_is_too_large_is_said),
         test("unknown_words_have_near_misses", &[Bpf], messages::unknown_words_have_near_misses),
         test("a_format_that_is_none_is_refused", NONE, messages::a_format_that_is_none_is_refused),
         test("a_table_fits_the_terminal", PROC, terminal::a_table_fits_the_terminal),

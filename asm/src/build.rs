@@ -40,6 +40,8 @@ pub struct Assembler {
     insns: Vec<Insn>,
     /// The line that emitted each.
     lines: Vec<&'static Location<'static>>,
+    /// The mark of each from this one on.
+    marks: Vec<(usize, Option<u32>)>,
     /// The slots that are the second half of a wide load.
     halves: Vec<usize>,
     labels: Labels,
@@ -63,6 +65,7 @@ impl Assembler {
         Self {
             insns: Vec::new(),
             lines: Vec::new(),
+            marks: Vec::new(),
             halves: Vec::new(),
             labels: Labels::new(),
             jumps: Vec::new(),
@@ -90,6 +93,17 @@ impl Assembler {
                 Some((_, first)) => self.fail(AsmErrorKind::LabelBoundTwice { first }),
             },
         }
+    }
+
+    /// Marks what is emitted from here on with a number of the caller's own, or with none: it tells
+    /// where an instruction comes from, where its line of Rust does not say enough
+    /// ([`Code::mark_of`]). Gives the mark so far.
+    pub fn mark(&mut self, mark: Option<u32>) -> Option<u32> {
+        let before = self.marks.last().and_then(|(_, mark)| *mark);
+        if mark != before {
+            self.marks.push((self.insns.len(), mark));
+        }
+        before
     }
 
     /// Emits an instruction as it is. A map that it names by index is a hole, as in
@@ -121,7 +135,7 @@ impl Assembler {
     /// [`AsmErrorKind`] lists them. The first one met while emitting is returned; if none was, then
     /// that of the first label never bound; if all are, then that of a jump that can't be tied.
     pub fn finish_for(self, target: Target) -> Result<Code, AsmError> {
-        let Self { insns, lines, mut halves, labels, jumps, mut holes, error } = self;
+        let Self { insns, lines, mut marks, mut halves, labels, jumps, mut holes, error } = self;
         if let Some(error) = error {
             return Err(error);
         }
@@ -139,6 +153,8 @@ impl Assembler {
         let Tied { insns, lines, moved } = relax::tie(insns, lines, &jumps, target.gotol, is_hole)?;
         if let Some(moved) = moved {
             holes.iter_mut().for_each(|(hole, _)| *hole = moved[hole.insn]);
+            marks.retain(|(insn, _)| *insn < moved.len());
+            marks.iter_mut().for_each(|(insn, _)| *insn = moved[*insn].insn);
             halves.clear();
             let mut slot = 0;
             for insn in &insns {
@@ -146,7 +162,7 @@ impl Assembler {
                 halves.extend((insn.slots() == 2).then_some(slot - 1));
             }
         }
-        Ok(Code::new(insns, lines, halves, holes))
+        Ok(Code { insns, lines, marks, halves, holes })
     }
 
     /// The place of what is emitted next.

@@ -12,26 +12,18 @@ use crate::wire::Endian;
 /// The instructions of a program, complete but for its holes: [`Slot`]s and [`CallSlot`]s.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Code {
-    insns: Vec<Insn>,
+    pub(crate) insns: Vec<Insn>,
     /// The line behind each.
-    lines: Vec<&'static Location<'static>>,
+    pub(crate) lines: Vec<&'static Location<'static>>,
+    /// The mark of each from the one of this number on, in order; of several the last counts.
+    pub(crate) marks: Vec<(usize, Option<u32>)>,
     /// The slots that are the second half of a wide load, in order.
-    halves: Vec<usize>,
+    pub(crate) halves: Vec<usize>,
     /// In order.
-    holes: Vec<(Place, Hole)>,
+    pub(crate) holes: Vec<(Place, Hole)>,
 }
 
 impl Code {
-    /// `lines` has one for each of `insns`.
-    pub(crate) fn new(
-        insns: Vec<Insn>,
-        lines: Vec<&'static Location<'static>>,
-        halves: Vec<usize>,
-        holes: Vec<(Place, Hole)>,
-    ) -> Self {
-        Self { insns, lines, halves, holes }
-    }
-
     /// The instructions; a wide load is one. Maps that are holes are [`Wide::MapIdx`] and
     /// [`Wide::MapIdxValue`]; other holes have an offset or a descriptor of -1.
     pub fn insns(&self) -> &[Insn] {
@@ -123,6 +115,17 @@ impl Code {
     /// reach, it is the line of that jump.
     pub fn line_of(&self, slot: usize) -> Option<&'static Location<'static>> {
         self.lines.get(self.number(slot)).copied()
+    }
+
+    /// The mark that the instruction at that 8-byte slot was emitted with
+    /// ([`Assembler::mark`](crate::Assembler::mark)), if it was with one.
+    ///
+    /// Of instructions that [`Assembler::finish`](crate::Assembler::finish) added to make a jump
+    /// reach, it is the mark of what comes before them.
+    pub fn mark_of(&self, slot: usize) -> Option<u32> {
+        let number = self.number(slot);
+        let marked = self.marks.partition_point(|(insn, _)| *insn <= number);
+        self.insns.get(number).and_then(|_| self.marks.get(marked.checked_sub(1)?)?.1)
     }
 
     /// The number of the instruction at a slot.

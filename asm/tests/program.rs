@@ -121,6 +121,27 @@ fn every_slot_knows_its_line() {
     assert_eq!(code.line_of(usize::MAX), None);
 }
 
+#[test]
+fn every_slot_knows_its_mark() {
+    let mut a = Assembler::new();
+    assert_eq!(a.mark(None), None);
+    a.load_imm64(R1, 7);
+    assert_eq!(a.mark(Some(3)), None);
+    // Nothing is emitted with that one.
+    assert_eq!(a.mark(Some(4)), Some(3));
+    a.load_imm64(R1, 7);
+    a.mov(R0, 0);
+    assert_eq!(a.mark(None), Some(4));
+    a.mov(R0, 0);
+    assert_eq!(a.mark(Some(3)), None);
+    a.exit();
+    assert_eq!(a.mark(Some(5)), Some(3));
+    let code = a.finish().unwrap();
+    let marks: Vec<_> = (0..8).map(|slot| code.mark_of(slot)).collect();
+    assert_eq!(marks, [None, None, Some(4), Some(4), Some(4), None, Some(3), None]);
+    assert_eq!(code.mark_of(usize::MAX), None);
+}
+
 /// The error of a program whose fault lies so many lines below the call.
 #[track_caller]
 fn refused(below: u32, write: fn(&mut Assembler)) -> AsmErrorKind {

@@ -252,6 +252,41 @@ fn lines_stay_with_their_instructions() {
     }
 }
 
+#[test]
+fn marks_stay_with_their_instructions() {
+    for target in TARGETS {
+        let mut a = Assembler::new();
+        let end = a.label();
+        a.mark(Some(1));
+        a.jump_if(R1.eq(0), end);
+        a.mark(Some(2));
+        (0..40000).for_each(|_| a.mov(R2, 0));
+        a.mark(Some(3));
+        a.mov(R1, 1);
+        a.bind(end);
+        a.exit();
+        a.mark(Some(4));
+        let code = a.finish_for(target).unwrap();
+        let mut slot = 0;
+        let mut found = Vec::new();
+        for insn in code.insns() {
+            let wanted = match insn {
+                Insn::JumpIf { .. } | Insn::JumpLong { .. } => 1,
+                // The first lies beside its jump, and the others are islands in what they lie in.
+                Insn::Jump { .. } if slot < 3 => 1,
+                Insn::Jump { .. } => 2,
+                Insn::Alu { dst: R1, .. } | Insn::Exit => 3,
+                _ => 2,
+            };
+            assert_eq!(code.mark_of(slot), Some(wanted), "{insn:?} at {slot}");
+            found.push(wanted);
+            slot += insn.slots();
+        }
+        assert!(found.is_sorted(), "{target:?}");
+        assert_eq!(code.mark_of(slot), None);
+    }
+}
+
 struct Maps;
 
 impl Fill for Maps {

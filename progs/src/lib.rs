@@ -19,6 +19,8 @@
 mod error;
 pub mod kfunc;
 mod operand;
+#[cfg(not(feature = "select"))]
+mod part;
 mod program;
 #[cfg(feature = "select")]
 pub mod select;
@@ -30,7 +32,11 @@ mod walk;
 pub use error::{CommError, Error};
 pub use kfunc::Callee;
 pub use operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
+#[cfg(not(feature = "select"))]
+pub use part::Part;
 pub use program::{LICENSE, Map, MapKind, Program};
+#[cfg(feature = "select")]
+pub use select::Part;
 pub use source::{Source, describe};
 pub use target::Target;
 pub use walk::{CTX, OVERFLOW, Rows, SEQ, Walk};

@@ -4,6 +4,7 @@ use core::ffi::CStr;
 
 use kwalk_asm::Code;
 
+use crate::Part;
 use crate::target::Target;
 
 /// The licence that programs are handed to the kernel with: helpers such as `bpf_seq_printf` are for
@@ -28,6 +29,15 @@ pub struct Program {
     pub maps: Vec<Map>,
     /// The functions of modules to find before loading, in the order that the instructions count them.
     pub kfuncs: Vec<&'static str>,
+    /// What the instructions are emitted for, where a user says that: their marks count these ([`Code::mark_of`]).
+    pub parts: Vec<Part>,
+}
+
+impl Program {
+    /// What the instruction at that 8-byte slot is emitted for, if a user's words tell.
+    pub fn part_of(&self, slot: usize) -> Option<&Part> {
+        self.parts.get(self.code.mark_of(slot)? as usize)
+    }
 }
 
 /// A map that a program needs.

@@ -1,9 +1,6 @@
 //! Where a program's instructions come from, as the kernel takes it: BTF with a name for each function, and the line of
-//! Rust behind each instruction. The verifier's log then cites them.
+//! Rust, or the user's words, behind each instruction. The verifier's log then cites them.
 
-use std::panic::Location;
-
-use kwalk_asm::Code;
 use kwalk_btf::{FuncInfo, Int, LineInfo, LineRecord, Linkage, TypeId, WriteError, Writer};
 
 /// What [`describe`] makes of a program: its BTF, and what `BPF_PROG_LOAD` is told besides.
@@ -17,14 +14,18 @@ pub struct Source {
     pub lines: Vec<LineRecord>,
 }
 
-/// Describes a program's functions and lines. The first function is called `name`, if that is an identifier.
+use crate::program::Program;
+
+/// Describes a program's functions and lines. The first function is called as the program is, if that is an identifier.
 ///
-/// A line's text is the place of the line itself: a program has no sources with it when it runs.
+/// A line's text is what its instructions are emitted for, or else the place of the line itself: a program has no sources
+/// with it when it runs.
 ///
 /// # Errors
 ///
 /// Those of [`Writer`]; a program that the kernel takes at all has none.
-pub fn describe(name: &str, code: &Code) -> Result<Source, WriteError> {
+pub fn describe(program: &Program) -> Result<Source, WriteError> {
+    let (name, code) = (program.name, &program.code);
     let mut types = Writer::new();
     let int = types.int("int", 4, Int { signed: true, ..Int::new(32) })?;
     let context = types.ptr(TypeId::VOID)?;
@@ -42,21 +43,21 @@ pub fn describe(name: &str, code: &Code) -> Result<Source, WriteError> {
         let type_id = types.func(&named, proto, Linkage::Static)?;
         functions.push(FuncInfo { insn_off: start as u32, type_id });
     }
-    let mut before: Option<&Location<'_>> = None;
+    let mut before = None;
     let mut slot = 0;
     for insn in code.insns() {
-        let line = code.line_of(slot);
-        // One for each function, and one wherever the line is another than before.
-        if let Some(line) = line.filter(|&line| before != Some(line) || starts.binary_search(&slot).is_ok()) {
-            lines.push(types.line(LineInfo {
-                insn_off: slot as u32,
-                file: line.file(),
-                line_text: &line.to_string(),
-                line: line.line(),
-                column: line.column(),
-            })?);
+        let Some(line) = code.line_of(slot) else { break };
+        let from = match program.part_of(slot) {
+            // By its number, for kernels take two lines of one number for the same.
+            Some(part) => (name, code.mark_of(slot).map_or(0, |mark| mark + 1), 0, part.to_string()),
+            None => (line.file(), line.line(), line.column(), line.to_string()),
+        };
+        // One for each function, and one wherever it is another than before.
+        if before.as_ref() != Some(&from) || starts.binary_search(&slot).is_ok() {
+            let (file, line, column, ref line_text) = from;
+            lines.push(types.line(LineInfo { insn_off: slot as u32, file, line_text, line, column })?);
         }
-        before = line;
+        before = Some(from);
         slot += insn.slots();
     }
     Ok(Source { btf: types.finish(), functions, lines })

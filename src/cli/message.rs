@@ -101,6 +101,7 @@ impl Failure {
                 | Error::Btf(btf::Error::Path { reason: Reason::Syntax, .. })
                 | Error::Parameters { .. },
             ) => true,
+            Failure::Library(Error::Rejected(rejection)) => rejection.is_too_large(),
             Failure::Library(_) | Failure::Output(_) | Failure::Other(_) | Failure::Types { .. } => false,
         }
     }

@@ -3,18 +3,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Gid, Pid, Uid, setgid, setuid};
 
+use crate::helper::Started;
 use crate::support::eventually;
 
 const CHILD: &str = "--columns-child";
@@ -84,10 +85,7 @@ pub fn main() -> Option<ExitCode> {
 }
 
 /// Such a process.
-pub struct Child {
-    child: std::process::Child,
-    said: String,
-}
+pub struct Child(Started);
 
 impl Child {
     pub fn new<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Child {
@@ -110,27 +108,18 @@ impl Child {
     }
 
     fn start(mut command: Command) -> Child {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the child starts");
-        let mut said = String::new();
-        BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut said).expect("a line");
-        assert!(said.ends_with('\n'), "{command:?} has ended");
-        let child = Child { child, said };
+        let child = Child(Started::new(&mut command));
         eventually("the child sleeps", || child.stat(3) == "S");
         child
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.0.pid()
     }
 
     /// The numbers that it has said.
     pub fn said(&self) -> Vec<u32> {
-        self.said.split_whitespace().map(|word| word.parse().unwrap()).collect()
+        self.0.words.split_whitespace().map(|word| word.parse().unwrap()).collect()
     }
 
     /// A field of its `/proc/PID/stat`, by its number in proc(5), from 3 on.
@@ -148,11 +137,4 @@ pub fn stat(pid: u32, number: usize) -> String {
     let stat = fs::read(format!("/proc/{pid}/stat")).unwrap();
     let stat = String::from_utf8_lossy(&stat).into_owned();
     stat.rsplit(") ").next().unwrap().split_whitespace().nth(number - 3).unwrap().into()
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

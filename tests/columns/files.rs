@@ -17,6 +17,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::EventFd;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use nix::unistd::{Pid, mkfifo, pipe};
 
 use crate::cell::{Cell, found, one};
@@ -180,14 +181,20 @@ fn sockets_have_ends() {
     // What has no address says so, and is neither in a network nor out of it.
     let listener = UnixListener::bind(dir.path().join("s")).unwrap();
     let datagram = UnixDatagram::unbound().unwrap();
+    // The protocol of this one is 4, but no IP in IP.
+    let netlink =
+        socket(AddressFamily::Netlink, SockType::Raw, SockFlag::empty(), SockProtocol::NetlinkSockDiag)
+            .unwrap();
     let file = File::open("/dev/null").unwrap();
-    for (fd, family) in [(&listener as &dyn AsRawFd, "unix"), (&datagram, "unix"), (&file, "")] {
+    for (fd, family) in
+        [(&listener as &dyn AsRawFd, "unix"), (&datagram, "unix"), (&netlink, "netlink"), (&file, "")]
+    {
         let row = of(fd);
         match family {
-            "" => assert!(row[0] == () && row[1] == () && row[3] == () && row[5] == () && row[6] == ()),
+            "" => assert!(row[0] == () && row[6] == ()),
             family => assert_eq!(row[0], family),
         }
-        assert!(row[2] == () && row[4] == (), "{row:?}");
+        assert!(row[1..6].iter().all(|cell| *cell == ()), "{row:?}");
         let own = format!("tgid = {} and fd = {}", std::process::id(), fd.as_raw_fd());
         for unknown in
             ["src = '0.0.0.0'", "cidr(src, '0.0.0.0/0')", "cidr(dst, '::/0')", "src in ('::', '1.2.3.4')"]

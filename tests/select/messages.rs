@@ -30,8 +30,22 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
         "task",
         "comm = real_parent.comm",
         "real_parent.comm",
-        "real_parent.comm is a text, where a text in quotes is needed",
-        "",
+        "a comparison of two texts can't be done in the kernel",
+        "compare what comes out",
+    ),
+    (
+        "tcp",
+        "sport = 1 and src = dst",
+        "dst",
+        "a comparison of two addresses can't be done in the kernel",
+        "compare what comes out",
+    ),
+    (
+        "task",
+        "mm <> active_mm",
+        "active_mm",
+        "a comparison of two pointers can't be done in the kernel",
+        "compare what comes out",
     ),
     ("task", "comm < 'a'", "'a'", "the order of texts can't be done in the kernel", ""),
     (
@@ -203,6 +217,14 @@ pub(crate) fn limits_are_refused() {
     assert_eq!(sql::expression(&nested).unwrap_err().reason.as_ref(), &Reason::TooComplex);
     let long = vec!["pid = 1"; 600].join(" or ");
     assert_eq!(sql::expression(&long).unwrap_err().reason.as_ref(), &Reason::TooComplex);
+    let columns = |count| (0..count).map(|nth| format!("pid + {nth} AS c{nth}")).collect::<Vec<_>>();
+    let select = Select::new("task").fields(sql::columns(&columns(COLUMNS_MAX + 1).join(", ")).unwrap());
+    assert_eq!(reason(&select), Reason::Columns(501));
+    // A list may be long, but no expression in it.
+    let list = format!("pid, {long}, tgid");
+    assert_eq!(sql::columns(&list).unwrap_err().reason.as_ref(), &Reason::TooComplex);
+    let list = format!("pid, f({}), tgid", vec!["pid = 1"; 600].join(", "));
+    assert_eq!(sql::columns(&list).unwrap_err().reason.as_ref(), &Reason::TooComplex);
     let sum = vec!["pid"; 400].join(" + ");
     assert_eq!(sql::expression(&sum).unwrap_err().reason.as_ref(), &Reason::TooComplex);
     let sum = vec!["pid"; 2000].join(" + ");

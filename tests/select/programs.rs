@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::Command;
 
-use kwalk::select::{Reason, Select, Value, cmdline, field, sql};
+use kwalk::select::{COLUMNS_MAX, Reason, Select, Value, cmdline, field, sql};
 
+use crate::helper::Started;
 use crate::mistake;
 use crate::support::{eventually, unique};
 use crate::{number, rows};
@@ -28,14 +29,14 @@ pub(crate) fn what_is_kept_may_be_asked_for() {
     }
 }
 
-/// A process that is gone with this.
-struct Started(Child);
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
+pub(crate) fn columns_are_as_many_as_there_may_be() {
+    let list: Vec<_> = (0..COLUMNS_MAX).map(|nth| format!("tgid * 2 + {nth} AS c{nth}")).collect();
+    let select = Select::new("task").fields(sql::columns(&list.join(", ")).unwrap());
+    let pid = std::process::id();
+    let found =
+        rows(&select.filter(field("pid").eq(pid)), |values| values.iter().map(number).collect::<Vec<_>>());
+    let wanted: Vec<_> = (0..COLUMNS_MAX as i128).map(|nth| i128::from(pid) * 2 + nth).collect();
+    assert_eq!(found, [wanted]);
 }
 
 pub(crate) fn long_texts_count_as_a_whole() {
@@ -47,9 +48,8 @@ pub(crate) fn long_texts_count_as_a_whole() {
     let long = format!("{}END", "x".repeat(2_500));
     // This test binary, as a helper that waits.
     let mut command = Command::new(&program);
-    command.arg0(&long).args(["--helper", "files", "1"]).stdin(std::process::Stdio::piped());
-    let child = Started(command.stdout(std::process::Stdio::null()).spawn().unwrap());
-    let pid = child.0.id();
+    let child = Started::new(command.arg0(&long).args(["--helper", "files", "1"]));
+    let pid = child.pid();
     let is = |condition: &str| {
         let condition = sql::expression(condition).unwrap();
         let select = Select::new("task").fields(["pid"]).filter(field("pid").eq(pid).and(condition));

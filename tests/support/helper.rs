@@ -107,11 +107,38 @@ pub fn main() -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
-/// A helper that holds what it should, and sleeps.
-pub struct Helper {
+/// A process that has said that it is ready, and is gone with this.
+pub struct Started {
     child: Child,
-    words: String,
+    /// What it has said: one line.
+    pub words: String,
 }
+
+impl Started {
+    pub fn new(command: &mut Command) -> Started {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the process starts");
+        let mut words = String::new();
+        // The pipe stays open in `child`: reading takes nothing but the line that the process writes.
+        BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut words).expect("a line");
+        assert!(words.ends_with('\n'), "{command:?} has ended");
+        Started { child, words }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A helper that holds what it should, and sleeps.
+pub struct Helper(Started);
 
 impl Helper {
     /// One with `count` more threads, all of the same command name.
@@ -146,19 +173,9 @@ impl Helper {
     }
 
     fn start(role: &str, argument: &OsStr, comms: &[&OsStr], threads: usize) -> Helper {
-        let mut child = Command::new(std::env::current_exe().expect("this test binary"))
-            .args([OsStr::new(HELPER), role.as_ref(), argument])
-            .args(comms)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the helper starts");
-        let mut words = String::new();
-        // The pipe stays open in `child`: reading takes nothing but the line that the helper writes.
-        BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut words).expect("a line");
-        assert!(words.ends_with('\n'), "the helper {role} {argument:?} has ended");
-        let helper = Helper { child, words };
+        let mut command = Command::new(std::env::current_exe().expect("this test binary"));
+        command.args([OsStr::new(HELPER), role.as_ref(), argument]).args(comms);
+        let helper = Helper(Started::new(&mut command));
         eventually("the helper sleeps", || {
             let tids = helper.tids();
             tids.len() == 1 + threads && tids.iter().all(|tid| helper.sleeps(*tid))
@@ -172,7 +189,7 @@ impl Helper {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.0.pid()
     }
 
     /// Its threads, itself first, in the order of their numbers.
@@ -183,15 +200,9 @@ impl Helper {
     /// The number of one of the files of [`Helper::with_kinds`].
     #[track_caller]
     pub fn fd(&self, kind: &str) -> u32 {
-        let word = self.words.split_whitespace().find_map(|word| word.strip_prefix(kind)?.strip_prefix('='));
+        let word =
+            self.0.words.split_whitespace().find_map(|word| word.strip_prefix(kind)?.strip_prefix('='));
         word.expect("a kind of file").parse().expect("a number")
-    }
-}
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -49,6 +49,26 @@ pub(crate) fn messages_say_what_and_where() {
     );
 }
 
+/// It is what the user typed that is too much; what the verifier said of it is there for who wants it.
+pub(crate) fn what_is_too_large_is_said() {
+    let names: Vec<_> = (0..2100).map(|nth| format!("'a_name_of_{nth:05}'")).collect();
+    let list = format!("comm in ({})", names.join(","));
+    let (condition, list) = (format!("pid > 1 and {list}"), list.split_at(80).0);
+    let whole = failure(&mut kwalk(["task", "-w", &condition]), 2);
+    let lines: Vec<_> = whole.lines().collect();
+    let said = format!(
+        "kwalk: selection: it is too large for the kernel's verifier, most of all the condition `{list}…`"
+    );
+    assert_eq!((lines[0], lines.len()), (&*said, 4), "{whole}");
+    assert!(lines[2].starts_with(&format!("  {:12}^^^^", "")), "{whole}");
+    let hint =
+        "hint: a shorter condition, or fewer columns: select more than you need, and filter what comes out";
+    assert_eq!(lines[3], hint);
+    let verbose = kwalk(["-v", "task", "-w", &condition]).output().unwrap();
+    let log = String::from_utf8(verbose.stderr).unwrap();
+    assert!(log.ends_with(&whole) && log.contains("\n; the condition `pid > 1`"), "{log}");
+}
+
 pub(crate) fn unknown_words_have_near_misses() {
     for (word, hint) in [
         ("tsk", "did you mean task?"),

@@ -241,11 +241,15 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         inode, default, Plain, "file.f_inode.i_ino";
         dev, default, Device, "file.f_inode.i_sb.s_dev";
         family, more, Names(FAMILIES), "socket.sk.__sk_common.skc_family";
-        protocol, more, Names(PROTOCOLS), "socket.sk.sk_protocol";
+        protocol, more, Names(PROTOCOLS), {
+            of_ip(field("socket.sk.sk_protocol"), "socket.sk.__sk_common")
+        };
         src, more, Plain, { socket("socket.sk.__sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") };
-        sport, more, Plain, "socket.sk.__sk_common.skc_num";
+        sport, more, Plain, { of_ip(field("socket.sk.__sk_common.skc_num"), "socket.sk.__sk_common") };
         dst, more, Plain, { socket("socket.sk.__sk_common", "skc_daddr", "skc_v6_daddr") };
-        dport, more, Plain, { field("socket.sk.__sk_common.skc_dport").ntohs() };
+        dport, more, Plain, {
+            of_ip(field("socket.sk.__sk_common.skc_dport").ntohs(), "socket.sk.__sk_common")
+        };
         state, more, Names(SOCKET_STATES), "socket.sk.__sk_common.skc_state";
     }
     "task_vma" {
@@ -409,9 +413,9 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         name, more, Plain, "map.name";
         family, default, Names(FAMILIES), "sk.__sk_common.skc_family";
         src, default, Plain, { socket("sk.__sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") };
-        sport, default, Plain, "sk.__sk_common.skc_num";
+        sport, default, Plain, { of_ip(field("sk.__sk_common.skc_num"), "sk.__sk_common") };
         dst, default, Plain, { socket("sk.__sk_common", "skc_daddr", "skc_v6_daddr") };
-        dport, default, Plain, { field("sk.__sk_common.skc_dport").ntohs() };
+        dport, default, Plain, { of_ip(field("sk.__sk_common.skc_dport").ntohs(), "sk.__sk_common") };
         state, more, Names(SOCKET_STATES), "sk.__sk_common.skc_state";
     }
     "sockmap" {
@@ -419,9 +423,9 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         name, more, Plain, "map.name";
         family, default, Names(FAMILIES), "sk.__sk_common.skc_family";
         src, default, Plain, { socket("sk.__sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") };
-        sport, default, Plain, "sk.__sk_common.skc_num";
+        sport, default, Plain, { of_ip(field("sk.__sk_common.skc_num"), "sk.__sk_common") };
         dst, default, Plain, { socket("sk.__sk_common", "skc_daddr", "skc_v6_daddr") };
-        dport, default, Plain, { field("sk.__sk_common.skc_dport").ntohs() };
+        dport, default, Plain, { of_ip(field("sk.__sk_common.skc_dport").ntohs(), "sk.__sk_common") };
         state, more, Names(SOCKET_STATES), "sk.__sk_common.skc_state";
     }
     "cgroup" {
@@ -464,6 +468,13 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
 fn socket(common: &str, v4: &str, v6: &str) -> Expr {
     let of = |name: &str| field(format!("{common}.{name}"));
     address(of("skc_family"), of(v4), of(v6))
+}
+
+/// A number that only sockets have whose addresses are of IP: others have NULL, by a division by the bit that is 1 for the
+/// families 2 and 10, `AF_INET` and `AF_INET6`.
+fn of_ip(number: Expr, common: &str) -> Expr {
+    let bit = || Expr::from(1) << field(format!("{common}.skc_family"));
+    number / ((bit() >> 2 | bit() >> 10) & 1)
 }
 
 /// The gateway of a `struct fib_nh_common`, which may have none.

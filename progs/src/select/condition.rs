@@ -41,6 +41,8 @@ pub(crate) enum Condition {
     Not(Box<Condition>),
     /// True or false as said, and not unknown.
     Is(bool, Box<Condition>),
+    /// The one that a part of the selection says, by its number.
+    Part(u32, Box<Condition>),
 }
 
 /// A comparison with a constant.
@@ -109,7 +111,7 @@ impl Condition {
     /// The same for somebody who takes what is unknown for `unknown`: what is known beforehand is either all of it, or no
     /// part of it.
     pub(crate) fn simplified(self, unknown: bool) -> Condition {
-        use Condition::{And, Is, Known, Not, Or};
+        use Condition::{And, Is, Known, Not, Or, Part};
         match self {
             Known(None) => Known(Some(unknown)),
             And(all) => simplified(all, unknown, true),
@@ -123,6 +125,10 @@ impl Condition {
                 Known(value) => Known(value.map(|value| value == truth)),
                 of => Is(truth, Box::new(of)),
             },
+            Part(part, of) => match of.simplified(unknown) {
+                Known(value) => Known(value),
+                of => Part(part, Box::new(of)),
+            },
             other => other,
         }
     }
@@ -135,7 +141,7 @@ impl Condition {
             Condition::Compare(_, left, right) => left.may_be_null() || right.may_be_null(),
             Condition::Like(text, _) => text.kind != TextKind::Array || text.place.may_be_null(),
             Condition::And(all) | Condition::Or(all) => all.iter().any(Condition::may_be_unknown),
-            Condition::Not(of) => of.may_be_unknown(),
+            Condition::Not(of) | Condition::Part(_, of) => of.may_be_unknown(),
             Condition::NumberIsNull(_)
             | Condition::PointerIsNull(_)
             | Condition::TextIsNull(_)
@@ -184,17 +190,30 @@ impl Condition {
 
     /// Whether it looks at all that it is about, whatever comes of it.
     pub(crate) fn is_certain(&self) -> bool {
-        matches!(self, Condition::Test { .. } | Condition::Compare(..) | Condition::Like(..))
+        matches!(self.bare(), Condition::Test { .. } | Condition::Compare(..) | Condition::Like(..))
+    }
+
+    /// It without the number of its part.
+    pub(crate) fn bare(&self) -> &Condition {
+        match self {
+            Condition::Part(_, of) => of.bare(),
+            bare => bare,
+        }
+    }
+
+    /// The conditions that are true wherever it is, in its terms.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = &Condition> {
+        let terms = match self.bare() {
+            Condition::And(all) => all.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        terms.iter().map(Condition::bare)
     }
 
     /// The numbers and the places of fields that are looked at by each condition that is true of all that is shown.
     pub(crate) fn certain(&self) -> (Vec<&Number>, Vec<&Place>) {
-        let terms = match self {
-            Condition::And(all) => all.as_slice(),
-            one => std::slice::from_ref(one),
-        };
         let (mut numbers, mut places) = (Vec::new(), Vec::new());
-        for term in terms {
+        for term in self.terms() {
             match term {
                 Condition::Test { number, .. } => numbers.push(number),
                 Condition::Compare(_, left, right) => numbers.extend([left, right]),
@@ -226,7 +245,7 @@ impl Condition {
             Condition::TextIsNull(_) => 10_000,
             Condition::PointerIsNull(place) | Condition::BehindNull(place) => hops(place) + 1,
             Condition::And(all) | Condition::Or(all) => all.iter().map(Condition::cost).sum(),
-            Condition::Not(of) | Condition::Is(_, of) => of.cost(),
+            Condition::Not(of) | Condition::Is(_, of) | Condition::Part(_, of) => of.cost(),
         }
     }
 }

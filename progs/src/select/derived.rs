@@ -36,6 +36,8 @@ pub(crate) enum By {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) derived: &'static Derived,
+    /// The number of the part of the selection that was the first to need it.
+    pub(crate) part: u32,
     pub(crate) ty: TypeId,
     pub(crate) from: Option<Place>,
     pub(crate) choices: Vec<(Place, Place)>,

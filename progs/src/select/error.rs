@@ -142,11 +142,6 @@ pub enum Kind {
 }
 
 impl Error {
-    /// What is to be said where the verifier finds too much in a selection.
-    pub fn too_complex() -> Error {
-        Error::new(Reason::TooComplex, None)
-    }
-
     pub(crate) fn new(reason: Reason, span: Option<Span>) -> Error {
         Error { reason: reason.into(), span }
     }
@@ -177,6 +172,9 @@ impl Error {
             }
             Reason::Kind { is: Kind::Array, what, .. } => {
                 return Some(format!("name one of its elements: {what}[0]"));
+            }
+            Reason::Unsupported(what) if what.starts_with("a comparison of two") => {
+                "select both, and compare what comes out"
             }
             Reason::Unsupported(what) if what.starts_with("cmdline()") => "take it from the target task",
             Reason::Null => "write IS NULL or IS NOT NULL",

@@ -28,6 +28,7 @@ impl Display for Condition {
             Condition::And(all) => joined(f, all, " AND ", part),
             Condition::Or(any) => joined(f, any, " OR ", part),
             Condition::Not(of) => write!(f, "NOT ({of})"),
+            Condition::Part(_, of) => of.fmt(f),
             Condition::Is(truth, of) => write!(f, "({of}) IS {}", if *truth { "TRUE" } else { "FALSE" }),
         }
     }
@@ -35,7 +36,7 @@ impl Display for Condition {
 
 /// A term of AND or OR: in parentheses, where it has terms itself.
 fn part(f: &mut Formatter<'_>, term: &Condition) -> fmt::Result {
-    let terms = match term {
+    let terms = match term.bare() {
         Condition::And(all) | Condition::Or(all) => all.len(),
         Condition::Test { tests, .. } => tests.len(),
         _ => 1,

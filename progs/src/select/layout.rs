@@ -19,6 +19,8 @@ pub(crate) struct Planned {
     pub(crate) expr: Expr,
     pub(crate) show: Show,
     pub(crate) value: Value,
+    /// The number of the part of the selection that it is.
+    pub(crate) part: u32,
 }
 
 /// What columns want that the condition finds on the way, as much as there is room for: what is kept, and so is there.
@@ -64,17 +66,17 @@ pub(crate) fn keep(condition: &Condition, columns: &mut [Planned], room: usize) 
 /// Lays columns out: in their order into chunks that fit the stack, in each chunk by their width.
 pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema) {
     let (mut rows, mut schema) = (Rows::default(), Schema::default());
-    // What is in the open chunk: the number of the column, and what it holds.
-    let mut open: Vec<(usize, ColumnKind)> = Vec::new();
+    // What is in the open chunk: the number of the column, its part's, and what it holds.
+    let mut open: Vec<(usize, u32, ColumnKind)> = Vec::new();
     let (mut size, mut nullable) = (0, 0);
-    for (nth, Planned { name, show, value, .. }) in columns.into_iter().enumerate() {
+    for (nth, Planned { name, show, value, part, .. }) in columns.into_iter().enumerate() {
         let (ty, source) = (ty(&value, show, names), value.to_string());
         let mut at = At::Fixed(0, 0);
         match kind(value) {
             Err(text) => {
                 at = At::Text(rows.texts.len());
                 schema.texts.push(text.size());
-                rows.texts.push(*text);
+                rows.texts.push((*text, part));
             }
             Ok(kind) => {
                 let (bytes, null) = (kind.size(), usize::from(kind.may_be_null()));
@@ -85,7 +87,7 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
                 }
                 size += bytes;
                 nullable += null;
-                open.push((nth, kind));
+                open.push((nth, part, kind));
             }
         }
         schema.columns.push(ColumnInfo { name, ty, show, source, at, null: None });
@@ -95,19 +97,19 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
 }
 
 /// Gives the columns of a chunk their places.
-fn close(rows: &mut Rows, schema: &mut Schema, mut open: Vec<(usize, ColumnKind)>) {
+fn close(rows: &mut Rows, schema: &mut Schema, mut open: Vec<(usize, u32, ColumnKind)>) {
     if open.is_empty() {
         return;
     }
     // Widest first, so that each is aligned without gaps.
-    open.sort_by_key(|(_, kind)| std::cmp::Reverse(alignment(kind.size())));
+    open.sort_by_key(|(.., kind)| std::cmp::Reverse(alignment(kind.size())));
     let mut chunk = Chunk::default();
-    let word = open.iter().any(|(_, kind)| kind.may_be_null()).then(|| {
-        let before = open.iter().filter(|(_, kind)| alignment(kind.size()) == 8);
-        before.map(|(_, kind)| kind.size()).sum::<usize>()
+    let word = open.iter().any(|(.., kind)| kind.may_be_null()).then(|| {
+        let before = open.iter().filter(|(.., kind)| alignment(kind.size()) == 8);
+        before.map(|(.., kind)| kind.size()).sum::<usize>()
     });
     let mut next_bit = 0;
-    for (nth, kind) in open {
+    for (nth, part, kind) in open {
         // The word of bits comes before the other columns of four bytes.
         if word == Some(chunk.size) && chunk.nulls.is_none() {
             chunk.nulls = Some((chunk.size, 0));
@@ -123,7 +125,7 @@ fn close(rows: &mut Rows, schema: &mut Schema, mut open: Vec<(usize, ColumnKind)
             column.at = At::Fixed(schema.fixed + at, kind.size());
             column.null = null.zip(word).map(|(bit, word)| (schema.fixed + word, bit));
         }
-        chunk.columns.push(Column { at, null, kind });
+        chunk.columns.push(Column { at, null, kind, part });
     }
     if let Some(at) = word {
         if chunk.nulls.is_none() {

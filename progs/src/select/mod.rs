@@ -53,6 +53,7 @@ mod meaning;
 mod names;
 mod number;
 mod order;
+mod part;
 mod pattern;
 mod place;
 mod plan;
@@ -75,6 +76,7 @@ pub use error::{Error, Kind, Reason};
 pub use expr::{Expr, cmdline, field, stack};
 pub use function::{FUNCTIONS, FunctionInfo};
 pub use order::{Key, Order};
+pub use part::{Part, Role};
 pub use pattern::TEXT_MAX;
 pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
 pub use span::Span;
@@ -94,6 +96,8 @@ use resolve::Names;
 pub const COLUMNS_MAX: usize = 500;
 /// What the kernel passes on of one object: less than the buffer that it collects in.
 const ROW_MAX: usize = 32 << 10;
+/// As many instructions a kernel looks at (`BPF_COMPLEXITY_LIMIT_INSNS`): of more the verifier says nothing.
+const SLOTS_MAX: usize = 1_000_000;
 
 /// What is wanted: a target, columns, a condition.
 #[derive(Debug, Clone)]
@@ -250,25 +254,15 @@ impl Select {
         };
         let tested = planner.names.derived.len();
         let pushed = plan::pushed(target, &mut planner.names, &condition);
-        let (mut columns, mut order) = (Vec::new(), Vec::new());
-        if !count {
-            columns = self.planned(target, &mut planner)?;
-        }
+        let mut columns = if count { Vec::new() } else { self.planned(target, &mut planner)? };
         let asked = columns.len();
-        if !count {
-            order = order::planned(&self.order, &mut columns, &mut planner)?;
-        }
+        let keys = if count { &[][..] } else { &self.order };
+        let order = order::planned(keys, &mut columns, &mut planner)?;
         let wanted = Wanted { btf, target, condition: &condition, names: &planner.names, tested, count };
-        // Most programs call nothing but what writes the row, and are shorter for it; or write it at once. Whether this one
-        // does shows when it is there.
-        let written = match wanted.write(columns.clone(), Keeps::Nothing) {
-            Ok(written) if calls(&written.program, false) <= usize::from(!count) => written,
-            _ => match wanted.write(columns.clone(), Keeps::Context) {
-                Ok(written) if calls(&written.program, true) <= 1 => written,
-                _ => wanted.write(columns, Keeps::Both)?,
-            },
-        };
-        let Written { program, schema, counter, window } = written;
+        let short = wanted.short(&columns, Keeps::Nothing).or_else(|| wanted.short(&columns, Keeps::Context));
+        let written = short.map_or_else(|| wanted.write(columns, Keeps::Both), Ok)?;
+        let Written { mut program, schema, counter, window } = written;
+        program.parts = planner.parts;
         Ok(Plan { program, schema, pushed, shown: asked, order, counter, window, condition })
     }
 
@@ -305,12 +299,13 @@ impl Select {
             if !names.insert(name.clone()) {
                 return Err(Error::new(Reason::SameName(name), expr.span).into());
             }
+            let part = planner.part(Role::Column, &expr);
             let value = planner.value(&expr, None)?;
             if let resolve::Value::Literal(_) = value {
                 let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
                 return Err(Error::new(reason, expr.span).into());
             }
-            planned.push(Planned { name, expr, show: show.unwrap_or(Show::Plain), value });
+            planned.push(Planned { name, expr, show: show.unwrap_or(Show::Plain), value, part });
         }
         Ok(planned)
     }
@@ -335,6 +330,22 @@ struct Written {
 }
 
 impl<'a> Wanted<'_, 'a> {
+    /// Writes it as one that keeps so little, if that works out: most programs call nothing but what writes the row, and are
+    /// shorter for it; or write it at once. Whether one does shows when it is there.
+    fn short(&self, columns: &[Planned], keeps: Keeps) -> Option<Written> {
+        let written = self.write(columns.to_vec(), keeps).ok()?;
+        let insns = written.program.code.insns().iter();
+        let output = Insn::CallHelper { helper: Helper::SeqWrite.into() };
+        let (calls, most) = match keeps {
+            Keeps::Nothing => {
+                let is_call = |insn: &&Insn| matches!(insn, Insn::CallHelper { .. } | Insn::CallKfunc { .. });
+                (insns.filter(is_call).count(), usize::from(!self.count))
+            }
+            _ => (insns.filter(|insn| **insn == output).count(), 1),
+        };
+        (calls <= most).then_some(written)
+    }
+
     /// Writes it as one that keeps no more than this.
     fn write(&self, mut columns: Vec<Planned>, keeps: Keeps) -> Result<Written, crate::Error> {
         let mut walk = Walk::keeping(self.btf, self.target, keeps)?;
@@ -373,18 +384,12 @@ impl<'a> Wanted<'_, 'a> {
             walk.asm.bind(end);
             emit::end(&mut walk, window);
         }
-        Ok(Written { program: walk.finish("select", done)?, schema, counter, window })
+        let program = walk.finish("select", done)?;
+        if program.code.len_slots() > SLOTS_MAX {
+            return Err(Error::new(Reason::TooComplex, None).into());
+        }
+        Ok(Written { program, schema, counter, window })
     }
-}
-
-/// How many calls a program makes, of which some may be `output` alone.
-fn calls(program: &Program, output: bool) -> usize {
-    let is_call = |insn: &&Insn| match insn {
-        Insn::CallHelper { helper } => !output || *helper == Helper::SeqWrite.into(),
-        Insn::CallKfunc { .. } => !output,
-        _ => false,
-    };
-    program.code.insns().iter().filter(is_call).count()
 }
 
 /// Loads the object, and goes to `done` where there is none.

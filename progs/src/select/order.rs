@@ -3,6 +3,7 @@
 use super::columns::Show;
 use super::expr::{Expr, Node};
 use super::layout::Planned;
+use super::part::Role;
 use super::plan::Planner;
 use super::resolve::Value;
 use super::{Error, Kind, Reason};
@@ -61,12 +62,14 @@ pub(crate) fn planned(
         let column = match known {
             Some(column) => column,
             None => {
+                let part = planner.part(Role::Key, expr);
                 let value = value(planner, expr)?;
                 columns.push(Planned {
                     name: expr.to_string(),
                     expr: expr.clone(),
                     show: Show::Plain,
                     value,
+                    part,
                 });
                 columns.len() - 1
             }

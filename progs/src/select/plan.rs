@@ -8,6 +8,7 @@ use super::expr::{Arithmetic, Compare, Expr, Node};
 use super::function::{FUNCTIONS, Function};
 use super::meaning::Meaning;
 use super::number::{self, Number};
+use super::part::{Part, Role};
 use super::pattern::Pattern;
 use super::place::{Base, Place};
 use super::resolve::{IpPlace, Names, Value};
@@ -22,13 +23,15 @@ const TERMS_MAX: usize = 10_000;
 /// Makes conditions and values of expressions.
 pub(crate) struct Planner<'a> {
     pub(crate) names: Names<'a>,
+    /// What the program will have instructions for.
+    pub(crate) parts: Vec<Part>,
     terms: usize,
     depth: usize,
 }
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
-        Planner { names, terms: 0, depth: 0 }
+        Planner { names, parts: Vec::new(), terms: 0, depth: 0 }
     }
 
     fn enter(&mut self, expr: &Expr) -> Result<(), Error> {
@@ -40,12 +43,28 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// Begins with a part of the selection, and gives its number.
+    pub(crate) fn part(&mut self, role: Role, expr: &Expr) -> u32 {
+        let part = self.parts.len() as u32;
+        self.parts.push(Part::new(role, expr));
+        self.names.part = part;
+        part
+    }
+
     /// What `expr` tests.
     pub(crate) fn condition(&mut self, expr: &Expr) -> Result<Condition, Error> {
         self.enter(expr)?;
+        // What is made of conditions has these for its parts.
+        let part = match &expr.node {
+            Node::And(_) | Node::Or(_) | Node::Not(_) | Node::Is(..) => None,
+            _ => Some(self.part(Role::Condition, expr)),
+        };
         let condition = self.condition_at(expr)?;
         self.depth -= 1;
-        Ok(condition)
+        Ok(match (condition, part) {
+            (condition @ Condition::Known(_), _) | (condition, None) => condition,
+            (condition, Some(part)) => Condition::Part(part, Box::new(condition)),
+        })
     }
 
     fn condition_at(&mut self, expr: &Expr) -> Result<Condition, Error> {
@@ -68,9 +87,8 @@ impl<'a> Planner<'a> {
             Node::IsNull(of) => Ok(match self.value(of, None)? {
                 Value::Literal(_) => Condition::Known(Some(false)),
                 Value::Ip(ip) => self.ip_is_null(&ip),
-                Value::Stack(text) | Value::Bytes(text) => Condition::text_is_null(text),
+                Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Condition::text_is_null(text),
                 Value::Pointer(place) => Condition::PointerIsNull(place),
-                Value::Text(text) => Condition::text_is_null(text),
                 Value::Number(number) => Condition::is_null(number),
             }),
             Node::Compare(op, left, right) => self.compare(*op, left, right),
@@ -122,13 +140,14 @@ impl<'a> Planner<'a> {
         let r = self.value(right, Some(&with_left))?;
         match (l, r) {
             (Value::Number(number), Value::Literal(text)) => {
-                named(op, number, with_left.numbers(&text, right)?)
+                any_of(op, number, with_left.numbers(&text, right)?)
             }
             (Value::Literal(text), Value::Number(number)) => {
-                named(op.mirrored(), number, with_right.numbers(&text, left)?)
+                any_of(op.mirrored(), number, with_right.numbers(&text, left)?)
             }
             (Value::Ip(ip), Value::Literal(text)) => self.ip(op, &ip, &text, right),
             (Value::Literal(text), Value::Ip(ip)) => self.ip(op.mirrored(), &ip, &text, left),
+            (Value::Ip(_), Value::Ip(_)) => Err(two("a comparison of two addresses", right)),
             (Value::Ip(_), other) => Err(wrong(right, other.kind(), "an IP address in quotes")),
             (other, Value::Ip(_)) => Err(wrong(left, other.kind(), "an IP address in quotes")),
             (value @ (Value::Stack(_) | Value::Bytes(_)), _) => {
@@ -142,15 +161,15 @@ impl<'a> Planner<'a> {
                 self.fits(right, &r, left, &l)?;
                 Ok(compared(op, l, r))
             }
-            (Value::Pointer(place), Value::Number(number)) => self.address(op, place, number, right),
+            (Value::Pointer(place), Value::Number(number)) => self.pointer(op, place, number, right),
             (Value::Number(number), Value::Pointer(place)) => {
-                self.address(op.mirrored(), place, number, left)
+                self.pointer(op.mirrored(), place, number, left)
             }
             (Value::Text(text), Value::Literal(bytes)) => self.text(op, text, &bytes, right),
             (Value::Literal(bytes), Value::Text(text)) => self.text(op.mirrored(), text, &bytes, left),
-            (Value::Text(_), Value::Text(_)) => Err(wrong(right, Kind::Text, "a text in quotes")),
+            (Value::Text(_), Value::Text(_)) => Err(two("a comparison of two texts", right)),
             (Value::Literal(_), Value::Literal(_)) => Err(wrong(right, Kind::Constant, "a field")),
-            (Value::Pointer(_), Value::Pointer(_)) => Err(wrong(right, Kind::Pointer, "a number")),
+            (Value::Pointer(_), Value::Pointer(_)) => Err(two("a comparison of two pointers", right)),
             (Value::Number(_) | Value::Pointer(_), other) => Err(wrong(right, other.kind(), "a number")),
             (Value::Text(_) | Value::Literal(_), other) => Err(wrong(right, other.kind(), "a text")),
         }
@@ -168,7 +187,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn address(&self, op: Compare, place: Place, number: Number, literal: &Expr) -> Result<Condition, Error> {
+    fn pointer(&self, op: Compare, place: Place, number: Number, literal: &Expr) -> Result<Condition, Error> {
         let value = number.value().ok_or_else(|| wrong(literal, Kind::Number, "a constant"))?;
         let span = || literal.span.clone();
         if value == 0 {
@@ -283,18 +302,18 @@ impl<'a> Planner<'a> {
                 let (v4, v6) = (place(self, v4).ok(), place(self, v6).ok());
                 Ok(ip(Some(family), v4, v6))
             }
-            (Function::DPath, [of]) => match &of.node {
-                Node::Name(name) => self.names.file(name, of.span.as_ref()).map(Value::Text),
-                _ => Err(wrong(of, self.kind(of), "a field")),
-            },
-            (Function::CgroupPath, [of]) => match &of.node {
-                Node::Name(name) => self.names.cgroup(name, of.span.as_ref()).map(Value::Text),
-                _ => Err(wrong(of, self.kind(of), "a field")),
-            },
-            (Function::UnixName, [of]) => match &of.node {
-                Node::Name(name) => self.names.unix_name(name, of.span.as_ref()).map(Value::Text),
-                _ => Err(wrong(of, self.kind(of), "a field")),
-            },
+            (Function::DPath | Function::CgroupPath | Function::UnixName, [of]) => {
+                let Node::Name(name) = &of.node else {
+                    return Err(wrong(of, self.kind(of), "a field"));
+                };
+                let (names, span) = (&mut self.names, of.span.as_ref());
+                let text = match function {
+                    Function::DPath => names.file(name, span),
+                    Function::CgroupPath => names.cgroup(name, span),
+                    _ => names.unix_name(name, span),
+                };
+                text.map(Value::Text)
+            }
             (Function::Cmdline, []) => self.names.cmdline(expr.span.as_ref()).map(Value::Text),
             (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),
             _ => Err(arguments_of(function, expr)),
@@ -352,7 +371,7 @@ fn ip(family: Option<Place>, v4: Option<Place>, v6: Option<Place>) -> Value {
 }
 
 /// A number compared with those that a name stands for.
-fn named(op: Compare, number: Number, values: Vec<i128>) -> Result<Condition, Error> {
+fn any_of(op: Compare, number: Number, values: Vec<i128>) -> Result<Condition, Error> {
     let each = |value: i128| compared(op, number.clone(), Number::constant(value));
     match op {
         Compare::Eq | Compare::Ne => Ok(merged(values.into_iter().map(each).collect(), op == Compare::Ne)),
@@ -373,6 +392,11 @@ pub(super) fn wrong(expr: &Expr, is: Kind, needs: &'static str) -> Error {
         None => expr.to_string(),
     };
     Error::new(Reason::Kind { what, is, needs }, expr.span.clone())
+}
+
+/// Something that takes a constant on one side, of which this is the second that is none.
+fn two(what: &'static str, second: &Expr) -> Error {
+    Error::new(Reason::Unsupported(what), second.span.clone())
 }
 
 /// Whether an expression is true, false or unknown, rather than a value.
@@ -433,12 +457,8 @@ pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Conditi
     }
     let mut own = |name: &str| names.place(&format!("{}.{name}", target.object), None).ok();
     let (tgid, pid) = (own("tgid")?, own("pid")?);
-    let terms = match condition {
-        Condition::And(all) => all.as_slice(),
-        one => std::slice::from_ref(one),
-    };
     let number = |wanted: &Place| {
-        terms.iter().find_map(|term| match term {
+        condition.terms().find_map(|term| match term {
             Condition::Test { number: Number { node: number::Node::Field(place), .. }, tests, .. } => {
                 let own = place.base == Base::Object
                     && place.hops.is_empty()

@@ -71,6 +71,8 @@ pub(crate) struct Names<'a> {
     elements: Option<Elements<'a>>,
     /// The arguments that are found, in the order in which that is done.
     pub(crate) derived: Vec<Found>,
+    /// The number of the part of the selection whose names are looked up.
+    pub(crate) part: u32,
     /// Whether the program does what only programs that may sleep can do.
     pub(crate) sleeps: bool,
     /// Whether a pointer is loaded through the object.
@@ -96,6 +98,7 @@ impl<'a> Names<'a> {
             columns,
             elements,
             derived: Vec::new(),
+            part: 0,
             sleeps: false,
             follows: false,
         })
@@ -166,9 +169,19 @@ impl<'a> Names<'a> {
         self.btf.find(BtfKind::Func, function).is_ok()
     }
 
-    /// Where a struct has a field.
-    pub(crate) fn offset(&self, structure: &str, field: &str) -> Result<u32, kwalk_btf::Error> {
-        Ok(self.btf.path(self.btf.find(BtfKind::Struct, structure)?, field)?.field.offset)
+    /// Where a struct has a field, or the first of these that it has.
+    fn offset<const N: usize>(
+        &self,
+        structure: &str,
+        fields: [&str; N],
+        span: Option<&Span>,
+    ) -> Result<u32, Error> {
+        let find = |field| Ok(self.btf.path(self.btf.find(BtfKind::Struct, structure)?, field)?.field.offset);
+        let mut found = Err(kwalk_btf::Error::Void);
+        for field in fields {
+            found = found.or_else(|_| find(field));
+        }
+        found.map_err(|error| Error::new(Reason::Field(error), span.cloned()))
     }
 
     /// A path from what is in a register.
@@ -251,7 +264,7 @@ impl<'a> Names<'a> {
         for (first, second) in pairs {
             choices.push((self.way(first)?, self.way(second)?));
         }
-        self.derived.push(Found { derived, ty, from, choices });
+        self.derived.push(Found { derived, part: self.part, ty, from, choices });
         Ok(self.derived.len() - 1)
     }
 
@@ -368,52 +381,45 @@ impl<'a> Names<'a> {
         if is_held && self.has("bpf_map_sum_elem_count") {
             return Ok(Text { place, kind: TextKind::Path });
         }
-        let (at, parent) = self.tree("dentry", "d_name.name", &["d_parent"], span)?;
-        let place = self.place(&format!("{own}.dentry"), span)?;
-        Ok(Text { place, kind: TextKind::Node(Tree { name: at, parent }) })
+        let tree = Tree {
+            name: self.offset("dentry", ["d_name.name"], span)?,
+            parent: self.offset("dentry", ["d_parent"], span)?,
+        };
+        Ok(Text { place: self.place(&format!("{own}.dentry"), span)?, kind: TextKind::Node(tree) })
     }
 
     /// The path of a cgroup, of a pointer to one.
     pub(crate) fn cgroup(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
-        let place = self.place(name, span)?;
-        if !matches!(place.field.class, Class::Ptr { .. }) || self.type_name(&place) != "cgroup" {
-            return Err(self.needs(place, "a pointer to a struct cgroup", span));
-        }
-        let (at, parent) = self.tree("kernfs_node", "name", &["__parent", "parent"], span)?;
-        let place = self.place(&format!("{name}.kn"), span)?;
-        Ok(Text { place, kind: TextKind::Node(Tree { name: at, parent }) })
+        self.pointer(name, "cgroup", "a pointer to a struct cgroup", span)?;
+        let tree = Tree {
+            name: self.offset("kernfs_node", ["name"], span)?,
+            parent: self.offset("kernfs_node", ["__parent", "parent"], span)?,
+        };
+        Ok(Text { place: self.place(&format!("{name}.kn"), span)?, kind: TextKind::Node(tree) })
     }
 
     /// The name of a Unix socket, of a pointer to its address.
     pub(crate) fn unix_name(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
-        let place = self.place(name, span)?;
-        if !matches!(place.field.class, Class::Ptr { .. }) || self.type_name(&place) != "unix_address" {
-            return Err(self.needs(place, "a pointer to a struct unix_address", span));
-        }
-        let fail = |error| Error::new(Reason::Field(error), span.cloned());
-        let len = self.offset("unix_address", "len").map_err(fail)?;
-        let start = self.offset("unix_address", "name").map_err(fail)?;
-        let before = self.offset("sockaddr_un", "sun_path").map_err(fail)?;
+        let place = self.pointer(name, "unix_address", "a pointer to a struct unix_address", span)?;
+        let len = self.offset("unix_address", ["len"], span)?;
+        let start = self.offset("unix_address", ["name"], span)?;
+        let before = self.offset("sockaddr_un", ["sun_path"], span)?;
         Ok(Text { place, kind: TextKind::UnixName { len, start, before } })
     }
 
-    fn tree(
-        &self,
-        node: &str,
+    /// The place of a pointer to this struct.
+    fn pointer(
+        &mut self,
         name: &str,
-        parents: &[&str],
+        structure: &str,
+        needs: &'static str,
         span: Option<&Span>,
-    ) -> Result<(u32, u32), Error> {
-        let fail = |error| Error::new(Reason::Field(error), span.cloned());
-        let name = self.offset(node, name).map_err(fail)?;
-        let mut parent = Err(kwalk_btf::Error::Void);
-        for one in parents {
-            parent = self.offset(node, one);
-            if parent.is_ok() {
-                break;
-            }
+    ) -> Result<Place, Error> {
+        let place = self.place(name, span)?;
+        match place.field.class {
+            Class::Ptr { .. } if self.type_name(&place) == structure => Ok(place),
+            _ => Err(self.needs(place, needs, span)),
         }
-        Ok((name, parent.map_err(fail)?))
     }
 
     /// The arguments of the context's task.
@@ -429,11 +435,10 @@ impl<'a> Names<'a> {
         if !self.has("bpf_copy_from_user_task") {
             return Err(Error::new(Reason::Since { what: "cmdline()", since: (5, 18) }, span.cloned()));
         }
-        let fail = |error| Error::new(Reason::Field(error), span.cloned());
-        let [start, end] = ["arg_start", "arg_end"].map(|field| self.offset("mm_struct", field));
+        let start = self.offset("mm_struct", ["arg_start"], span)?;
+        let end = self.offset("mm_struct", ["arg_end"], span)?;
         self.sleeps = true;
-        let kind = TextKind::Cmdline { task, start: start.map_err(fail)?, end: end.map_err(fail)? };
-        Ok(Text { place: self.place("task.mm", span)?, kind })
+        Ok(Text { place: self.place("task.mm", span)?, kind: TextKind::Cmdline { task, start, end } })
     }
 
     /// The stack of the context's task.

@@ -20,7 +20,7 @@ use super::{Column, Error, Key, Reason};
 
 /// Words, numbers and signs of a text, at most.
 const TOKENS_MAX: usize = 20_000;
-/// Those that put an expression into another one, at most: the parser's trees are as deep as a chain of operators is long,
+/// Those that put an expression into another one, at most in one of a list: the parser's trees are as deep as a chain of operators is long,
 /// and go by recursion when they are dropped.
 const OPERATORS_MAX: usize = 500;
 /// How deep a tree may be that is gone through by recursion that has more to do.
@@ -102,24 +102,20 @@ pub fn keys(text: &str) -> Result<Vec<Key>, Error> {
 struct Source {
     text: Arc<str>,
     parser: Parser<'static>,
-    /// How many operators it has.
+    /// How many operators it has; of a list, the one of its expressions that has most.
     operators: usize,
+    /// Whether each of its characters is a byte.
+    is_ascii: bool,
 }
 
 impl Source {
     fn new(text: &str) -> Result<Source, Error> {
         let parser = Parser::new(&GenericDialect).with_recursion_limit(PARSER_DEPTH_MAX);
-        let mut source = Source { text: text.into(), parser, operators: 0 };
+        let mut source = Source { text: text.into(), parser, operators: 0, is_ascii: text.is_ascii() };
         let tokens = Tokenizer::new(&GenericDialect, text).tokenize_with_location();
         let tokens = tokens.map_err(|error| source.syntax(error.into()))?;
-        let count = |is: &dyn Fn(&Token) -> bool| tokens.iter().filter(|token| is(&token.token)).count();
-        source.operators = count(&|token| match token {
-            Token::Word(word) => word.keyword != Keyword::NoKeyword,
-            Token::Number(..) | Token::HexStringLiteral(_) | Token::SingleQuotedString(_) => false,
-            Token::Comma | Token::Period | Token::Whitespace(_) => false,
-            _ => true,
-        });
-        let all = count(&|token| !matches!(token, Token::Whitespace(_)));
+        let all = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).count();
+        source.operators = most_operators(tokens.iter().map(|token| &token.token));
         if all > TOKENS_MAX || source.operators > OPERATORS_MAX {
             return Err(Error::new(Reason::TooComplex, None));
         }
@@ -138,6 +134,10 @@ impl Source {
         let start: usize = self.text.split_inclusive('\n').take(before).map(str::len).sum();
         let line = self.text.get(start..).unwrap_or_default();
         let column = place.column.saturating_sub(1) as usize;
+        // A list may have thousands of places in one line.
+        if self.is_ascii {
+            return start + column.min(line.len());
+        }
         start + line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
     }
 
@@ -345,6 +345,27 @@ impl Source {
             Error::new(Reason::Syntax(format!("{digits} is no number of at most 64 bits")), span)
         })
     }
+}
+
+/// How many operators the expression has that has most of them; commas in brackets are its own.
+fn most_operators<'t>(tokens: impl Iterator<Item = &'t Token>) -> usize {
+    let (mut most, mut here, mut depth) = (0, 0_usize, 0_usize);
+    for token in tokens {
+        match token {
+            Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
+            Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        match token {
+            Token::Comma if depth == 0 => here = 0,
+            Token::Word(word) if word.keyword == Keyword::NoKeyword => {}
+            Token::Number(..) | Token::HexStringLiteral(_) | Token::SingleQuotedString(_) => {}
+            Token::Comma | Token::Period | Token::Whitespace(_) => {}
+            _ => here += 1,
+        }
+        most = most.max(here);
+    }
+    most
 }
 
 enum Operator {

@@ -120,6 +120,7 @@ impl<'a> Walk<'a> {
             sleepable: self.sleepable,
             maps: self.maps,
             kfuncs: self.kfuncs,
+            parts: Vec::new(),
         })
     }
 

@@ -30,7 +30,6 @@ pub(crate) struct Fork {
 
 impl Emit<'_, '_> {
     /// Goes to one of the fork's labels.
-    #[track_caller]
     pub(crate) fn condition(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
         let Fork { yes, no, unknown, next } = fork;
         match condition {
@@ -39,6 +38,11 @@ impl Emit<'_, '_> {
                 self.go(to, next);
             }
             Condition::Not(of) => self.condition(of, Fork { yes: no, no: yes, ..fork })?,
+            Condition::Part(part, of) => {
+                let before = self.walk.asm.mark(Some(*part));
+                self.condition(of, fork)?;
+                self.walk.asm.mark(before);
+            }
             Condition::Is(true, of) => self.condition(of, Fork { unknown: no, ..fork })?,
             Condition::Is(false, of) => {
                 self.condition(of, Fork { yes: no, no: yes, unknown: no, next })?;
@@ -89,7 +93,6 @@ impl Emit<'_, '_> {
     }
 
     /// The terms of an AND that all that follows depends on: each is gone through in any case, up to what it compares.
-    #[track_caller]
     fn certain_terms(&mut self, all: &[Condition], fork: Fork) -> Result<(), Error> {
         let Some((last, rest)) = all.split_last() else { return Ok(()) };
         for term in rest {
@@ -101,9 +104,8 @@ impl Emit<'_, '_> {
     }
 
     /// A condition without which nothing follows: unknown is no.
-    #[track_caller]
     pub(crate) fn certain(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
-        let is_certain = matches!(condition, Condition::And(_)) || condition.is_certain();
+        let is_certain = matches!(condition.bare(), Condition::And(_)) || condition.is_certain();
         self.certain = is_certain;
         let done = self.condition(condition, fork);
         self.certain = false;
@@ -111,7 +113,6 @@ impl Emit<'_, '_> {
     }
 
     /// The terms of AND or OR, each of which but the last goes on at the next one unless it decides.
-    #[track_caller]
     fn terms(
         &mut self,
         terms: &[Condition],
@@ -128,7 +129,6 @@ impl Emit<'_, '_> {
     }
 
     /// One number and constants.
-    #[track_caller]
     fn tests(&mut self, number: &Number, tests: &[Test], all: bool, fork: Fork) -> Result<(), Error> {
         // Four bytes with a sign are compared as such, without spreading the sign.
         let half = match &number.node {
@@ -178,7 +178,6 @@ impl Emit<'_, '_> {
     }
 
     /// A number, in a register where it is kept if it is to be.
-    #[track_caller]
     fn tested(&mut self, number: &Number, null: Label) -> Result<Reg, Error> {
         let Some(reg) = self.keep(|keep| matches!(keep, Kept::Number(same) if same == number)) else {
             return self.number(number, null);
@@ -194,7 +193,6 @@ impl Emit<'_, '_> {
         Ok(reg)
     }
 
-    #[track_caller]
     fn compare(&mut self, op: Compare, left: &Number, right: &Number, fork: Fork) -> Result<(), Error> {
         let (l, r) = self.both(left, right, fork.unknown)?;
         self.against(op, l, r, Signs::of(left, right), fork);
@@ -204,7 +202,6 @@ impl Emit<'_, '_> {
     }
 
     /// Compares so that the numbers are, whatever their signs.
-    #[track_caller]
     fn against(&mut self, op: Compare, left: Reg, right: Reg, signs: Signs, fork: Fork) {
         let negative = match signs {
             Signs::Left => Some((left, matches!(op, Compare::Lt | Compare::Le | Compare::Ne))),
@@ -221,7 +218,6 @@ impl Emit<'_, '_> {
     }
 
     /// Goes to yes if the jump's condition holds, else to no.
-    #[track_caller]
     pub(super) fn branch(&mut self, jump: Jump, fork: Fork) {
         match jump.op.inverse() {
             Some(op) if fork.next == fork.yes => self.walk.asm.jump_if(Jump { op, ..jump }, fork.no),

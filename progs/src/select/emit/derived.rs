@@ -15,7 +15,6 @@ pub(super) fn found(nth: usize) -> Address {
 
 impl Emit<'_, '_> {
     /// Calls one of the functions that kernels have since 6.2, without which they don't have `what`.
-    #[track_caller]
     pub(super) fn kfunc(&mut self, name: &'static str, what: &'static str) -> Result<(), crate::Error> {
         if !self.walk.has_kfunc(name)? {
             return Err(Error::new(Reason::Since { what, since: (6, 2) }, None).into());
@@ -26,13 +25,13 @@ impl Emit<'_, '_> {
     }
 
     /// Finds those that have not been found yet.
-    #[track_caller]
     pub(crate) fn find(&mut self, all: &[Found]) -> Result<(), crate::Error> {
-        for (nth, Found { derived, ty, from, choices }) in all.iter().enumerate().skip(self.found) {
+        for (nth, Found { derived, part, ty, from, choices }) in all.iter().enumerate().skip(self.found) {
             if nth >= FOUND_MAX {
                 return Err(Error::new(Reason::TooComplex, None).into());
             }
             self.found = nth + 1;
+            self.walk.asm.mark(Some(*part));
             let none = self.walk.asm.label();
             self.walk.asm.store(u64_at(found(nth)), 0);
             match derived.by {
@@ -57,11 +56,11 @@ impl Emit<'_, '_> {
             }
             self.walk.asm.store(u64_at(found(nth)), Reg::R0);
             self.walk.asm.bind(none);
+            self.walk.asm.mark(None);
         }
         Ok(())
     }
 
-    #[track_caller]
     fn pointer(&mut self, from: &Option<Place>, none: Label) {
         match from {
             Some(from) => self.field(R1, from, none),
@@ -70,7 +69,6 @@ impl Emit<'_, '_> {
     }
 
     /// The address of an array's element. Some number is the most, or verifiers fear for the sum.
-    #[track_caller]
     fn element(&mut self, index: &Place, array: &Place, none: Label) {
         const MOST: i32 = 255;
         let base = self.follow(R1, index, none);
@@ -83,7 +81,6 @@ impl Emit<'_, '_> {
     }
 
     /// The address of the place that is the right one. The context may be in R1: no call is needed.
-    #[track_caller]
     fn choice(&mut self, choices: &[(Place, Place)], from: &Option<Place>, none: Label) {
         let done = self.walk.asm.label();
         for (guard, place) in choices {

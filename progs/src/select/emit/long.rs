@@ -1,7 +1,7 @@
 //! Texts that helpers or loops make, and that may be too long for the stack: they are put together in a map of one value,
 //! that of one program, which one reader at a time can run.
 
-use kwalk_asm::Reg::*;
+use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Helper, Label, Slot, u8_at, u16_at, u32_at, u64_at};
 
 use super::{Emit, NULLS};
@@ -34,25 +34,28 @@ impl Emit<'_, '_> {
     }
 
     /// Writes such a text with its length before it, which is 0 for NULL.
-    #[track_caller]
     pub(super) fn write_long(&mut self, text: &Text) -> Result<(), Error> {
         if let TextKind::Bytes { size } = text.kind {
             return self.write_bytes(text, size);
         }
+        self.or_null(|emit, null| {
+            let from = emit.long(text, null)?;
+            emit.begin(R2, from);
+            let asm = &mut emit.walk.asm;
+            asm.store(u16_at(R2 - 2), R0);
+            asm.address(R2, R2 - 2);
+            asm.mov(R3, R0);
+            asm.add(R3, 2);
+            emit.walk.seq()?;
+            emit.walk.asm.call(Helper::SeqWrite);
+            Ok(())
+        })
+    }
+
+    /// Has a text written, or the length that stands for NULL, where that goes to the label.
+    fn or_null(&mut self, write: impl FnOnce(&mut Self, Label) -> Result<(), Error>) -> Result<(), Error> {
         let (null, end) = (self.walk.asm.label(), self.walk.asm.label());
-        let from = self.long(text, null)?;
-        let buffer = self.buffer();
-        let asm = &mut self.walk.asm;
-        asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
-        if from == From::Offset {
-            asm.add(R2, NULLS);
-        }
-        asm.store(u16_at(R2 - 2), R0);
-        asm.address(R2, R2 - 2);
-        asm.mov(R3, R0);
-        asm.add(R3, 2);
-        self.walk.seq()?;
-        self.walk.asm.call(Helper::SeqWrite);
+        write(self, null)?;
         self.walk.asm.jump(end);
         self.walk.asm.bind(null);
         self.write_length(0)?;
@@ -60,8 +63,16 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
+    /// The address at which a text begins that has been put together.
+    fn begin(&mut self, reg: Reg, from: From) {
+        let index = self.buffer();
+        self.walk.asm.load_slot(reg, Slot::MapValue { index, offset: TEXT });
+        if from == From::Offset {
+            self.walk.asm.add(reg, NULLS);
+        }
+    }
+
     /// Writes a length that is known, 0 for NULL.
-    #[track_caller]
     fn write_length(&mut self, length: u32) -> Result<(), Error> {
         let at = self.frame() - 8;
         self.walk.asm.store(u16_at(at), length as i32);
@@ -69,34 +80,22 @@ impl Emit<'_, '_> {
     }
 
     /// Writes what a program may read where it lies.
-    #[track_caller]
     fn write_bytes(&mut self, text: &Text, size: u32) -> Result<(), Error> {
-        let (null, end) = (self.walk.asm.label(), self.walk.asm.label());
-        self.field(NULLS, &text.place, null);
-        self.write_length(size)?;
-        self.write(NULLS.into(), size as usize)?;
-        self.walk.asm.jump(end);
-        self.walk.asm.bind(null);
-        self.write_length(0)?;
-        self.walk.asm.bind(end);
-        Ok(())
+        self.or_null(|emit, null| {
+            emit.field(NULLS, &text.place, null);
+            emit.write_length(size)?;
+            emit.write(NULLS.into(), size as usize)
+        })
     }
 
     /// Leaves the address of such a text in R3, or goes to `null`.
-    #[track_caller]
     pub(super) fn long_address(&mut self, text: &Text, null: Label) -> Result<(), Error> {
         let from = self.long(text, null)?;
-        let buffer = self.buffer();
-        let asm = &mut self.walk.asm;
-        asm.load_slot(R3, Slot::MapValue { index: buffer, offset: TEXT });
-        if from == From::Offset {
-            asm.add(R3, NULLS);
-        }
+        self.begin(R3, from);
         Ok(())
     }
 
     /// Puts a text together. R0 is then how many bytes it has, its NUL included.
-    #[track_caller]
     pub(super) fn long(&mut self, text: &Text, null: Label) -> Result<From, Error> {
         match text.kind {
             TextKind::Path => self.path(text, null)?,
@@ -111,7 +110,6 @@ impl Emit<'_, '_> {
 
     /// The helper holds no reference to the file: what the context holds, or RCU, keeps it alive. A program that may sleep
     /// runs without that, and asks for it.
-    #[track_caller]
     fn path(&mut self, text: &Text, null: Label) -> Result<(), Error> {
         let buffer = self.buffer();
         let sleeps = self.walk.sleeps();
@@ -150,7 +148,6 @@ impl Emit<'_, '_> {
 
     /// The kernel does not look whether the task is NULL: [`Emit::field`] does. The walk holds a reference to it. As to
     /// preemption, see [`Walk::get_task_stack`].
-    #[track_caller]
     fn task_stack(&mut self, text: &Text, null: Label) -> Result<(), Error> {
         let buffer = self.buffer();
         self.field(NULLS, &text.place, null);
@@ -176,7 +173,6 @@ impl Emit<'_, '_> {
     }
 
     /// Copies the arguments and makes spaces of the NULs between them.
-    #[track_caller]
     fn cmdline(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) {
         let buffer = self.buffer();
         self.field(R1, &text.place, null);
@@ -211,7 +207,6 @@ impl Emit<'_, '_> {
 
     /// Copies the name of a Unix socket: of one that has a path, its NUL is a part of it; of another, which has it first,
     /// and none behind it, each NUL is shown as `@`.
-    #[track_caller]
     fn unix_name(&mut self, text: &Text, [len, start, before]: [u32; 3], null: Label) {
         let buffer = self.buffer();
         self.field(R1, &text.place, null);
@@ -241,7 +236,6 @@ impl Emit<'_, '_> {
 
     /// Makes a space or an `@` of each NUL in the first bytes of the text, as many as NULLS says, eight at a time: what
     /// lies behind them is changed, too.
-    #[track_caller]
     fn replace_nuls(&mut self, buffer: u32, by: u8, most: usize) {
         let (each, done) = (self.walk.asm.label(), self.walk.asm.label());
         let asm = &mut self.walk.asm;
@@ -269,7 +263,6 @@ impl Emit<'_, '_> {
 
     /// Of a number that a loop leaves verifiers know something else for each number of rounds, and would go through all that
     /// follows once for each: they are made to forget all but that it is at most so large.
-    #[track_caller]
     fn forget(&mut self, buffer: u32, most: i32, null: Label) {
         let asm = &mut self.walk.asm;
         asm.load_slot(R1, Slot::MapValue { index: buffer, offset: 0 });
@@ -280,7 +273,6 @@ impl Emit<'_, '_> {
 
     /// Goes from a node up to the root, and writes each name before those of the nodes below, so that the text ends where
     /// the map's value does. The offset at which it begins is left in the register of the NULLs.
-    #[track_caller]
     fn up(&mut self, text: &Text, tree: Tree, null: Label) {
         let buffer = self.buffer();
         let (each, done, named) = (self.walk.asm.label(), self.walk.asm.label(), self.walk.asm.label());

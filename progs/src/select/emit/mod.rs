@@ -23,17 +23,8 @@ use crate::walk::{Keeps, Walk};
 use derived::found;
 
 pub(crate) use condition::Fork;
-pub(crate) use window::end;
-/// How many things a program can keep besides its own.
-pub(crate) fn room(keeps: Keeps) -> usize {
-    match keeps {
-        Keeps::Nothing => KEEP.len(),
-        Keeps::Context => 1,
-        Keeps::Both => 0,
-    }
-}
-
 pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows};
+pub(crate) use window::end;
 
 /// Holds the object for the whole program.
 pub(crate) const OBJECT: Reg = R7;
@@ -55,6 +46,15 @@ pub(crate) enum Kept {
 
 /// Where.
 const KEEP: [Reg; 2] = [R9, R6];
+
+/// How many things a program can keep besides its own.
+pub(crate) fn room(keeps: Keeps) -> usize {
+    match keeps {
+        Keeps::Nothing => KEEP.len(),
+        Keeps::Context => 1,
+        Keeps::Both => 0,
+    }
+}
 
 /// A program being written, and its free registers.
 pub(crate) struct Emit<'w, 'a> {
@@ -101,7 +101,6 @@ impl<'w, 'a> Emit<'w, 'a> {
 
     /// The register from which the field lies at its offset: `reg`, or the object's. Goes to `null` where a pointer on
     /// the way there is NULL: it may be loaded from where nothing is, as far as the verifier cares, and given to a helper.
-    #[track_caller]
     fn follow(&mut self, reg: Reg, place: &Place, null: Label) -> Reg {
         if let Some(kept) = self.kept(|kept| matches!(kept, Kept::Pointer(same) if same.beside(place))) {
             // It is not, but what NULL leads to has to look as if it could be reached.
@@ -149,7 +148,6 @@ impl<'w, 'a> Emit<'w, 'a> {
     }
 
     /// An address that a load can name: 16 bits for the offset, else it is added to `reg` first.
-    #[track_caller]
     fn at(&mut self, reg: Reg, base: Reg, offset: u32) -> Address {
         match i16::try_from(offset) {
             Ok(offset) => base + i32::from(offset),

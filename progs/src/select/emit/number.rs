@@ -11,7 +11,6 @@ use crate::select::place::Place;
 
 impl Emit<'_, '_> {
     /// Computes a number in a register, all 64 bits of it, or goes to `null`.
-    #[track_caller]
     pub(super) fn number(&mut self, number: &Number, null: Label) -> Result<Reg, Error> {
         match &number.node {
             Node::Null => {
@@ -37,7 +36,6 @@ impl Emit<'_, '_> {
     }
 
     /// In as few slots as it takes: a wide load has two.
-    #[track_caller]
     pub(super) fn constant(&mut self, reg: Reg, value: i128) {
         let bits = value as u64;
         if let Ok(value) = i32::try_from(bits as i64) {
@@ -50,7 +48,6 @@ impl Emit<'_, '_> {
     }
 
     /// Loads a field's bytes, with zeros above them; a pointer that is NULL is NULL.
-    #[track_caller]
     pub(super) fn field(&mut self, reg: Reg, place: &Place, null: Label) {
         let base = self.follow(reg, place, null);
         self.load_from(reg, base, place);
@@ -60,7 +57,6 @@ impl Emit<'_, '_> {
     }
 
     /// The same, from the pointer in `base`.
-    #[track_caller]
     pub(super) fn load_from(&mut self, reg: Reg, base: Reg, place: &Place) {
         let at = self.at(reg, base, place.field.offset);
         self.walk.asm.load(reg, Memory::new(size(place.field.size), at));
@@ -69,7 +65,6 @@ impl Emit<'_, '_> {
     /// Makes a number of a field's bytes: its bits alone, in the right order, its sign in all bits above.
     ///
     /// By shifts: instructions that extend signs are younger than the kernels that this is for.
-    #[track_caller]
     pub(super) fn extend(&mut self, reg: Reg, place: &Place) {
         let field = &place.field;
         let signed = matches!(field.class, Class::Int { signed: true } | Class::Enum { signed: true });
@@ -107,7 +102,6 @@ impl Emit<'_, '_> {
         }
     }
 
-    #[track_caller]
     fn binary(
         &mut self,
         op: Arithmetic,
@@ -153,7 +147,6 @@ impl Emit<'_, '_> {
     }
 
     /// Computes two numbers, the one that needs more registers first, while they are free.
-    #[track_caller]
     pub(super) fn both(&mut self, left: &Number, right: &Number, null: Label) -> Result<(Reg, Reg), Error> {
         if need(right) > need(left) {
             let r = self.number(right, null)?;
@@ -171,7 +164,6 @@ impl Emit<'_, '_> {
     /// Divides with signs by what is not 0, on kernels of any age: those before 6.6 have no instruction for it. The
     /// sides are divided without their signs, and the result gets the one it should have. −2⁶³ is its own opposite, and
     /// as an unsigned number the right one.
-    #[track_caller]
     fn divide(&mut self, op: Arithmetic, left: Reg, right: Reg, divisor: &Number) -> Result<(), Error> {
         let sign = self.take()?;
         let asm = &mut self.walk.asm;

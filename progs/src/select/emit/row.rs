@@ -25,8 +25,8 @@ const COPY_MAX: u32 = 32;
 pub(crate) struct Rows {
     /// Each is written at once.
     pub(crate) chunks: Vec<Chunk>,
-    /// These follow, each with its length before it.
-    pub(crate) texts: Vec<Text>,
+    /// These follow, each with its length before it; and the parts of the selection that they are.
+    pub(crate) texts: Vec<(Text, u32)>,
 }
 
 /// Columns of known size.
@@ -47,6 +47,8 @@ pub(crate) struct Column {
     /// Its bit among the NULLs, if it can be NULL.
     pub(crate) null: Option<u32>,
     pub(crate) kind: Kind,
+    /// The number of the part of the selection that it is.
+    pub(crate) part: u32,
 }
 
 /// What a column holds.
@@ -101,19 +103,19 @@ fn is_copied(place: &Place) -> bool {
 
 impl Emit<'_, '_> {
     /// Writes one object's columns.
-    #[track_caller]
     pub(crate) fn rows(&mut self, rows: &Rows) -> Result<(), Error> {
         for chunk in &rows.chunks {
             self.chunk(chunk)?;
         }
-        for text in &rows.texts {
+        for (text, part) in &rows.texts {
+            self.walk.asm.mark(Some(*part));
             self.long_text(text)?;
         }
+        self.walk.asm.mark(None);
         Ok(())
     }
 
     /// Counts the object in a map's one element, and gives the map. What has no output is never shown twice.
-    #[track_caller]
     pub(crate) fn count(&mut self) -> u32 {
         let index = self.walk.map(Map {
             name: "kwalk_count",
@@ -130,7 +132,6 @@ impl Emit<'_, '_> {
         index
     }
 
-    #[track_caller]
     fn chunk(&mut self, chunk: &Chunk) -> Result<(), Error> {
         let start = self.frame() - chunk.size.next_multiple_of(8) as i32;
         if let Some((_, bits)) = chunk.nulls {
@@ -143,6 +144,7 @@ impl Emit<'_, '_> {
         let mut rest: Vec<&Column> = chunk.columns.iter().collect();
         while !rest.is_empty() {
             let first = rest.remove(0);
+            self.walk.asm.mark(Some(first.part));
             let Some(place) = first.kind.near() else {
                 self.apart(start, first)?;
                 continue;
@@ -152,6 +154,7 @@ impl Emit<'_, '_> {
             rest = apart;
             self.together(start, place, &[vec![first], others].concat());
         }
+        self.walk.asm.mark(None);
         if let Some((at, _)) = chunk.nulls {
             self.walk.asm.store(u32_at(start + at as i32), NULLS);
         }
@@ -159,12 +162,12 @@ impl Emit<'_, '_> {
     }
 
     /// Fields of one object: the way there, and the check of the pointers on it, is the same for all of them.
-    #[track_caller]
     fn together(&mut self, start: Address, place: &Place, columns: &[&Column]) {
         let null = self.walk.asm.label();
         let base = self.follow(R3, place, null);
         let mut there = 0;
         for column in columns {
+            self.walk.asm.mark(Some(column.part));
             let at = start + column.at as i32;
             let bit = column.null.unwrap_or(0);
             match &column.kind {
@@ -211,7 +214,6 @@ impl Emit<'_, '_> {
     }
 
     /// A column that takes more than loads.
-    #[track_caller]
     fn apart(&mut self, start: Address, column: &Column) -> Result<(), Error> {
         let at = start + column.at as i32;
         let null = self.walk.asm.label();
@@ -246,7 +248,6 @@ impl Emit<'_, '_> {
     }
 
     /// The family, and the address that belongs to it: the bytes of the shorter one are followed by zeros.
-    #[track_caller]
     fn ip(&mut self, at: Address, ip: &IpPlace, null: Label) {
         const AF_INET6: i32 = 10;
         let Some(family) = &ip.family else { return };
@@ -279,7 +280,6 @@ impl Emit<'_, '_> {
 
     /// A text of which nobody knows beforehand how long it is: its length with the NUL in 2 bytes, 0 for NULL, and the
     /// text.
-    #[track_caller]
     fn long_text(&mut self, text: &Text) -> Result<(), Error> {
         if !matches!(text.kind, TextKind::Array | TextKind::Pointer) {
             return self.write_long(text);
@@ -305,7 +305,6 @@ impl Emit<'_, '_> {
     }
 
     /// Zeros, in as wide stores as are aligned: `start` is for the widest.
-    #[track_caller]
     fn clear(&mut self, start: Address, from: usize, bytes: usize) {
         let (mut at, end) = (from, from + bytes);
         while at < end {
@@ -316,7 +315,6 @@ impl Emit<'_, '_> {
         }
     }
 
-    #[track_caller]
     pub(super) fn write(&mut self, at: Address, bytes: usize) -> Result<(), Error> {
         self.walk.asm.address(R2, at);
         self.walk.asm.mov(R3, bytes as i32);

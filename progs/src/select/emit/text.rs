@@ -3,8 +3,8 @@
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Address, Condition as Jump, Helper, Label, u8_at, u16_at, u32_at, u64_at};
 
+use super::Emit;
 use super::condition::Fork;
-use super::{Emit, STACK};
 use crate::Error;
 use crate::select::condition::{Text, TextKind};
 use crate::select::pattern::{Pattern, TEXT_MAX};
@@ -17,20 +17,25 @@ const WORDS_MAX: usize = 64;
 
 impl Emit<'_, '_> {
     /// Goes where a pattern leads. All registers are free, for no number is under way.
-    #[track_caller]
     pub(super) fn like(&mut self, text: &Text, pattern: &Pattern, fork: Fork) -> Result<(), Error> {
         let wanted = pattern.terminated();
         if pattern.open_start && text.kind.is_made() {
-            return match pattern.open_end {
-                true => self.search_long(text, &pattern.bytes, fork),
-                false => self.ends_long(text, &wanted, fork),
-            };
+            self.long_address(text, fork.unknown)?;
+            match pattern.open_end {
+                true => self.search_long(&pattern.bytes, fork),
+                false => self.ends(&wanted, 0, fork),
+            }
+            return Ok(());
         }
         if pattern.open_start {
             let room = self.copy(text, TEXT_MAX, fork.unknown)?;
             match pattern.open_end {
                 true => self.search(&pattern.bytes, room, fork),
-                false => self.ends(&wanted, room, fork),
+                false => {
+                    let start = self.frame() - room as i32;
+                    self.walk.asm.address(R3, start);
+                    self.ends(&wanted, room, fork);
+                }
             }
             return Ok(());
         }
@@ -52,7 +57,6 @@ impl Emit<'_, '_> {
 
     /// Copies a text to the top of the stack: `most` bytes of it and a NUL, or all if it is shorter; gives how many bytes
     /// of the stack that takes. What lies behind the NUL there is whatever it was. R0 is how many bytes were copied.
-    #[track_caller]
     fn copy(&mut self, text: &Text, most: usize, unknown: Label) -> Result<usize, Error> {
         // One more than the text can have: the helper puts the NUL there.
         let len = match text.kind {
@@ -73,7 +77,6 @@ impl Emit<'_, '_> {
     }
 
     /// Zeros behind the `len` bytes that a helper is to write, in the last of their words: whole words are compared.
-    #[track_caller]
     fn clear_last(&mut self, at: Address, len: usize) {
         if len % 8 != 0 {
             self.walk.asm.store(u64_at(at + (len & !7) as i32), 0);
@@ -81,7 +84,6 @@ impl Emit<'_, '_> {
     }
 
     /// Where a text begins, which a helper will read: nothing on the way there is NULL, nor is it itself.
-    #[track_caller]
     pub(super) fn text_address(&mut self, reg: Reg, text: &Text, null: Label) -> Result<(), Error> {
         match text.kind {
             TextKind::Array => {
@@ -96,18 +98,12 @@ impl Emit<'_, '_> {
 
     /// Goes to yes if these bytes are at an address. Four at a time, as many as there are: an instruction has room for
     /// that many as a constant.
-    #[track_caller]
     fn words(&mut self, at: Address, wanted: &[Option<u8>], fork: Fork) {
         let mut jumps: Vec<(Step, Jump)> = Vec::new();
         for (chunk, from) in wanted.chunks(4).zip((0..).step_by(4)) {
-            let (mut word, mut mask) = ([0; 4], [0; 4]);
-            for ((byte, word), mask) in chunk.iter().zip(&mut word).zip(&mut mask) {
-                if let Some(byte) = byte {
-                    (*word, *mask) = (*byte, 0xff);
-                }
-            }
             let at = at + from;
-            let (value, mask) = (i32::from_ne_bytes(word), i32::from_ne_bytes(mask));
+            let (word, mask) = masked(chunk);
+            let value = i32::from_ne_bytes(word);
             match chunk.iter().rposition(Option::is_some).map(|last| (last, mask)) {
                 None => {}
                 Some((0, _)) => jumps.push((Step::Load(u8_at(at)), R2.eq(i32::from(word[0])))),
@@ -138,7 +134,6 @@ impl Emit<'_, '_> {
         self.branch(*last, fork);
     }
 
-    #[track_caller]
     fn step(&mut self, step: Step) {
         match step {
             Step::Load(memory) => self.walk.asm.load(R2, memory),
@@ -149,27 +144,23 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// Goes to yes if the text of R0 bytes at the top of the stack ends with these, the NUL included. They are copied
-    /// below it, to a place that is known beforehand.
-    #[track_caller]
-    fn ends(&mut self, wanted: &[Option<u8>], room: usize, fork: Fork) {
+    /// Goes to yes if the text of R0 bytes at R3 ends with these, the NUL included. They are copied to the stack, below what
+    /// is in use of it, to a place that is known beforehand.
+    fn ends(&mut self, wanted: &[Option<u8>], used: usize, fork: Fork) {
         let len = wanted.len();
-        let below = room + len.next_multiple_of(8);
-        debug_assert!(below <= STACK);
-        self.clear_last(self.frame() - below as i32, len);
-        let frame = self.frame();
+        let at = self.frame() - (used + len.next_multiple_of(8)) as i32;
+        self.walk.asm.jump_if(R0.slt(len as i32), fork.no);
+        self.clear_last(at, len);
         let asm = &mut self.walk.asm;
-        asm.jump_if(R0.slt(len as i32), fork.no);
-        asm.address(R3, frame - room as i32 - len as i32);
+        asm.sub(R0, len as i32);
         asm.add(R3, R0);
-        asm.address(R1, frame - below as i32);
+        asm.address(R1, at);
         asm.mov(R2, len as i32);
         asm.call(Helper::ProbeReadKernel);
-        self.words(self.frame() - below as i32, wanted, fork);
+        self.words(at, wanted, fork);
     }
 
     /// Goes to yes if these bytes are anywhere in the text at the top of the stack: a loop over its bytes, up to the NUL.
-    #[track_caller]
     fn search(&mut self, wanted: &[Option<u8>], room: usize, fork: Fork) {
         let (each, next) = (self.walk.asm.label(), self.walk.asm.label());
         let frame = self.frame();
@@ -201,36 +192,12 @@ impl Emit<'_, '_> {
         asm.jump_if(R3.lt((room.saturating_sub(wanted.len())) as i32), each);
         self.go(fork.no, fork.next);
     }
-}
 
-impl Emit<'_, '_> {
-    /// Goes to yes if a text that is made ends with these, the NUL included: the end of it is copied to the stack.
-    #[track_caller]
-    fn ends_long(&mut self, text: &Text, wanted: &[Option<u8>], fork: Fork) -> Result<(), Error> {
-        let len = wanted.len();
-        let room = len.next_multiple_of(8);
-        // R0 is how long it is.
-        self.long_address(text, fork.unknown)?;
-        let frame = self.frame();
-        self.walk.asm.jump_if(R0.lt(len as i32), fork.no);
-        self.clear_last(frame - room as i32, len);
-        let asm = &mut self.walk.asm;
-        asm.add(R3, R0);
-        asm.sub(R3, len as i32);
-        asm.address(R1, frame - room as i32);
-        asm.mov(R2, len as i32);
-        asm.call(Helper::ProbeReadKernel);
-        self.words(frame - room as i32, wanted, fork);
-        Ok(())
-    }
-
-    /// Goes to yes if these bytes are anywhere in a text that is made. Each place where they can begin takes one jump
-    /// that depends on the text, and one on its length: verifiers remember 8,192, so that of a longer text the beginning is
-    /// searched, and if they are not there, it is unknown whether they are at all.
-    #[track_caller]
-    fn search_long(&mut self, text: &Text, wanted: &[Option<u8>], fork: Fork) -> Result<(), Error> {
+    /// Goes to yes if these bytes are anywhere in the text of R0 bytes at R3, which is made. Each place where they can begin
+    /// takes one jump that depends on the text, and one on its length: verifiers remember 8,192, so that of a longer text
+    /// the beginning is searched, and if they are not there, it is unknown whether they are at all.
+    fn search_long(&mut self, wanted: &[Option<u8>], fork: Fork) {
         let each = self.walk.asm.label();
-        self.long_address(text, fork.unknown)?;
         let asm = &mut self.walk.asm;
         // R5 is at how many places they can begin.
         asm.mov(R5, R0);
@@ -240,33 +207,21 @@ impl Emit<'_, '_> {
         asm.bind(each);
         asm.mov(R4, 0);
         for (chunk, from) in wanted.chunks(4).zip((0..).step_by(4)) {
-            for (wide, at) in
-                if chunk.len() == 4 { vec![(4, 0)] } else { (0..chunk.len()).map(|at| (1, at)).collect() }
-            {
-                let part = chunk.get(at..at + wide).unwrap_or_default();
-                let (mut value, mut mask) = ([0; 4], [0; 4]);
-                for ((byte, value), mask) in part.iter().zip(&mut value).zip(&mut mask) {
-                    if let Some(byte) = byte {
-                        (*value, *mask) = (*byte, 0xff);
-                    }
-                }
-                let (value, mask) = (i32::from_ne_bytes(value), i32::from_ne_bytes(mask));
-                if mask == 0 {
-                    continue;
-                }
-                let place = R3 + (from + at as i32);
-                asm.load(R1, if wide == 4 { u32_at(place) } else { u8_at(place) });
-                // A byte by itself is the lowest, whatever the machine.
-                let (value, mask) = if wide == 4 {
-                    (value, mask)
-                } else {
-                    (i32::from(part.first().copied().flatten().unwrap_or(0)), 0xff)
-                };
-                if wide == 4 && mask != -1 {
+            let (word, mask) = masked(chunk);
+            if chunk.len() == 4 && mask != 0 {
+                asm.load(R1, u32_at(R3 + from));
+                if mask != -1 {
                     asm.and32(R1, mask);
                 }
-                asm.xor32(R1, value);
+                asm.xor32(R1, i32::from_ne_bytes(word));
                 asm.or(R4, R1);
+            }
+            for (byte, at) in chunk.iter().zip(from..).filter(|_| chunk.len() < 4) {
+                if let Some(byte) = byte {
+                    asm.load(R1, u8_at(R3 + at));
+                    asm.xor32(R1, i32::from(*byte));
+                    asm.or(R4, R1);
+                }
             }
         }
         asm.jump_if(R4.eq(0), fork.yes);
@@ -275,8 +230,18 @@ impl Emit<'_, '_> {
         asm.jump_if(R0.ge(R5), fork.no);
         asm.jump_if(R0.lt(SEARCHED), each);
         self.go(fork.unknown, fork.next);
-        Ok(())
     }
+}
+
+/// Up to four bytes, with zeros in the place of any, and the mask of those that are not any.
+fn masked(chunk: &[Option<u8>]) -> ([u8; 4], i32) {
+    let (mut word, mut mask) = ([0; 4], [0; 4]);
+    for ((byte, word), mask) in chunk.iter().zip(&mut word).zip(&mut mask) {
+        if let Some(byte) = byte {
+            (*word, *mask) = (*byte, 0xff);
+        }
+    }
+    (word, i32::from_ne_bytes(mask))
 }
 
 #[derive(Clone, Copy)]

@@ -10,7 +10,6 @@ use crate::walk::Walk;
 
 impl Emit<'_, '_> {
     /// Goes to `done` with objects that are not in the window, and gives the map that says which are.
-    #[track_caller]
     pub(crate) fn window(&mut self, done: Label) -> Result<u32, Error> {
         let index = self.walk.map(Map {
             name: "kwalk_window",
@@ -40,7 +39,6 @@ impl Emit<'_, '_> {
 }
 
 /// Marks in the window's map that the walk has reached its end.
-#[track_caller]
 pub(crate) fn end(walk: &mut Walk<'_>, index: u32) {
     let asm = &mut walk.asm;
     asm.load_slot(kwalk_asm::Reg::R1, Slot::MapValue { index, offset: 0 });
