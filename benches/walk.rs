@@ -10,7 +10,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use kwalk::btf::Btf;
 use kwalk::progs::Target;
-use kwalk::select::{self, Select, field};
+use kwalk::select::{Select, field};
 use kwalk::sys::MapFd;
 use kwalk::{Error, KernelBtf, Parameters};
 use population::{Kind, Population};
@@ -67,14 +67,10 @@ fn tasks(c: &mut Criterion) {
     // One process that only this one's condition is true of.
     let name = format!("kw{}", std::process::id());
     std::fs::write("/proc/self/comm", &name).expect("a name of its own");
-    let count = || {
-        let plan = Select::new("task").plan_count(&btf).expect("tasks can be counted");
-        select::count(&plan, &Parameters::None).expect("tasks can be counted")
-    };
     for (kind, what) in [(Kind::Threads, "threads"), (Kind::Processes, "processes")] {
         for size in [100, 5_000, 50_000] {
             // With those that are there anyway.
-            let missing = usize::try_from(count()).map_or(0, |there| size - there.min(size));
+            let missing = size.saturating_sub(programs::tasks_there(&btf).expect("they can be counted"));
             let Some(_population) = populate(kind, missing) else { continue };
             let none = &Parameters::None;
             let mut group = group(c, what, size);

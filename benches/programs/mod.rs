@@ -5,7 +5,7 @@ use std::hint::black_box;
 use kwalk::asm::{Assembler, Reg};
 use kwalk::btf::{Btf, Kind};
 use kwalk::progs::{Program, Target, Walk};
-use kwalk::select::{How, MapElements, Rows, Schema, Select};
+use kwalk::select::{self, How, MapElements, Rows, Schema, Select};
 use kwalk::sys::MapFd;
 use kwalk::{Error, Loaded, Parameters};
 
@@ -103,6 +103,12 @@ impl Attached {
         }
         Ok(given)
     }
+}
+
+/// How many tasks there are.
+pub(crate) fn tasks_there(btf: &Btf<'_>) -> Result<usize, Error> {
+    let plan = Select::new("task").plan_count(btf)?;
+    Ok(select::count(&plan, &Parameters::None)? as usize)
 }
 
 /// Three columns of tasks: what the lines of [`Attached::lines`] say.
