@@ -73,7 +73,7 @@ pub(crate) fn done(command: &mut Command) -> Result<String, String> {
 }
 
 /// The target that binaries for this machine are built for.
-fn host() -> Result<String, String> {
+pub(crate) fn host() -> Result<String, String> {
     let version = done(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.ok_or("rustc does not say what it runs on")?.into())
