@@ -68,7 +68,7 @@ fn tasks(c: &mut Criterion) {
     let name = format!("kw{}", std::process::id());
     std::fs::write("/proc/self/comm", &name).expect("a name of its own");
     for (kind, what) in [(Kind::Threads, "threads"), (Kind::Processes, "processes")] {
-        for size in [100, 5_000, 50_000] {
+        for size in [100_usize, 5_000, 50_000] {
             // With those that are there anyway.
             let missing = size.saturating_sub(programs::tasks_there(&btf).expect("they can be counted"));
             let Some(_population) = populate(kind, missing) else { continue };

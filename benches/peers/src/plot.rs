@@ -9,13 +9,13 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::race::Row;
 
-const WIDTH: u32 = 1200;
+const WIDTH: u32 = 1280;
 /// Of a bar and what is between two.
-const BAR: u32 = 22;
+const BAR: u32 = 24;
 /// Above and below the bars.
 const AXIS: u32 = 50;
 /// Left of the bars, for what they are.
-const LABELS: i32 = 620;
+const LABELS: i32 = 640;
 /// Right of them, for what does not fit into the longest.
 const NUMBERS: i32 = 70;
 
@@ -36,7 +36,11 @@ pub(crate) fn draw(path: &Path, rows: &[Row]) -> Result<(), Box<dyn Error>> {
     let (top, bottom) = (AXIS as i32, (height - AXIS) as i32);
     let style =
         |horizontal, size: i32| TextStyle::from(("sans-serif", size)).pos(Pos::new(horizontal, VPos::Center));
-    root.draw(&Text::new("times as good as (log scale)", (LABELS, 16), style(HPos::Left, 14)))?;
+    root.draw(&Text::new(
+        "how many times as good kwalk is as what is named last, in powers of ten",
+        (LABELS - 8, 16),
+        style(HPos::Left, 17),
+    ))?;
     for power in low..=high {
         let at = LABELS + (f64::from(power - low) * span) as i32;
         let colour = if power == 0 { BLACK } else { RGBColor(205, 205, 205) };
@@ -47,7 +51,7 @@ pub(crate) fn draw(path: &Path, rows: &[Row]) -> Result<(), Box<dyn Error>> {
             10_u64.pow(power as u32).to_string()
         };
         for y in [top - 14, bottom + 14] {
-            root.draw(&Text::new(label.clone(), (at, y), style(HPos::Center, 13)))?;
+            root.draw(&Text::new(label.clone(), (at, y), style(HPos::Center, 15)))?;
         }
     }
     for (nth, row) in rows.iter().enumerate() {
@@ -57,9 +61,9 @@ pub(crate) fn draw(path: &Path, rows: &[Row]) -> Result<(), Box<dyn Error>> {
         let colour = if row.ratio < 1.0 { SLOWER } else { FASTER };
         let (from, to) = (end.min(x(1.0)), end.max(x(1.0)));
         root.draw(&Rectangle::new([(from, y - half), (to, y + half)], colour.filled()))?;
-        let what = format!("{} — {}", row.what.replace('`', ""), row.peer);
-        root.draw(&Text::new(what, (LABELS - 8, y), style(HPos::Right, 13)))?;
-        root.draw(&Text::new(row.times(), (to + 5, y), style(HPos::Left, 12)))?;
+        let what = format!("{} : {}", row.what.replace('`', ""), row.peer);
+        root.draw(&Text::new(what, (LABELS - 8, y), style(HPos::Right, 16)))?;
+        root.draw(&Text::new(row.times(), (to + 5, y), style(HPos::Left, 15)))?;
     }
     root.present()?;
     Ok(())
