@@ -20,6 +20,21 @@ mod measure;
 mod population;
 mod programs;
 
+/// What is walked, by the names of their groups.
+const WALKED: [&str; 5] = ["threads", "processes", "task_file", "tcp", "bpf_map_elem"];
+
+/// Whether some of these are asked for: a population is not made for nobody. A filter on the command line begins with a
+/// group's name, or is none of a group's.
+fn is_wanted(what: &str, count: usize) -> bool {
+    let group = format!("{what}/{count}/");
+    let mut filters = std::env::args().skip(1).filter(|arg| WALKED.iter().any(|name| arg.starts_with(name)));
+    let mut all = true;
+    filters.any(|filter| {
+        all = false;
+        filter.starts_with(&group) || group.starts_with(&filter)
+    }) || all
+}
+
 fn kernel() -> KernelBtf {
     KernelBtf::open().expect("the kernel has BTF")
 }
@@ -58,7 +73,11 @@ fn bench_output(
 
 /// A population, or a line that says why there is none.
 fn populate(kind: Kind, count: usize) -> Option<Population> {
-    Population::new(kind, count).inspect_err(|why| println!("left out: {why}")).ok()
+    said(Population::new(kind, count))
+}
+
+fn said<T>(made: Result<T, String>) -> Option<T> {
+    made.inspect_err(|why| println!("left out: {why}")).ok()
 }
 
 fn tasks(c: &mut Criterion) {
@@ -68,7 +87,7 @@ fn tasks(c: &mut Criterion) {
     let name = format!("kw{}", std::process::id());
     std::fs::write("/proc/self/comm", &name).expect("a name of its own");
     for (kind, what) in [(Kind::Threads, "threads"), (Kind::Processes, "processes")] {
-        for size in [100_usize, 5_000, 50_000] {
+        for size in [100_usize, 5_000, 50_000].into_iter().filter(|size| is_wanted(what, *size)) {
             // With those that are there anyway.
             let missing = size.saturating_sub(programs::tasks_there(&btf).expect("they can be counted"));
             let Some(_population) = populate(kind, missing) else { continue };
@@ -102,15 +121,22 @@ fn others(c: &mut Criterion) {
         bench_output(&mut group, "records", count, Attached::rows(&btf, select, &told, map));
         group.finish();
     };
-    if let Some(_files) = populate(Kind::Files, 100_000) {
-        both(Target::named("task_file"), 100_000, &programs::files(), None);
+    for (kind, target, count, select) in [
+        (Kind::Files, Target::named("task_file"), 100_000, programs::files()),
+        (Kind::Sockets, Target::named("tcp"), 10_000, programs::sockets()),
+    ] {
+        if is_wanted(target.name, count) {
+            if let Some(_population) = populate(kind, count) {
+                both(target, count, &select, None);
+            }
+        }
     }
-    if let Some(_sockets) = populate(Kind::Sockets, 10_000) {
-        both(Target::named("tcp"), 10_000, &programs::sockets(), None);
-    }
-    match population::elements(1_000_000) {
-        Ok(map) => both(Target::named("bpf_map_elem"), 1_000_000, &programs::elements(), Some(&map)),
-        Err(why) => println!("left out: {why}"),
+    const ELEMENTS: u32 = 1_000_000;
+    let (target, count) = (Target::named("bpf_map_elem"), ELEMENTS as usize);
+    if is_wanted(target.name, count) {
+        if let Some(map) = said(population::elements(ELEMENTS)) {
+            both(target, count, &programs::elements(), Some(&map));
+        }
     }
 }
 
