@@ -15,10 +15,10 @@ use libbpf_rs::btf::{BtfType, ReferencesType, types};
 use crate::race::{Course, Row, Unit, median};
 
 /// The first argument of a process that is to answer one question.
-pub(crate) const COLD: &str = "cold";
+pub(crate) const COLD: &str = "--cold";
 
 /// The same, for what memory that takes.
-pub(crate) const MEMORY: &str = "memory";
+pub(crate) const MEMORY: &str = "--memory";
 
 /// How often a process is asked for its memory.
 const PROCESSES: usize = 15;

@@ -9,6 +9,11 @@ const TIME: Duration = Duration::from_secs(2);
 
 const FEWEST_ROUNDS: usize = 15;
 
+/// Who takes longer than this for them does some fewer.
+const LONGEST: Duration = Duration::from_secs(10);
+
+const FEWEST_LONG_ROUNDS: usize = 5;
+
 /// What is raced over.
 pub(crate) struct Course {
     pub(crate) what: String,
@@ -22,17 +27,19 @@ pub(crate) enum Unit {
     Rate(&'static str, usize),
     /// How long it takes.
     Time,
+    /// How long it takes for one of these, of so many.
+    Each(&'static str, usize),
 }
 
 /// A row of the table.
 pub(crate) struct Row {
-    what: String,
+    pub(crate) what: String,
     unit: String,
     ours: f64,
     theirs: f64,
-    peer: &'static str,
+    pub(crate) peer: &'static str,
     /// How much better ours is.
-    ratio: f64,
+    pub(crate) ratio: f64,
 }
 
 impl Course {
@@ -64,6 +71,11 @@ impl Course {
                 let unit = format!("million {things}/s");
                 Row { what, unit, ours: speed(ours), theirs: speed(theirs), peer, ratio }
             }
+            Unit::Each(thing, count) => {
+                let each = |time| time * 1e6 / count as f64;
+                let unit = format!("µs/{thing}");
+                Row { what, unit, ours: each(ours), theirs: each(theirs), peer, ratio }
+            }
             Unit::Time => {
                 Row { what, unit: "ms".into(), ours: ours * 1e3, theirs: theirs * 1e3, peer, ratio }
             }
@@ -76,6 +88,17 @@ impl Row {
     pub(crate) fn less(what: &str, unit: &str, ours: f64, theirs: f64, peer: &'static str) -> Row {
         Row { what: what.into(), unit: unit.into(), ours, theirs, peer, ratio: theirs / ours }
     }
+
+    /// The ratio as the table has it.
+    pub(crate) fn times(&self) -> String {
+        if self.ratio < 10.0 { format!("{:.2}", self.ratio) } else { format!("{:.1}", self.ratio) }
+    }
+}
+
+/// The median of what runs without a peer.
+pub(crate) fn alone<T>(mut run: impl FnMut() -> T) -> Duration {
+    let [median] = medians([&mut || time(&mut run)]);
+    median
 }
 
 fn medians<const N: usize>(mut runners: [&mut dyn FnMut() -> Duration; N]) -> [Duration; N] {
@@ -85,7 +108,8 @@ fn medians<const N: usize>(mut runners: [&mut dyn FnMut() -> Duration; N]) -> [D
     }
     let start = Instant::now();
     let mut times = [const { Vec::new() }; N];
-    while times[0].len() < FEWEST_ROUNDS || start.elapsed() < TIME {
+    let fewest = || if start.elapsed() < LONGEST { FEWEST_ROUNDS } else { FEWEST_LONG_ROUNDS };
+    while times[0].len() < fewest() || start.elapsed() < TIME {
         for (run, times) in runners.iter_mut().zip(&mut times) {
             times.push(run());
         }
@@ -109,7 +133,7 @@ fn time<T>(f: &mut impl FnMut() -> T) -> Duration {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Row { what, unit, ours, theirs, peer, ratio } = self;
-        write!(f, "| {what} | {unit} | {ours:.2} | {theirs:.2} | {peer} | {ratio:.1} |")
+        let Row { what, unit, ours, theirs, peer, .. } = self;
+        write!(f, "| {what} | {unit} | {ours:.2} | {theirs:.2} | {peer} | {} |", self.times())
     }
 }

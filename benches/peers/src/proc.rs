@@ -1,0 +1,141 @@
+//! Walks against reading /proc: in one process, against the procfs crate and against readers that are as tight as can be;
+//! and whole commands against those that read it. The objects: 5,000 processes, 5,000 threads, 100,000 open files, 10,000
+//! sockets.
+
+use std::path::Path;
+
+use kwalk::btf::Btf;
+use kwalk::select::{Select, field};
+use kwalk::{KernelBtf, Parameters};
+
+use crate::built::Built;
+use crate::cold::{command, race};
+use crate::population::{Kind, Population};
+use crate::programs::{self, Attached};
+use crate::race::{Course, Unit};
+use crate::tools::tool;
+use crate::walks::TASKS;
+use crate::{Table, root, tight};
+
+/// Something that there are many of.
+struct Objects {
+    kind: Kind,
+    count: usize,
+    /// What the table calls one.
+    one: &'static str,
+    many: &'static str,
+    /// How kwalk asks for them.
+    select: fn() -> Select,
+    /// Where they are in /proc, and what counts them there.
+    path: &'static str,
+    tight: fn() -> usize,
+    procfs: fn() -> usize,
+    /// The command that shows them, and ours that shows the same.
+    theirs: &'static [&'static str],
+    ours: &'static [&'static str],
+}
+
+const OBJECTS: [Objects; 4] = [
+    Objects {
+        kind: Kind::Processes,
+        count: TASKS,
+        one: "process",
+        many: "processes",
+        select: || programs::tasks().filter(field("pid").eq(field("tgid"))),
+        path: "/proc/*/stat",
+        tight: tight::processes,
+        procfs: processes,
+        theirs: &["ps", "-eo", "pid,comm"],
+        ours: &["task", "-f", "pid,comm", "-w", "pid = tgid"],
+    },
+    Objects {
+        kind: Kind::Threads,
+        count: TASKS,
+        one: "thread",
+        many: "threads",
+        select: programs::tasks,
+        path: "/proc/*/task/*/stat",
+        tight: tight::threads,
+        procfs: threads,
+        theirs: &["ps", "-eLo", "tgid,pid,comm"],
+        ours: &["task", "-f", "tgid,pid,comm"],
+    },
+    Objects {
+        kind: Kind::Files,
+        count: 100_000,
+        one: "file",
+        many: "open files",
+        select: programs::files,
+        path: "/proc/*/fd/*",
+        tight: tight::files,
+        procfs: files,
+        theirs: &["lsof", "-n", "-P"],
+        ours: &["task_file"],
+    },
+    Objects {
+        kind: Kind::Sockets,
+        count: 10_000,
+        one: "socket",
+        many: "TCP sockets",
+        select: programs::sockets,
+        path: "/proc/net/tcp",
+        tight: tight::sockets,
+        procfs: sockets,
+        theirs: &["ss", "-tan"],
+        ours: &["tcp"],
+    },
+];
+
+pub(crate) fn races(table: &mut Table) {
+    let kernel = KernelBtf::open();
+    let Some(kernel) = table.has("walks", kernel) else { return };
+    let btf = Btf::new(kernel.bytes()).expect("the kernel's types");
+    let built = Built::new(root());
+    let built = table.has("static binaries", built);
+    for objects in OBJECTS {
+        if let Err(why) = of(table, &btf, built.as_ref().map(|built| &*built.kwalk), &objects) {
+            table.left_out.push(format!("{} {}: {why}", objects.count, objects.many));
+        }
+    }
+}
+
+fn of(table: &mut Table, btf: &Btf<'_>, kwalk: Option<&Path>, objects: &Objects) -> Result<(), String> {
+    let &Objects { kind, count, one, many, path, tight, procfs, .. } = objects;
+    let _population = Population::new(kind, count)?;
+    let rows =
+        Attached::rows(btf, &(objects.select)(), &Parameters::None, None).map_err(|e| e.to_string())?;
+    let found = [rows.walk().rows, tight(), procfs()];
+    assert!(found.iter().all(|found| (count..count + count / 10 + 500).contains(found)), "{many}: {found:?}");
+    let course = |peer| Course { what: format!("{count} {many}"), unit: Unit::Each(one, count), peer };
+    for (peer, theirs) in [(path, tight), ("procfs 0.18", procfs)] {
+        table.add(course(peer).run(|| rows.walk(), theirs));
+    }
+    let (Some(kwalk), &[name, ref args @ ..]) = (kwalk, objects.theirs) else { return Ok(()) };
+    if let Some(path) = table.has(name, tool(name)) {
+        let what = format!("{count} {many}: `kwalk {}`", objects.ours.join(" "));
+        let course = Course { what, unit: Unit::Time, peer: name };
+        race(table, course, command(kwalk, objects.ours), command(&path, args));
+    }
+    Ok(())
+}
+
+fn processes() -> usize {
+    let all = procfs::process::all_processes().expect("/proc is there");
+    all.flatten().filter_map(|process| process.stat().ok()).map(std::hint::black_box).count()
+}
+
+fn threads() -> usize {
+    let all = procfs::process::all_processes().expect("/proc is there");
+    let tasks = all.flatten().filter_map(|process| process.tasks().ok()).flatten().flatten();
+    tasks.filter_map(|task| task.stat().ok()).map(std::hint::black_box).count()
+}
+
+fn files() -> usize {
+    let all = procfs::process::all_processes().expect("/proc is there");
+    let files = all.flatten().filter_map(|process| process.fd().ok()).flatten().flatten();
+    files.map(std::hint::black_box).count()
+}
+
+fn sockets() -> usize {
+    std::hint::black_box(procfs::net::tcp().expect("/proc/net/tcp is there")).len()
+}
