@@ -22,9 +22,10 @@ const NUMBERS: i32 = 70;
 const FASTER: RGBColor = RGBColor(46, 125, 90);
 const SLOWER: RGBColor = RGBColor(176, 58, 46);
 
-/// Draws a bar for each row, from 1 to how much better kwalk is.
+/// Draws a bar for each row that has a ratio, from 1 to how much better kwalk is.
 pub(crate) fn draw(path: &Path, rows: &[Row]) -> Result<(), Box<dyn Error>> {
-    let ratio = |row: &Row| row.ratio.clamp(1e-3, 1e6);
+    let rows: Vec<_> = rows.iter().filter(|row| row.ratio.is_finite() && row.ratio > 0.0).collect();
+    let ratio = |row: &&Row| row.ratio;
     let powers = |pick: fn(f64, f64) -> f64| rows.iter().map(ratio).fold(1.0, pick).log10();
     let (low, high) = (powers(f64::min).floor() as i32, powers(f64::max).ceil().max(1.0) as i32);
     let height = BAR * rows.len() as u32 + 2 * AXIS;
@@ -57,7 +58,7 @@ pub(crate) fn draw(path: &Path, rows: &[Row]) -> Result<(), Box<dyn Error>> {
     for (nth, row) in rows.iter().enumerate() {
         let y = top + (nth as u32 * BAR + BAR / 2) as i32;
         let half = BAR as i32 / 2 - 4;
-        let end = x(ratio(row));
+        let end = x(row.ratio);
         let colour = if row.ratio < 1.0 { SLOWER } else { FASTER };
         let (from, to) = (end.min(x(1.0)), end.max(x(1.0)));
         root.draw(&Rectangle::new([(from, y - half), (to, y + half)], colour.filled()))?;

@@ -89,19 +89,29 @@ impl Row {
         Row { what: what.into(), unit: unit.into(), ours, theirs, peer, ratio: theirs / ours }
     }
 
-    /// The ratio as the table has it.
+    /// The ratio as the table has it: none where ours is too small to be told from nothing.
     pub(crate) fn times(&self) -> String {
-        if self.ratio < 10.0 { format!("{:.2}", self.ratio) } else { format!("{:.1}", self.ratio) }
+        if !self.ratio.is_finite() {
+            "-".into()
+        } else if self.ratio < 10.0 {
+            format!("{:.2}", self.ratio)
+        } else {
+            format!("{:.1}", self.ratio)
+        }
     }
 }
 
-/// The median of what runs without a peer.
+/// The least that it takes: where no peer takes turns with it, nothing else tells it from what the machine does besides.
 pub(crate) fn alone<T>(mut run: impl FnMut() -> T) -> Duration {
-    let [median] = medians([&mut || time(&mut run)]);
-    median
+    let [times] = rounds([&mut || time(&mut run)]);
+    times.into_iter().min().unwrap_or_default()
 }
 
-fn medians<const N: usize>(mut runners: [&mut dyn FnMut() -> Duration; N]) -> [Duration; N] {
+fn medians<const N: usize>(runners: [&mut dyn FnMut() -> Duration; N]) -> [Duration; N] {
+    rounds(runners).map(median)
+}
+
+fn rounds<const N: usize>(mut runners: [&mut dyn FnMut() -> Duration; N]) -> [Vec<Duration>; N] {
     // Not counted: the first round finds its memory.
     for run in &mut runners {
         run();
@@ -114,7 +124,7 @@ fn medians<const N: usize>(mut runners: [&mut dyn FnMut() -> Duration; N]) -> [D
             times.push(run());
         }
     }
-    times.map(median)
+    times
 }
 
 pub(crate) fn median<T: Ord + Copy>(mut all: Vec<T>) -> T {
