@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What rustc is told of all of them.
-const FLAGS: [&str; 2] = ["-Ctarget-feature=+crt-static", "-Cstrip=symbols"];
+const FLAGS: [&str; 3] = ["-Ctarget-feature=+crt-static", "-Crelocation-model=static", "-Cstrip=symbols"];
 
 /// The binaries.
 pub(crate) struct Built {
@@ -25,8 +25,8 @@ impl Built {
     /// What can't be built.
     pub(crate) fn new(root: &Path) -> Result<Built, String> {
         let manifest = root.join("Cargo.toml");
-        let embed = cargo(&manifest, &["--example", "embed", "--no-default-features"])?;
-        let kwalk = cargo(&manifest, &["--bin", "kwalk"])?;
+        let embed = cargo(&manifest, "release", &["--example", "embed", "--no-default-features"])?;
+        let kwalk = cargo(&manifest, "static", &["--bin", "kwalk"])?;
         let dir = scratch("empty")?;
         let source = dir.join("empty.rs");
         std::fs::write(&source, "fn main() {}").map_err(|error| format!("{}: {error}", source.display()))?;
@@ -42,13 +42,21 @@ impl Built {
 }
 
 /// Builds what `args` say of a workspace, static, and gives the folder that it is in.
-pub(crate) fn cargo(manifest: &Path, args: &[&str]) -> Result<PathBuf, String> {
-    // Where tests/embed.rs builds the same.
-    let (dir, target) = (scratch("embed")?, host()?);
+pub(crate) fn cargo(manifest: &Path, profile: &str, args: &[&str]) -> Result<PathBuf, String> {
+    let (dir, target) = (scratch("static")?, host()?);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["build", "--release", "--quiet", "--locked", "--target", &target, "--manifest-path"]);
+    cargo.args([
+        "build",
+        "--profile",
+        profile,
+        "--quiet",
+        "--locked",
+        "--target",
+        &target,
+        "--manifest-path",
+    ]);
     done(cargo.arg(manifest).args(args).arg("--target-dir").arg(&dir).env("RUSTFLAGS", FLAGS.join(" ")))?;
-    Ok(dir.join(target).join("release"))
+    Ok(dir.join(target).join(profile))
 }
 
 /// A folder for what is made while this program runs, below that of its own binary.

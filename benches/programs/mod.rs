@@ -43,6 +43,7 @@ impl Attached {
             sleepable: false,
             maps: Vec::new(),
             kfuncs: Vec::new(),
+            parts: Vec::new(),
         };
         Attached::new(&program, told, None)
     }
