@@ -91,7 +91,7 @@ impl Rejection {
 /// in the place of the line of Rust.
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (Some(part), true) = (&self.part, self.is_too_large()) {
+        if let Some(part) = self.part.as_ref().filter(|_| self.is_too_large()) {
             write!(f, "selection: it is too large for the kernel's verifier, most of all {part}")?;
             return marked(f, part);
         }
