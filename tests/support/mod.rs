@@ -30,6 +30,8 @@ pub enum Need {
     Tool(&'static str),
     /// A kernel of at least this version.
     Kernel(u16, u16),
+    /// A kernel of this version, which figures are of.
+    ThisKernel(u16, u16),
     /// A file of the kernel's, at this path.
     File(&'static str),
     /// A kernel that has this target.
@@ -60,6 +62,8 @@ impl Need {
             Need::Kernel(major, minor) => {
                 (kernel_version() < (major, minor)).then(|| format!("needs Linux {major}.{minor}"))
             }
+            Need::ThisKernel(major, minor) => (kernel_version() != (major, minor))
+                .then(|| format!("what it compares with is of Linux {major}.{minor}")),
             Need::Target(target) => (!has_target(target)).then(|| {
                 let (major, minor) = target.since.unwrap_or_default();
                 format!("needs Linux {major}.{minor}, for the target {}", target.name)

@@ -1,0 +1,156 @@
+//! What can be counted and is the same on every machine with the same kernel: instructions of programs, and of those how many
+//! the verifier looks at; instructions and system calls of commands. `tests/costs.txt` has what they are known to be; more
+//! than a twentieth beside that, either way, is to be looked into. `KWALK_COSTS=write` has the file written anew.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::sync::{LazyLock, Mutex};
+
+use kwalk::btf::Btf;
+use kwalk::progs::{Program, target};
+use kwalk::select::Select;
+use kwalk::{KernelBtf, Loaded, text};
+use support::Need::{Bpf, Root, ThisKernel, Tool};
+use support::{Need, dir, test};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/costs.txt");
+
+/// What is run of the command: nothing whose output depends on what else there is.
+const COMMANDS: &[&[&str]] = &[
+    &["--version"],
+    &["fields", "task"],
+    &["task", "--count"],
+    &["task", "-f", "tgid,comm,real_parent.comm", "-w", "tgid = 1 and comm like '%'", "-o", "ndjson"],
+    &["cat", "stacks", "--pid", "1"],
+];
+
+type Costs = BTreeMap<String, u64>;
+
+static KNOWN: LazyLock<Costs> = LazyLock::new(|| {
+    let lines = std::fs::read_to_string(FILE).unwrap_or_default();
+    let line = |line: &str| {
+        let (what, cost) = line.rsplit_once(' ')?;
+        Some((what.trim_end().into(), cost.parse().ok()?))
+    };
+    lines.lines().filter_map(line).collect()
+});
+
+fn main() -> ExitCode {
+    // The kernel that the file's figures are of: another one's types and verifier have their own.
+    const MEASURED: Need = ThisKernel(6, 18);
+    const PROGRAMS: &[Need] = &[Bpf, Root, MEASURED];
+    const CALLS: &[Need] = &[Bpf, Root, MEASURED, Tool("strace")];
+    const INSTRUCTIONS: &[Need] = &[Bpf, Root, MEASURED, Tool("valgrind")];
+    support::main(vec![
+        test("programs_have_so_many_instructions", PROGRAMS, || compare("program", programs())),
+        test("commands_make_so_many_system_calls", CALLS, || compare("calls", calls())),
+        test("commands_take_so_many_instructions", INSTRUCTIONS, || compare("instructions", instructions())),
+    ])
+}
+
+/// Compares with the file's lines that begin with this word, or writes them.
+fn compare(word: &str, found: Costs) {
+    let found: Costs = found.into_iter().map(|(what, cost)| (format!("{word} {what}"), cost)).collect();
+    if std::env::var_os("KWALK_COSTS").is_some_and(|what| what == "write") {
+        return write(word, found);
+    }
+    let known: Vec<_> = KNOWN.iter().filter(|(what, _)| what.starts_with(&format!("{word} "))).collect();
+    let mut wrong = String::new();
+    for (what, &cost) in known {
+        let is_near = |found: u64| found.abs_diff(cost) * 20 <= cost;
+        match found.get(what) {
+            Some(&found) if is_near(found) => {}
+            Some(found) => writeln!(wrong, "{what}: {found}, and known to be {cost}").unwrap(),
+            None => writeln!(wrong, "{what}: no longer there").unwrap(),
+        }
+    }
+    for what in found.keys().filter(|what| !KNOWN.contains_key(*what)) {
+        writeln!(wrong, "{what}: not known yet").unwrap();
+    }
+    assert!(wrong.is_empty(), "{wrong}KWALK_COSTS=write has tests/costs.txt written anew");
+}
+
+/// Puts these lines into the file, in the place of those that begin with this word.
+fn write(word: &str, found: Costs) {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap();
+    let text = std::fs::read_to_string(FILE).unwrap_or_default();
+    let others = text.lines().filter(|line| !line.starts_with(&format!("{word} ")));
+    let mut lines: Vec<_> = others.map(String::from).collect();
+    lines.extend(found.iter().map(|(what, cost)| format!("{what:60} {cost}")));
+    lines.sort();
+    std::fs::write(FILE, lines.join("\n") + "\n").unwrap();
+}
+
+/// The text programs, and the selections of the default columns.
+fn programs() -> Costs {
+    let kernel = KernelBtf::open().unwrap();
+    let btf = Btf::new(kernel.bytes()).unwrap();
+    let mut costs = Costs::new();
+    let mut add = |name: String, program: &Program| {
+        let verified = Loaded::load(program).unwrap().fd().info().unwrap().verified_insns;
+        costs.insert(format!("{name}, emitted"), program.code.len_slots() as u64);
+        costs.insert(format!("{name}, verified"), verified.into());
+    };
+    for program in text::PROGRAMS {
+        add(format!("cat {}", program.name), &program.write(&btf, &text::Options::default()).unwrap());
+    }
+    for target in target::available(&btf).unwrap() {
+        // What such a map holds is known of a map only.
+        if target.name != "bpf_map_elem" {
+            add(target.name.into(), &Select::new(target.name).plan(&btf).unwrap().program);
+        }
+    }
+    costs
+}
+
+fn calls() -> Costs {
+    let dir = dir();
+    let trace = dir.path().join("trace");
+    counted(|command| {
+        let mut strace = Command::new("strace");
+        run(strace.args(["-f", "-o"]).arg(&trace).args(command));
+        std::fs::read_to_string(&trace).unwrap().lines().filter(|line| line.contains('(')).count() as u64
+    })
+}
+
+/// Of the command as the tests have it, which is not the fastest; but what is slower in one is so in the other.
+fn instructions() -> Costs {
+    let dir = dir();
+    counted(|command| {
+        let mut valgrind = Command::new("valgrind");
+        let out = dir.path().join("out");
+        valgrind
+            .args(["--tool=callgrind", "--log-file=/dev/null"])
+            .arg(option("--callgrind-out-file=", &out))
+            .args(command);
+        run(&mut valgrind);
+        let out = std::fs::read_to_string(&out).unwrap();
+        let total =
+            out.lines().find_map(|line| line.strip_prefix("summary: ").or(line.strip_prefix("totals: ")));
+        total.unwrap().trim().parse().unwrap()
+    })
+}
+
+fn option(name: &str, path: &Path) -> std::ffi::OsString {
+    let mut option = std::ffi::OsString::from(name);
+    option.push(path);
+    option
+}
+
+/// What each command costs.
+fn counted(cost: impl Fn(Vec<&str>) -> u64) -> Costs {
+    let command = |words: &[&'static str]| [&[env!("CARGO_BIN_EXE_kwalk")], words].concat();
+    COMMANDS.iter().map(|words| (format!("kwalk {}", words.join(" ")), cost(command(words)))).collect()
+}
+
+fn run(command: &mut Command) {
+    // Where libraries are looked for is up to who runs the tests.
+    let path = std::env::var_os("PATH").unwrap();
+    let output = command.env_clear().env("PATH", path).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
