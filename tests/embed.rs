@@ -45,7 +45,7 @@ static BUILT: LazyLock<Built> = LazyLock::new(|| {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("embed");
     let (out, target) = (dir.join("empty"), host());
     std::fs::create_dir_all(&out).unwrap();
-    let flags = ["-Ctarget-feature=+crt-static", "-Cstrip=symbols"];
+    let flags = ["-Ctarget-feature=+crt-static", "-Crelocation-model=static", "-Cstrip=symbols"];
     let embed =
         cargo(&["build", "--release", "--example", "embed", "--no-default-features", "--target", &target])
             .arg("--target-dir")
