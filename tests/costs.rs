@@ -1,6 +1,6 @@
 //! What can be counted and is the same on every machine with the same kernel: instructions of programs, and of those how many
-//! the verifier looks at; instructions and system calls of commands. `tests/costs.txt` has what they are known to be; more
-//! than a twentieth beside that, either way, is to be looked into. `KWALK_COSTS=write` has the file written anew.
+//! the verifier looks at; instructions and system calls of commands. `tests/costs.txt` has what they are known to be; what is
+//! far beside that, either way, is to be looked into. `KWALK_COSTS=write` has the file written anew.
 
 mod support;
 
@@ -46,14 +46,17 @@ fn main() -> ExitCode {
     const CALLS: &[Need] = &[Bpf, Root, MEASURED, Tool("strace")];
     const INSTRUCTIONS: &[Need] = &[Bpf, Root, MEASURED, Tool("valgrind")];
     support::main(vec![
-        test("programs_have_so_many_instructions", PROGRAMS, || compare("program", programs())),
-        test("commands_make_so_many_system_calls", CALLS, || compare("calls", calls())),
-        test("commands_take_so_many_instructions", INSTRUCTIONS, || compare("instructions", instructions())),
+        test("programs_have_so_many_instructions", PROGRAMS, || compare("program", 20, programs())),
+        test("commands_make_so_many_system_calls", CALLS, || compare("calls", 20, calls())),
+        test("commands_take_so_many_instructions", INSTRUCTIONS, || {
+            compare("instructions", 10, instructions())
+        }),
     ])
 }
 
-/// Compares with the file's lines that begin with this word, or writes them.
-fn compare(word: &str, found: Costs) {
+/// Compares with the file's lines that begin with this word, or writes them. One part in so many more or less is as good:
+/// what a command takes depends a little on how cargo was told to build it.
+fn compare(word: &str, parts: u64, found: Costs) {
     let found: Costs = found.into_iter().map(|(what, cost)| (format!("{word} {what}"), cost)).collect();
     if std::env::var_os("KWALK_COSTS").is_some_and(|what| what == "write") {
         return write(word, found);
@@ -61,7 +64,7 @@ fn compare(word: &str, found: Costs) {
     let known: Vec<_> = KNOWN.iter().filter(|(what, _)| what.starts_with(&format!("{word} "))).collect();
     let mut wrong = String::new();
     for (what, &cost) in known {
-        let is_near = |found: u64| found.abs_diff(cost) * 20 <= cost;
+        let is_near = |found: u64| found.abs_diff(cost) * parts <= cost;
         match found.get(what) {
             Some(&found) if is_near(found) => {}
             Some(found) => writeln!(wrong, "{what}: {found}, and known to be {cost}").unwrap(),
