@@ -100,8 +100,11 @@ impl<'a> Btf<'a> {
         let found = self.walk(
             |start| self.pass(start, &may_be),
             |stop| {
-                let is_it = stop.record.raw_kind() == kind as u8 && names.is(stop.record.name_off, name);
-                if is_it { ControlFlow::Break(stop) } else { ControlFlow::Continue(()) }
+                if self.is(stop.record, kind, name) {
+                    ControlFlow::Break(stop)
+                } else {
+                    ControlFlow::Continue(())
+                }
             },
         )?;
         let stop = found.ok_or_else(|| Error::NotFound { kind, name: String::from(name) })?;
@@ -142,7 +145,7 @@ impl<'a> Btf<'a> {
             |stop| {
                 let (record, mut missing) = (stop.record, false);
                 for (&(kind, name), found) in wanted.iter().zip(&mut *found) {
-                    if found.is_none() && record.raw_kind() == kind as u8 && names.is(record.name_off, name) {
+                    if found.is_none() && self.is(record, kind, name) {
                         *found = Some(self.keep(kind, record.name_off, stop.id()));
                     }
                     missing |= found.is_none();
@@ -157,10 +160,12 @@ impl<'a> Btf<'a> {
     #[cold]
     #[inline(never)]
     fn is_one_of(&self, wanted: &[(Kind, &str)], record: Record) -> bool {
-        let is = |&(kind, name): &(Kind, &str)| {
-            record.raw_kind() == kind as u8 && self.names().is(record.name_off, name)
-        };
-        wanted.iter().any(is)
+        wanted.iter().any(|(kind, name)| self.is(record, *kind, name))
+    }
+
+    /// Whether the record is of this kind and name.
+    fn is(&self, record: Record, kind: Kind, name: &str) -> bool {
+        record.raw_kind() == kind as u8 && self.names().is(record.name_off, name)
     }
 
     fn found_before(&self, kind: Kind, name: &str) -> Option<TypeId> {
@@ -257,7 +262,7 @@ impl<'a> Btf<'a> {
         self.stretches(self.index.frontier(), |start| self.pass_all(start))
     }
 
-    /// Walks all records until `visit` breaks. It sees those of the stretches that hold one that is `wanted`, if not all.
+    /// Walks all records until `visit` breaks. It sees those of the stretches that `pass` has found something wanted in.
     fn walk<B>(
         &self,
         pass: impl Fn(usize) -> [Lane; LANES],

@@ -125,7 +125,7 @@ impl<'a> Btf<'a> {
         for lane in &mut *lanes {
             let Some(start) = next else { break };
             let end = start.saturating_add(STRETCH).min(self.types.len());
-            *lane = Lane { start, at: start, end, ..*lane };
+            *lane = Lane { start, at: start, end, ..Lane::default() };
             next = self.guess(end);
         }
         let mut is_under_way = true;
