@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use kwalk::KernelBtf;
 use kwalk::btf::Btf;
 
-use crate::built::{self, Built};
+use crate::built;
 use crate::race::{Course, Row, Unit};
-use crate::{Table, root, tools};
+use crate::{Table, tools};
 
 /// A name that no task has.
 const NOBODY: &str = "kwalk-nobody";
@@ -35,7 +35,7 @@ pub(crate) fn race(table: &mut Table, course: Course, mut ours: Command, mut the
 }
 
 pub(crate) fn races(table: &mut Table) {
-    let Some(built) = table.has("static binaries", Built::new(root())) else { return };
+    let Some(built) = crate::built(table) else { return };
     let count = || command(&built.kwalk, &["task", "--count"]);
     let course = |what: &str, peer| Course { what: what.into(), unit: Unit::Time, peer };
     let same = "count the tasks, a whole process";

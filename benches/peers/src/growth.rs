@@ -11,13 +11,12 @@ use kwalk::{Error, KernelBtf, Parameters};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd::{pipe, read, write};
 
-use crate::built::Built;
+use crate::Table;
 use crate::cold::{command, race};
 use crate::population::{self, Kind, Population};
 use crate::programs::{self, Attached};
 use crate::race::{Course, Row, Unit, alone};
 use crate::tools::tool;
-use crate::{Table, root};
 
 /// So many tasks; the first is what the others are compared with.
 const SIZES: [usize; 3] = [100, 5_000, 50_000];
@@ -30,9 +29,8 @@ pub(crate) fn races(table: &mut Table) {
     let kernel = KernelBtf::open();
     let Some(kernel) = table.has("growth", kernel) else { return };
     let btf = Btf::new(kernel.bytes()).expect("the kernel's types");
-    let built = Built::new(root());
-    let built = table.has("static binaries", built);
-    let kwalk = built.as_ref().map(|built| &*built.kwalk);
+    let built = crate::built(table);
+    let kwalk = built.map(|built| &*built.kwalk);
     for (kind, what) in [(Kind::Threads, "threads"), (Kind::Processes, "processes")] {
         if let Err(why) = of_tasks(table, &btf, kwalk, kind, what) {
             table.left_out.push(format!("growth of {what}: {why}"));

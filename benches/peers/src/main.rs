@@ -5,7 +5,9 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
+use built::Built;
 use race::Row;
 
 mod assembler;
@@ -59,9 +61,13 @@ impl Table {
     }
 }
 
-/// The repository.
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+/// The static binaries of the repository, for all groups that run them.
+static BUILT: LazyLock<Result<Built, String>> =
+    LazyLock::new(|| Built::new(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))));
+
+/// They, or a line that says why there are none.
+fn built(table: &mut Table) -> Option<&'static Built> {
+    table.has("static binaries", BUILT.as_ref())
 }
 
 fn main() -> ExitCode {

@@ -8,14 +8,13 @@ use kwalk::btf::Btf;
 use kwalk::select::{Select, field};
 use kwalk::{KernelBtf, Parameters};
 
-use crate::built::Built;
 use crate::cold::{command, race};
 use crate::population::{Kind, Population};
 use crate::programs::{self, Attached};
 use crate::race::{Course, Unit};
 use crate::tools::tool;
 use crate::walks::TASKS;
-use crate::{Table, root, tight};
+use crate::{Table, tight};
 
 /// Something that there are many of.
 struct Objects {
@@ -90,10 +89,9 @@ pub(crate) fn races(table: &mut Table) {
     let kernel = KernelBtf::open();
     let Some(kernel) = table.has("walks", kernel) else { return };
     let btf = Btf::new(kernel.bytes()).expect("the kernel's types");
-    let built = Built::new(root());
-    let built = table.has("static binaries", built);
+    let built = crate::built(table);
     for objects in OBJECTS {
-        if let Err(why) = of(table, &btf, built.as_ref().map(|built| &*built.kwalk), &objects) {
+        if let Err(why) = of(table, &btf, built.map(|built| &*built.kwalk), &objects) {
             table.left_out.push(format!("{} {}: {why}", objects.count, objects.many));
         }
     }
