@@ -6,7 +6,6 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::{LazyLock, Mutex};
 
@@ -129,7 +128,7 @@ fn instructions() -> Costs {
         let out = dir.path().join("out");
         valgrind
             .args(["--tool=callgrind", "--log-file=/dev/null"])
-            .arg(option("--callgrind-out-file=", &out))
+            .arg(format!("--callgrind-out-file={}", out.display()))
             .args(command);
         run(&mut valgrind);
         let out = std::fs::read_to_string(&out).unwrap();
@@ -137,12 +136,6 @@ fn instructions() -> Costs {
             out.lines().find_map(|line| line.strip_prefix("summary: ").or(line.strip_prefix("totals: ")));
         total.unwrap().trim().parse().unwrap()
     })
-}
-
-fn option(name: &str, path: &Path) -> std::ffi::OsString {
-    let mut option = std::ffi::OsString::from(name);
-    option.push(path);
-    option
 }
 
 /// What each command costs.
