@@ -3,6 +3,8 @@
 
 use kwalk_btf::{FuncInfo, Int, LineInfo, LineRecord, Linkage, TypeId, WriteError, Writer};
 
+use crate::program::Program;
+
 /// What [`describe`] makes of a program: its BTF, and what `BPF_PROG_LOAD` is told besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -13,8 +15,6 @@ pub struct Source {
     /// `line_info`.
     pub lines: Vec<LineRecord>,
 }
-
-use crate::program::Program;
 
 /// Describes a program's functions and lines. The first function is called as the program is, if that is an identifier.
 ///

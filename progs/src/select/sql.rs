@@ -20,8 +20,8 @@ use super::{Column, Error, Key, Reason};
 
 /// Words, numbers and signs of a text, at most.
 const TOKENS_MAX: usize = 20_000;
-/// Those that put an expression into another one, at most in one of a list: the parser's trees are as deep as a chain of operators is long,
-/// and go by recursion when they are dropped.
+/// Those that put an expression into another one, at most in one of a list: the parser's trees are as deep as a chain of
+/// operators is long, and go by recursion when they are dropped.
 const OPERATORS_MAX: usize = 500;
 /// How deep a tree may be that is gone through by recursion that has more to do.
 const DEPTH_MAX: usize = 100;

@@ -437,7 +437,6 @@ impl<'a> Walk<'a> {
     /// [`Error::Btf`] where the BTF is damaged.
     #[track_caller]
     pub fn get_task_stack(&mut self, task: &Ptr<Trusted>, to: Address, size: i32) -> Result<(), Error> {
-        let result = self.stack_slot();
         let preemption = self.preemption()?;
         if let Some([off, _]) = preemption {
             self.call(off);
@@ -448,6 +447,7 @@ impl<'a> Walk<'a> {
         self.asm.mov(R4, 0);
         self.asm.call(Helper::GetTaskStack);
         if let Some([_, on]) = preemption {
+            let result = self.stack_slot();
             self.asm.store(u64_at(result.address()), R0);
             self.call(on);
             self.asm.load(R0, u64_at(result.address()));
