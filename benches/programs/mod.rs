@@ -54,7 +54,7 @@ impl Attached {
         let write = || {
             let mut walk = Walk::new(btf, TASK)?;
             let done = walk.asm.label();
-            let task = walk.trusted_object(Reg::R7, done)?;
+            let task = walk.object(Reg::R7, done)?;
             walk.printf("%d %d %s\n", &[task.field("tgid"), task.field("pid"), task.text("comm")])?;
             walk.finish("lines", done)
         };

@@ -69,7 +69,7 @@ fn example(btf: &Btf<'_>, comm: &str) -> Result<Program, kwalk::progs::Error> {
     const TASK: &Target = Target::named("task");
     let mut walk = Walk::new(btf, TASK)?;
     let done = walk.asm.label();
-    let task = walk.trusted_object(Reg::R7, done)?;
+    let task = walk.object(Reg::R7, done)?;
     walk.text_is(&task, "comm", comm.as_bytes(), done)?;
     let row = [task.field("tgid"), task.field("pid"), task.field("real_parent.tgid"), task.text("comm")];
     walk.printf("tgid=%d pid=%d ppid=%d %s\n", &row)?;

@@ -65,7 +65,6 @@ pub mod sql;
 mod stored;
 mod window;
 
-use kwalk_asm::Reg::*;
 use kwalk_asm::{Helper, Insn};
 use kwalk_btf::Btf;
 
@@ -359,7 +358,11 @@ impl<'a> Wanted<'_, 'a> {
         let shows = *self.condition != Condition::Known(Some(false));
         let loses = self.target.loses && shows && !self.count;
         let end = if loses { walk.asm.label() } else { done };
-        begin(&mut walk, self.target, self.names.follows, end)?;
+        if self.names.follows {
+            let _object = walk.object(OBJECT, end)?;
+        } else {
+            let _object = walk.object_as_it_is(OBJECT, end)?;
+        }
         let shown = walk.asm.label();
         if self.names.sleeps {
             walk.may_sleep();
@@ -390,27 +393,4 @@ impl<'a> Wanted<'_, 'a> {
         }
         Ok(Written { program, schema, counter, window })
     }
-}
-
-/// Loads the object, and goes to `done` where there is none.
-///
-/// If pointers are loaded through it (`follows`), it is made one that the verifier does not trust, where the kernel has
-/// what does that (Linux 6.2): for each pointer that is loaded through a trusted one, verifiers since then search all of
-/// the kernel's types by name, which takes longer than all the rest.
-fn begin(
-    walk: &mut Walk<'_>,
-    target: &'static Target,
-    follows: bool,
-    done: kwalk_asm::Label,
-) -> Result<(), crate::Error> {
-    if !follows || !target.trusted || !walk.has_kfunc("bpf_rdonly_cast")? {
-        let _object = walk.object(OBJECT, done)?;
-        return Ok(());
-    }
-    let cast = walk.kfunc("bpf_rdonly_cast")?;
-    let object = walk.object(R1, done)?;
-    walk.asm.mov(R2, object.pointee.0 as i32);
-    walk.call(cast);
-    walk.asm.mov(OBJECT, R0);
-    Ok(())
 }

@@ -7,16 +7,16 @@
 //! that loads something else into a pointer's register, or goes on at the label of a check that failed: a [`Ptr`] is not
 //! to be used beyond either.
 
+mod call;
 mod output;
 
 use core::marker::PhantomData;
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Address, Assembler, CallSlot, Helper, Label, Slot, u8_at, u16_at, u32_at, u64_at};
+use kwalk_asm::{Address, Assembler, Label, u8_at, u16_at, u32_at, u64_at};
 use kwalk_btf::{Btf, Class, Kind, Path, TypeId};
 
 use crate::error::Error;
-use crate::kfunc::{Callee, Owner};
 use crate::operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
 use crate::program::{Map, Program};
 use crate::target::{End, Target, btf_names};
@@ -37,6 +37,9 @@ pub struct Walk<'a> {
     target: &'static Target,
     context: TypeId,
     attach: TypeId,
+    /// The function that makes a pointer one that the verifier does not trust: for a target whose object it trusts, where
+    /// the kernel has it.
+    cast: Option<TypeId>,
     sleepable: bool,
     maps: Vec<Map>,
     kfuncs: Vec<&'static str>,
@@ -71,9 +74,15 @@ impl<'a> Walk<'a> {
     /// The same for a program that keeps no more than it needs.
     pub(crate) fn keeping(btf: &'a Btf<'a>, target: &'static Target, keeps: Keeps) -> Result<Self, Error> {
         let (func, context) = btf_names(target.name);
-        let [Some(attach), Some(context)] =
-            btf.find_many([(Kind::Func, func.as_str()), (Kind::Struct, context.as_str())])?
-        else {
+        let [func, context] = [(Kind::Func, func.as_str()), (Kind::Struct, context.as_str())];
+        // All that it needs by name, in one pass.
+        let found = if target.trusted {
+            btf.find_many([func, context, (Kind::Func, "bpf_rdonly_cast")])?
+        } else {
+            let [attach, context] = btf.find_many([func, context])?;
+            [attach, context, None]
+        };
+        let [Some(attach), Some(context), cast] = found else {
             let near = Vec::new();
             return Err(Error::NoTarget { name: target.name.into(), since: target.since, near });
         };
@@ -83,6 +92,7 @@ impl<'a> Walk<'a> {
             target,
             context,
             attach,
+            cast,
             sleepable: false,
             maps: Vec::new(),
             kfuncs: Vec::new(),
@@ -151,13 +161,29 @@ impl<'a> Walk<'a> {
 
     // Pointers
 
-    /// Loads the object of this call into `reg` and goes to `end` if the walk has ended, however this target says so.
+    /// Loads the object of this call into `reg` and goes to `end` if the walk has ended, however this target says so. R0 to
+    /// R5 are clobbered.
+    ///
+    /// It is one that the verifier does not trust, where the kernel has what does that (`bpf_rdonly_cast`, Linux 6.2, for
+    /// which the verifier puts one move): for each pointer that is loaded through a trusted one, verifiers since then
+    /// search all of the kernel's types by name, which takes longer than all the rest of a program's loading.
     ///
     /// # Errors
     ///
     /// [`Error::Btf`] where the context has no such argument.
     #[track_caller]
     pub fn object(&mut self, reg: Reg, end: Label) -> Result<Ptr<Untrusted>, Error> {
+        let Some(cast) = self.cast else { return self.object_as_it_is(reg, end) };
+        let object = self.object_as_it_is(R1, end)?;
+        self.asm.mov(R2, object.pointee.0 as i32);
+        self.asm.call_kfunc(cast.0, 0);
+        self.asm.mov(reg, R0);
+        Ok(Ptr { reg, ..object })
+    }
+
+    /// The same without the cast, for one that nothing is followed from.
+    #[track_caller]
+    pub(crate) fn object_as_it_is(&mut self, reg: Reg, end: Label) -> Result<Ptr<Untrusted>, Error> {
         let object = self.argument(reg, self.target.object)?;
         let ptr = self.non_null(object, end);
         if self.target.end == End::Stale {
@@ -169,7 +195,8 @@ impl<'a> Walk<'a> {
         Ok(ptr)
     }
 
-    /// The same for a target whose arguments the verifier trusts.
+    /// The object for a target whose arguments the verifier trusts, as one that helpers and kfuncs take. What is only read
+    /// is loaded faster by [`object`](Walk::object).
     ///
     /// # Errors
     ///
@@ -179,7 +206,7 @@ impl<'a> Walk<'a> {
         if !self.target.trusted {
             return Err(Error::Untrusted { target: self.target.name, argument: self.target.object });
         }
-        let Ptr { reg, pointee, .. } = self.object(reg, end)?;
+        let Ptr { reg, pointee, .. } = self.object_as_it_is(reg, end)?;
         Ok(Ptr { reg, pointee, trust: PhantomData })
     }
 
@@ -363,120 +390,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    // Helpers and kfuncs
-
-    /// Whether the kernel itself, not a module, has the function `name`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Btf`] where the BTF is damaged.
-    pub fn has_kfunc(&self, name: &str) -> Result<bool, Error> {
-        Ok(self.own_kfunc(name)?.is_some())
-    }
-
-    fn own_kfunc(&self, name: &str) -> Result<Option<TypeId>, Error> {
-        let [id] = self.btf.find_many([(Kind::Func, name)])?;
-        Ok(id)
-    }
-
-    /// The function `name`, to be called: the kernel's own; or else a module's, which the loader looks for. That it is there
-    /// does not say that iterators may call it: the verifier does.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Btf`] where the BTF is damaged.
-    pub fn kfunc(&mut self, name: &'static str) -> Result<Callee, Error> {
-        if let Some(id) = self.own_kfunc(name)? {
-            return Ok(Callee(Owner::Kernel(id)));
-        }
-        let index = self.kfuncs.iter().position(|known| *known == name).unwrap_or_else(|| {
-            self.kfuncs.push(name);
-            self.kfuncs.len() - 1
-        });
-        Ok(Callee(Owner::Module(index as u32)))
-    }
-
-    /// Calls a function with the arguments that are in R1 to R5, which it may clobber. R0 is then what it returns.
-    #[track_caller]
-    pub fn call(&mut self, callee: Callee) {
-        match callee.0 {
-            Owner::Kernel(id) => self.asm.call_kfunc(id.0, 0),
-            Owner::Module(index) => self.asm.call_slot(CallSlot::Kfunc(index)),
-        }
-    }
-
-    /// Calls a function that takes one trusted pointer. R0 is then what it returns.
-    #[track_caller]
-    pub fn call_with(&mut self, callee: Callee, argument: &Ptr<Trusted>) {
-        self.asm.mov(R1, argument.reg);
-        self.call(callee);
-    }
-
-    /// Reads `size` bytes at the kernel address in R3, whatever lies there, into `to`. R0 is then 0, or negative
-    /// where they could not be read.
-    #[track_caller]
-    pub fn probe_read(&mut self, to: StackSlot, size: i32) {
-        self.asm.address(R1, R10 - to.0);
-        self.asm.mov(R2, size);
-        self.asm.call(Helper::ProbeReadKernel);
-    }
-
-    /// Writes the return addresses of a task's kernel stack, 8 bytes each and the innermost first, to the `size`
-    /// bytes at `to`. R0 is then how many bytes it wrote, or negative where the task has no stack any more, or runs.
-    ///
-    /// The kernel collects them in memory that each processor has once. A program that is preempted meanwhile keeps all
-    /// others on that processor from any stack, which looks as if the tasks had none (seen on 6.19, whose readers lost
-    /// most of their tasks to each other); or it finds another task's stack there. So it is not preempted, from 6.10 on.
-    /// Older kernels have no way to ask for that, and need it only if they were started with full preemption.
-    ///
-    /// The helper itself checks nothing, and the verifier lets pass what is NULL (seen to oops 6.18) and what may be gone:
-    /// hence a trusted [`Ptr`]. What keeps that task alive is the iterator, which holds a reference during the call.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Btf`] where the BTF is damaged.
-    #[track_caller]
-    pub fn get_task_stack(&mut self, task: &Ptr<Trusted>, to: Address, size: i32) -> Result<(), Error> {
-        let preemption = self.preemption()?;
-        if let Some([off, _]) = preemption {
-            self.call(off);
-        }
-        self.asm.mov(R1, task.reg);
-        self.asm.address(R2, to);
-        self.asm.mov(R3, size);
-        self.asm.mov(R4, 0);
-        self.asm.call(Helper::GetTaskStack);
-        if let Some([_, on]) = preemption {
-            let result = self.stack_slot();
-            self.asm.store(u64_at(result.address()), R0);
-            self.call(on);
-            self.asm.load(R0, u64_at(result.address()));
-        }
-        Ok(())
-    }
-
-    /// The functions that switch preemption off and on again for a program, where the kernel has them.
-    pub(crate) fn preemption(&self) -> Result<Option<[Callee; 2]>, Error> {
-        let names = ["bpf_preempt_disable", "bpf_preempt_enable"];
-        let [off, on] = self.btf.find_many(names.map(|name| (Kind::Func, name)))?;
-        Ok(off.zip(on).map(|(off, on)| [off, on].map(|id| Callee(Owner::Kernel(id)))))
-    }
-
-    /// Looks the key in `key` up in map `index`. R0 is then a pointer to its value, or NULL.
-    #[track_caller]
-    pub fn lookup(&mut self, index: u32, key: StackSlot) {
-        self.asm.load_slot(R1, Slot::Map(index));
-        self.asm.address(R2, R10 - key.0);
-        self.asm.call(Helper::MapLookupElem);
-    }
-
-    /// Removes the key in `key` from map `index`.
-    #[track_caller]
-    pub fn delete(&mut self, index: u32, key: StackSlot) {
-        self.asm.load_slot(R1, Slot::Map(index));
-        self.asm.address(R2, key.address());
-        self.asm.call(Helper::MapDeleteElem);
-    }
+    // Texts
 
     /// Goes to `otherwise` unless the text in the character array at `path` is exactly `text`.
     ///
