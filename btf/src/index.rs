@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::ops::ControlFlow;
 
+use crate::view::Names;
 use crate::walk::{LANES, Lane, Mark, Stop, Stretch};
 use crate::wire::Record;
 use crate::{Btf, Error, Kind, TypeId, near};
@@ -56,25 +57,51 @@ struct Found {
     id: TypeId,
 }
 
-/// The first bytes of a name, with the zero behind it if it is short, in one word: most others differ there, and to find that
-/// out takes no call.
-struct Beginning {
-    bytes: u64,
+/// What most records are told by that are none of the wanted: the kinds, and the first bytes of the names, as many of them as
+/// the shortest name has with the zero behind it, at most a word. It takes no call, and is wrong for few.
+struct Sieve {
+    /// A bit for each kind that something is missing of: structs are many and lie here and there among the first types of a
+    /// kernel, so that each jump for one is a bad guess; functions begin where those have all been found.
+    kinds: Cell<u32>,
     mask: u64,
+    /// A bit for each hash of such bytes.
+    hashes: u64,
 }
 
-impl Beginning {
-    fn of(name: &str) -> Beginning {
-        let (mut bytes, mut mask) = ([0; 8], [0; 8]);
-        for ((byte, mask), of_name) in bytes.iter_mut().zip(&mut mask).zip(name.bytes().chain([0])) {
-            (*byte, *mask) = (of_name, u8::MAX);
+impl Sieve {
+    fn of(wanted: &[(Kind, &str)]) -> Sieve {
+        let shortest = wanted.iter().map(|(_, name)| name.len() + 1).min().unwrap_or(0);
+        let mut mask = [0; 8];
+        mask.iter_mut().take(shortest).for_each(|byte| *byte = u8::MAX);
+        let mut sieve = Sieve { kinds: Cell::new(0), mask: u64::from_ne_bytes(mask), hashes: 0 };
+        for (_, name) in wanted {
+            let mut bytes = [0; 8];
+            bytes.iter_mut().zip(name.bytes()).for_each(|(byte, of_name)| *byte = of_name);
+            sieve.hashes |= 1 << sieve.hash(bytes);
         }
-        Beginning { bytes: u64::from_ne_bytes(bytes), mask: u64::from_ne_bytes(mask) }
+        sieve
+    }
+
+    /// Lets only those pass from now on that are not found; gives whether there are any.
+    fn narrow(&self, wanted: &[(Kind, &str)], found: &[Option<TypeId>]) -> bool {
+        let missing = wanted.iter().zip(found).filter(|(_, found)| found.is_none());
+        self.kinds.set(missing.fold(0, |kinds, ((kind, _), _)| kinds | 1 << *kind as u8));
+        self.kinds.get() != 0
+    }
+
+    /// The upper 6 bits of a product, in which all bytes have a part: 2⁶⁴ over the golden ratio spreads them well.
+    #[inline(always)]
+    fn hash(&self, bytes: [u8; 8]) -> u64 {
+        (u64::from_ne_bytes(bytes) & self.mask).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58
     }
 
     #[inline(always)]
-    fn may_be_of(&self, name: &[u8]) -> bool {
-        name.first_chunk().is_none_or(|bytes| u64::from_ne_bytes(*bytes) & self.mask == self.bytes)
+    fn lets_pass(&self, record: Record, names: Names<'_>) -> bool {
+        self.kinds.get() >> (record.raw_kind() % 32) & 1 != 0
+            && names
+                .from(record.name_off)
+                .first_chunk()
+                .is_none_or(|bytes| self.hashes >> self.hash(*bytes) & 1 != 0)
     }
 }
 
@@ -88,27 +115,8 @@ impl<'a> Btf<'a> {
     ///
     /// [`Error::NotFound`], or what is wrong with the records before the place where it would be.
     pub fn find(&self, kind: Kind, name: &str) -> Result<TypeId, Error> {
-        if let Some(id) = self.found_before(kind, name) {
-            return Ok(id);
-        }
-        // Comparing the names of the wanted kind on the way costs less than searching the string section first: the walk
-        // waits for the lengths of records, and the names come in meanwhile.
-        let (names, beginning) = (self.names(), Beginning::of(name));
-        let may_be = |record: Record| {
-            record.raw_kind() == kind as u8 && beginning.may_be_of(names.from(record.name_off))
-        };
-        let found = self.walk(
-            |start| self.pass(start, &may_be),
-            |stop| {
-                if self.is(stop.record, kind, name) {
-                    ControlFlow::Break(stop)
-                } else {
-                    ControlFlow::Continue(())
-                }
-            },
-        )?;
-        let stop = found.ok_or_else(|| Error::NotFound { kind, name: String::from(name) })?;
-        Ok(self.keep(kind, stop.record.name_off, stop.id()))
+        let [found] = self.find_many([(kind, name)])?;
+        found.ok_or_else(|| Error::NotFound { kind, name: String::from(name) })
     }
 
     /// Finds several types with one walk, as [`find`](Btf::find) does one; `None` for those that don't exist.
@@ -125,32 +133,23 @@ impl<'a> Btf<'a> {
     }
 
     fn find_missing(&self, wanted: &[(Kind, &str)], found: &mut [Option<TypeId>]) -> Result<(), Error> {
-        // Most records are passed by after two looks: no wanted name is of their kind, or begins as theirs does.
-        let kinds = wanted.iter().fold(0u32, |kinds, (kind, _)| kinds | 1 << *kind as u8);
-        let begins = |first: u8, second: u8| 1u64 << ((first.wrapping_mul(7) ^ second) % 64);
-        let beginnings = wanted.iter().fold(0, |all, (_, name)| match *name.as_bytes() {
-            [] => all,
-            [first] => all | begins(first, 0),
-            [first, second, ..] => all | begins(first, second),
-        });
-        let names = self.names();
-        let may_be = |record: Record| {
-            let is_like = |name: &[u8; 2]| beginnings & begins(name[0], name[1]) != 0;
-            kinds >> (record.raw_kind() % 32) & 1 != 0
-                && names.from(record.name_off).first_chunk().is_some_and(is_like)
-                && self.is_one_of(wanted, record)
-        };
+        // Comparing names on the way costs less than searching the string section first: the walk waits for the lengths of
+        // records, and the names come in meanwhile.
+        let (sieve, names) = (Sieve::of(wanted), self.names());
+        sieve.narrow(wanted, found);
+        let is_wanted = |record: Record| sieve.lets_pass(record, names) && self.is_one_of(wanted, record);
         self.walk(
-            |start| self.pass(start, &may_be),
+            |start| self.pass(start, &is_wanted),
             |stop| {
-                let (record, mut missing) = (stop.record, false);
-                for (&(kind, name), found) in wanted.iter().zip(&mut *found) {
-                    if found.is_none() && self.is(record, kind, name) {
-                        *found = Some(self.keep(kind, record.name_off, stop.id()));
-                    }
-                    missing |= found.is_none();
+                if !is_wanted(stop.record) {
+                    return ControlFlow::Continue(());
                 }
-                if missing { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                for (&(kind, name), found) in wanted.iter().zip(&mut *found) {
+                    if found.is_none() && self.is(stop.record, kind, name) {
+                        *found = Some(self.keep(kind, stop.record.name_off, stop.id()));
+                    }
+                }
+                if sieve.narrow(wanted, found) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             },
         )?;
         Ok(())
