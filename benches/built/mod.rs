@@ -25,14 +25,15 @@ impl Built {
     /// What can't be built.
     pub(crate) fn new(root: &Path) -> Result<Built, String> {
         let manifest = root.join("Cargo.toml");
-        let embed = cargo(&manifest, "release", &["--example", "embed", "--no-default-features"])?;
-        let kwalk = cargo(&manifest, "static", &["--bin", "kwalk"])?;
+        let target = target()?;
+        let embed = cargo(&manifest, &target, "release", &["--example", "embed", "--no-default-features"])?;
+        let kwalk = cargo(&manifest, &target, "static", &["--bin", "kwalk"])?;
         let dir = scratch("empty")?;
         let source = dir.join("empty.rs");
         std::fs::write(&source, "fn main() {}").map_err(|error| format!("{}: {error}", source.display()))?;
         let mut rustc = Command::new("rustc");
         rustc.args(["--edition=2024", "-Copt-level=3", "-Clto=fat", "-Ccodegen-units=1", "-Cpanic=abort"]);
-        done(rustc.args(FLAGS).args(["--target", &host()?, "--out-dir"]).arg(&dir).arg(&source))?;
+        done(rustc.args(FLAGS).args(["--target", &target, "--out-dir"]).arg(&dir).arg(&source))?;
         Ok(Built {
             empty: dir.join("empty"),
             embed: embed.join("examples/embed"),
@@ -42,19 +43,10 @@ impl Built {
 }
 
 /// Builds what `args` say of a workspace, static, and gives the folder that it is in.
-pub(crate) fn cargo(manifest: &Path, profile: &str, args: &[&str]) -> Result<PathBuf, String> {
-    let (dir, target) = (scratch("static")?, host()?);
+pub(crate) fn cargo(manifest: &Path, target: &str, profile: &str, args: &[&str]) -> Result<PathBuf, String> {
+    let dir = scratch("static")?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args([
-        "build",
-        "--profile",
-        profile,
-        "--quiet",
-        "--locked",
-        "--target",
-        &target,
-        "--manifest-path",
-    ]);
+    cargo.args(["build", "--profile", profile, "--quiet", "--locked", "--target", target, "--manifest-path"]);
     done(cargo.arg(manifest).args(args).arg("--target-dir").arg(&dir).env("RUSTFLAGS", FLAGS.join(" ")))?;
     Ok(dir.join(target).join(profile))
 }
@@ -80,9 +72,17 @@ pub(crate) fn done(command: &mut Command) -> Result<String, String> {
     Err(format!("{:?}: {}: {why}", command.get_program(), output.status))
 }
 
-/// The target that binaries for this machine are built for.
+/// The target that binaries for this machine are built for by default.
 pub(crate) fn host() -> Result<String, String> {
     let version = done(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.ok_or("rustc does not say what it runs on")?.into())
+}
+
+/// The one for static binaries: with musl if Rust's library is installed for it, which is smaller and starts faster.
+pub(crate) fn target() -> Result<String, String> {
+    let host = host()?;
+    let musl = host.replace("-gnu", "-musl");
+    let dir = done(Command::new("rustc").args(["--print", "target-libdir", "--target", &musl]))?;
+    Ok(if Path::new(dir.trim()).is_dir() { musl } else { host })
 }

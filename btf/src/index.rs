@@ -7,7 +7,7 @@ use core::cell::{Cell, RefCell};
 use core::ops::ControlFlow;
 
 use crate::view::Names;
-use crate::walk::{LANES, Lane, Mark, Stop, Stretch};
+use crate::walk::{LANES, Lane, Mark, STRETCH, Stop, Stretch};
 use crate::wire::Record;
 use crate::{Btf, Error, Kind, TypeId, near};
 
@@ -23,13 +23,17 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Keeps a mark, if it is beyond all others; the last of all is behind the last record.
-    pub(crate) fn learn(&self, mark: Mark, is_last: bool) {
+    /// Keeps a mark, if it is beyond all others; where all types end, it is the last.
+    pub(crate) fn learn(&self, mark: Mark, end: usize) {
         let mut marks = self.marks.borrow_mut();
+        if marks.is_empty() {
+            // As many as there can be, so that it never grows.
+            marks.reserve_exact(end / STRETCH + 1);
+        }
         if marks.last().is_none_or(|last| last.place < mark.place) {
             marks.push(mark);
         }
-        if is_last {
+        if mark.start as usize == end {
             self.count.set(Some(mark.place));
         }
     }

@@ -12,7 +12,7 @@ use crate::{Btf, Error, Kind, TypeId};
 
 /// A stretch ends with the record that reaches beyond so many bytes: after some 160 of a kernel's, half of which a
 /// look-up by id passes.
-const STRETCH: usize = 4096;
+pub(crate) const STRETCH: usize = 4096;
 
 /// How many stretches are passed side by side.
 pub(crate) const LANES: usize = 4;
@@ -93,7 +93,7 @@ impl<'a> Btf<'a> {
                 next = passed.next().and_then(|lane| lane.behind(from));
             }
             let Some(stretch) = next else { return Some(Err(self.fault(start))) };
-            self.index.learn(stretch.to, stretch.to.start as usize == self.types.len());
+            self.index.learn(stretch.to, self.types.len());
             from = stretch.to;
             Some(Ok(stretch))
         })

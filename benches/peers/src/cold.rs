@@ -48,7 +48,9 @@ pub(crate) fn races(table: &mut Table) {
     let walkers = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     if let Some(object) = table.has("libbpf-rs 0.27 and aya 0.14", tools::object("count")) {
         for (binary, peer) in [("libbpf", "libbpf-rs 0.27"), ("aya", "aya 0.14")] {
-            let dir = built::cargo(&walkers, "release", &["--package", "walkers", "--bin", binary]);
+            // They build C, which wants the headers of the machine's own library.
+            let args = ["--package", "walkers", "--bin", binary];
+            let dir = built::host().and_then(|host| built::cargo(&walkers, &host, "release", &args));
             let Some(dir) = table.has(peer, dir) else { continue };
             let mut theirs = command(&dir.join(binary), &[]);
             theirs.arg(&object);
