@@ -7,7 +7,7 @@ use core::cell::{Cell, RefCell};
 use core::ops::ControlFlow;
 
 use crate::view::Names;
-use crate::walk::{LANES, Lane, Mark, STRETCH, Stop, Stretch};
+use crate::walk::{Lane, Mark, STRETCH, Stop, Stretch};
 use crate::wire::Record;
 use crate::{Btf, Error, Kind, TypeId, near};
 
@@ -99,13 +99,21 @@ impl Sieve {
         (u64::from_ne_bytes(bytes) & self.mask).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58
     }
 
+    /// Whether one of some records passes. Which of them is of a wanted kind can't be foreseen, so that a jump for each
+    /// would be wrong too often; whether any is, can.
     #[inline(always)]
-    fn lets_pass(&self, record: Record, names: Names<'_>) -> bool {
-        self.kinds.get() >> (record.raw_kind() % 32) & 1 != 0
-            && names
-                .from(record.name_off)
-                .first_chunk()
-                .is_none_or(|bytes| self.hashes >> self.hash(*bytes) & 1 != 0)
+    fn lets_pass(&self, records: &[Record], names: Names<'_>) -> bool {
+        let is_of_kind = |record: &Record| self.kinds.get() >> (record.raw_kind() % 32) & 1;
+        if records.iter().fold(0, |any, record| any | is_of_kind(record)) == 0 {
+            return false;
+        }
+        let passes = |record: &Record| {
+            // The name of any other is not looked at.
+            let is_of_kind = is_of_kind(record);
+            let name = names.from(record.name_off & is_of_kind.wrapping_neg()).first_chunk();
+            u64::from(is_of_kind) & name.map_or(1, |bytes| self.hashes >> self.hash(*bytes))
+        };
+        records.iter().fold(0, |any, record| any | passes(record)) != 0
     }
 }
 
@@ -141,11 +149,12 @@ impl<'a> Btf<'a> {
         // records, and the names come in meanwhile.
         let (sieve, names) = (Sieve::of(wanted), self.names());
         sieve.narrow(wanted, found);
-        let is_wanted = |record: Record| sieve.lets_pass(record, names) && self.is_one_of(wanted, record);
+        let is_wanted =
+            |records: &[Record]| sieve.lets_pass(records, names) && self.any_is_one_of(wanted, records);
         self.walk(
             |start| self.pass(start, &is_wanted),
             |stop| {
-                if !is_wanted(stop.record) {
+                if !is_wanted(&[stop.record]) {
                     return ControlFlow::Continue(());
                 }
                 for (&(kind, name), found) in wanted.iter().zip(&mut *found) {
@@ -162,8 +171,9 @@ impl<'a> Btf<'a> {
     /// Apart from the walk, which so keeps what it needs in registers.
     #[cold]
     #[inline(never)]
-    fn is_one_of(&self, wanted: &[(Kind, &str)], record: Record) -> bool {
-        wanted.iter().any(|(kind, name)| self.is(record, *kind, name))
+    fn any_is_one_of(&self, wanted: &[(Kind, &str)], records: &[Record]) -> bool {
+        let is_one_of = |record: &Record| wanted.iter().any(|(kind, name)| self.is(*record, *kind, name));
+        records.iter().any(is_one_of)
     }
 
     /// Whether the record is of this kind and name.
@@ -266,9 +276,9 @@ impl<'a> Btf<'a> {
     }
 
     /// Walks all records until `visit` breaks. It sees those of the stretches that `pass` has found something wanted in.
-    fn walk<B>(
+    fn walk<B, const N: usize>(
         &self,
-        pass: impl Fn(usize) -> [Lane; LANES],
+        pass: impl Fn(usize) -> [Lane; N],
         mut visit: impl FnMut(Stop<'a>) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
         for stretch in self.stretches(Mark::default(), pass) {

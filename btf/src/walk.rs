@@ -53,12 +53,11 @@ impl Stop<'_> {
     }
 }
 
-/// A stretch that is being passed.
+/// What was passed from a place on where a stretch may begin.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Lane {
     start: usize,
     at: usize,
-    end: usize,
     count: u32,
     is_wanted: bool,
 }
@@ -75,13 +74,13 @@ impl Lane {
 impl<'a> Btf<'a> {
     /// The stretches from `mark` on, in their order, up to the end or to a record that can't be read, as [`Btf::pass`] or
     /// [`Btf::pass_all`] passes them. The index learns of each.
-    pub(crate) fn stretches(
+    pub(crate) fn stretches<const N: usize>(
         &self,
         mark: Mark,
-        pass: impl Fn(usize) -> [Lane; LANES],
+        pass: impl Fn(usize) -> [Lane; N],
     ) -> impl Iterator<Item = Result<Stretch, Error>> {
         let mut from = mark;
-        let mut passed = [Lane::default(); LANES].into_iter();
+        let mut passed = [Lane::default(); N].into_iter();
         iter::from_fn(move || {
             let start = from.start as usize;
             if start == self.types.len() {
@@ -99,52 +98,60 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// Passes the stretch that begins at `start`, and those that seem to follow.
+    /// Passes the stretch that begins at `start`, and those that seem to follow. `is_wanted` says whether one of some
+    /// records is.
     #[inline(never)]
-    pub(crate) fn pass(&self, start: usize, is_wanted: &impl Fn(Record) -> bool) -> [Lane; LANES] {
-        if self.endian != Endian::NATIVE {
-            return self.pass_all(start);
+    pub(crate) fn pass(&self, start: usize, is_wanted: &impl Fn(&[Record]) -> bool) -> [Lane; LANES] {
+        match self.endian {
+            // The kernel's own order is built into its loop.
+            Endian::NATIVE => self.pass_in(Endian::NATIVE, start, is_wanted),
+            endian => self.pass_in(endian, start, &|_| true),
         }
-        let mut lanes = [Lane::default(); LANES];
-        // The kernel's own order is built into this loop.
-        self.pass_in(Endian::NATIVE, start, is_wanted, &mut lanes);
-        lanes
     }
 
-    /// The same for records that are all wanted, in either order, with less code and in more time.
+    /// Passes one stretch, whose records are all wanted, with less code and in more time.
     #[inline(never)]
-    pub(crate) fn pass_all(&self, start: usize) -> [Lane; LANES] {
-        let mut lanes = [Lane::default(); LANES];
-        self.pass_in(self.endian, start, &|_| true, lanes.split_at_mut(1).0);
-        lanes
+    pub(crate) fn pass_all(&self, start: usize) -> [Lane; 1] {
+        self.pass_in(self.endian, start, &|_| true)
     }
 
     #[inline(always)]
-    fn pass_in(&self, endian: Endian, start: usize, is_wanted: &impl Fn(Record) -> bool, lanes: &mut [Lane]) {
+    fn pass_in<const N: usize>(
+        &self,
+        endian: Endian,
+        start: usize,
+        is_wanted: &impl Fn(&[Record]) -> bool,
+    ) -> [Lane; N] {
+        let mut ends = [0; N];
+        let mut at = [self.types.len(); N];
         let mut next = Some(start);
-        for lane in &mut *lanes {
-            let Some(start) = next else { break };
-            let end = start.saturating_add(STRETCH).min(self.types.len());
-            *lane = Lane { start, at: start, end, ..Lane::default() };
-            next = self.guess(end);
+        for (at, end) in at.iter_mut().zip(&mut ends) {
+            let Some(guess) = next else { break };
+            (*at, *end) = (guess, guess.saturating_add(STRETCH).min(self.types.len()));
+            next = self.guess(*end);
         }
-        let mut is_under_way = true;
-        while is_under_way {
-            is_under_way = false;
-            for lane in &mut *lanes {
-                if lane.at < lane.end {
-                    is_under_way = true;
-                    match self.record(endian, lane.at) {
-                        Some((record, end)) => {
-                            lane.is_wanted |= is_wanted(record);
-                            lane.at = end;
-                            lane.count += 1;
-                        }
-                        None => lane.end = lane.at,
-                    }
-                }
+        let starts = at;
+        // A round passes a record of each, as long as all have one. Counted once and with one answer for all, this takes
+        // few registers.
+        let (mut rounds, mut any_is_wanted) = (0, false);
+        while at.iter().zip(&ends).all(|(at, end)| at < end) {
+            let found = at.map(|at| self.record(endian, at));
+            let Some(found) = all(found) else { break };
+            any_is_wanted |= is_wanted(&found.map(|(record, _)| record));
+            at = found.map(|(_, behind)| behind);
+            rounds += 1;
+        }
+        let mut lanes = [Lane::default(); N];
+        for (lane, ((&start, &at), &end)) in lanes.iter_mut().zip(starts.iter().zip(&at).zip(&ends)) {
+            *lane = Lane { start, at, count: rounds, is_wanted: false };
+            while lane.at < end {
+                let Some((record, behind)) = self.record(endian, lane.at) else { break };
+                any_is_wanted |= is_wanted(&[record]);
+                lane.at = behind;
+                lane.count += 1;
             }
         }
+        lanes.map(|lane| Lane { is_wanted: any_is_wanted, ..lane })
     }
 
     /// The first place from here on where a record seems to begin.
@@ -196,4 +203,10 @@ impl<'a> Btf<'a> {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// All of them, if there are all.
+#[inline(always)]
+fn all<const N: usize>(found: [Option<(Record, usize)>; N]) -> Option<[(Record, usize); N]> {
+    found.iter().all(Option::is_some).then(|| found.map(Option::unwrap_or_default))
 }

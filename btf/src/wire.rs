@@ -86,7 +86,7 @@ impl RawRecord {
 }
 
 /// A [`RawRecord`], read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Record {
     pub(crate) name_off: u32,
     info: u32,
@@ -290,10 +290,10 @@ const fn trail(kind: Kind) -> (usize, usize) {
 /// Both numbers of [`trail`] where there is no such kind: more than a section can hold.
 const UNKNOWN: (u32, u32) = (u32::MAX, 0);
 
-/// Both numbers of [`trail`], by the kind's number.
+/// Both numbers of [`trail`], by what [`Record::raw_kind`] can be.
 #[allow(clippy::indexing_slicing, reason = "the compiler runs it")]
-const TRAILS: [(u32, u32); Kind::ALL.len() + 1] = {
-    let mut trails = [UNKNOWN; Kind::ALL.len() + 1];
+static TRAILS: [(u32, u32); 0x80] = {
+    let mut trails = [UNKNOWN; 0x80];
     let mut rest = Kind::ALL;
     while let [kind, more @ ..] = rest {
         let (fixed, each) = trail(*kind);
