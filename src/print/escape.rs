@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use super::append::append;
+
 /// A writer that escapes control characters, so that the name of a process can't command a terminal.
 ///
 /// Printable text, in ASCII or UTF-8, and line feeds pass as they are and uncopied. Every other byte becomes `\xNN`:
@@ -111,7 +113,7 @@ pub fn escape_line(text: &str) -> Cow<'_, str> {
 pub(super) fn add_escaped(text: &[u8], out: &mut Vec<u8>) {
     let plain = text.iter().take_while(|byte| matches!(byte, b' '..=b'~')).count();
     let (plain, rest) = text.split_at(plain);
-    out.extend_from_slice(plain);
+    append(plain, out);
     let escape = |bytes: &[u8], out: &mut Vec<u8>| {
         for byte in bytes {
             let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];

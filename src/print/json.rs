@@ -4,6 +4,7 @@
 //! they have any, or else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. In texts
 //! every control character (C0, DEL, C1) is escaped as `\uNNNN`, and what is not UTF-8 becomes U+FFFD.
 
+use super::append::append;
 use super::{Format, Symbols, number};
 use crate::select::{Row, Schema, Value};
 
@@ -57,7 +58,7 @@ impl Format for Json {
         }
         self.begun = true;
         for (key, value) in self.keys.iter().zip(row.values()) {
-            out.extend_from_slice(key);
+            append(key, out);
             add(value, &self.symbols, out);
         }
         out.extend_from_slice(if self.array { b"}" } else { b"}\n" });
@@ -114,7 +115,7 @@ fn text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let plain = text.iter().take_while(|byte| is_plain(byte)).count();
     let (plain, rest) = text.split_at(plain);
-    out.extend_from_slice(plain);
+    append(plain, out);
     for chunk in rest.utf8_chunks() {
         let mut bytes = [0; 4];
         for char in chunk.valid().chars() {

@@ -1,5 +1,6 @@
 //! What goes to a person, or to another program: knows nothing of the kernel.
 
+mod append;
 pub mod csv;
 mod escape;
 mod human;

@@ -4,11 +4,12 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use super::Symbols;
+use super::append::append;
 use crate::select::Stack;
 
 /// In decimal.
 pub(super) fn decimal(value: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    append(itoa::Buffer::new().format(value).as_bytes(), out);
 }
 
 /// In hexadecimal, `0x` before it.

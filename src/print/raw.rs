@@ -34,6 +34,7 @@ use std::io::{self, Read};
 use std::{error, fmt};
 
 use super::Format;
+use super::append::append;
 use crate::select::{NotARow, NotASchema, Row, Schema};
 
 const MAGIC: [u8; 6] = *b"kwalk\0";
@@ -78,7 +79,7 @@ impl Format for Raw {
             self.open = Some(out.len());
             out.extend_from_slice(&[0; 4]);
         }
-        out.extend_from_slice(row.bytes());
+        append(row.bytes(), out);
         self.rows += 1;
         self.bytes += row.bytes().len() as u64;
     }

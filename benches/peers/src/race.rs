@@ -1,19 +1,20 @@
-//! Some that do the same, by turns, so that what else the machine does slows all alike. Whoever comes to a turn finds nothing of
-//! its own in the processor's caches, as if another program had run: so it runs twice, and the second run counts.
+//! Some that do the same, by turns, so that what else the machine does slows all alike. Whose turn comes finds nothing of its
+//! own in the processor's caches, as if another program had run there: so a turn is many runs, of which the first does not
+//! count.
 
 use std::fmt;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// The time that a race takes.
-const TIME: Duration = Duration::from_secs(3);
+/// The least time that a turn takes.
+const TURN: Duration = Duration::from_millis(100);
 
-const FEWEST_ROUNDS: usize = 15;
+const ROUNDS: usize = 9;
 
 /// Who takes longer than this for them does some fewer.
 const LONGEST: Duration = Duration::from_secs(15);
 
-const FEWEST_LONG_ROUNDS: usize = 5;
+const FEWEST_ROUNDS: usize = 5;
 
 /// What is raced over.
 pub(crate) struct Course {
@@ -115,11 +116,17 @@ fn medians<const N: usize>(runners: [&mut dyn FnMut() -> Duration; N]) -> [Durat
 fn rounds<const N: usize>(mut runners: [&mut dyn FnMut() -> Duration; N]) -> [Vec<Duration>; N] {
     let start = Instant::now();
     let mut times = [const { Vec::new() }; N];
-    let fewest = || if start.elapsed() < LONGEST { FEWEST_ROUNDS } else { FEWEST_LONG_ROUNDS };
-    while times[0].len() < fewest() || start.elapsed() < TIME {
+    for round in 0..ROUNDS {
+        if round >= FEWEST_ROUNDS && start.elapsed() > LONGEST {
+            break;
+        }
         for (run, times) in runners.iter_mut().zip(&mut times) {
+            let turn = Instant::now();
             run();
             times.push(run());
+            while turn.elapsed() < TURN {
+                times.push(run());
+            }
         }
     }
     times
