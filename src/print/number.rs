@@ -20,8 +20,19 @@ pub(super) fn hex(value: u64, out: &mut Vec<u8>) {
 
 /// An IP address.
 pub(super) fn ip(value: IpAddr, out: &mut Vec<u8>) {
-    // A vector takes all that is written to it.
-    let _ = write!(out, "{value}");
+    match value {
+        // The library formats it with a dozen calls, which took half of what a socket takes to print.
+        IpAddr::V4(value) => {
+            for (nth, octet) in value.octets().into_iter().enumerate() {
+                if nth > 0 {
+                    out.push(b'.');
+                }
+                decimal(octet, out);
+            }
+        }
+        // A vector takes all that is written to it.
+        IpAddr::V6(value) => drop(write!(out, "{value}")),
+    }
 }
 
 /// Bytes in hexadecimal, two digits each.
