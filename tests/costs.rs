@@ -1,11 +1,12 @@
 //! What can be counted and is the same on every machine with the same kernel: instructions of programs, and of those how many
-//! the verifier looks at; instructions and system calls of commands. `tests/costs.txt` has what they are known to be; what is
+//! the verifier looks at; instructions, system calls, memory and size of commands. `tests/costs.txt` has what they are known to be; what is
 //! far beside that, either way, is to be looked into. `KWALK_COSTS=write` has the file written anew.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::{LazyLock, Mutex};
 
@@ -13,8 +14,8 @@ use kwalk::btf::Btf;
 use kwalk::progs::{Program, target};
 use kwalk::select::Select;
 use kwalk::{KernelBtf, Loaded, text};
-use support::Need::{Bpf, Root, ThisKernel, Tool};
-use support::{Need, dir, test};
+use support::Need::{Bpf, Root, Std, ThisKernel, Tool};
+use support::{Need, dir, peak, test};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/costs.txt");
 
@@ -26,6 +27,20 @@ const COMMANDS: &[&[&str]] = &[
     &["task", "-f", "tgid,comm,real_parent.comm", "-w", "tgid = 1 and comm like '%'", "-o", "ndjson"],
     &["cat", "stacks", "--pid", "1"],
 ];
+
+/// The target of the static command.
+const MUSL: &str = "x86_64-unknown-linux-musl";
+
+/// It, as README says that it is built.
+static STATIC: LazyLock<PathBuf> = LazyLock::new(|| {
+    // Beside this build's own.
+    let target = Path::new(env!("CARGO_BIN_EXE_kwalk")).ancestors().nth(2).unwrap();
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.args(["build", "--quiet", "--locked", "--profile", "static", "--bin", "kwalk", "--target", MUSL]);
+    cargo.arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    assert!(cargo.status().unwrap().success());
+    target.join(MUSL).join("static/kwalk")
+});
 
 type Costs = BTreeMap<String, u64>;
 
@@ -43,6 +58,8 @@ fn main() -> ExitCode {
     const MEASURED: Need = ThisKernel(6, 18);
     const PROGRAMS: &[Need] = &[Bpf, Root, MEASURED];
     const CALLS: &[Need] = &[Bpf, Root, MEASURED, Tool("strace")];
+    const BUILD: &[Need] = &[Tool("cargo"), Std(MUSL)];
+    const RUN: &[Need] = &[Bpf, Root, MEASURED, Tool("cargo"), Std(MUSL)];
     const INSTRUCTIONS: &[Need] = &[Bpf, Root, MEASURED, Tool("valgrind")];
     support::main(vec![
         test("programs_have_so_many_instructions", PROGRAMS, || compare("program", 20, programs())),
@@ -50,6 +67,8 @@ fn main() -> ExitCode {
         test("commands_take_so_many_instructions", INSTRUCTIONS, || {
             compare("instructions", 10, instructions())
         }),
+        test("the_static_command_has_so_many_bytes", BUILD, || compare("bytes", 20, bytes())),
+        test("commands_take_so_much_memory", RUN, || compare("memory", 10, memory())),
     ])
 }
 
@@ -138,10 +157,24 @@ fn instructions() -> Costs {
     })
 }
 
+fn bytes() -> Costs {
+    Costs::from([("kwalk, static".into(), STATIC.metadata().unwrap().len())])
+}
+
+/// In kB, of the static command: most of it is what it has of its file.
+fn memory() -> Costs {
+    const WALKS: [&[&str]; 3] = [&["task", "--count"], &["task", "-o", "ndjson"], &["task", "-o", "csv"]];
+    WALKS.iter().map(|words| (named(words), peak(&STATIC, words))).collect()
+}
+
 /// What each command costs.
 fn counted(cost: impl Fn(Vec<&str>) -> u64) -> Costs {
     let command = |words: &[&'static str]| [&[env!("CARGO_BIN_EXE_kwalk")], words].concat();
-    COMMANDS.iter().map(|words| (format!("kwalk {}", words.join(" ")), cost(command(words)))).collect()
+    COMMANDS.iter().map(|words| (named(words), cost(command(words)))).collect()
+}
+
+fn named(words: &[&str]) -> String {
+    format!("kwalk {}", words.join(" "))
 }
 
 fn run(command: &mut Command) {

@@ -4,14 +4,11 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use support::{Need, Sleeper, eventually, test, unique};
+use support::{Need, Sleeper, peak, test, unique};
 
 /// The crates that an embedder compiles, those that only run at build time included.
 const DEPENDENCIES: [&str; 14] = [
@@ -45,14 +42,24 @@ static BUILT: LazyLock<Built> = LazyLock::new(|| {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("embed");
     let (out, target) = (dir.join("empty"), host());
     std::fs::create_dir_all(&out).unwrap();
+    // A package of its own, as an embedder has: in this one it would have what the tests need built with it.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = format!(
+        "[package]\nname = \"embedder\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
+         [dependencies]\nkwalk = {{ path = {root:?}, default-features = false }}\n\n\
+         [[bin]]\nname = \"embed\"\npath = {:?}\n\n\
+         [profile.release]\nlto = \"fat\"\ncodegen-units = 1\npanic = \"abort\"\n",
+        root.join("src/embed.rs")
+    );
+    std::fs::write(dir.join("Cargo.toml"), manifest).unwrap();
+    std::fs::copy(root.join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
     let flags = ["-Ctarget-feature=+crt-static", "-Crelocation-model=static", "-Cstrip=symbols"];
-    let embed =
-        cargo(&["build", "--release", "--example", "embed", "--no-default-features", "--target", &target])
-            .arg("--target-dir")
-            .arg(&dir)
-            .env("RUSTFLAGS", flags.join(" "))
-            .status()
-            .unwrap();
+    let embed = cargo(&dir, &["build", "--release", "--target", &target])
+        .arg("--target-dir")
+        .arg(&dir)
+        .env("RUSTFLAGS", flags.join(" "))
+        .status()
+        .unwrap();
     assert!(embed.success());
 
     let compile = |name: &str, source: &str| {
@@ -71,14 +78,13 @@ static BUILT: LazyLock<Built> = LazyLock::new(|| {
     Built {
         empty: compile("empty", "fn main() {}"),
         idle: compile("idle", "fn main() { std::thread::sleep(std::time::Duration::from_secs(600)) }"),
-        embed: dir.join(&target).join("release/examples/embed"),
+        embed: dir.join(&target).join("release/embed"),
     }
 });
 
-fn cargo(args: &[&str]) -> Command {
+fn cargo(package: &Path, args: &[&str]) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(args).args(["--quiet", "--locked", "--manifest-path"]);
-    cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+    cargo.args(args).args(["--quiet", "--manifest-path"]).arg(package.join("Cargo.toml"));
     cargo
 }
 
@@ -107,15 +113,9 @@ fn is_static() {
 }
 
 fn dependencies() {
-    let tree = cargo(&[
-        "tree",
-        "--no-default-features",
-        "--edges=normal,build",
-        "--prefix=none",
-        "--format={lib}|{p}",
-    ])
-    .output()
-    .unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let args = ["tree", "--locked", "--no-default-features", "--edges=normal,build", "--prefix=none"];
+    let tree = cargo(root, &args).arg("--format={lib}|{p}").output().unwrap();
     let tree = String::from_utf8(tree.stdout).unwrap();
     let names: BTreeSet<_> = tree
         .lines()
@@ -141,33 +141,10 @@ fn system_calls_are_few() {
     assert!(more <= 12, "{more} system calls more than an empty program");
 }
 
-/// The most memory that `command` has had when it comes to sleep, in kB: of several runs the least, since how much of a
-/// file the kernel maps around a page varies, and only ever adds.
-fn resident(command: &Path, argument: &str) -> u64 {
-    let name = command.file_name().unwrap().to_str().unwrap();
-    let runs = [(); 15].map(|()| {
-        // It comes to sleep when it wants to write, at the latest.
-        let (full, _reader) = UnixStream::pair().unwrap();
-        full.set_nonblocking(true).unwrap();
-        while (&full).write(&[0; 4096]).is_ok() {}
-        full.set_nonblocking(false).unwrap();
-        let mut child = Command::new(command).arg(argument).stdout(OwnedFd::from(full)).spawn().unwrap();
-        let proc = PathBuf::from(format!("/proc/{}", child.id()));
-        let asleep = format!("({name}) S ");
-        eventually("it sleeps", || std::fs::read_to_string(proc.join("stat")).unwrap().contains(&asleep));
-        let status = std::fs::read_to_string(proc.join("status")).unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
-    });
-    runs.into_iter().min().unwrap()
-}
-
 fn memory() {
     let sleeper = Sleeper::named(&unique("kwm"));
-    let idle = resident(&BUILT.idle, "");
-    let more = resident(&BUILT.embed, &sleeper.comm) - idle;
+    let idle = peak(&BUILT.idle, &[]);
+    let more = peak(&BUILT.embed, &[&sleeper.comm]) - idle;
     assert!(more <= 300, "{more} kB more than an idle program's {idle} kB");
 }
 

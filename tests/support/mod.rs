@@ -5,7 +5,10 @@ pub mod objects;
 pub mod pins;
 
 use std::ffi::OsStr;
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -32,6 +35,8 @@ pub enum Need {
     Kernel(u16, u16),
     /// A kernel of this version, which figures are of.
     ThisKernel(u16, u16),
+    /// Rust's library for this target.
+    Std(&'static str),
     /// A file of the kernel's, at this path.
     File(&'static str),
     /// A kernel that has this target.
@@ -56,6 +61,13 @@ impl Need {
                 let found = std::env::var_os("PATH")
                     .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).exists()));
                 (!found).then(|| format!("needs the program {name}"))
+            }
+            Need::Std(target) => {
+                let mut rustc = Command::new("rustc");
+                let dir = rustc.args(["--print", "target-libdir", "--target", target]).output();
+                let dir = dir.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+                let found = dir.is_ok_and(|dir| Path::new(&dir).is_dir());
+                (!found).then(|| format!("needs Rust's library for {target} (rustup target add {target})"))
             }
             Need::File(path) => (!Path::new(path).exists()).then(|| format!("needs {path}")),
             // What these two say of an old kernel begins alike: `cargo vm test` looks for it.
@@ -243,6 +255,34 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(20), "{what}: not after 20 s");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The most memory that `command` has had when it comes to sleep, in kB: of several runs the least, since how much of a
+/// file the kernel maps around a page varies, and only ever adds.
+pub fn peak(command: &Path, args: &[&str]) -> u64 {
+    let name = command.file_name().unwrap().to_str().unwrap();
+    let runs = [(); 15].map(|()| {
+        // It comes to sleep when it wants to write, at the latest.
+        let (full, _reader) = UnixStream::pair().unwrap();
+        full.set_nonblocking(true).unwrap();
+        while (&full).write(&[0; 4096]).is_ok() {}
+        full.set_nonblocking(false).unwrap();
+        let mut child = Command::new(command)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(OwnedFd::from(full))
+            .spawn()
+            .unwrap();
+        let proc = PathBuf::from(format!("/proc/{}", child.id()));
+        let asleep = format!("({name}) S ");
+        eventually("it sleeps", || std::fs::read_to_string(proc.join("stat")).unwrap().contains(&asleep));
+        let status = std::fs::read_to_string(proc.join("status")).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    });
+    runs.into_iter().min().unwrap()
 }
 
 /// Lets this process, and those that it starts, have some thousands of open files.
