@@ -53,6 +53,9 @@ pub struct Assembler {
     error: Option<AsmError>,
 }
 
+/// As many instructions as most programs have: room for them is taken at once.
+const USUAL: usize = 64;
+
 impl Default for Assembler {
     fn default() -> Self {
         Self::new()
@@ -63,8 +66,8 @@ impl Assembler {
     /// An assembler without instructions.
     pub fn new() -> Self {
         Self {
-            insns: Vec::new(),
-            lines: Vec::new(),
+            insns: Vec::with_capacity(USUAL),
+            lines: Vec::with_capacity(USUAL),
             marks: Vec::new(),
             halves: Vec::new(),
             labels: Labels::new(),
