@@ -81,7 +81,8 @@ fn build(arguments: &[&str], manifest: &Path, arch: &Arch, target_dir: &Path) ->
         .env("CARGO_PROFILE_DEV_STRIP", "symbols")
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_PROFILE_DEV_OPT_LEVEL", "2")
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        // Not moved at each start, which an emulated processor takes its time for.
+        .env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
     let output = command.output().map_err(Error::start("cargo"))?;
