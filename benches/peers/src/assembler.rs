@@ -14,11 +14,7 @@ mod mix;
 pub(crate) fn races() -> [Row; 4] {
     let insns: Vec<_> = mix::all(20_000).into_iter().filter(rbpf_has).collect();
     let count = insns.len();
-    let course = move |what: &str| Course {
-        what: what.into(),
-        unit: Unit::Rate("instructions", count),
-        peer: "rbpf 0.4",
-    };
+    let course = move |what: &str| Course::new(what, Unit::Rate("instructions", count), "rbpf 0.4");
 
     let bytes = encode(&insns);
     let text = disassemble(&bytes);

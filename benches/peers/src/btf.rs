@@ -69,7 +69,7 @@ pub(crate) fn races() -> Vec<Row> {
         for (peer, theirs) in READERS.iter().enumerate().skip(1) {
             let (Some(ours), Some(their_answer)) = (answer(&READERS[0]), answer(theirs)) else { continue };
             assert_eq!(ours(), their_answer(), "{what}: {}", theirs.name);
-            let course = |what: &str| Course { what: what.into(), unit: Unit::Time, peer: theirs.name };
+            let course = |what: &str| Course::new(what, Unit::Time, theirs.name);
             rows.push(course(&format!("find {what}")).run(ours, their_answer));
             rows.push(course("the same, cold").run_beyond(
                 || process(COLD, None),

@@ -37,30 +37,30 @@ pub(crate) fn race(table: &mut Table, course: Course, mut ours: Command, mut the
 pub(crate) fn races(table: &mut Table) {
     let Some(built) = crate::built(table) else { return };
     let count = || command(&built.kwalk, &["task", "--count"]);
-    let course = |what: &str, peer| Course { what: what.into(), unit: Unit::Time, peer };
+    let course = |what: &str, peer| Course::new(what, Unit::Time, peer);
     let same = "count the tasks, a whole process";
     let mut sizes: Vec<(&'static str, PathBuf)> = Vec::new();
 
     if let Some(skeleton) = table.has("light skeleton in C", tools::skeleton()) {
-        race(table, course(same, "light skeleton in C"), count(), command(&skeleton, &[]));
+        race(table, course(same, "light skeleton in C").goal(1.0), count(), command(&skeleton, &[]));
         sizes.push(("light skeleton in C", skeleton));
     }
     let walkers = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     if let Some(object) = table.has("libbpf-rs 0.27 and aya 0.14", tools::object("count")) {
-        for (binary, peer) in [("libbpf", "libbpf-rs 0.27"), ("aya", "aya 0.14")] {
+        for (binary, peer, goal) in [("libbpf", "libbpf-rs 0.27", 5.0), ("aya", "aya 0.14", 25.0)] {
             // They build C, which wants the headers of the machine's own library.
             let args = ["--package", "walkers", "--bin", binary];
             let dir = built::host().and_then(|host| built::cargo(&walkers, &host, "release", &args));
             let Some(dir) = table.has(peer, dir) else { continue };
             let mut theirs = command(&dir.join(binary), &[]);
             theirs.arg(&object);
-            race(table, course(same, peer), count(), theirs);
+            race(table, course(same, peer).goal(goal), count(), theirs);
             sizes.push((peer, dir.join(binary)));
         }
     }
     if let Some(bpftrace) = table.has("bpftrace", tools::tool("bpftrace")) {
         let script = ["-q", "-e", "iter:task { @tasks = count(); }"];
-        race(table, course(same, "bpftrace"), count(), command(&bpftrace, &script));
+        race(table, course(same, "bpftrace").goal(100.0), count(), command(&bpftrace, &script));
     }
 
     let embed = || command(&built.embed, &[NOBODY]);
@@ -71,7 +71,7 @@ pub(crate) fn races(table: &mut Table) {
         tools::floor(&btf, NOBODY)
     });
     if let Some(floor) = table.has("C without a library", floor) {
-        race(table, course(minimal, "C without a library"), embed(), command(&floor, &[]));
+        race(table, course(minimal, "C without a library").goal(0.83), embed(), command(&floor, &[]));
         sizes.push(("C without a library", floor));
     }
     race(table, course(minimal, "an empty program"), embed(), command(&built.empty, &[]));

@@ -87,7 +87,7 @@ fn printing(table: &mut Table, kwalk: &Path, size: usize) {
     let Some(ps) = table.has("ps", tool("ps")) else { return };
     for format in FORMATS {
         let what = format!("{size} threads: `kwalk task -f tgid,pid,comm -o {format}`");
-        let course = Course { what, unit: Unit::Rate("rows", size), peer: "ps" };
+        let course = Course::new(what, Unit::Rate("rows", size), "ps");
         race(table, course, command(kwalk, &args(format)), command(&ps, &["-eLo", "tgid,pid,comm"]));
     }
 }

@@ -92,8 +92,8 @@ fn main() -> ExitCode {
         }
     }
     let mut table = Table::default();
-    println!("| what | unit | kwalk | peer | | ratio |");
-    println!("|---|---|---:|---:|---|---:|");
+    println!("| what | unit | kwalk | peer | | ratio | goal |");
+    println!("|---|---|---:|---:|---|---:|---:|");
     for (name, measure) in GROUPS {
         if groups.is_empty() || groups.iter().any(|group| group == name) {
             measure(&mut table);

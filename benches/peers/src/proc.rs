@@ -29,9 +29,13 @@ struct Objects {
     path: &'static str,
     tight: fn() -> usize,
     procfs: fn() -> usize,
+    /// How many times as fast as the tight reader kwalk is to be.
+    goal: f64,
     /// The command that shows them, and ours that shows the same.
     theirs: &'static [&'static str],
     ours: &'static [&'static str],
+    /// How many times as fast as the command ours is to be.
+    whole_goal: f64,
 }
 
 const OBJECTS: [Objects; 4] = [
@@ -44,8 +48,10 @@ const OBJECTS: [Objects; 4] = [
         path: "/proc/*/stat",
         tight: tight::processes,
         procfs: processes,
+        goal: 45.0,
         theirs: &["ps", "-eo", "pid,comm"],
         ours: &["task", "-f", "pid,comm", "-w", "pid = tgid"],
+        whole_goal: 40.0,
     },
     Objects {
         kind: Kind::Threads,
@@ -56,8 +62,10 @@ const OBJECTS: [Objects; 4] = [
         path: "/proc/*/task/*/stat",
         tight: tight::threads,
         procfs: threads,
+        goal: 60.0,
         theirs: &["ps", "-eLo", "tgid,pid,comm"],
         ours: &["task", "-f", "tgid,pid,comm"],
+        whole_goal: 40.0,
     },
     Objects {
         kind: Kind::Files,
@@ -68,8 +76,10 @@ const OBJECTS: [Objects; 4] = [
         path: "/proc/*/fd/*",
         tight: tight::files,
         procfs: files,
+        goal: 12.0,
         theirs: &["lsof", "-n", "-P"],
         ours: &["task_file"],
+        whole_goal: 40.0,
     },
     Objects {
         kind: Kind::Sockets,
@@ -80,8 +90,10 @@ const OBJECTS: [Objects; 4] = [
         path: "/proc/net/tcp",
         tight: tight::sockets,
         procfs: sockets,
+        goal: 3.0,
         theirs: &["ss", "-tan"],
         ours: &["tcp"],
+        whole_goal: 3.0,
     },
 ];
 
@@ -104,14 +116,13 @@ fn of(table: &mut Table, btf: &Btf<'_>, kwalk: Option<&Path>, objects: &Objects)
         Attached::rows(btf, &(objects.select)(), &Parameters::None, None).map_err(|e| e.to_string())?;
     let found = [rows.walk().rows, tight(), procfs()];
     assert!(found.iter().all(|found| (count..count + count / 10 + 500).contains(found)), "{many}: {found:?}");
-    let course = |peer| Course { what: format!("{count} {many}"), unit: Unit::Each(one, count), peer };
-    for (peer, theirs) in [(path, tight), ("procfs 0.18", procfs)] {
-        table.add(course(peer).run(|| rows.walk(), theirs));
-    }
+    let course = |peer| Course::new(format!("{count} {many}"), Unit::Each(one, count), peer);
+    table.add(course(path).goal(objects.goal).run(|| rows.walk(), tight));
+    table.add(course("procfs 0.18").run(|| rows.walk(), procfs));
     let (Some(kwalk), &[name, ref args @ ..]) = (kwalk, objects.theirs) else { return Ok(()) };
     if let Some(path) = table.has(name, tool(name)) {
         let what = format!("{count} {many}: `kwalk {}`", objects.ours.join(" "));
-        let course = Course { what, unit: Unit::Time, peer: name };
+        let course = Course::new(what, Unit::Time, name).goal(objects.whole_goal);
         race(table, course, command(kwalk, objects.ours), command(&path, args));
     }
     Ok(())

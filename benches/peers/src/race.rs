@@ -18,9 +18,10 @@ const FEWEST_ROUNDS: usize = 5;
 
 /// What is raced over.
 pub(crate) struct Course {
-    pub(crate) what: String,
-    pub(crate) unit: Unit,
+    what: String,
+    unit: Unit,
     pub(crate) peer: &'static str,
+    goal: Option<f64>,
 }
 
 /// What the table tells of a round.
@@ -42,9 +43,20 @@ pub(crate) struct Row {
     pub(crate) peer: &'static str,
     /// How much better ours is.
     pub(crate) ratio: f64,
+    /// How much better it is to be.
+    goal: Option<f64>,
 }
 
 impl Course {
+    pub(crate) fn new(what: impl Into<String>, unit: Unit, peer: &'static str) -> Course {
+        Course { what: what.into(), unit, peer, goal: None }
+    }
+
+    /// The ratio that is wanted.
+    pub(crate) fn goal(self, ratio: f64) -> Course {
+        Course { goal: Some(ratio), ..self }
+    }
+
     /// Runs both, and takes the median of each.
     pub(crate) fn run<A, B>(self, mut ours: impl FnMut() -> A, mut theirs: impl FnMut() -> B) -> Row {
         let [ours, theirs] = medians([&mut || time(&mut ours), &mut || time(&mut theirs)]);
@@ -64,22 +76,22 @@ impl Course {
     }
 
     fn timed(self, ours: Duration, theirs: Duration) -> Row {
-        let Course { what, unit, peer } = self;
+        let Course { what, unit, peer, goal } = self;
         let (ours, theirs) = (ours.as_secs_f64(), theirs.as_secs_f64());
         let ratio = theirs / ours;
         match unit {
             Unit::Rate(things, count) => {
                 let speed = |time| count as f64 / time / 1e6;
                 let unit = format!("million {things}/s");
-                Row { what, unit, ours: speed(ours), theirs: speed(theirs), peer, ratio }
+                Row { what, unit, ours: speed(ours), theirs: speed(theirs), peer, ratio, goal }
             }
             Unit::Each(thing, count) => {
                 let each = |time| time * 1e6 / count as f64;
                 let unit = format!("µs/{thing}");
-                Row { what, unit, ours: each(ours), theirs: each(theirs), peer, ratio }
+                Row { what, unit, ours: each(ours), theirs: each(theirs), peer, ratio, goal }
             }
             Unit::Time => {
-                Row { what, unit: "ms".into(), ours: ours * 1e3, theirs: theirs * 1e3, peer, ratio }
+                Row { what, unit: "ms".into(), ours: ours * 1e3, theirs: theirs * 1e3, peer, ratio, goal }
             }
         }
     }
@@ -88,7 +100,7 @@ impl Course {
 impl Row {
     /// Of what is no time, and better if it is less.
     pub(crate) fn less(what: &str, unit: &str, ours: f64, theirs: f64, peer: &'static str) -> Row {
-        Row { what: what.into(), unit: unit.into(), ours, theirs, peer, ratio: theirs / ours }
+        Row { what: what.into(), unit: unit.into(), ours, theirs, peer, ratio: theirs / ours, goal: None }
     }
 
     /// The ratio as the table has it: none where ours is too small to be told from nothing.
@@ -148,7 +160,8 @@ fn time<T>(f: &mut impl FnMut() -> T) -> Duration {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Row { what, unit, ours, theirs, peer, .. } = self;
-        write!(f, "| {what} | {unit} | {ours:.2} | {theirs:.2} | {peer} | {} |", self.times())
+        let Row { what, unit, ours, theirs, peer, goal, .. } = self;
+        let goal = goal.map(|goal| goal.to_string()).unwrap_or_default();
+        write!(f, "| {what} | {unit} | {ours:.2} | {theirs:.2} | {peer} | {} | {goal} |", self.times())
     }
 }

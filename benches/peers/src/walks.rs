@@ -37,20 +37,18 @@ fn of_tasks(table: &mut Table, btf: &Btf<'_>, kind: Kind, what: &str) -> Result<
     let one = Attached::rows(btf, &one, none, None).map_err(failed)?;
     assert_eq!(one.walk().rows, 1);
     let lines = Attached::lines(btf).map_err(failed)?;
-    let course = |column: &str, peer| Course {
-        what: format!("{TASKS} {what}: {column}"),
-        unit: Unit::Each("task", TASKS),
-        peer,
+    let course = |column: &str, peer| {
+        Course::new(format!("{TASKS} {what}: {column}"), Unit::Each("task", TASKS), peer)
     };
     const EMPTY: &str = "kwalk, empty program";
-    table.add(course("rows of tgid, pid, comm", EMPTY).run(|| rows.walk(), || empty.walk()));
-    table.add(course("a filter, one match", EMPTY).run(|| one.walk(), || empty.walk()));
+    table.add(course("rows of tgid, pid, comm", EMPTY).goal(0.74).run(|| rows.walk(), || empty.walk()));
+    table.add(course("a filter, one match", EMPTY).goal(0.87).run(|| one.walk(), || empty.walk()));
     let clang =
         tools::object("lines").and_then(|path| libbpf::Attached::new(&path).map_err(|e| e.to_string()));
     if let Some(mut clang) = table.has("text by clang and libbpf-rs", clang) {
         let [ours, theirs] = [lines.walk().rows, clang.walk().rows];
         assert!(ours.abs_diff(theirs) < TASKS / 10, "{ours} lines, {theirs}");
-        table.add(course("text", "clang, libbpf-rs 0.27").run(|| lines.walk(), || clang.walk()));
+        table.add(course("text", "clang, libbpf-rs 0.27").goal(1.0).run(|| lines.walk(), || clang.walk()));
     }
     Ok(())
 }
