@@ -1,6 +1,6 @@
 //! What can be counted and is the same on every machine with the same kernel: instructions of programs, and of those how many
-//! the verifier looks at; instructions, system calls, memory and size of commands. `tests/costs.txt` has what they are known to be; what is
-//! far beside that, either way, is to be looked into. `KWALK_COSTS=write` has the file written anew.
+//! the verifier looks at; instructions, system calls, memory and size of commands. `tests/costs.txt` has what they are
+//! known to be; what is far beside that, either way, is to be looked into. `KWALK_COSTS=write` has the file written anew.
 
 mod support;
 

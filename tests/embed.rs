@@ -54,7 +54,8 @@ static BUILT: LazyLock<Built> = LazyLock::new(|| {
     std::fs::write(dir.join("Cargo.toml"), manifest).unwrap();
     std::fs::copy(root.join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
     let flags = ["-Ctarget-feature=+crt-static", "-Crelocation-model=static", "-Cstrip=symbols"];
-    let embed = cargo(&dir, &["build", "--release", "--target", &target])
+    // The same versions as everywhere, which are here already.
+    let embed = cargo(&dir, &["build", "--offline", "--release", "--target", &target])
         .arg("--target-dir")
         .arg(&dir)
         .env("RUSTFLAGS", flags.join(" "))

@@ -105,7 +105,10 @@ impl<'a> Btf<'a> {
         match self.endian {
             // The kernel's own order is built into its loop.
             Endian::NATIVE => self.pass_in(Endian::NATIVE, start, is_wanted),
-            endian => self.pass_in(endian, start, &|_| true),
+            _ => {
+                let mut passed = self.pass_all(start).into_iter();
+                [(); LANES].map(|()| passed.next().unwrap_or_default())
+            }
         }
     }
 

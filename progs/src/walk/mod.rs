@@ -17,6 +17,7 @@ use kwalk_asm::{Address, Assembler, Label, u8_at, u16_at, u32_at, u64_at};
 use kwalk_btf::{Btf, Class, Kind, Path, TypeId};
 
 use crate::error::Error;
+use crate::kfunc::{Callee, Owner};
 use crate::operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
 use crate::program::{Map, Program};
 use crate::target::{End, Target, btf_names};
@@ -39,7 +40,7 @@ pub struct Walk<'a> {
     attach: TypeId,
     /// The function that makes a pointer one that the verifier does not trust: for a target whose object it trusts, where
     /// the kernel has it.
-    cast: Option<TypeId>,
+    cast: Option<Callee>,
     sleepable: bool,
     maps: Vec<Map>,
     kfuncs: Vec<&'static str>,
@@ -92,7 +93,7 @@ impl<'a> Walk<'a> {
             target,
             context,
             attach,
-            cast,
+            cast: cast.map(|id| Callee(Owner::Kernel(id))),
             sleepable: false,
             maps: Vec::new(),
             kfuncs: Vec::new(),
@@ -176,7 +177,7 @@ impl<'a> Walk<'a> {
         let Some(cast) = self.cast else { return self.object_as_it_is(reg, end) };
         let object = self.object_as_it_is(R1, end)?;
         self.asm.mov(R2, object.pointee.0 as i32);
-        self.asm.call_kfunc(cast.0, 0);
+        self.call(cast);
         self.asm.mov(reg, R0);
         Ok(Ptr { reg, ..object })
     }
