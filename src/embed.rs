@@ -9,16 +9,15 @@ use std::process::exit;
 
 use kwalk::asm::Reg::R7;
 use kwalk::btf::Btf;
-use kwalk::progs::{Target, Walk};
-use kwalk::{KernelBtf, Loaded, Parameters};
+use kwalk::progs::{Builder, targets};
+use kwalk::{KernelBtf, Loaded, Scope, kernel};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let comm = std::env::args().nth(1).ok_or("usage: embed COMM")?;
-    let kernel = KernelBtf::open()?;
-    let btf = Btf::new(kernel.bytes())?;
+    let types = KernelBtf::open()?;
+    let btf = Btf::new(types.bytes())?;
 
-    const TASK: &Target = Target::named("task");
-    let mut walk = Walk::new(&btf, TASK)?;
+    let mut walk = Builder::new(&kernel(&btf), &targets::task::TARGET)?;
     let done = walk.asm.label();
     let task = walk.object(R7, done)?;
     walk.text_is(&task, "comm", comm.as_bytes(), done)?;
@@ -27,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let program = walk.finish("embed", done)?;
 
     let loaded = Loaded::load(&program)?;
-    let link = loaded.attach(&Parameters::None)?;
+    let link = loaded.attach(&Scope::All)?;
     let mut tasks = link.iter()?;
     while let chunk @ [_, ..] = tasks.next_chunk()? {
         stdout().write_all(chunk)?;

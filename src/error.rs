@@ -3,11 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use kwalk_progs::target::Version;
-use kwalk_progs::{Target, kfunc};
+use kwalk_progs::{Parameters, Version, kfunc};
 
-use crate::cgroup::CGROUP;
-use crate::pin::is_dotted;
+use crate::path::is_dotted;
 use crate::rejection::Rejection;
 use crate::sys;
 
@@ -23,18 +21,23 @@ pub enum Error {
     Btf(kwalk_btf::Error),
     /// A program could not be written.
     Program(kwalk_progs::Error),
+    /// A question can't be answered as it is asked.
+    #[cfg(feature = "select")]
+    Select(kwalk_query::Error),
     /// The verifier found fault with a program.
     Rejected(Box<Rejection>),
-    /// A target can't be told what it was told, or can't be walked without being told more.
-    Parameters {
-        /// The target; [`Target::parameters`] is what it wants.
-        target: &'static Target,
+    /// A target can't be walked in this scope, or not without one.
+    Scope {
+        /// The target.
+        target: String,
+        /// What its walks can be restricted to.
+        takes: Parameters,
     },
-    /// This kernel's walks of the target can't be told what others can.
+    /// This kernel's walks of the target can't be restricted to this; later kernels' can.
     NoParameters {
         /// The target.
-        target: &'static str,
-        /// What they can't be told.
+        target: String,
+        /// What they can't be restricted to.
         what: &'static str,
         /// The kernel that first can.
         since: Version,
@@ -56,6 +59,11 @@ pub enum Error {
     NoPart {
         /// The program's name.
         name: String,
+    },
+    /// A program of another type is to be loaded as an iterator.
+    ProgramType {
+        /// The program's name.
+        program: &'static str,
     },
     /// A program is to be attached before it is loaded.
     NotLoaded {
@@ -98,7 +106,7 @@ pub enum Error {
     /// A target does not walk what is in maps of this type.
     MapType {
         /// The target.
-        target: &'static str,
+        target: String,
         /// The type.
         map_type: sys::MapType,
     },
@@ -109,7 +117,7 @@ pub enum Error {
         /// What the pinned iterator walks.
         pinned: String,
         /// What the program walks that was to replace it.
-        program: &'static str,
+        program: String,
     },
     /// The kernel does not show the instructions of a loaded program.
     Hidden {
@@ -118,7 +126,7 @@ pub enum Error {
     },
     /// The output of a selection is not made of its rows.
     #[cfg(feature = "select")]
-    Row(kwalk_progs::select::NotARow),
+    Row(kwalk_query::NotARow),
     /// A walk ended before its end.
     Read {
         /// How many bytes of output it gave before.
@@ -189,15 +197,17 @@ impl Error {
         let hint = match self {
             Error::Sys(error) => return error.hint(),
             Error::Program(error) => return program_hint(error),
+            #[cfg(feature = "select")]
+            Error::Select(error) => return error.hint(),
             Error::Rejected(rejection) => return rejection.hint(),
             Error::NoKfunc { name } => return Some(kfunc_hint(name)),
-            Error::Parameters { target } => {
-                return Some(match target.parameters.options() {
-                    "" => format!("{} is always walked as a whole", target.name),
+            Error::Scope { target, takes } => {
+                return Some(match options(*takes) {
+                    "" => format!("{target} is always walked as a whole"),
                     options => format!("give it {options}"),
                 });
             }
-            Error::NoParameters { target: "cgroup", since: (major, minor), .. } => {
+            Error::NoParameters { target, since: (major, minor), .. } if target == "cgroup" => {
                 return Some(format!(
                     "Linux {major}.{minor} is the first that can; before, walk them all, and pick them by their level"
                 ));
@@ -214,7 +224,7 @@ impl Error {
                 "bpf_map_elem walks hashes and arrays, sockmap walks sockmaps and sockhashes, bpf_sk_storage_map walks \
                  sk_storages"
             }
-            Error::NotA { needs: CGROUP, .. } => {
+            Error::NotA { needs: "a cgroup", .. } => {
                 "`grep cgroup /proc/self/mounts` shows where cgroups are mounted"
             }
             Error::NoParameters { since: (major, minor), .. } => {
@@ -285,8 +295,6 @@ fn program_hint(error: &kwalk_progs::Error) -> Option<String> {
             Some(format!("the programs are {}; the path of a pinned one has a slash", names.join(", ")))
         }
         Error::NoTarget { .. } => Some("`kwalk targets` lists what this kernel can walk".into()),
-        #[cfg(feature = "select")]
-        Error::Select(error) => error.hint(),
         Error::Comm { .. } => Some("a command name has 1 to 15 bytes, as /proc/PID/comm shows it".into()),
         _ => None,
     }
@@ -298,9 +306,11 @@ impl fmt::Display for Error {
             Error::Sys(error) => error.fmt(f),
             Error::Btf(error) => error.fmt(f),
             Error::Program(error) => error.fmt(f),
+            #[cfg(feature = "select")]
+            Error::Select(error) => error.fmt(f),
             Error::Rejected(rejection) => rejection.fmt(f),
-            Error::Parameters { target } => {
-                write!(f, "target {}: it can't be walked with these parameters", target.name)
+            Error::Scope { target, .. } => {
+                write!(f, "target {target}: it can't be walked with these parameters")
             }
             Error::NoParameters { target, what, .. } => {
                 write!(f, "target {target}: this kernel can't walk {what} alone")
@@ -314,6 +324,7 @@ impl fmt::Display for Error {
                 ProcessError::Thread => write!(f, "process {number}: this is a thread of another process"),
             },
             Error::NoPart { name } => write!(f, "program {name}: it is not attached in this skeleton"),
+            Error::ProgramType { program } => write!(f, "program {program}: it is no iterator"),
             Error::NotLoaded { program } => write!(f, "program {program}: it is not loaded yet"),
             Error::Pin { path, reason } => {
                 write!(f, "{}: ", path.display())?;
@@ -365,6 +376,8 @@ impl std::error::Error for Error {
             Error::Btf(error) => Some(error),
             Error::Program(error) => Some(error),
             #[cfg(feature = "select")]
+            Error::Select(error) => Some(error),
+            #[cfg(feature = "select")]
             Error::Row(error) => Some(error),
             Error::Open { source, .. }
             | Error::Read { source, .. }
@@ -387,8 +400,8 @@ impl From<Rejection> for Error {
 }
 
 #[cfg(feature = "select")]
-impl From<kwalk_progs::select::NotARow> for Error {
-    fn from(error: kwalk_progs::select::NotARow) -> Error {
+impl From<kwalk_query::NotARow> for Error {
+    fn from(error: kwalk_query::NotARow) -> Error {
         Error::Row(error)
     }
 }
@@ -405,5 +418,26 @@ impl From<kwalk_progs::Error> for Error {
             kwalk_progs::Error::Btf(error) => Error::Btf(error),
             error => Error::Program(error),
         }
+    }
+}
+
+#[cfg(feature = "select")]
+impl From<kwalk_query::Error> for Error {
+    fn from(error: kwalk_query::Error) -> Error {
+        match *error.reason {
+            kwalk_query::Reason::Program(error) => error.into(),
+            _ => Error::Select(error),
+        }
+    }
+}
+
+/// The options of the command line that restrict a walk.
+pub(crate) fn options(parameters: Parameters) -> &'static str {
+    match parameters {
+        Parameters::None => "",
+        Parameters::Task => "[--pid N | --tid N]",
+        Parameters::Map => "--map WHAT",
+        Parameters::Cgroup => "[--cgroup PATH] --order self|pre|post|up|children",
+        Parameters::Net => "[--netns PATH|PID|all]",
     }
 }

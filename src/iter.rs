@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
-use crate::Error;
+use crate::error::Error;
 use crate::sys::IterFd;
 
 /// As much as the kernel collects in one read (8 pages, here of 4 KiB, `kernel/bpf/bpf_iter.c`); with less it starts and

@@ -6,14 +6,14 @@
 //! runs.
 //!
 //! ```no_run
-//! use kwalk::{KernelBtf, Loaded, Parameters, btf::Btf, text};
+//! use kwalk::{KernelBtf, Loaded, Scope, btf::Btf, kernel, text};
 //!
 //! # fn main() -> Result<(), kwalk::Error> {
-//! let kernel = KernelBtf::open()?;
-//! let btf = Btf::new(kernel.bytes())?;
+//! let types = KernelBtf::open()?;
+//! let btf = Btf::new(types.bytes())?;
 //! let options = text::Options { comm: Some("sshd".parse()?), ..Default::default() };
-//! let program = text::by_name("stacks")?.write(&btf, &options)?;
-//! let link = Loaded::load(&program)?.attach(&Parameters::None)?;
+//! let program = text::by_name("stacks")?.write(&kernel(&btf), &options)?;
+//! let link = Loaded::load(&program)?.attach(&Scope::All)?;
 //! let mut iter = link.iter()?;
 //! while let chunk @ [_, ..] = iter.next_chunk()? {
 //!     print!("{}", String::from_utf8_lossy(chunk));
@@ -24,19 +24,15 @@
 //!
 //! Which fields of which objects are to be shown can be said without a program of one's own, too: see the module `select`.
 //!
-//! The crate's features, which an embedder turns off with `default-features = false`: `cli` is the command `kwalk` and
-//! brings what only that needs; `select` walks any fields that are asked for, `sql` reads them as SQL; `explain` has the verifier's log cite lines of
-//! Rust; `modules` finds functions of the kernel's modules ([`Kfunc`]) and brings the crate btf-rs, whose licence is the
-//! LGPL.
+//! The crate's features, which an embedder turns off with `default-features = false`: `select` walks any fields that are
+//! asked for, `sql` reads them as SQL, `print` gives rows as bytes in each output format; `explain` has the verifier's log
+//! cite lines of Rust; `modules` finds functions of the kernel's modules ([`Kfunc`]) and brings the crate btf-rs, whose
+//! licence is the LGPL.
 
 mod cgroup;
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
 mod disassemble;
-#[cfg(feature = "select")]
-mod elements;
 mod error;
+mod facts;
 mod iter;
 pub mod kallsyms;
 #[cfg(feature = "modules")]
@@ -45,15 +41,16 @@ mod link;
 mod load;
 mod map;
 mod netns;
+mod path;
 mod pin;
-#[cfg(feature = "cli")]
+#[cfg(feature = "print")]
 pub mod print;
+mod process;
 mod rejection;
+mod scope;
 #[cfg(feature = "select")]
 pub mod select;
 mod skeleton;
-#[cfg(feature = "select")]
-mod sorted;
 #[allow(unsafe_code)]
 pub mod sys;
 
@@ -65,14 +62,16 @@ pub use kwalk_progs::text;
 pub use cgroup::open_cgroup;
 pub use disassemble::{disassemble, listing};
 pub use error::{Error, MapError, PinError, ProcessError};
+pub use facts::kernel;
 pub use iter::Iter;
 #[cfg(feature = "modules")]
 pub use kfunc::Kfunc;
-pub use link::{Link, Parameters};
+pub use link::Link;
 pub use load::Loaded;
 pub use map::MapName;
 pub use netns::Netns;
 pub use pin::{PinPath, pin_all, replace_all, unpin};
 pub use rejection::{Place, Rejection};
+pub use scope::{Resolved, Scope};
 pub use skeleton::Skeleton;
 pub use sys::KernelBtf;

@@ -4,22 +4,25 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use kwalk_asm::{Endian, Fill, KfuncRef, MapRef};
 use kwalk_btf::TypeId;
-use kwalk_progs::{LICENSE, Map, MapKind, Program, Target, describe};
+use kwalk_progs::{LICENSE, Map, MapKind, Program, ProgramType, Target, describe};
 
+use crate::error::Error;
 #[cfg(feature = "modules")]
 use crate::kfunc::of_modules;
+use crate::link::Link;
+use crate::rejection::Rejection;
+use crate::scope::Scope;
 use crate::sys::{
     self, BtfFd, BtfLoad, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgBtf, ProgFd, ProgFlags,
     ProgLoad, bpf,
 };
-use crate::{Error, Link, Parameters, Rejection};
 
 /// A program that the kernel has verified and taken. It is gone with this value, unless a [`Link`] holds it.
 #[derive(Debug)]
 pub struct Loaded {
     prog: ProgFd,
     maps: Vec<MapFd>,
-    target: &'static Target,
+    target: Target,
 }
 
 impl Loaded {
@@ -33,7 +36,21 @@ impl Loaded {
     /// [`Error::NoKfunc`] where no module has a function that it calls, [`Error::Rejected`] with the verifier's log where the kernel finds fault with the instructions, [`Error::Sys`]
     /// where it refuses for another reason. Nothing is left behind then.
     pub fn load(program: &Program) -> Result<Loaded, Error> {
-        let maps = program.maps.iter().map(create).collect::<Result<Vec<_>, _>>()?;
+        Loaded::load_with(program, |map| map.max_entries)
+    }
+
+    /// The same with maps of another size.
+    #[cfg(feature = "select")]
+    pub(crate) fn load_sized(program: &Program, max_entries: u32) -> Result<Loaded, Error> {
+        Loaded::load_with(program, |_| max_entries)
+    }
+
+    fn load_with(program: &Program, max_entries: impl Fn(&Map) -> u32) -> Result<Loaded, Error> {
+        let ProgramType::Iter { attach_btf_id, .. } = program.program_type else {
+            return Err(Error::ProgramType { program: program.name });
+        };
+        let maps = program.maps.iter().map(|map| create(map, max_entries(map)));
+        let maps = maps.collect::<Result<Vec<_>, _>>()?;
         let kfuncs = of_modules(&program.kfuncs)?;
         let insns = program.code.encode_with(Endian::NATIVE, &mut Filling { maps: &maps, kfuncs: &kfuncs });
         // Calls count from 1: 0 is the kernel itself, whatever stands there.
@@ -43,7 +60,7 @@ impl Loaded {
             name: ObjName::new(program.name),
             flags: if program.sleepable { ProgFlags::SLEEPABLE } else { ProgFlags::empty() },
             fd_array: &modules,
-            ..ProgLoad::iter(&insns, LICENSE, program.attach_btf_id)
+            ..ProgLoad::iter(&insns, LICENSE, attach_btf_id)
         };
         // Without a log first: writing one costs more than the verification.
         let prog = match bpf(command()) {
@@ -68,17 +85,18 @@ impl Loaded {
                 });
             }
         };
-        Ok(Loaded { prog, maps, target: program.target })
+        Ok(Loaded { prog, maps, target: program.target().clone() })
     }
 
-    /// Attaches it to its target, with what the walk is to be told.
+    /// Attaches it to its target. The link filters by the scope; what it can't filter on this kernel the program has to test
+    /// ([`Scope::resolve`]).
     ///
     /// # Errors
     ///
-    /// [`Error::Parameters`] where they are not for this target, [`Error::NoParameters`] where this kernel knows none,
-    /// [`Error::Process`] where they name nobody, [`Error::Sys`] where the kernel refuses.
-    pub fn attach(&self, parameters: &Parameters<'_>) -> Result<Link, Error> {
-        Link::create(self, parameters)
+    /// [`Error::Scope`] where the scope is not for this target, [`Error::NoParameters`] where this kernel's links can't filter
+    /// so, [`Error::Process`] where it names nobody, [`Error::Sys`] where the kernel refuses.
+    pub fn attach(&self, scope: &Scope<'_>) -> Result<Link, Error> {
+        Link::create(&self.prog, &self.target, scope)
     }
 
     /// The program's descriptor.
@@ -92,8 +110,8 @@ impl Loaded {
     }
 
     /// What it walks.
-    pub fn target(&self) -> &'static Target {
-        self.target
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 }
 
@@ -121,14 +139,14 @@ fn of_modules(names: &[&str]) -> Result<Vec<(TypeId, BtfFd)>, Error> {
     names.first().map_or(Ok(Vec::new()), |name| Err(Error::NoKfunc { name: (*name).into() }))
 }
 
-fn create(map: &Map) -> Result<MapFd, sys::Error> {
+fn create(map: &Map, max_entries: u32) -> Result<MapFd, sys::Error> {
     let map_type = match map.kind {
         MapKind::Array => MapType::ARRAY,
         MapKind::LruHash => MapType::LRU_HASH,
     };
     bpf(MapCreate {
         name: ObjName::new(map.name),
-        ..MapCreate::new(map_type, map.key_size, map.value_size, map.max_entries)
+        ..MapCreate::new(map_type, map.key_size, map.value_size, max_entries)
     })
 }
 

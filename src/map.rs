@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 
 use kwalk_btf::near;
 
-use crate::pin::{c_path, is_dotted};
+use crate::error::{Error, MapError};
+use crate::path::{c_path, is_dotted};
 use crate::sys::{self, MapFd, ObjGet, bpf, ids, open_id};
-use crate::{Error, MapError};
 
 /// What names a map.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), kwalk::Error> {
-/// use kwalk::{MapName, Parameters};
+/// use kwalk::{MapName, Scope};
 ///
 /// let map = MapName::new("name:events")?.open()?;
-/// let parameters = Parameters::Map(&map);
+/// let scope = Scope::Map(&map);
 /// # Ok(())
 /// # }
 /// ```
@@ -97,7 +97,8 @@ impl MapName {
     }
 
     fn pinned(&self, path: &Path) -> Result<MapFd, Error> {
-        let fd = bpf(ObjGet { path: &c_path(path)? }).map_err(|error| match error.errno() {
+        let name = c_path(path).map_err(|error| Error::open(path, error))?;
+        let fd = bpf(ObjGet { path: &name }).map_err(|error| match error.errno() {
             // Who has typed a name alone may have meant a map's.
             libc::ENOENT if path.components().count() < 2 => self.missing(Vec::new()),
             libc::EPERM if !is_dotted(path) => error.into(),

@@ -1,17 +1,18 @@
 //! Pins: links that outlive the process, under a name in a bpffs.
 
-use std::ffi::CString;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
+use crate::error::{Error, PinError};
+use crate::link::Link;
+use crate::load::Loaded;
+use crate::path::{c_path, is_dotted};
 use crate::sys::{ObjPin, ProgFd, bpf, open_id};
-use crate::{Error, Link, Loaded, PinError};
 
 /// A place in a bpffs where nothing is yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,17 +61,6 @@ fn is_bpffs(path: &Path) -> nix::Result<bool> {
     Ok(statfs(path)?.filesystem_type() == BPF_FS_MAGIC)
 }
 
-/// Whether the name has a dot: such names the kernel keeps for itself (`bpf_lookup` in `kernel/bpf/inode.c`).
-pub(crate) fn is_dotted(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_bytes().contains(&b'.'))
-}
-
-/// The path as the kernel takes it.
-pub(crate) fn c_path(path: &Path) -> Result<CString, Error> {
-    CString::new(path.as_os_str().as_bytes())
-        .map_err(|error| Error::Pin { path: path.into(), reason: PinError::Io(error.into()) })
-}
-
 impl Link {
     /// Pins the link: it then outlives this process, until [`unpin`] or the end of the mount. Only root can read the
     /// file, until its mode is changed; others also need the right to traverse the directories above it.
@@ -83,7 +73,9 @@ impl Link {
     }
 
     fn pin_at(&self, path: &Path) -> Result<(), Error> {
-        Ok(bpf(ObjPin { fd: self.fd().as_fd(), path: &c_path(path)? })?)
+        let name =
+            c_path(path).map_err(|error| Error::Pin { path: path.into(), reason: PinError::Io(error) })?;
+        Ok(bpf(ObjPin { fd: self.fd().as_fd(), path: &name })?)
     }
 }
 
@@ -165,7 +157,7 @@ pub fn replace_all(programs: &[(&Path, &Loaded)]) -> Result<(), Error> {
             return Err(Error::OtherTarget {
                 path: (*path).into(),
                 pinned: target.into(),
-                program: new.target().name,
+                program: new.target().name.clone().into(),
             });
         }
         replaced.push((link, open_id::<ProgFd>(info.prog_id)?));

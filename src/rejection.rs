@@ -5,7 +5,7 @@ use std::io;
 use std::panic::Location;
 
 use kwalk_asm::{HelperId, Insn};
-use kwalk_progs::{Part, Program};
+use kwalk_progs::{Fragment, Program};
 
 /// The verifier's verdict on a program: its own reason, the place in the program, and the whole log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Rejection {
     /// The instruction it stopped at, where the log tells.
     pub at: Option<Place>,
     /// Of a selection, what that instruction was emitted for; or, if the selection is too large, what it looked at most.
-    pub part: Option<Part>,
+    pub fragment: Option<Fragment>,
     /// All that it said (`log_level` 1).
     pub log: String,
 }
@@ -50,13 +50,11 @@ impl Rejection {
             };
             Some(Place { slot, insn: insn.into(), helper, line: code.line_of(slot)? })
         });
-        let mut rejection = Rejection { program: program.name, errno, reason, at, part: None, log };
-        if cfg!(feature = "select") {
-            rejection.part = match (rejection.is_too_large(), &rejection.at) {
-                (true, _) => most(program, &rejection.log).cloned(),
-                (false, at) => at.as_ref().and_then(|at| program.part_of(at.slot)).cloned(),
-            };
-        }
+        let mut rejection = Rejection { program: program.name, errno, reason, at, fragment: None, log };
+        rejection.fragment = match (rejection.is_too_large(), &rejection.at) {
+            (true, _) => most(program, &rejection.log).cloned(),
+            (false, at) => at.as_ref().and_then(|at| program.fragment_of(at.slot)).cloned(),
+        };
         rejection
     }
 
@@ -68,7 +66,7 @@ impl Rejection {
 
     /// What the reason means and what to do about it, where something is known.
     pub fn hint(&self) -> Option<String> {
-        if self.part.is_some() && self.is_too_large() {
+        if self.fragment.is_some() && self.is_too_large() {
             return Some(SELECT_LESS.into());
         }
         if let Some(Place { helper: Some(helper), .. }) = self.at {
@@ -77,7 +75,7 @@ impl Rejection {
             }
         }
         // What helps who writes a program does not help who selects.
-        if self.part.is_some() {
+        if self.fragment.is_some() {
             return Some(DEFECT.into());
         }
         let hint = HINTS.iter().find(|(words, _)| self.reason.contains(words)).map(|(_, hint)| *hint);
@@ -91,14 +89,14 @@ impl Rejection {
 /// in the place of the line of Rust.
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(part) = self.part.as_ref().filter(|_| self.is_too_large()) {
-            write!(f, "selection: it is too large for the kernel's verifier, most of all {part}")?;
-            return marked(f, part);
+        if let Some(fragment) = self.fragment.as_ref().filter(|_| self.is_too_large()) {
+            write!(f, "selection: it is too large for the kernel's verifier, most of all {fragment}")?;
+            return marked(f, fragment);
         }
         write!(f, "program {}", self.program)?;
         if let Some(Place { slot, insn, line, .. }) = &self.at {
-            match &self.part {
-                Some(part) => write!(f, ", in {part}")?,
+            match &self.fragment {
+                Some(fragment) => write!(f, ", in {fragment}")?,
                 None => write!(f, ", {line}")?,
             }
             write!(f, ", instruction {slot}")?;
@@ -108,13 +106,13 @@ impl fmt::Display for Rejection {
         }
         let reason = if self.reason.is_empty() { "it does not say why" } else { &self.reason };
         write!(f, ": the verifier rejects it: {reason} ({})", io::Error::from_raw_os_error(self.errno))?;
-        self.part.as_ref().map_or(Ok(()), |part| marked(f, part))
+        self.fragment.as_ref().map_or(Ok(()), |fragment| marked(f, fragment))
     }
 }
 
 /// The user's text with carets below the part, where there is one.
-fn marked(f: &mut fmt::Formatter<'_>, part: &Part) -> fmt::Result {
-    match part.marked() {
+fn marked(f: &mut fmt::Formatter<'_>, fragment: &Fragment) -> fmt::Result {
+    match fragment.marked() {
         marked if marked.is_empty() => Ok(()),
         marked => write!(f, "\n{marked}"),
     }
@@ -139,14 +137,14 @@ fn verdict(log: &str) -> (Option<(usize, &str)>, String) {
 }
 
 /// The part of a selection whose instructions a log shows most often.
-fn most<'p>(program: &'p Program, log: &str) -> Option<&'p Part> {
-    let mut counts = vec![0_usize; program.parts.len()];
+fn most<'p>(program: &'p Program, log: &str) -> Option<&'p Fragment> {
+    let mut counts = vec![0_usize; program.fragments.len()];
     for (slot, _) in log.lines().filter_map(instruction) {
         let part = program.code.mark_of(slot).and_then(|part| counts.get_mut(part as usize));
         part.into_iter().for_each(|count| *count += 1);
     }
     let (part, count) = counts.iter().enumerate().max_by_key(|(_, count)| **count)?;
-    program.parts.get(part).filter(|_| *count > 0)
+    program.fragments.get(part).filter(|_| *count > 0)
 }
 
 /// The slot and the text of `12: (b7) r1 = 5   ; R1=5`.

@@ -2,7 +2,7 @@
 
 use kwalk_progs::Program;
 
-use crate::{Error, Iter, Link, Loaded, Parameters};
+use crate::{Error, Iter, Link, Loaded, Scope};
 
 /// Several programs that are loaded, attached and undone together.
 ///
@@ -10,15 +10,16 @@ use crate::{Error, Iter, Link, Loaded, Parameters};
 /// link that was pinned lives on.
 ///
 /// ```no_run
-/// use kwalk::{KernelBtf, Skeleton, btf::Btf, text};
+/// use kwalk::{KernelBtf, Skeleton, btf::Btf, kernel, text};
 ///
 /// # fn main() -> Result<(), kwalk::Error> {
-/// let kernel = KernelBtf::open()?;
-/// let btf = Btf::new(kernel.bytes())?;
+/// let types = KernelBtf::open()?;
+/// let btf = Btf::new(types.bytes())?;
+/// let kernel = kernel(&btf);
 /// let options = text::Options::default();
 /// let mut skeleton = Skeleton::open([
-///     text::by_name("maps")?.write(&btf, &options)?,
-///     text::by_name("progs")?.write(&btf, &options)?,
+///     text::by_name("maps")?.write(&kernel, &options)?,
+///     text::by_name("progs")?.write(&kernel, &options)?,
 /// ]);
 /// skeleton.load()?;
 /// skeleton.attach()?;
@@ -38,7 +39,7 @@ pub struct Skeleton<'a> {
 #[derive(Debug)]
 struct Part<'a> {
     program: Program,
-    parameters: Parameters<'a>,
+    scope: Scope<'a>,
     loaded: Option<Loaded>,
     link: Option<Link>,
 }
@@ -46,18 +47,18 @@ struct Part<'a> {
 impl<'a> Skeleton<'a> {
     /// Takes the programs. Nothing is asked of the kernel yet.
     pub fn open(programs: impl IntoIterator<Item = Program>) -> Skeleton<'a> {
-        let part = |program| Part { program, parameters: Parameters::None, loaded: None, link: None };
+        let part = |program| Part { program, scope: Scope::All, loaded: None, link: None };
         Skeleton { parts: programs.into_iter().map(part).collect() }
     }
 
-    /// Sets what the walk of the program called `name` will be told when it is attached.
+    /// Sets the scope in which the program called `name` will walk when it is attached.
     ///
     /// # Errors
     ///
     /// [`Error::NoPart`] where there is no program of that name.
-    pub fn configure(&mut self, name: &str, parameters: Parameters<'a>) -> Result<(), Error> {
+    pub fn configure(&mut self, name: &str, scope: Scope<'a>) -> Result<(), Error> {
         let part = self.parts.iter_mut().find(|part| part.program.name == name);
-        part.ok_or_else(|| Error::NoPart { name: name.into() })?.parameters = parameters;
+        part.ok_or_else(|| Error::NoPart { name: name.into() })?.scope = scope;
         Ok(())
     }
 
@@ -87,7 +88,7 @@ impl<'a> Skeleton<'a> {
     pub fn attach(&mut self) -> Result<(), Error> {
         let links = self.parts.iter().map(|part| match (&part.link, &part.loaded) {
             (Some(_), _) => Ok(None),
-            (None, Some(loaded)) => loaded.attach(&part.parameters).map(Some),
+            (None, Some(loaded)) => loaded.attach(&part.scope).map(Some),
             (None, None) => Err(Error::NotLoaded { program: part.program.name }),
         });
         let links = links.collect::<Result<Vec<_>, _>>()?;

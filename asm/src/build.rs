@@ -120,6 +120,11 @@ impl Assembler {
         self.push(insn);
     }
 
+    /// How many 8-byte slots the instructions so far have.
+    pub fn len_slots(&self) -> usize {
+        self.here().slot
+    }
+
     /// Ties jumps to their labels, for the newest kernels: [`Assembler::finish_for`] with
     /// [`Target::NEWEST`].
     ///

@@ -1,11 +1,13 @@
 //! Why a program could not be written.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
-use crate::target::Version;
+use crate::version::Version;
 
 /// Why a program could not be written for this kernel.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// The kernel has no such target.
@@ -39,9 +41,9 @@ pub enum Error {
     /// A pointer argument was asked for as trusted, and this target's are not.
     Untrusted {
         /// The target.
-        target: &'static str,
+        target: String,
         /// The context argument.
-        argument: &'static str,
+        argument: String,
     },
     /// A field is not of the sort that the program needs there.
     Field {
@@ -55,9 +57,6 @@ pub enum Error {
         /// What they are to be printed with.
         format: String,
     },
-    /// A selection can't be done as it was asked for.
-    #[cfg(feature = "select")]
-    Select(crate::select::Error),
     /// The kernel's types don't answer.
     Btf(kwalk_btf::Error),
     /// The instructions don't fit together: a defect of the program, not of the kernel or of the user's input.
@@ -108,8 +107,6 @@ impl fmt::Display for Error {
             Error::TooManyValues { format } => {
                 write!(f, "format {format:?}: the kernel prints at most 12 values")
             }
-            #[cfg(feature = "select")]
-            Error::Select(error) => error.fmt(f),
             Error::Btf(error) => error.fmt(f),
             Error::Asm(error) => error.fmt(f),
         }
@@ -119,19 +116,10 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            #[cfg(feature = "select")]
-            Error::Select(error) => Some(error),
             Error::Btf(error) => Some(error),
             Error::Asm(error) => Some(error),
             _ => None,
         }
-    }
-}
-
-#[cfg(feature = "select")]
-impl From<crate::select::Error> for Error {
-    fn from(error: crate::select::Error) -> Self {
-        Error::Select(error)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use kwalk_btf::TypeId;
 
-use crate::target::Version;
+use crate::version::Version;
 
-/// A function to be called by a program that is being written; [`Walk::kfunc`](crate::Walk::kfunc) gives it.
+/// A function to be called by a program that is being written; [`Builder::kfunc`](crate::Builder::kfunc) gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Callee(pub(crate) Owner);
 

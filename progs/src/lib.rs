@@ -1,42 +1,50 @@
 //! BPF iterator programs, written against the running kernel's own types.
 //!
-//! This crate joins [`kwalk_asm`] and [`kwalk_btf`]: it knows which kinds of object a kernel can walk ([`target`]),
-//! how to write a program for one safely ([`Walk`]), how to [`select`] fields of its objects, and the [`text`] programs
-//! that come with kwalk. It knows nothing of file descriptors: what it gives is a [`Program`], which the crate `kwalk`
-//! loads.
+//! This crate joins [`kwalk_asm`] and [`kwalk_btf`]: it knows what is true of a [`Kernel`], which kinds of object kernels
+//! can walk ([`targets`]), how to write a program for one safely ([`Builder`]), and the [`text`] programs that come with
+//! kwalk. It knows nothing of file descriptors: what it gives is a [`Program`], which the crate `kwalk` loads.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else { return Ok(()) };
+//! use kwalk_progs::{Kernel, text};
+//!
 //! let btf = kwalk_btf::Btf::new(&bytes)?;
-//! let options = kwalk_progs::text::Options { comm: Some("sshd".parse()?), ..Default::default() };
-//! let program = kwalk_progs::text::by_name("stacks")?.write(&btf, &options)?;
-//! assert_eq!(program.target.name, "task");
+//! let options = text::Options { comm: Some("sshd".parse()?), ..Default::default() };
+//! let program = text::by_name("stacks")?.write(&Kernel::described(&btf), &options)?;
+//! assert_eq!(program.target().name, "task");
 //! # Ok(())
 //! # }
 //! ```
 
+#![no_std]
+
+extern crate alloc;
+
+mod available;
+mod builder;
 mod error;
+mod fragment;
+mod kernel;
 pub mod kfunc;
 mod operand;
-#[cfg(not(feature = "select"))]
-mod part;
 mod program;
-#[cfg(feature = "select")]
-pub mod select;
 mod source;
-pub mod target;
+mod span;
+mod target;
+pub mod targets;
 pub mod text;
-mod walk;
+mod version;
 
+pub use available::{Available, available, find};
+pub use builder::{Builder, CTX, OVERFLOW, Rows, SEQ, Saved};
 pub use error::{CommError, Error};
+pub use fragment::{Fragment, Role};
+pub use kernel::{ANY_THREAD, Kernel};
 pub use kfunc::Callee;
-pub use operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
-#[cfg(not(feature = "select"))]
-pub use part::Part;
-pub use program::{LICENSE, Map, MapKind, Program};
-#[cfg(feature = "select")]
-pub use select::Part;
+pub use operand::{Buffer, Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
+pub use program::{LICENSE, Map, MapKind, Program, ProgramType};
 pub use source::{Source, describe};
-pub use target::Target;
-pub use walk::{CTX, OVERFLOW, Rows, SEQ, Walk};
+pub use span::Span;
+pub use target::{End, Parameters, Target};
+pub use version::Version;

@@ -31,7 +31,7 @@ pub struct Ptr<T> {
 }
 
 impl<T> Ptr<T> {
-    /// The value of the field at `path`, for [`Walk::printf`](crate::Walk::printf).
+    /// The value of the field at `path`, for [`Builder::printf`](crate::Builder::printf).
     pub fn field<'p>(&self, path: &'p str) -> Value<'p> {
         Value::Field { base: self.reg, pointee: self.pointee, path }
     }
@@ -81,4 +81,18 @@ impl StackSlot {
     pub fn address(self) -> Address {
         R10 - self.0
     }
+}
+
+/// Memory that a helper writes to.
+#[derive(Debug, Clone, Copy)]
+pub enum Buffer {
+    /// At an address, on the program's stack or in a map's value.
+    Address(Address),
+    /// In the value of the one element of an array.
+    MapValue {
+        /// The number of the map among the program's.
+        index: u32,
+        /// How many bytes into the value.
+        offset: u32,
+    },
 }

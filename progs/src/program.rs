@@ -1,25 +1,24 @@
 //! What a loader takes: a finished program, and the maps that it wants made first.
 
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use kwalk_asm::Code;
 
-use crate::Part;
+use crate::fragment::Fragment;
 use crate::target::Target;
 
 /// The licence that programs are handed to the kernel with: helpers such as `bpf_seq_printf` are for
 /// GPL-compatible programs only (`include/linux/license.h`).
 pub const LICENSE: &CStr = c"Dual MIT/GPL";
 
-/// An iterator program, ready to be loaded.
+/// A program, ready to be loaded.
 #[derive(Debug)]
 pub struct Program {
     /// What `bpftool prog` will call it, shortened to the kernel's 15 bytes.
     pub name: &'static str,
-    /// The target that it walks.
-    pub target: &'static Target,
-    /// `attach_btf_id`: the id of the FUNC `bpf_iter_<target>` in the BTF of the kernel it was written for.
-    pub attach_btf_id: u32,
+    /// What type of program it is, and what it attaches to.
+    pub program_type: ProgramType,
     /// The instructions; `Slot::Map(n)` in them means `maps[n]`, `CallSlot::Kfunc(n)` means `kfuncs[n]`.
     pub code: Code,
     /// Whether it may sleep, as helpers that read a process's memory do (`BPF_F_SLEEPABLE`). Since Linux 5.18, for the
@@ -30,13 +29,32 @@ pub struct Program {
     /// The functions of modules to find before loading, in the order that the instructions count them.
     pub kfuncs: Vec<&'static str>,
     /// What the instructions are emitted for, where a user says that: their marks count these ([`Code::mark_of`]).
-    pub parts: Vec<Part>,
+    pub fragments: Vec<Fragment>,
+}
+
+/// The type of a program, with what it attaches to (`enum bpf_prog_type`, `enum bpf_attach_type`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProgramType {
+    /// `BPF_PROG_TYPE_TRACING`, attached as `BPF_TRACE_ITER`: an iterator. Since Linux 5.8.
+    Iter {
+        /// The target that it walks.
+        target: Target,
+        /// `attach_btf_id`: the id of the FUNC `bpf_iter_<target>` in the BTF of the kernel it was written for.
+        attach_btf_id: u32,
+    },
 }
 
 impl Program {
     /// What the instruction at that 8-byte slot is emitted for, if a user's words tell.
-    pub fn part_of(&self, slot: usize) -> Option<&Part> {
-        self.parts.get(self.code.mark_of(slot)? as usize)
+    pub fn fragment_of(&self, slot: usize) -> Option<&Fragment> {
+        self.fragments.get(self.code.mark_of(slot)? as usize)
+    }
+
+    /// The target that it walks.
+    pub fn target(&self) -> &Target {
+        let ProgramType::Iter { target, .. } = &self.program_type;
+        target
     }
 }
 

@@ -1,6 +1,10 @@
 //! Where a program's instructions come from, as the kernel takes it: BTF with a name for each function, and the line of
 //! Rust, or the user's words, behind each instruction. The verifier's log then cites them.
 
+use alloc::format;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
 use kwalk_btf::{FuncInfo, Int, LineInfo, LineRecord, Linkage, TypeId, WriteError, Writer};
 
 use crate::program::Program;
@@ -47,9 +51,9 @@ pub fn describe(program: &Program) -> Result<Source, WriteError> {
     let mut slot = 0;
     for insn in code.insns() {
         let Some(line) = code.line_of(slot) else { break };
-        let from = match program.part_of(slot) {
+        let from = match program.fragment_of(slot) {
             // By its number, for kernels take two lines of one number for the same.
-            Some(part) => (name, code.mark_of(slot).map_or(0, |mark| mark + 1), 0, part.to_string()),
+            Some(words) => (name, code.mark_of(slot).map_or(0, |mark| mark + 1), 0, words.to_string()),
             None => (line.file(), line.line(), line.column(), line.to_string()),
         };
         // One for each function, and one wherever it is another than before.

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use nix::sys::utsname::uname;
 
-use super::message::Failure;
-use super::types::Types;
-use crate::btf::Btf;
-use crate::sys::Caps;
-use crate::text::{self, Options, TextProgram};
-use crate::{Error, KernelBtf, Loaded, Parameters};
+use crate::message::Failure;
+use crate::types::{Opened, Types};
+use kwalk::btf::Btf;
+use kwalk::progs::{Kernel, available};
+use kwalk::sys::Caps;
+use kwalk::text::{self, Options, TextProgram};
+use kwalk::{Error, Loaded, Scope};
 
 /// What was found out about one thing.
 struct Finding {
@@ -47,10 +48,10 @@ impl Finding {
 }
 
 /// Prints a line for each finding. The exit status is 1 if nothing can be walked.
-pub(super) fn doctor(from: &Types) -> Result<ExitCode, Failure> {
+pub(crate) fn doctor(from: &Types) -> Result<ExitCode, Failure> {
     let mut findings = vec![kernel(), capabilities()];
     match from.open() {
-        Ok(kernel) => findings.extend(types(&kernel)),
+        Ok(opened) => findings.extend(types(&opened)),
         Err(failure) => findings.push(Finding::failed(Verdict::Bad, "types", &failure)),
     }
     findings.push(bpffs());
@@ -102,18 +103,26 @@ fn capabilities() -> Finding {
 
 /// What the kernel's types offer, and whether the text programs really load: a toy program would pass where a real one
 /// fails.
-fn types(kernel: &KernelBtf) -> Vec<Finding> {
-    let listed = Btf::new(kernel.bytes())
-        .and_then(|btf| Ok((crate::progs::target::available(&btf)?.len(), btf.type_count()?, btf)));
+fn types(opened: &Opened) -> Vec<Finding> {
+    let listed =
+        Btf::new(opened.bytes()).and_then(|btf| Ok((available(&btf)?.len(), btf.type_count()?, btf)));
     let (targets, types, btf) = match listed {
         Ok(listed) => listed,
         Err(error) => return vec![Finding::failed(Verdict::Bad, "types", &error.into())],
     };
-    let bytes = kernel.bytes().len();
+    let bytes = opened.bytes().len();
+    let kernel = opened.kernel(&btf);
     let mut findings =
         vec![Finding::good("types", format!("{types} in {bytes} bytes of BTF, {targets} targets to walk"))];
+    if !kernel.has_jit {
+        findings.push(Finding::limited(
+            "jit",
+            "it is off: the kernel refuses programs that call its functions",
+            "as root: sysctl net.core.bpf_jit_enable=1",
+        ));
+    }
     let tried: Vec<_> =
-        text::PROGRAMS.iter().map(|program| (program.name, try_program(program, &btf))).collect();
+        text::PROGRAMS.iter().map(|program| (program.name, try_program(program, &kernel))).collect();
     let none = tried.iter().all(|(_, tried)| tried.is_err());
     findings.extend(tried.into_iter().map(|(name, tried)| match tried {
         Ok(()) => Finding::good(format!("program {name}"), "it loads and attaches"),
@@ -125,8 +134,8 @@ fn types(kernel: &KernelBtf) -> Vec<Finding> {
     findings
 }
 
-fn try_program(program: &TextProgram, btf: &Btf<'_>) -> Result<(), Error> {
-    Loaded::load(&program.write(btf, &Options::default())?)?.attach(&Parameters::None)?;
+fn try_program(program: &TextProgram, kernel: &Kernel<'_>) -> Result<(), Error> {
+    Loaded::load(&program.write(kernel, &Options::default())?)?.attach(&Scope::All)?;
     Ok(())
 }
 

@@ -3,26 +3,27 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::insns::text;
-use super::list::listed;
-use super::message::Failure;
-use crate::btf::Btf;
-use crate::print::table::Column;
-use crate::select::{ColumnInfo, Plan, Type};
+use crate::insns::text;
+use crate::list::listed;
+use crate::message::Failure;
+use kwalk::print::table::Column;
+use kwalk::progs::Kernel;
+use kwalk::select::{ColumnInfo, Plan, Sink, Type};
 
-pub(super) fn explain(plan: &Plan, told: &str, btf: &Btf<'_>) -> Result<ExitCode, Failure> {
-    let schema = &plan.schema;
-    let texts = schema.columns().iter().filter(|column| column.bytes().is_none()).count();
-    let row = match (plan.counter, texts) {
-        (Some(_), _) => "none: it counts".into(),
-        (None, 0) => format!("{} bytes", schema.row_max()),
-        (None, _) => format!("at most {} bytes", schema.row_max()),
+pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<ExitCode, Failure> {
+    let program = plan.program(kernel)?;
+    let row = match &plan.sink {
+        Sink::Rows { schema, .. } => match schema.columns().iter().all(|column| column.bytes().is_some()) {
+            true => format!("{} bytes", schema.row_max()),
+            false => format!("at most {} bytes", schema.row_max()),
+        },
+        _ => "none: it counts".into(),
     };
     let mut out = format!(
-        "target        {}\nlink          {told}\ncondition     {}\nrow           {row}\ninstructions  {}\n\n",
-        plan.program.target.name,
+        "target        {}\nlink          {link}\ncondition     {}\nrow           {row}\ninstructions  {}\n\n",
+        plan.target.name,
         plan.condition().unwrap_or_else(|| "none: it shows all objects".into()),
-        plan.program.code.insns().len(),
+        program.code.insns().len(),
     );
     let heading = [
         Column::text("COLUMN"),
@@ -31,18 +32,18 @@ pub(super) fn explain(plan: &Plan, told: &str, btf: &Btf<'_>) -> Result<ExitCode
         Column::number("OFFSET"),
         Column::number("SIZE"),
     ];
-    let rows = schema.columns().iter().enumerate().map(|(nth, column)| {
-        let hidden = if nth < plan.shown { "" } else { " (to sort by)" };
-        let (at, size) = match column.bytes() {
-            Some(bytes) => (bytes.start.to_string(), bytes.len().to_string()),
-            None => ("behind".into(), "any".into()),
-        };
-        vec![format!("{}{hidden}", column.name), column.source.clone(), ty(column), at, size]
-    });
-    if plan.counter.is_none() {
+    if let Sink::Rows { schema, shown, .. } = &plan.sink {
+        let rows = schema.columns().iter().enumerate().map(|(nth, column)| {
+            let hidden = if nth < *shown { "" } else { " (to sort by)" };
+            let (at, size) = match column.bytes() {
+                Some(bytes) => (bytes.start.to_string(), bytes.len().to_string()),
+                None => ("behind".into(), "any".into()),
+            };
+            vec![format!("{}{hidden}", column.name), column.source.clone(), ty(column), at, size]
+        });
         out += &(listed(heading.into(), rows) + "\n");
     }
-    out += &text(&plan.program, btf);
+    out += &text(&program, kernel.btf);
     io::stdout().lock().write_all(out.as_bytes()).map_err(Failure::output)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,34 +3,36 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::list::listed;
-use super::message::Failure;
-use super::types::Types;
-use crate::Error;
-use crate::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
-use crate::print::table::Column;
-use crate::progs::target;
-use crate::select::{FUNCTIONS, Select, columns};
+use crate::list::listed;
+use crate::message::Failure;
+use crate::types::Types;
+use kwalk::Error;
+use kwalk::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
+use kwalk::print::table::Column;
+use kwalk::progs::find;
+use kwalk::select::{FUNCTIONS, Schema, Select, columns};
 
 /// More rows than anybody reads, and a few megabytes.
 const MOST: usize = 100_000;
 
-pub(super) fn fields(
+pub(crate) fn fields(
     types: &Types,
     target: &str,
     path: Option<&str>,
     depth: u32,
 ) -> Result<ExitCode, Failure> {
-    let kernel = types.open()?;
-    let btf = Btf::new(kernel.bytes())?;
-    let target = target::find(&btf, target)?;
+    let types = types.open()?;
+    let btf = Btf::new(types.bytes())?;
+    let kernel = types.kernel(&btf);
+    let target = find(&btf, target)?;
+    let name = &*target.target.name;
     let mut tree = Tree { btf: &btf, rows: Vec::new(), depth, open: Vec::new() };
     let mut named = Vec::new();
-    for column in columns::of(target.name).iter().filter(|_| path.is_none()) {
+    for column in columns::of(name).iter().filter(|_| path.is_none()) {
         // Those that this kernel has.
-        if let Ok(plan) = Select::new(target.name).fields([column.name]).plan(&btf) {
-            let sources = plan.schema.columns().iter().map(|column| column.source.clone());
-            named.extend(sources.map(|source| vec![column.name.into(), source]));
+        if let Ok(plan) = Select::new(name).fields([column.name]).plan(&kernel) {
+            let sources = plan.schema().into_iter().flat_map(Schema::columns);
+            named.extend(sources.map(|shown| vec![column.name.into(), shown.source.clone()]));
         }
     }
     match path {

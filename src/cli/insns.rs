@@ -5,17 +5,17 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::message::Failure;
-use super::types::Types;
-use crate::asm::{Endian, Helper, Insn, Named, assemble};
-use crate::btf::{Btf, TypeId};
-use crate::progs::Program;
-use crate::sys::{ProgFd, open_id};
-use crate::text::{self as programs, Options};
-use crate::{Error, disassemble, listing};
+use crate::message::Failure;
+use crate::types::Types;
+use kwalk::asm::{Endian, Helper, Insn, Named, assemble};
+use kwalk::btf::{Btf, TypeId};
+use kwalk::progs::Program;
+use kwalk::sys::{ProgFd, open_id};
+use kwalk::text::{self as programs, Options};
+use kwalk::{Error, disassemble, listing};
 
 /// What to disassemble.
-pub(super) enum Source<'a> {
+pub(crate) enum Source<'a> {
     /// A text program.
     Program(&'a str),
     /// A loaded program.
@@ -24,13 +24,13 @@ pub(super) enum Source<'a> {
     File(&'a Path, Endian),
 }
 
-pub(super) fn dis(types: &Types, source: &Source<'_>) -> Result<ExitCode, Failure> {
+pub(crate) fn dis(types: &Types, source: &Source<'_>) -> Result<ExitCode, Failure> {
     let text = match source {
         Source::Program(name) => {
             let program = programs::by_name(name).map_err(Error::from)?;
-            let kernel = types.open()?;
-            let btf = Btf::new(kernel.bytes())?;
-            text(&program.write(&btf, &Options::default())?, &btf)
+            let types = types.open()?;
+            let btf = Btf::new(types.bytes())?;
+            text(&program.write(&types.kernel(&btf), &Options::default())?, &btf)
         }
         Source::Id(id) => disassemble(&open_id::<ProgFd>(*id).map_err(Error::from)?)?,
         Source::File(path, endian) => {
@@ -44,7 +44,7 @@ pub(super) fn dis(types: &Types, source: &Source<'_>) -> Result<ExitCode, Failur
 }
 
 /// The instructions of a program that is not loaded, one a line.
-pub(super) fn text(program: &Program, btf: &Btf<'_>) -> String {
+pub(crate) fn text(program: &Program, btf: &Btf<'_>) -> String {
     let names = |named| match named {
         Named::Helper(id) => id.known().map(Helper::name),
         Named::MapIdx(index) => program.maps.get(index as usize).map(|map| map.name),
@@ -55,7 +55,7 @@ pub(super) fn text(program: &Program, btf: &Btf<'_>) -> String {
     listing(program.code.insns()).names(&names).to_string()
 }
 
-pub(super) fn asm(file: &Path, out: Option<&Path>, endian: Endian) -> Result<ExitCode, Failure> {
+pub(crate) fn asm(file: &Path, out: Option<&Path>, endian: Endian) -> Result<ExitCode, Failure> {
     let text = String::from_utf8(read(file)?).map_err(|error| Failure::failed(file.display(), error))?;
     let bytes = assemble(&text, endian);
     let bytes = bytes.map_err(|error| Failure::Other(format!("{}:{error}", file.display())))?;

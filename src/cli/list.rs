@@ -3,18 +3,18 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::message::Failure;
-use super::told::order_name;
-use super::types::Types;
-use crate::btf::{Btf, TypeId};
-use crate::print::table::{Column, Screen, Table};
-use crate::progs::target::available;
-use crate::select::columns;
-use crate::sys::{LinkFd, ProgFd, ids, open_id};
-use crate::{Error, text};
+use crate::message::Failure;
+use crate::scope::{options, order_name};
+use crate::types::Types;
+use kwalk::btf::{Btf, TypeId};
+use kwalk::print::table::{Column, Screen, Table};
+use kwalk::progs::{Available, available, targets};
+use kwalk::select::columns;
+use kwalk::sys::{LinkFd, ProgFd, ids, open_id};
+use kwalk::{Error, text};
 
 /// Prints aligned columns under a heading.
-pub(super) fn print(
+pub(crate) fn print(
     heading: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> Result<ExitCode, Failure> {
@@ -24,7 +24,7 @@ pub(super) fn print(
 }
 
 /// Aligned columns, of which nothing is cut: there is no other way to have it as a whole.
-pub(super) fn listed(columns: Vec<Column>, rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(crate) fn listed(columns: Vec<Column>, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new(columns);
     rows.into_iter().flatten().for_each(|cell| table.cell(&cell));
     let mut out = Vec::new();
@@ -32,19 +32,19 @@ pub(super) fn listed(columns: Vec<Column>, rows: impl IntoIterator<Item = Vec<St
     String::from_utf8_lossy(&out).into_owned()
 }
 
-pub(super) fn targets(types: &Types) -> Result<ExitCode, Failure> {
+pub(crate) fn targets(types: &Types) -> Result<ExitCode, Failure> {
     let kernel = types.open()?;
     let btf = Btf::new(kernel.bytes())?;
     let targets = available(&btf)?;
-    let rows = targets.iter().map(|target| {
-        let columns = columns::of(target.name).iter().filter(|column| column.default);
+    let rows = targets.iter().map(|Available { target, context }| {
+        let columns = columns::of(&target.name).iter().filter(|column| column.default);
         let columns: Vec<_> = columns.map(|column| column.name).collect();
-        let since = target.known.and_then(|known| known.since);
+        let is_known = targets::by_name(&target.name).is_some();
         Ok(vec![
-            target.name.into(),
-            arguments(&btf, target.context)?.join(" "),
-            target.known.map_or("?", |known| known.parameters.options()).into(),
-            since.map_or("?".into(), |(major, minor)| format!("{major}.{minor}")),
+            target.name.clone().into(),
+            arguments(&btf, *context)?.join(" "),
+            if is_known { options(target.parameters) } else { "?" }.into(),
+            target.since.map_or("?".into(), |(major, minor)| format!("{major}.{minor}")),
             columns.join(","),
         ])
     });
@@ -57,13 +57,13 @@ fn arguments<'a>(btf: &Btf<'a>, context: TypeId) -> Result<Vec<&'a str>, Error> 
     Ok(arguments.iter().map(|argument| argument.name).filter(|name| *name != "meta").collect())
 }
 
-pub(super) fn programs() -> Result<ExitCode, Failure> {
+pub(crate) fn programs() -> Result<ExitCode, Failure> {
     let rows = text::PROGRAMS.iter().map(|program| {
-        let parameters = program.target.parameters.options();
+        let parameters = options(program.target.parameters);
         let comm = if program.comm { "[COMM] " } else { "" };
         vec![
             program.name.into(),
-            program.target.name.into(),
+            program.target.name.clone().into(),
             format!("{comm}{parameters}").trim().into(),
             program.about.into(),
         ]
@@ -71,7 +71,7 @@ pub(super) fn programs() -> Result<ExitCode, Failure> {
     print(&["PROGRAM", "TARGET", "OPTIONS", "PRINTS"], rows)
 }
 
-pub(super) fn links() -> Result<ExitCode, Failure> {
+pub(crate) fn links() -> Result<ExitCode, Failure> {
     let mut rows = Vec::new();
     for id in ids::<LinkFd>() {
         // Links come and go while we look.
@@ -95,7 +95,7 @@ pub(super) fn links() -> Result<ExitCode, Failure> {
 }
 
 /// An object that went in between is none.
-fn found<O>(opened: crate::sys::Result<O>) -> Result<Option<O>, Error> {
+fn found<O>(opened: kwalk::sys::Result<O>) -> Result<Option<O>, Error> {
     match opened {
         Ok(object) => Ok(Some(object)),
         Err(error) if error.errno() == libc::ENOENT => Ok(None),

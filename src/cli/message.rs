@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use super::types::Unusable;
-use crate::btf::Reason;
-use crate::print::Escape;
-use crate::{Error, btf, progs};
+use crate::types::Unusable;
+use kwalk::btf::Reason;
+use kwalk::print::Escape;
+use kwalk::{Error, btf, progs};
 
 /// Why a command could not do its work.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The library says why.
     Library(Error),
     /// The output could not be written.
@@ -32,25 +32,25 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn output(error: io::Error) -> Failure {
+    pub(crate) fn output(error: io::Error) -> Failure {
         Failure::Output(error)
     }
 
-    pub(super) fn failed(what: impl fmt::Display, why: impl fmt::Display) -> Failure {
+    pub(crate) fn failed(what: impl fmt::Display, why: impl fmt::Display) -> Failure {
         Failure::Other(format!("{what}: {why}"))
     }
 
-    pub(super) fn usage(message: impl Into<String>) -> Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Failure {
         Failure::usage_hint(message, "see `kwalk --help`")
     }
 
-    pub(super) fn usage_hint(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+    pub(crate) fn usage_hint(message: impl Into<String>, hint: impl Into<String>) -> Failure {
         Failure::Usage(message.into(), hint.into())
     }
 
     /// A first word that is neither a command nor one of the `targets` of this kernel.
-    pub(super) fn unknown(word: &str, targets: &[&str]) -> Failure {
-        let command = super::Cli::command();
+    pub(crate) fn unknown(word: &str, targets: &[&str]) -> Failure {
+        let command = crate::Cli::command();
         let commands = command.get_subcommands().map(|command| command.get_name());
         // The name of a command is in many a word.
         let commands = commands.filter(|name| 2 * name.len() > word.len());
@@ -64,7 +64,7 @@ impl Failure {
 
     /// Says it on stderr, in the form `kwalk: what failed: why` and `hint: what to do`, and gives the exit status: 1, or
     /// 2 for wrong usage; before that, if it is to be verbose, what the verifier said. A reader that has gone is no failure.
-    pub(super) fn report(self, verbose: bool) -> ExitCode {
+    pub(crate) fn report(self, verbose: bool) -> ExitCode {
         if matches!(&self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
@@ -80,7 +80,7 @@ impl Failure {
     }
 
     /// What failed and why, and what to do about it.
-    pub(super) fn message(&self) -> (String, Option<String>) {
+    pub(crate) fn message(&self) -> (String, Option<String>) {
         match self {
             Failure::Output(error) => (format!("standard output: {error}"), None),
             Failure::Library(error) => (error.to_string(), error.hint()),
@@ -91,15 +91,14 @@ impl Failure {
     }
 
     fn is_usage(&self) -> bool {
-        use progs::Error::{Comm, NoComm, NoProgram, NoTarget, Select};
+        use progs::Error::{Comm, NoComm, NoProgram, NoTarget};
         match self {
             Failure::Usage(..) => true,
             Failure::Library(
-                Error::Program(
-                    NoProgram { .. } | NoComm { .. } | Comm { .. } | NoTarget { since: None, .. } | Select(_),
-                )
+                Error::Program(NoProgram { .. } | NoComm { .. } | Comm { .. } | NoTarget { since: None, .. })
+                | Error::Select(_)
                 | Error::Btf(btf::Error::Path { reason: Reason::Syntax, .. })
-                | Error::Parameters { .. },
+                | Error::Scope { .. },
             ) => true,
             Failure::Library(Error::Rejected(rejection)) => rejection.is_too_large(),
             Failure::Library(_) | Failure::Output(_) | Failure::Other(_) | Failure::Types { .. } => false,
@@ -108,7 +107,7 @@ impl Failure {
 }
 
 /// Writes a line to stderr, in which names of the kernel's may stand. Nobody can be told if that fails.
-pub(super) fn say(line: fmt::Arguments<'_>) {
+pub(crate) fn say(line: fmt::Arguments<'_>) {
     let mut out = Escape::new(io::stderr().lock());
     let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.finish());
 }

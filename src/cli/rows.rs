@@ -5,19 +5,19 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::message::Failure;
-use super::terminal;
-use crate::Error;
-use crate::kallsyms::Kallsyms;
-use crate::print::csv::Csv;
-use crate::print::json::Json;
-use crate::print::raw::Raw;
-use crate::print::{Format, Progress, Symbols, table};
-use crate::select::{Order, Row, Rows, Schema, Sorted, Type};
+use crate::message::Failure;
+use crate::terminal;
+use kwalk::Error;
+use kwalk::kallsyms::Kallsyms;
+use kwalk::print::csv::Csv;
+use kwalk::print::json::Json;
+use kwalk::print::raw::Raw;
+use kwalk::print::{Format, Progress, Symbols, table};
+use kwalk::select::{Order, Row, Rows, Schema, Sorted, Type};
 
 /// How rows are shown.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
+pub(crate) enum Output {
     Table,
     Ndjson,
     Json,
@@ -27,7 +27,7 @@ pub(super) enum Output {
 
 impl Output {
     /// That which the user wants, or else the one for where it goes.
-    pub(super) fn of(wanted: Option<Output>) -> Result<Output, Failure> {
+    pub(crate) fn of(wanted: Option<Output>) -> Result<Output, Failure> {
         let terminal = io::stdout().is_terminal();
         match wanted {
             Some(Output::Raw) if terminal => Err(Failure::usage_hint(
@@ -87,7 +87,7 @@ impl Out {
 }
 
 /// Prints the first `shown` columns of rows, in this order if there is one, and no more rows than the limit.
-pub(super) fn print(
+pub(crate) fn print(
     rows: Rows,
     shown: usize,
     order: Vec<Order>,

@@ -5,10 +5,10 @@ use std::io::{self, IsTerminal};
 
 use terminal_size::terminal_size_of;
 
-use crate::print::table::Screen;
+use kwalk::print::table::Screen;
 
 /// What stdout is shown on.
-pub(super) fn screen() -> Screen {
+pub(crate) fn screen() -> Screen {
     if !io::stdout().is_terminal() {
         return Screen::default();
     }
@@ -20,6 +20,6 @@ pub(super) fn screen() -> Screen {
 }
 
 /// Whether somebody waits in front of stderr who does not see rows come; none do before the end, if they are `kept`.
-pub(super) fn is_watched(kept: bool) -> bool {
+pub(crate) fn is_watched(kept: bool) -> bool {
     io::stderr().is_terminal() && (kept || !io::stdout().is_terminal())
 }

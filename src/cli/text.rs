@@ -9,14 +9,14 @@ use std::process::ExitCode;
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
-use super::Filter;
-use super::message::Failure;
-use super::types::Types;
-use crate::btf::Btf;
-use crate::print::Escape;
-use crate::text::{self, Comm, Options};
-use crate::{
-    Error, Iter, Loaded, Parameters, PinError, PinPath, Skeleton, pin_all, replace_all, unpin as remove,
+use crate::Filter;
+use crate::message::Failure;
+use crate::types::Types;
+use kwalk::btf::Btf;
+use kwalk::print::Escape;
+use kwalk::text::{self, Comm, Options};
+use kwalk::{
+    Error, Iter, Loaded, PinError, PinPath, Resolved, Scope, Skeleton, pin_all, replace_all, unpin as remove,
 };
 
 /// Where bpffs is by convention.
@@ -24,7 +24,7 @@ const BPFFS: &str = "/sys/fs/bpf";
 /// What the kernel's preload module pins: the name of the pin, and of the program.
 const PRELOADED: [(&str, &str); 2] = [("maps.debug", "maps"), ("progs.debug", "progs")];
 
-pub(super) fn cat(types: &Types, program: &OsStr, filter: &Filter) -> Result<ExitCode, Failure> {
+pub(crate) fn cat(types: &Types, program: &OsStr, filter: &Filter) -> Result<ExitCode, Failure> {
     if program.as_bytes().contains(&b'/') {
         if filter.comm.is_some() || filter.pid.is_some() || filter.tid.is_some() {
             return Err(Failure::usage(format!(
@@ -35,8 +35,8 @@ pub(super) fn cat(types: &Types, program: &OsStr, filter: &Filter) -> Result<Exi
         return print(Iter::open(Path::new(program))?);
     }
     let program = program.to_string_lossy();
-    let (loaded, parameters) = load(types, &program, filter, false)?;
-    print(loaded.attach(&parameters)?.iter()?)
+    let (loaded, link) = load(types, &program, filter, false)?;
+    print(loaded.attach(&link)?.iter()?)
 }
 
 /// Copies a walk's output to stdout.
@@ -49,37 +49,38 @@ fn print(mut iter: Iter) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes and loads a program, for one reader or for those of a pin; gives what its link is to be told, too.
+/// Writes and loads a program, for one reader or for those of a pin; gives what its link is to filter, too.
 fn load(
     types: &Types,
     program: &str,
     filter: &Filter,
     pinned: bool,
-) -> Result<(Loaded, Parameters<'static>), Failure> {
+) -> Result<(Loaded, Scope<'static>), Failure> {
     let program = text::by_name(program).map_err(Error::from)?;
-    let parameters = filter.parameters();
-    parameters.check(program.target)?;
+    let scope = filter.scope();
+    scope.check(program.target)?;
     let comm =
         filter.comm.as_ref().map(|comm| Comm::new(comm.as_bytes())).transpose().map_err(Error::from)?;
     let pin = Options::default();
-    let kernel = types.open()?;
-    let btf = Btf::new(kernel.bytes())?;
-    let (parameters, only) = parameters.split(program.target, &btf)?;
-    let options = Options { comm, only, readers: if pinned { pin.readers } else { 1 } };
-    Ok((Loaded::load(&program.write(&btf, &options)?)?, parameters))
+    let types = types.open()?;
+    let btf = Btf::new(types.bytes())?;
+    let kernel = types.kernel(&btf);
+    let Resolved { link, test } = scope.resolve(program.target, &kernel)?;
+    let options = Options { comm, only: test, readers: if pinned { pin.readers } else { 1 } };
+    Ok((Loaded::load(&program.write(&kernel, &options)?)?, link))
 }
 
 impl Filter {
-    fn parameters(&self) -> Parameters<'static> {
+    fn scope(&self) -> Scope<'static> {
         match (self.pid, self.tid) {
-            (Some(pid), _) => Parameters::Pid(pid),
-            (None, Some(tid)) => Parameters::Tid(tid),
-            (None, None) => Parameters::None,
+            (Some(pid), _) => Scope::Pid(pid),
+            (None, Some(tid)) => Scope::Tid(tid),
+            (None, None) => Scope::All,
         }
     }
 }
 
-pub(super) fn pin(
+pub(crate) fn pin(
     types: &Types,
     program: &str,
     path: &Path,
@@ -91,13 +92,13 @@ pub(super) fn pin(
         replace_all(&[(path, &loaded)])?;
     } else {
         let path = PinPath::new(path)?;
-        let (loaded, parameters) = load(types, program, filter, true)?;
-        loaded.attach(&parameters)?.pin(&path)?;
+        let (loaded, link) = load(types, program, filter, true)?;
+        loaded.attach(&link)?.pin(&path)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn unpin(paths: &[impl AsRef<Path>]) -> Result<ExitCode, Failure> {
+pub(crate) fn unpin(paths: &[impl AsRef<Path>]) -> Result<ExitCode, Failure> {
     let mut status = ExitCode::SUCCESS;
     for path in paths {
         if let Err(error) = remove(path.as_ref()) {
@@ -107,7 +108,7 @@ pub(super) fn unpin(paths: &[impl AsRef<Path>]) -> Result<ExitCode, Failure> {
     Ok(status)
 }
 
-pub(super) fn preload(types: &Types, dir: &Path, replace: bool, mount: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn preload(types: &Types, dir: &Path, replace: bool, mount: bool) -> Result<ExitCode, Failure> {
     let mounted = if mount { mount_bpffs()? } else { false };
     let done = pin_preloaded(types, dir, replace);
     if mounted && done.is_err() {
@@ -134,9 +135,10 @@ fn pin_preloaded(types: &Types, dir: &Path, replace: bool) -> Result<ExitCode, F
     // With --replace, a directory that is not there yet is made as without.
     let replace = replace && dir.exists();
     let place = if replace { None } else { Some(PinPath::new(dir)?) };
-    let kernel = types.open()?;
-    let btf = Btf::new(kernel.bytes())?;
-    let programs = PRELOADED.map(|(_, program)| text::by_name(program)?.write(&btf, &Options::default()));
+    let types = types.open()?;
+    let btf = Btf::new(types.bytes())?;
+    let kernel = types.kernel(&btf);
+    let programs = PRELOADED.map(|(_, program)| text::by_name(program)?.write(&kernel, &Options::default()));
     let mut programs = Skeleton::open(programs.into_iter().collect::<Result<Vec<_>, _>>()?);
     programs.load()?;
     match place {

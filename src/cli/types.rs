@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use object::{Object, ObjectSection, ReadCache};
 
-use super::message::Failure;
-use crate::btf::{self, Btf};
-use crate::{Error, KernelBtf};
+use crate::message::Failure;
+use kwalk::btf::{self, Btf};
+use kwalk::progs::Kernel;
+use kwalk::{Error, KernelBtf};
 
 /// The environment variable that names the file where no option does.
 const VARIABLE: &str = "KWALK_BTF";
 
 /// Whose types.
 #[derive(Args)]
-pub(super) struct Types {
+pub(crate) struct Types {
     /// Take the kernel's types from a file instead of /sys: raw BTF, or an ELF file with a section .BTF [env: KWALK_BTF]
     #[arg(long, value_name = "FILE", global = true)]
     btf: Option<PathBuf>,
@@ -26,21 +27,43 @@ pub(super) struct Types {
 
 impl Types {
     /// Opens the file that the user names, or else the running kernel's.
-    pub(super) fn open(&self) -> Result<KernelBtf, Failure> {
+    pub(crate) fn open(&self) -> Result<Opened, Failure> {
         let variable =
             || Some((format!("{VARIABLE}="), var_os(VARIABLE).filter(|file| !file.is_empty())?.into()));
         let named = self.btf.clone().map(|file| ("--btf ".to_owned(), file)).or_else(variable);
-        let Some((how, file)) = named else { return Ok(KernelBtf::open().map_err(Error::from)?) };
-        read(&file).map_err(|reason| Failure::Types {
+        let Some((how, file)) = named else {
+            return Ok(Opened { types: KernelBtf::open().map_err(Error::from)?, are_running: true });
+        };
+        let types = read(&file).map_err(|reason| Failure::Types {
             file: format!("{how}{}", file.display()),
             reason: Box::new(reason),
-        })
+        })?;
+        Ok(Opened { types, are_running: false })
+    }
+}
+
+/// A kernel's types.
+pub(crate) struct Opened {
+    types: KernelBtf,
+    /// Whether they are the running kernel's own, and no file's.
+    are_running: bool,
+}
+
+impl Opened {
+    /// The bytes of their BTF.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.types.bytes()
+    }
+
+    /// The kernel that they are of: nothing else is known of one that a file describes.
+    pub(crate) fn kernel<'a>(&self, btf: &'a Btf<'a>) -> Kernel<'a> {
+        if self.are_running { kwalk::kernel(btf) } else { Kernel::described(btf) }
     }
 }
 
 /// Why a file can't serve as the kernel's types.
 #[derive(Debug)]
-pub(super) enum Unusable {
+pub(crate) enum Unusable {
     /// It can't be read.
     Io(io::Error),
     /// It is neither BTF nor ELF.
@@ -98,7 +121,7 @@ fn errno(errno: i32) -> Unusable {
 
 impl Unusable {
     /// What to do about it.
-    pub(super) fn hint(&self) -> &'static str {
+    pub(crate) fn hint(&self) -> &'static str {
         match self {
             Unusable::Io(_) | Unusable::Unknown => {
                 "give it a copy of /sys/kernel/btf/vmlinux, or an uncompressed vmlinux"

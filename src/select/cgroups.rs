@@ -1,12 +1,13 @@
 //! Walks of cgroups, which the kernel does not go on with beyond its buffer: those of more are done in two.
 
-use kwalk_btf::Btf;
-use kwalk_progs::select::cgroup_ids;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 
-use super::Walk;
+use super::output::Output;
+use super::prepared::Prepared;
+use crate::error::Error;
+use crate::load::Loaded;
+use crate::scope::Scope;
 use crate::sys::{CgroupOrder, CgroupStart, MapLookupElem, bpf};
-use crate::{Error, Loaded, Parameters};
 
 /// What a walk of cgroups gives.
 pub(super) enum Walked {
@@ -17,17 +18,17 @@ pub(super) enum Walked {
 }
 
 /// Does a walk of cgroups. Nothing of it is given out before it is known which of the two it is.
-pub(super) fn walk(loaded: &Loaded, parameters: &Parameters<'_>, btf: &Btf<'_>) -> Result<Walked, Error> {
-    let mut iter = loaded.attach(parameters)?.iter()?;
+pub(super) fn walk(prepared: &Prepared<'_>) -> Result<Walked, Error> {
+    let mut iter = prepared.link.iter()?;
     let mut output = Vec::new();
     loop {
         match iter.next_chunk() {
             Ok([]) => return Ok(Walked::Output(output)),
             Ok(chunk) => output.extend_from_slice(chunk),
             Err(Error::Read { source, .. })
-                if source.raw_os_error() == Some(libc::EOPNOTSUPP) && has_ids(parameters) =>
+                if source.raw_os_error() == Some(libc::EOPNOTSUPP) && has_ids(&prepared.scope) =>
             {
-                return Ok(Walked::Ids(ids(parameters, btf)?));
+                return Ok(Walked::Ids(ids(prepared)?));
             }
             Err(error) => return Err(error),
         }
@@ -35,23 +36,24 @@ pub(super) fn walk(loaded: &Loaded, parameters: &Parameters<'_>, btf: &Btf<'_>) 
 }
 
 /// Whether the kernel finds these cgroups by their ids: those of cgroup v1 have some, too, but of other cgroups.
-fn has_ids(parameters: &Parameters<'_>) -> bool {
-    match parameters {
-        Parameters::Cgroup { start: CgroupStart::Fd(fd), .. } => {
+fn has_ids(scope: &Scope<'_>) -> bool {
+    match scope {
+        Scope::Cgroup { start: CgroupStart::Fd(fd), .. } => {
             fstatfs(fd).is_ok_and(|fs| fs.filesystem_type() == CGROUP2_SUPER_MAGIC)
         }
         _ => true,
     }
 }
 
-/// The ids of the cgroups that a walk shows which is told this, in its order, as they were at one moment.
-fn ids(parameters: &Parameters<'_>, btf: &Btf<'_>) -> Result<Vec<u64>, Error> {
+/// The ids of the cgroups in the walk's scope, in its order, as they were at one moment.
+fn ids(prepared: &Prepared<'_>) -> Result<Vec<u64>, Error> {
     // Few systems have as many; 128 kB are soon had.
     let mut size = 1 << 14;
     loop {
-        let loaded = Loaded::load(&cgroup_ids(btf, size)?)?;
+        let Some(program) = &prepared.cgroup_ids else { return Ok(Vec::new()) };
+        let loaded = Loaded::load_sized(program, size)?;
         // The first read is the walk, since it prints nothing.
-        loaded.attach(parameters)?.iter()?.next_chunk()?;
+        loaded.attach(&prepared.scope)?.iter()?.next_chunk()?;
         let number = |index: u32| {
             let mut value = [0; 8];
             for map in loaded.maps() {
@@ -70,10 +72,10 @@ fn ids(parameters: &Parameters<'_>, btf: &Btf<'_>) -> Result<Vec<u64>, Error> {
 }
 
 /// A walk of one cgroup; none if it has gone.
-pub(super) fn one(loaded: &Loaded, id: u64) -> Option<Result<Walk, Error>> {
-    let parameters = Parameters::Cgroup { order: CgroupOrder::SELF_ONLY, start: CgroupStart::Id(id) };
-    match loaded.attach(&parameters) {
+pub(super) fn one(prepared: &Prepared<'_>, id: u64) -> Option<Result<Output, Error>> {
+    let scope = Scope::Cgroup { order: CgroupOrder::SELF_ONLY, start: CgroupStart::Id(id) };
+    match prepared.loaded.attach(&scope) {
         Err(Error::Sys(error)) if error.errno() == libc::ENOENT => None,
-        link => Some(link.and_then(|link| Ok(Walk::Iter(link.iter()?)))),
+        link => Some(link.and_then(|link| Ok(Output::Iter(link.iter()?)))),
     }
 }

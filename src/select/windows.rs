@@ -1,34 +1,38 @@
 //! Walks that lose objects where a read ends: only what one read gives whole is taken. What does not fit is walked again
 //! in halves, each of which passes the other's objects over.
 
+use std::borrow::Borrow;
 use std::io;
+use std::marker::PhantomData;
 
-use kwalk_progs::select::Window;
+use kwalk_query::Window;
 
-use super::Walk;
+use super::output::Output;
+use super::prepared::Prepared;
+use crate::error::Error;
+use crate::netns::Netns;
 use crate::sys::{ElemFlags, MapFd, MapLookupElem, MapUpdateElem, bpf};
-use crate::{Error, Link, Loaded, Netns};
 
-/// The walks of a selection in one place after the other, each of them as the outputs of its parts.
-pub(super) struct Windows<P> {
-    loaded: Loaded,
-    link: Link,
+/// The walks of a question in one network namespace after the other, each of them as the outputs of its parts.
+pub(super) struct Windows<'a, P, N> {
+    prepared: P,
+    lifetime: PhantomData<Prepared<'a>>,
     /// Which of the program's maps says what is walked.
     map: u32,
-    /// The namespaces that are still to be walked in; none is this process's own.
-    places: P,
-    place: Option<Netns>,
+    /// The namespaces that are still to be walked in; none is this thread's own.
+    namespaces: N,
+    netns: Option<Netns>,
     /// What is still to be walked in this one, the next part last.
     rest: Vec<Window>,
 }
 
-impl<P> Windows<P> {
-    pub(super) fn new(loaded: Loaded, link: Link, map: u32, places: P) -> Windows<P> {
-        Windows { loaded, link, map, places, place: None, rest: Vec::new() }
+impl<'a, P: Borrow<Prepared<'a>>, N> Windows<'a, P, N> {
+    pub(super) fn new(prepared: P, map: u32, namespaces: N) -> Windows<'a, P, N> {
+        Windows { prepared, lifetime: PhantomData, map, namespaces, netns: None, rest: Vec::new() }
     }
 
     fn map(&self) -> Option<&MapFd> {
-        self.loaded.maps().get(self.map as usize)
+        self.prepared.borrow().loaded.maps().get(self.map as usize)
     }
 
     /// The output of the walk of a window, or none if one read did not reach the end.
@@ -36,10 +40,7 @@ impl<P> Windows<P> {
         if let Some(map) = self.map() {
             bpf(MapUpdateElem { map, key: &[0; 4], value: &window.value(), flags: ElemFlags::empty() })?;
         }
-        let mut walk = match &self.place {
-            Some(netns) => self.link.iter_in(netns)?,
-            None => self.link.iter()?,
-        };
+        let mut walk = self.prepared.borrow().iter(self.netns.as_ref())?;
         let mut output = walk.read_once()?.to_vec();
         if !self.has_ended()? {
             // One object is no more than a read gives: there are too many to go through in one.
@@ -63,21 +64,25 @@ impl<P> Windows<P> {
     }
 }
 
-impl<P: Iterator<Item = Result<Option<Netns>, Error>>> Iterator for Windows<P> {
-    type Item = Result<Walk, Error>;
+impl<'a, P, N> Iterator for Windows<'a, P, N>
+where
+    P: Borrow<Prepared<'a>>,
+    N: Iterator<Item = Result<Option<Netns>, Error>>,
+{
+    type Item = Result<Output, Error>;
 
-    fn next(&mut self) -> Option<Result<Walk, Error>> {
+    fn next(&mut self) -> Option<Result<Output, Error>> {
         loop {
             let Some(window) = self.rest.pop() else {
-                match self.places.next()? {
-                    Ok(place) => self.place = place,
+                match self.namespaces.next()? {
+                    Ok(netns) => self.netns = netns,
                     Err(error) => return Some(Err(error)),
                 }
                 self.rest.push(Window::ALL);
                 continue;
             };
             match self.walk(window) {
-                Ok(Some(output)) => return Some(Ok(Walk::Output(output))),
+                Ok(Some(output)) => return Some(Ok(Output::Bytes(output))),
                 Ok(None) => self.rest.extend(window.halves().into_iter().flatten()),
                 Err(error) => {
                     // As other walks, which are over when one of their reads fails.

@@ -94,7 +94,7 @@ impl KernelBtf {
     /// What errors name as the call.
     pub(super) const OPEN: &'static str = "open";
     /// More than any kernel has, less than a mistaken path (`/dev/zero`) could take: 256 MiB.
-    pub(crate) const MAX_LEN: u64 = 256 << 20;
+    pub const MAX_LEN: u64 = 256 << 20;
 
     /// The running kernel's.
     ///

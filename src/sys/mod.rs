@@ -52,4 +52,4 @@ pub use link::{CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, L
 pub use map::{MapBtf, MapCreate, MapFd, MapFlags, MapType};
 pub use object::{Ids, ObjGet, ObjName, ObjPin, Object, ids, open_id};
 pub use prog::{AttachType, Log, LogLevel, ProgBindMap, ProgBtf, ProgFlags, ProgLoad, ProgRun, ProgType};
-pub use release::release;
+pub use release::{page_size, release};

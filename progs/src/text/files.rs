@@ -1,14 +1,16 @@
 //! `files`: the open files of all tasks, or of those with one command name.
 
+use alloc::format;
+
 use kwalk_asm::Label;
 use kwalk_asm::Reg::*;
 
 use super::Options;
 use super::session::{Sessions, count};
+use crate::builder::Builder;
 use crate::error::Error;
-use crate::walk::Walk;
 
-pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(), Error> {
+pub(super) fn emit(w: &mut Builder<'_>, options: &Options, done: Label) -> Result<(), Error> {
     let end = w.asm.label();
     let sessions = Sessions::new(w, options, 8);
     let task = w.object(R7, end)?;

@@ -4,17 +4,17 @@ use kwalk_asm::Label;
 use kwalk_asm::Reg::*;
 
 use super::Options;
+use crate::builder::{Builder, Rows};
 use crate::error::Error;
 use crate::operand::Value;
-use crate::walk::{Rows, Walk};
 
 /// Counts a map's elements; since Linux 6.6.
 const ELEM_COUNT: &str = "bpf_map_sum_elem_count";
 
-pub(super) fn emit(w: &mut Walk<'_>, _: &Options, done: Label) -> Result<(), Error> {
+pub(super) fn emit(w: &mut Builder<'_>, _: &Options, done: Label) -> Result<(), Error> {
     let map = w.trusted_object(R7, done)?;
     let (id, name, max_entries) = (map.field("id"), map.text("name"), map.field("max_entries"));
-    if !w.has_kfunc(ELEM_COUNT)? {
+    if w.kernel().kfunc(ELEM_COUNT)?.is_none() {
         w.header("  id name             max_entries\n", Rows::All)?;
         return w.printf("%4u %-16s%6d\n", &[id, name, max_entries]);
     }

@@ -9,17 +9,19 @@ mod session;
 mod stacks;
 mod task_file;
 
-use std::str::FromStr;
+use alloc::vec::Vec;
+use core::str::FromStr;
 
 use kwalk_asm::Label;
 use kwalk_asm::Reg::R1;
-use kwalk_btf::Btf;
 
+use crate::builder::{Builder, Rows};
 use crate::error::{CommError, Error};
+use crate::kernel::Kernel;
 use crate::operand::Ptr;
 use crate::program::Program;
 use crate::target::Target;
-use crate::walk::{Rows, Walk};
+use crate::targets;
 
 /// A program that prints text.
 #[derive(Debug)]
@@ -33,42 +35,42 @@ pub struct TextProgram {
     /// Whether it can be told a command name, to show only what belongs to tasks of that name.
     pub comm: bool,
     /// Writes it, up to the label for "done with this object", to which it falls through.
-    emit: fn(&mut Walk<'_>, &Options, Label) -> Result<(), Error>,
+    emit: fn(&mut Builder<'_>, &Options, Label) -> Result<(), Error>,
 }
 
 /// All of them, in the order of their names.
 pub const PROGRAMS: &[TextProgram] = &[
     TextProgram {
         name: "files",
-        target: Target::named("task_file"),
+        target: &targets::task_file::TARGET,
         about: "open files: command, process, thread, descriptor, address of the file operations",
         comm: true,
         emit: files::emit,
     },
     TextProgram {
         name: "maps",
-        target: Target::named("bpf_map"),
+        target: &targets::bpf_map::TARGET,
         about: "BPF maps: id, name, most and present entries",
         comm: false,
         emit: maps::emit,
     },
     TextProgram {
         name: "progs",
-        target: Target::named("bpf_prog"),
+        target: &targets::bpf_prog::TARGET,
         about: "BPF programs: id, name, function and program they are attached to",
         comm: false,
         emit: progs::emit,
     },
     TextProgram {
         name: "stacks",
-        target: Target::named("task"),
+        target: &targets::task::TARGET,
         about: "kernel stacks of tasks, symbolised",
         comm: true,
         emit: stacks::emit,
     },
     TextProgram {
         name: "task_file",
-        target: Target::named("task_file"),
+        target: &targets::task_file::TARGET,
         about: "open files: process, thread, descriptor, address of the file operations",
         comm: true,
         emit: task_file::emit,
@@ -118,17 +120,17 @@ pub fn by_name(name: &str) -> Result<&'static TextProgram, Error> {
 }
 
 impl TextProgram {
-    /// Writes the program for the kernel that `btf` describes.
+    /// Writes the program for a kernel.
     ///
     /// # Errors
     ///
     /// [`Error::NoTarget`] where the kernel lacks its target, [`Error::NoComm`] where it is told a command name, process
     /// or thread and has no use for it, [`Error::Btf`] where a field that it prints is not there.
-    pub fn write(&self, btf: &Btf<'_>, options: &Options) -> Result<Program, Error> {
+    pub fn write(&self, kernel: &Kernel<'_>, options: &Options) -> Result<Program, Error> {
         if (options.comm.is_some() || options.only.is_some()) && !self.comm {
             return Err(Error::NoComm { program: self.name });
         }
-        let mut walk = Walk::new(btf, self.target)?;
+        let mut walk = Builder::new(kernel, self.target)?;
         let done = walk.asm.label();
         (self.emit)(&mut walk, options, done)?;
         walk.finish(self.name, done)
@@ -171,7 +173,7 @@ impl FromStr for Comm {
 
 impl Options {
     /// Goes to `done` unless `task` is one that was asked for.
-    fn filter<T>(&self, w: &mut Walk<'_>, task: &Ptr<T>, done: Label) -> Result<(), Error> {
+    fn filter<T>(&self, w: &mut Builder<'_>, task: &Ptr<T>, done: Label) -> Result<(), Error> {
         if let Some(only) = self.only {
             let (field, number) = match only {
                 Only::Process(number) => ("tgid", number),

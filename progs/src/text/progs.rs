@@ -4,11 +4,11 @@ use kwalk_asm::Reg::*;
 use kwalk_asm::{Label, u32_at, u64_at};
 
 use super::Options;
+use crate::builder::{Builder, OVERFLOW, Rows};
 use crate::error::Error;
 use crate::operand::{Ptr, StackSlot, Value};
-use crate::walk::{OVERFLOW, Rows, Walk};
 
-pub(super) fn emit(w: &mut Walk<'_>, _: &Options, done: Label) -> Result<(), Error> {
+pub(super) fn emit(w: &mut Builder<'_>, _: &Options, done: Label) -> Result<(), Error> {
     let name = w.stack_slot();
     let prog = w.object(R7, done)?;
     let aux = w.follow(R7, &prog, "aux")?;
@@ -25,14 +25,14 @@ pub(super) fn emit(w: &mut Walk<'_>, _: &Options, done: Label) -> Result<(), Err
     row(w, &aux, short)
 }
 
-fn row<T>(w: &mut Walk<'_>, aux: &Ptr<T>, name: Value<'_>) -> Result<(), Error> {
+fn row<T>(w: &mut Builder<'_>, aux: &Ptr<T>, name: Value<'_>) -> Result<(), Error> {
     let attached = [aux.field("attach_func_name"), aux.text("dst_prog.aux.name")];
     w.printf("%4u %-16s %s %s\n", &[aux.field("id"), name, attached[0], attached[1]])
 }
 
 /// Puts the address of the program's function name into `name`, if its own BTF has one: that is longer than the 15
 /// bytes that the program's name is cut to.
-fn function_name<T>(w: &mut Walk<'_>, aux: &Ptr<T>, name: StackSlot) -> Result<(), Error> {
+fn function_name<T>(w: &mut Builder<'_>, aux: &Ptr<T>, name: StackSlot) -> Result<(), Error> {
     let (none, read) = (w.asm.label(), w.stack_slot());
     let btf = w.follow(R8, aux, "btf")?;
     let btf = w.non_null(btf, none);

@@ -4,10 +4,10 @@ use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Helper, Label, Slot, u64_at};
 
 use super::Options;
+use crate::builder::Builder;
 use crate::error::Error;
 use crate::operand::{StackSlot, Value};
 use crate::program::{Map, MapKind};
-use crate::walk::Walk;
 
 /// Memory for each session, of which the first 8 bytes are a count.
 pub(super) struct Sessions {
@@ -26,7 +26,7 @@ enum Zeros {
 
 impl Sessions {
     /// Asks for `size` bytes for each session, for as many as there are to be readers at once.
-    pub(super) fn new(w: &mut Walk<'_>, options: &Options, size: u32) -> Sessions {
+    pub(super) fn new(w: &mut Builder<'_>, options: &Options, size: u32) -> Sessions {
         let map = w.map(Map {
             name: "sessions",
             kind: MapKind::LruHash,
@@ -50,7 +50,7 @@ impl Sessions {
     }
 
     /// Points `reg` to this session's memory, or goes to `absent` where it has none.
-    fn recall(&self, w: &mut Walk<'_>, reg: Reg, absent: Label) -> Result<(), Error> {
+    fn recall(&self, w: &mut Builder<'_>, reg: Reg, absent: Label) -> Result<(), Error> {
         w.session_id(self.key)?;
         w.lookup(self.map, self.key);
         w.asm.jump_if(R0.eq(0), absent);
@@ -60,7 +60,7 @@ impl Sessions {
 
     /// Points `reg` to this session's memory, which is all zeros at first. Where the kernel has none left, it is to try
     /// again.
-    pub(super) fn enter(&self, w: &mut Walk<'_>, reg: Reg) -> Result<(), Error> {
+    pub(super) fn enter(&self, w: &mut Builder<'_>, reg: Reg) -> Result<(), Error> {
         let (entered, again) = (w.asm.label(), w.again());
         w.session_id(self.key)?;
         w.lookup(self.map, self.key);
@@ -87,7 +87,7 @@ impl Sessions {
     /// the kernel calls for it again, so that the count is still needed.
     pub(super) fn summary(
         &self,
-        w: &mut Walk<'_>,
+        w: &mut Builder<'_>,
         memory: Reg,
         summary: &str,
         done: Label,
@@ -105,7 +105,7 @@ impl Sessions {
 
 /// Counts one more in the session's memory at `memory`: to be done only when the last output is known to have fit,
 /// since otherwise the kernel throws away what this call wrote and shows the object again.
-pub(super) fn count(w: &mut Walk<'_>, memory: Reg) {
+pub(super) fn count(w: &mut Builder<'_>, memory: Reg) {
     w.asm.load(R1, u64_at(memory));
     w.asm.add(R1, 1);
     w.asm.store(u64_at(memory), R1);

@@ -5,9 +5,9 @@ use kwalk_asm::{Label, u64_at};
 
 use super::Options;
 use super::session::{Sessions, count};
+use crate::builder::Builder;
 use crate::error::Error;
-use crate::operand::Value;
-use crate::walk::Walk;
+use crate::operand::{Buffer, Value};
 
 /// Frames of a stack that are shown at most.
 const DEPTH: i32 = 64;
@@ -19,14 +19,14 @@ const FRAMES: i32 = 16;
 /// preemptible kernels have been known to give out all, if another trace came in between.
 const ROOM: i32 = FRAMES + 8 * (127 + 8);
 
-pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(), Error> {
+pub(super) fn emit(w: &mut Builder<'_>, options: &Options, done: Label) -> Result<(), Error> {
     let (end, frames, frames_done) = (w.asm.label(), w.asm.label(), w.asm.label());
     let sessions = Sessions::new(w, options, ROOM as u32);
     let memory = R8;
     let task = w.trusted_object(R7, end)?;
     options.filter(w, &task, done)?;
     sessions.enter(w, memory)?;
-    w.get_task_stack(&task, memory + FRAMES, 8 * DEPTH)?;
+    w.get_task_stack(&task, Buffer::Address(memory + FRAMES), 8 * DEPTH)?;
     // A task that is exiting has no stack any more; that of one that runs elsewhere can't be read.
     w.asm.jump_if(R0.slt(0), done);
     w.asm.store(u64_at(memory + BYTES), R0);

@@ -4,10 +4,10 @@ use kwalk_asm::Label;
 use kwalk_asm::Reg::*;
 
 use super::Options;
+use crate::builder::Builder;
 use crate::error::Error;
-use crate::walk::Walk;
 
-pub(super) fn emit(w: &mut Walk<'_>, options: &Options, done: Label) -> Result<(), Error> {
+pub(super) fn emit(w: &mut Builder<'_>, options: &Options, done: Label) -> Result<(), Error> {
     let task = w.object(R7, done)?;
     let file = w.argument(R8, "file")?;
     let file = w.non_null(file, done);

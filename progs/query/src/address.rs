@@ -1,0 +1,129 @@
+//! Conditions on IP addresses: comparisons of their words.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use core::net::IpAddr;
+
+use crate::condition::Condition;
+use crate::expr::{Arithmetic, Compare, Expr, Node};
+use crate::number::Number;
+use crate::planner::{Planner, compared, wrong};
+use crate::resolve::{IpPlace, Value};
+use crate::{Error, Reason};
+
+const AF_INET: i128 = 2;
+const AF_INET6: i128 = 10;
+
+impl Planner<'_> {
+    /// Whether an address is one of those that begin with the same bits as `network`.
+    fn within(&self, ip: &IpPlace, network: IpAddr, bits: u32) -> Condition {
+        let (place, network, bits, family) = match (network, &ip.v4, &ip.v6) {
+            (IpAddr::V4(v4), Some(place), _) => (place, u128::from(v4.to_bits()) << 96, bits, AF_INET),
+            // Where there are only addresses of 16 bytes, those of 4 are mapped.
+            (IpAddr::V4(v4), None, Some(place)) => {
+                (place, v4.to_ipv6_mapped().to_bits(), bits + 96, AF_INET6)
+            }
+            (IpAddr::V6(v6), _, Some(place)) => (place, v6.to_bits(), bits, AF_INET6),
+            _ => return Condition::Known(Some(false)),
+        };
+        let mut terms = Vec::new();
+        if let Some(place) = &ip.family {
+            terms.push(compared(Compare::Eq, self.names.unsigned(place.clone()), Number::constant(family)));
+        }
+        let size = place.field.size.min(8);
+        for from in (0..place.field.size).step_by(size as usize) {
+            // Of the network's bits those that lie in this word, and how many of them count.
+            let word = (network << (8 * from)) >> (128 - 8 * size);
+            let bits = bits.saturating_sub(8 * from).min(8 * size);
+            if bits == 0 {
+                continue;
+            }
+            let all = (1_u128 << (8 * size)) - 1;
+            let mask = all & !(all >> bits);
+            let field = self.names.unsigned(place.part(from, size).big_endian());
+            let number = match mask == all {
+                true => field,
+                false => Number::binary(Arithmetic::And, field, Number::constant(mask as i128)),
+            };
+            terms.push(compared(Compare::Eq, number, Number::constant((word & mask) as i128)));
+        }
+        match self.is_ip(ip) {
+            // Others have no address.
+            Some(is_ip) => {
+                let unknown = vec![Condition::Not(Box::new(is_ip)), Condition::Known(None)];
+                Condition::Or(vec![Condition::And(terms), Condition::And(unknown)])
+            }
+            // Any address, but there is one.
+            None if terms.is_empty() => {
+                Condition::unless_null(Condition::is_null(self.names.unsigned(place.part(0, 1))), true)
+            }
+            None => Condition::And(terms),
+        }
+    }
+
+    /// Whether the family is one that has addresses, if there is a family.
+    fn is_ip(&self, ip: &IpPlace) -> Option<Condition> {
+        let number = self.names.unsigned(ip.family.clone()?);
+        let tests = vec![(Compare::Eq, AF_INET), (Compare::Eq, AF_INET6)];
+        Some(Condition::Test { number, tests, all: false })
+    }
+
+    pub(crate) fn ip_is_null(&self, ip: &IpPlace) -> Condition {
+        let Some(place) = ip.family.as_ref().or(ip.v4.as_ref()).or(ip.v6.as_ref()) else {
+            return Condition::Known(Some(false));
+        };
+        let is_null = Condition::is_null(self.names.unsigned(place.part(0, 1)));
+        match self.is_ip(ip) {
+            Some(is_ip) => Condition::Or(vec![is_null, Condition::Not(Box::new(is_ip))]),
+            None => is_null,
+        }
+    }
+
+    pub(crate) fn ip(
+        &self,
+        op: Compare,
+        ip: &IpPlace,
+        bytes: &[u8],
+        literal: &Expr,
+    ) -> Result<Condition, Error> {
+        let text = String::from_utf8_lossy(bytes);
+        let fail = |reason| Err(Error::new(reason, literal.span.clone()));
+        let Ok(address) = text.parse::<IpAddr>() else {
+            return fail(Reason::Literal { text: text.into(), needs: "an IP address", near: Vec::new() });
+        };
+        let equal = self.within(ip, address, if address.is_ipv4() { 32 } else { 128 });
+        match op {
+            Compare::Eq => Ok(equal),
+            Compare::Ne => Ok(Condition::Not(Box::new(equal))),
+            _ => fail(Reason::Unsupported("the order of addresses")),
+        }
+    }
+
+    pub(crate) fn cidr(&mut self, address: &Expr, network: &Expr) -> Result<Condition, Error> {
+        let ip = match self.value(address, None)? {
+            Value::Ip(ip) => ip,
+            other => return Err(wrong(address, other.kind(), "an IP address")),
+        };
+        let Node::Text(bytes) = &network.node else {
+            return Err(wrong(network, self.kind(network), "a network in quotes"));
+        };
+        let text = String::from_utf8_lossy(bytes);
+        let parsed = text.split_once('/').and_then(|(ip, bits)| {
+            let (ip, bits) = (ip.parse::<IpAddr>().ok()?, bits.parse::<u32>().ok()?);
+            (bits <= if ip.is_ipv4() { 32 } else { 128 }).then_some((ip, bits))
+        });
+        match parsed {
+            Some((network, bits)) => Ok(self.within(&ip, network, bits)),
+            None => {
+                let needs = "a network, such as '10.0.0.0/8' or 'fe80::/10'";
+                Err(Error::new(
+                    Reason::Literal { text: text.into(), needs, near: Vec::new() },
+                    network.span.clone(),
+                ))
+            }
+        }
+    }
+}

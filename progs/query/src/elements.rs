@@ -1,0 +1,103 @@
+//! What a map's keys and values are: its elements are memory, of which only the map itself knows the types.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use kwalk_btf::{Btf, Class, Error, Field, Path, TypeId};
+
+/// As many columns as a map's types are spread over, where nobody says what to show.
+const COLUMNS_MAX: usize = 40;
+/// How deep their structs are spread.
+const DEPTH_MAX: usize = 4;
+
+/// The keys and values of the map that a walk is told of.
+#[derive(Debug, Clone, Copy)]
+pub struct Elements<'a> {
+    /// How many bytes a key has.
+    pub key_size: u32,
+    /// How many bytes a walk shows of a value: of one per CPU all of them, each a multiple of 8.
+    pub value_size: u32,
+    /// Their types; none for a map without, or with a value for each CPU.
+    pub types: Option<ElementTypes<'a>>,
+}
+
+/// The types of a map's keys and values.
+#[derive(Debug, Clone, Copy)]
+pub struct ElementTypes<'a> {
+    /// What the map was made with.
+    pub btf: &'a Btf<'a>,
+    /// The type of a key.
+    pub key: TypeId,
+    /// The type of a value.
+    pub value: TypeId,
+}
+
+impl<'a> Elements<'a> {
+    /// How many bytes a key or a value has.
+    pub(crate) fn size(&self, argument: &str) -> Option<u32> {
+        match argument {
+            "key" => Some(self.key_size),
+            "value" => Some(self.value_size),
+            _ => None,
+        }
+    }
+
+    fn ty(&self, argument: &str) -> Option<(&'a Btf<'a>, TypeId)> {
+        let types = self.types?;
+        match argument {
+            "key" => Some((types.btf, types.key)),
+            "value" => Some((types.btf, types.value)),
+            _ => None,
+        }
+    }
+
+    /// The BTF that a path's types are in, if it is that of a key or a value.
+    pub(crate) fn btf(&self, path: &str) -> Option<&'a Btf<'a>> {
+        self.ty(path.split_once('.').map_or(path, |(first, _)| first)).map(|(btf, _)| btf)
+    }
+
+    /// Where in a key or a value a path leads; none if it begins with neither, or there are no types.
+    pub(crate) fn path(&self, path: &str) -> Option<Result<Path, Error>> {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let (btf, ty) = self.ty(first)?;
+        Some(match rest {
+            "" => whole(btf, ty),
+            _ => btf.path(ty, rest).and_then(|path| match path.hops.is_empty() {
+                true => Ok(path),
+                // Whose memory that is, nobody knows.
+                false => Err(Error::Void),
+            }),
+        })
+    }
+
+    /// The columns of a key or a value: its members that are numbers or texts, or else its bytes.
+    pub(crate) fn columns(&self, argument: &str) -> Vec<String> {
+        let mut columns = Vec::new();
+        if let Some((btf, ty)) = self.ty(argument) {
+            spread(btf, ty, argument, DEPTH_MAX, &mut columns);
+        }
+        if columns.is_empty() {
+            columns.push(argument.into());
+        }
+        columns.truncate(COLUMNS_MAX);
+        columns
+    }
+}
+
+fn whole(btf: &Btf<'_>, ty: TypeId) -> Result<Path, Error> {
+    let field = Field { offset: 0, size: btf.size_of(ty)?, class: btf.class(ty)?, bits: None, ty };
+    Ok(Path { hops: Vec::new(), field })
+}
+
+fn spread(btf: &Btf<'_>, ty: TypeId, name: &str, depth: usize, columns: &mut Vec<String>) {
+    match btf.class(ty) {
+        Ok(Class::Struct) if depth > 0 && columns.len() < COLUMNS_MAX => {
+            for member in btf.named_members(ty).unwrap_or_default() {
+                spread(btf, member.type_id, &format!("{name}.{}", member.name), depth - 1, columns);
+            }
+        }
+        Ok(Class::Struct | Class::Array { .. } | Class::Float) | Err(_) => {}
+        Ok(_) => columns.push(name.into()),
+    }
+}

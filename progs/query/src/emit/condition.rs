@@ -1,0 +1,251 @@
+//! Conditions as jumps.
+//!
+//! A condition is true, false or unknown, and a program goes on at one of two places: unknown goes where false goes, for
+//! what is shown must be true; under a NOT, it goes where true goes, for then NOT's own unknown goes where its false
+//! does. So it is never a third place, AND and OR can stop at the first term that decides, and an unknown term needs no
+//! memory: it counts as the value that leads where unknown does. Conditions whose value is asked for, by IS TRUE and the
+//! like, begin anew. What is known beforehand has been taken out ([`Condition::simplified`]): the verifier refuses
+//! instructions that nothing leads to.
+
+use kwalk_asm::{Condition as Jump, JumpOp, Label, Operand, Reg, Width};
+use kwalk_btf::Class;
+
+use super::{Emit, KEEP, Kept};
+use crate::condition::{Condition, Test};
+use crate::error::Error;
+use crate::expr::Compare;
+use crate::number::{Node, Number, Signs};
+use crate::place::Place;
+
+/// Where a condition leads.
+#[derive(Clone, Copy)]
+pub(crate) struct Fork {
+    pub(crate) yes: Label,
+    pub(crate) no: Label,
+    /// One of the two.
+    pub(crate) unknown: Label,
+    /// What the program goes on with, without a jump.
+    pub(crate) next: Label,
+}
+
+impl Emit<'_, '_> {
+    /// Goes to one of the fork's labels.
+    pub(crate) fn condition(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
+        let Fork { yes, no, unknown, next } = fork;
+        match condition {
+            Condition::Known(value) => {
+                let to = value.map_or(unknown, |value| if value { yes } else { no });
+                self.go(to, next);
+            }
+            Condition::Not(of) => self.condition(of, Fork { yes: no, no: yes, ..fork })?,
+            Condition::Part(part, of) => {
+                let before = self.builder.asm.mark(Some(*part));
+                self.condition(of, fork)?;
+                self.builder.asm.mark(before);
+            }
+            Condition::Is(true, of) => self.condition(of, Fork { unknown: no, ..fork })?,
+            Condition::Is(false, of) => {
+                self.condition(of, Fork { yes: no, no: yes, unknown: no, next })?;
+            }
+            Condition::And(all) if self.certain => self.certain_terms(all, fork)?,
+            Condition::And(all) => {
+                // All true leads to yes, and so does true or unknown, if unknown does.
+                self.terms(all, fork, |term, after| Fork {
+                    yes: after,
+                    unknown: if unknown == no { no } else { after },
+                    ..term
+                })?;
+            }
+            Condition::Or(any) => {
+                self.terms(any, fork, |term, after| Fork {
+                    no: after,
+                    unknown: if unknown == yes { yes } else { after },
+                    ..term
+                })?;
+            }
+            Condition::Test { number, tests, all } => self.tests(number, tests, *all, fork)?,
+            Condition::Compare(op, left, right) => self.compare(*op, left, right, fork)?,
+            Condition::Like(text, pattern) => self.like(text, pattern, fork)?,
+            Condition::NumberIsNull(number) => {
+                let reg = self.number(number, yes)?;
+                self.give_back(reg);
+                self.go(no, next);
+            }
+            Condition::PointerIsNull(place) => {
+                let reg = self.take()?;
+                let base = self.follow(reg, place, yes);
+                self.load_from(reg, base, place);
+                self.branch(reg.eq(0), fork);
+                self.give_back(reg);
+            }
+            Condition::TextIsNull(text) => {
+                self.long(text, yes)?;
+                self.go(no, next);
+            }
+            Condition::BehindNull(place) => {
+                let reg = self.take()?;
+                self.follow(reg, place, yes);
+                self.give_back(reg);
+                self.go(no, next);
+            }
+        }
+        Ok(())
+    }
+
+    /// The terms of an AND that all that follows depends on: each is gone through in any case, up to what it compares.
+    fn certain_terms(&mut self, all: &[Condition], fork: Fork) -> Result<(), Error> {
+        let Some((last, rest)) = all.split_last() else { return Ok(()) };
+        for term in rest {
+            let after = self.builder.asm.label();
+            self.certain(term, Fork { yes: after, next: after, ..fork })?;
+            self.builder.asm.bind(after);
+        }
+        self.certain(last, fork)
+    }
+
+    /// A condition without which nothing follows: unknown is no.
+    pub(crate) fn certain(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
+        let is_certain = matches!(condition.bare(), Condition::And(_)) || condition.is_certain();
+        self.certain = is_certain;
+        let done = self.condition(condition, fork);
+        self.certain = false;
+        done
+    }
+
+    /// The terms of AND or OR, each of which but the last goes on at the next one unless it decides.
+    fn terms(
+        &mut self,
+        terms: &[Condition],
+        fork: Fork,
+        each: impl Fn(Fork, Label) -> Fork,
+    ) -> Result<(), Error> {
+        let Some((last, rest)) = terms.split_last() else { return Ok(()) };
+        for term in rest {
+            let after = self.builder.asm.label();
+            self.condition(term, Fork { next: after, ..each(fork, after) })?;
+            self.builder.asm.bind(after);
+        }
+        self.condition(last, fork)
+    }
+
+    /// One number and constants.
+    fn tests(&mut self, number: &Number, tests: &[Test], all: bool, fork: Fork) -> Result<(), Error> {
+        // Four bytes with a sign are compared as such, without spreading the sign.
+        let half = match &number.node {
+            Node::Field(place) if is_half(place) => Some(place),
+            _ => None,
+        };
+        let reg = match half {
+            Some(place) => {
+                let keep = self.keep(|keep| matches!(keep, Kept::Number(same) if same == number));
+                let reg = keep.map_or_else(|| self.take(), Ok)?;
+                self.field(reg, place, fork.unknown);
+                reg
+            }
+            None => self.tested(number, fork.unknown)?,
+        };
+        for (nth, (op, value)) in tests.iter().enumerate() {
+            let after = self.builder.asm.label();
+            let fork = match (nth + 1 == tests.len(), all) {
+                (true, _) => fork,
+                (false, true) => Fork { yes: after, next: after, ..fork },
+                (false, false) => Fork { no: after, next: after, ..fork },
+            };
+            let constant = Number::constant(*value);
+            match (half, i32::try_from(*value as u64 as i64)) {
+                (Some(_), _) => {
+                    let op = jump_op(*op, true);
+                    let right = Operand::Imm(*value as i32);
+                    self.branch(Jump { width: Width::W32, op, left: reg, right }, fork);
+                }
+                (None, Ok(small)) => {
+                    let op = jump_op(*op, Signs::of(number, &constant) == Signs::Signed);
+                    self.branch(Jump { width: Width::W64, op, left: reg, right: Operand::Imm(small) }, fork);
+                }
+                (None, Err(_)) => {
+                    let wide = self.take()?;
+                    self.constant(wide, *value);
+                    self.against(*op, reg, wide, Signs::of(number, &constant), fork);
+                    self.give_back(wide);
+                }
+            }
+            self.builder.asm.bind(after);
+        }
+        if !KEEP.contains(&reg) {
+            self.give_back(reg);
+        }
+        Ok(())
+    }
+
+    /// A number, in a register where it is kept if it is to be.
+    fn tested(&mut self, number: &Number, null: Label) -> Result<Reg, Error> {
+        let Some(reg) = self.keep(|keep| matches!(keep, Kept::Number(same) if same == number)) else {
+            return self.number(number, null);
+        };
+        // The first one that is taken is the one that the result is in, if nothing else needs more of them.
+        self.give_back(reg);
+        let found = self.number(number, null)?;
+        if found != reg {
+            self.builder.asm.mov(reg, found);
+            self.free.retain(|free| *free != reg);
+            self.give_back(found);
+        }
+        Ok(reg)
+    }
+
+    fn compare(&mut self, op: Compare, left: &Number, right: &Number, fork: Fork) -> Result<(), Error> {
+        let (l, r) = self.both(left, right, fork.unknown)?;
+        self.against(op, l, r, Signs::of(left, right), fork);
+        self.give_back(r);
+        self.give_back(l);
+        Ok(())
+    }
+
+    /// Compares so that the numbers are, whatever their signs.
+    fn against(&mut self, op: Compare, left: Reg, right: Reg, signs: Signs, fork: Fork) {
+        let negative = match signs {
+            Signs::Left => Some((left, matches!(op, Compare::Lt | Compare::Le | Compare::Ne))),
+            Signs::Right => Some((right, matches!(op, Compare::Gt | Compare::Ge | Compare::Ne))),
+            Signs::Signed | Signs::Unsigned => None,
+        };
+        // A negative number is less than any without a sign.
+        if let Some((reg, holds)) = negative {
+            let to = if holds { fork.yes } else { fork.no };
+            self.builder.asm.jump_if(reg.slt(0), to);
+        }
+        let op = jump_op(op, signs == Signs::Signed);
+        self.branch(Jump { width: Width::W64, op, left, right: Operand::Reg(right) }, fork);
+    }
+
+    /// Goes to yes if the jump's condition holds, else to no.
+    pub(crate) fn branch(&mut self, jump: Jump, fork: Fork) {
+        match jump.op.inverse() {
+            Some(op) if fork.next == fork.yes => self.builder.asm.jump_if(Jump { op, ..jump }, fork.no),
+            _ => {
+                self.builder.asm.jump_if(jump, fork.yes);
+                self.go(fork.no, fork.next);
+            }
+        }
+    }
+}
+
+/// Whether a place holds a number with a sign, of 4 bytes as they lie there.
+fn is_half(place: &Place) -> bool {
+    let signed = matches!(place.field.class, Class::Int { signed: true } | Class::Enum { signed: true });
+    signed && place.field.size == 4 && place.field.bits.is_none() && !place.swap
+}
+
+fn jump_op(op: Compare, signed: bool) -> JumpOp {
+    match (op, signed) {
+        (Compare::Eq, _) => JumpOp::Eq,
+        (Compare::Ne, _) => JumpOp::Ne,
+        (Compare::Lt, true) => JumpOp::Slt,
+        (Compare::Le, true) => JumpOp::Sle,
+        (Compare::Gt, true) => JumpOp::Sgt,
+        (Compare::Ge, true) => JumpOp::Sge,
+        (Compare::Lt, false) => JumpOp::Lt,
+        (Compare::Le, false) => JumpOp::Le,
+        (Compare::Gt, false) => JumpOp::Gt,
+        (Compare::Ge, false) => JumpOp::Ge,
+    }
+}

@@ -1,0 +1,101 @@
+//! Derived roots: pointers that a program finds by a call or a choice. Each lies on the stack, 0 where there is none.
+
+use kwalk_asm::Reg::{self, *};
+use kwalk_asm::{Label, u64_at};
+
+use super::{DERIVED_MAX, Emit};
+use crate::derived::{By, Found};
+use crate::error::{Error, Reason};
+use crate::place::Place;
+
+impl Emit<'_, '_> {
+    /// Calls one of the kernel's functions, which the planner has found to be there.
+    pub(crate) fn kfunc(&mut self, name: &'static str) -> Result<(), Error> {
+        let callee = self.builder.kfunc(name)?;
+        self.builder.call(callee);
+        Ok(())
+    }
+
+    /// Finds those that have not been found yet.
+    pub(crate) fn find(&mut self, all: &[Found]) -> Result<(), Error> {
+        for (nth, Found { derived, fragment, ty, from, choices }) in
+            all.iter().enumerate().skip(self.derived.len())
+        {
+            if nth >= DERIVED_MAX {
+                return Err(Error::new(Reason::TooComplex, None));
+            }
+            let slot = self.builder.stack_slot();
+            self.derived.push(slot);
+            let found = slot.address();
+            self.builder.asm.mark(Some(*fragment));
+            let none = self.builder.asm.label();
+            self.builder.asm.store(u64_at(found), 0);
+            match derived.by {
+                By::Helper(helper) => {
+                    self.pointer(from, none);
+                    self.builder.asm.call(helper);
+                }
+                By::Choice(_) => {
+                    // Old verifiers see a NULL only if it comes from a register.
+                    self.builder.asm.mov(R0, 0);
+                    self.builder.asm.store(u64_at(found), Reg::R0);
+                    self.choice(choices, from, none);
+                }
+                By::Cast | By::Element(_) => {
+                    match choices.first() {
+                        Some((index, array)) => self.element(index, array, none),
+                        None => self.pointer(from, none),
+                    }
+                    self.builder.asm.mov(R2, ty.0 as i32);
+                    self.kfunc("bpf_rdonly_cast")?;
+                }
+            }
+            self.builder.asm.store(u64_at(found), Reg::R0);
+            self.builder.asm.bind(none);
+            self.builder.asm.mark(None);
+        }
+        Ok(())
+    }
+
+    fn pointer(&mut self, from: &Option<Place>, none: Label) {
+        match from {
+            Some(from) => self.field(R1, from, none),
+            None => self.builder.asm.jump(none),
+        }
+    }
+
+    /// The address of an array's element. Some number is the most, or verifiers fear for the sum.
+    fn element(&mut self, index: &Place, array: &Place, none: Label) {
+        const MOST: i32 = 255;
+        let base = self.follow(R1, index, none);
+        self.load_from(R2, base, index);
+        self.builder.asm.jump_if(R2.gt(MOST), none);
+        let base = self.follow(R1, array, none);
+        self.builder.asm.address(R1, base + array.field.offset as i32);
+        self.builder.asm.mul(R2, array.field.size as i32);
+        self.builder.asm.add(R1, R2);
+    }
+
+    /// The address of the place that is the right one. The context may be in R1: no call is needed.
+    fn choice(&mut self, choices: &[(Place, Place)], from: &Option<Place>, none: Label) {
+        let done = self.builder.asm.label();
+        for (guard, place) in choices {
+            let next = self.builder.asm.label();
+            let base = self.follow(R2, guard, none);
+            self.load_from(R2, base, guard);
+            self.builder.asm.jump_if(R2.ne(0), next);
+            let base = self.follow(R2, place, none);
+            self.builder.asm.address(R0, base + place.field.offset as i32);
+            self.builder.asm.jump(done);
+            self.builder.asm.bind(next);
+        }
+        match from {
+            Some(from) => {
+                let base = self.follow(R2, from, none);
+                self.builder.asm.address(R0, base + from.field.offset as i32);
+            }
+            None => self.builder.asm.jump(none),
+        }
+        self.builder.asm.bind(done);
+    }
+}

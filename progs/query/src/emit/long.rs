@@ -1,0 +1,321 @@
+//! Texts that helpers or loops make, and that may be too long for the stack: they are put together in a map of one value,
+//! that of one program, which one reader at a time can run.
+
+use kwalk_asm::Reg::{self, *};
+use kwalk_asm::{Helper, Label, Slot, u8_at, u16_at, u32_at, u64_at};
+
+use super::{Emit, NULLS};
+use crate::condition::{LONG_MAX, STACK_MAX, Text, TextKind, Tree, UNIX_MAX};
+use crate::error::Error;
+use crate::pattern::TEXT_MAX;
+use kwalk_progs::{Buffer, Map, MapKind};
+
+/// Where a text begins in the map's value: its length goes before it.
+const TEXT: u32 = 8;
+/// The longest name of a node, with its NUL (`NAME_MAX`).
+const NAME_MAX: i32 = 256;
+/// How deep a tree is gone up.
+const DEPTH_MAX: i32 = 64;
+
+impl Emit<'_, '_> {
+    fn buffer(&mut self) -> u32 {
+        *self.buffer.get_or_insert_with(|| {
+            self.builder.map(Map {
+                name: "kwalk_text",
+                kind: MapKind::Array,
+                key_size: 4,
+                // The verifier does not see that what begins late is short.
+                value_size: TEXT + 2 * LONG_MAX as u32 + TEXT_MAX as u32,
+                max_entries: 1,
+            })
+        })
+    }
+
+    /// Writes such a text with its length before it, which is 0 for NULL.
+    pub(crate) fn write_long(&mut self, text: &Text) -> Result<(), Error> {
+        if let TextKind::Bytes { size } = text.kind {
+            return self.write_bytes(text, size);
+        }
+        self.or_null(|emit, null| {
+            let from = emit.long(text, null)?;
+            emit.begin(R2, from);
+            let asm = &mut emit.builder.asm;
+            asm.store(u16_at(R2 - 2), R0);
+            asm.address(R2, R2 - 2);
+            asm.mov(R3, R0);
+            asm.add(R3, 2);
+            emit.builder.load_seq()?;
+            emit.builder.asm.call(Helper::SeqWrite);
+            Ok(())
+        })
+    }
+
+    /// Has a text written, or the length that stands for NULL, where that goes to the label.
+    fn or_null(&mut self, write: impl FnOnce(&mut Self, Label) -> Result<(), Error>) -> Result<(), Error> {
+        let (null, end) = (self.builder.asm.label(), self.builder.asm.label());
+        write(self, null)?;
+        self.builder.asm.jump(end);
+        self.builder.asm.bind(null);
+        self.write_length(0)?;
+        self.builder.asm.bind(end);
+        Ok(())
+    }
+
+    /// The address at which a text begins that has been put together.
+    fn begin(&mut self, reg: Reg, from: From) {
+        let index = self.buffer();
+        self.builder.asm.load_slot(reg, Slot::MapValue { index, offset: TEXT });
+        if from == From::Offset {
+            self.builder.asm.add(reg, NULLS);
+        }
+    }
+
+    /// Writes a length that is known, 0 for NULL.
+    fn write_length(&mut self, length: u32) -> Result<(), Error> {
+        let at = self.frame() - 8;
+        self.builder.asm.store(u16_at(at), length as i32);
+        self.write(at, 2)
+    }
+
+    /// Writes what a program may read where it lies.
+    fn write_bytes(&mut self, text: &Text, size: u32) -> Result<(), Error> {
+        self.or_null(|emit, null| {
+            emit.field(NULLS, &text.place, null);
+            emit.write_length(size)?;
+            emit.write(NULLS.into(), size as usize)
+        })
+    }
+
+    /// Leaves the address of such a text in R3, or goes to `null`.
+    pub(crate) fn long_address(&mut self, text: &Text, null: Label) -> Result<(), Error> {
+        let from = self.long(text, null)?;
+        self.begin(R3, from);
+        Ok(())
+    }
+
+    /// Puts a text together. R0 is then how many bytes it has, its NUL included.
+    pub(crate) fn long(&mut self, text: &Text, null: Label) -> Result<From, Error> {
+        match text.kind {
+            TextKind::Path => self.path(text, null)?,
+            TextKind::Stack => self.task_stack(null)?,
+            TextKind::Cmdline { task, start, end } => self.cmdline(text, [task, start, end], null),
+            TextKind::Node(tree) => self.up(text, tree, null),
+            TextKind::UnixName { len, start, before } => self.unix_name(text, [len, start, before], null),
+            TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => {}
+        }
+        Ok(if matches!(text.kind, TextKind::Node(_)) { From::Offset } else { From::Start })
+    }
+
+    /// The helper holds no reference to the file: what the context holds, or RCU, keeps it alive. A program that may sleep
+    /// runs without that, and asks for it.
+    fn path(&mut self, text: &Text, null: Label) -> Result<(), Error> {
+        let buffer = self.buffer();
+        let sleeps = self.builder.sleeps();
+        let none = if sleeps { self.builder.asm.label() } else { null };
+        if sleeps {
+            self.kfunc("bpf_rcu_read_lock")?;
+        }
+        let base = self.follow(R1, &text.place, none);
+        let asm = &mut self.builder.asm;
+        if text.place.hops.len() > 2 {
+            // What a process has executed is reached through its memory, which may go while we look, and the file become
+            // another one that has no name yet: the helper does not look whether it has.
+            for pointer in [0, 8] {
+                asm.load(R2, u64_at(base + (text.place.field.offset + pointer) as i32));
+                asm.jump_if(R2.eq(0), none);
+            }
+        }
+        asm.address(R1, base + text.place.field.offset as i32);
+        asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.mov(R3, LONG_MAX as i32);
+        asm.call(Helper::DPath);
+        if sleeps {
+            let done = asm.label();
+            asm.mov(NULLS, R0);
+            asm.jump(done);
+            asm.bind(none);
+            asm.mov(NULLS, 0);
+            asm.bind(done);
+            self.kfunc("bpf_rcu_read_unlock")?;
+            self.builder.asm.mov(R0, NULLS);
+        }
+        self.builder.asm.jump_if(R0.sle(0), null);
+        self.builder.asm.jump_if(R0.sgt(LONG_MAX as i32), null);
+        Ok(())
+    }
+
+    /// The addresses of the task's stack.
+    fn task_stack(&mut self, null: Label) -> Result<(), Error> {
+        let to = Buffer::MapValue { index: self.buffer(), offset: TEXT };
+        let task = self.builder.held_task(NULLS, null)?;
+        self.builder.get_task_stack(&task, to, STACK_MAX as i32)?;
+        let asm = &mut self.builder.asm;
+        asm.jump_if(R0.sle(0), null);
+        asm.jump_if(R0.sgt(STACK_MAX as i32), null);
+        Ok(())
+    }
+
+    /// Copies the arguments and makes spaces of the NULs between them.
+    fn cmdline(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) {
+        let buffer = self.buffer();
+        self.field(R1, &text.place, null);
+        let ctx = self.builder.ctx();
+        let fits = self.builder.asm.label();
+        let asm = &mut self.builder.asm;
+        asm.load(R3, u64_at(R1 + start as i32));
+        asm.load(NULLS, u64_at(R1 + end as i32));
+        asm.sub(NULLS, R3);
+        asm.jump_if(NULLS.sle(0), null);
+        asm.jump_if(NULLS.sle(LONG_MAX as i32), fits);
+        asm.mov(NULLS, LONG_MAX as i32);
+        asm.bind(fits);
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.mov(R2, NULLS);
+        asm.load(R4, u64_at(ctx + task as i32));
+        asm.jump_if(R4.eq(0), null);
+        asm.mov(R5, 0);
+        asm.call(Helper::CopyFromUserTask);
+        asm.jump_if(R0.ne(0), null);
+
+        self.replace_nuls(buffer, b' ', LONG_MAX);
+        self.forget(buffer, LONG_MAX as i32, null);
+        let asm = &mut self.builder.asm;
+        asm.jump_if(NULLS.eq(0), null);
+        // The last one's own NUL, or what had no room.
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.add(R1, NULLS);
+        asm.store(u8_at(R1 - 1), 0);
+        asm.mov(R0, NULLS);
+    }
+
+    /// Copies the name of a Unix socket: of one that has a path, its NUL is a part of it; of another, which has it first,
+    /// and none behind it, each NUL is shown as `@`.
+    fn unix_name(&mut self, text: &Text, [len, start, before]: [u32; 3], null: Label) {
+        let buffer = self.buffer();
+        self.field(R1, &text.place, null);
+        let done = self.builder.asm.label();
+        let asm = &mut self.builder.asm;
+        asm.load(NULLS, u32_at(R1 + len as i32));
+        asm.sub(NULLS, before as i32);
+        asm.jump_if(NULLS.sle(0), null);
+        asm.jump_if(NULLS.sge(UNIX_MAX as i32), null);
+        asm.address(R3, R1 + (start + before) as i32);
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.mov(R2, NULLS);
+        asm.call(Helper::ProbeReadKernel);
+        asm.jump_if(R0.ne(0), null);
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load(R2, u8_at(R1));
+        asm.jump_if(R2.ne(0), done);
+        self.replace_nuls(buffer, b'@', UNIX_MAX);
+        let asm = &mut self.builder.asm;
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.add(R1, NULLS);
+        asm.store(u8_at(R1), 0);
+        asm.add(NULLS, 1);
+        asm.bind(done);
+        asm.mov(R0, NULLS);
+    }
+
+    /// Makes a space or an `@` of each NUL in the first bytes of the text, as many as NULLS says, eight at a time: what
+    /// lies behind them is changed, too.
+    fn replace_nuls(&mut self, buffer: u32, by: u8, most: usize) {
+        let (each, done) = (self.builder.asm.label(), self.builder.asm.label());
+        let asm = &mut self.builder.asm;
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_imm64(R3, u64::from_ne_bytes([0x7f; 8]));
+        asm.mov(R5, 0);
+        asm.bind(each);
+        asm.load(R2, u64_at(R1));
+        // The top bit of a byte of R4 becomes 0 where R2 has a NUL, and all other bits 1.
+        asm.mov(R4, R2);
+        asm.and(R4, R3);
+        asm.add(R4, R3);
+        asm.or(R4, R2);
+        asm.or(R4, R3);
+        asm.xor(R4, -1);
+        asm.rsh(R4, by.leading_zeros() as i32);
+        asm.or(R2, R4);
+        asm.store(u64_at(R1), R2);
+        asm.add(R1, 8);
+        asm.add(R5, 8);
+        asm.jump_if(R5.ge(most as i32), done);
+        asm.jump_if(R5.lt(NULLS), each);
+        asm.bind(done);
+    }
+
+    /// Of a number that a loop leaves verifiers know something else for each number of rounds, and would go through all that
+    /// follows once for each: they are made to forget all but that it is at most so large.
+    fn forget(&mut self, buffer: u32, most: i32, null: Label) {
+        let asm = &mut self.builder.asm;
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: 0 });
+        asm.store(u32_at(R1), NULLS);
+        asm.load(NULLS, u32_at(R1));
+        asm.jump_if(NULLS.gt(most), null);
+    }
+
+    /// Goes from a node up to the root, and writes each name before those of the nodes below, so that the text ends where
+    /// the map's value does. The offset at which it begins is left in the register of the NULLs.
+    fn up(&mut self, text: &Text, tree: Tree, null: Label) {
+        let buffer = self.buffer();
+        let (each, done, named) =
+            (self.builder.asm.label(), self.builder.asm.label(), self.builder.asm.label());
+        let frame = self.frame();
+        let (node, depth, name) = (frame - 8, frame - 16, frame - 16 - NAME_MAX);
+        self.field(R1, &text.place, null);
+        let asm = &mut self.builder.asm;
+        asm.store(u64_at(node), R1);
+        asm.store(u64_at(depth), 0);
+        asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.store(u8_at(R2 + (LONG_MAX as i32 - 1)), 0);
+        asm.mov(NULLS, LONG_MAX as i32 - 1);
+
+        asm.bind(each);
+        asm.load(R1, u64_at(node));
+        asm.load(R2, u64_at(R1 + tree.parent as i32));
+        asm.jump_if(R2.eq(0), done);
+        asm.jump_if(R2.eq(R1), done);
+        asm.store(u64_at(node), R2);
+        asm.load(R3, u64_at(R1 + tree.name as i32));
+        asm.address(R1, name);
+        asm.mov(R2, NAME_MAX);
+        asm.call(Helper::ProbeReadKernelStr);
+        asm.jump_if(R0.sle(0), null);
+        asm.jump_if(R0.sgt(NAME_MAX), null);
+        // A slash has the room of the NUL.
+        asm.sub(NULLS, R0);
+        asm.jump_if(NULLS.slt(0), null);
+        asm.jump_if(NULLS.sgt(LONG_MAX as i32), null);
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.add(R1, NULLS);
+        asm.store(u8_at(R1), i32::from(b'/'));
+        asm.add(R1, 1);
+        asm.mov(R2, R0);
+        asm.sub(R2, 1);
+        asm.address(R3, name);
+        asm.call(Helper::ProbeReadKernel);
+        asm.load(R1, u64_at(depth));
+        asm.add(R1, 1);
+        asm.store(u64_at(depth), R1);
+        asm.jump_if(R1.lt(DEPTH_MAX), each);
+
+        asm.bind(done);
+        asm.jump_if(NULLS.ne(LONG_MAX as i32 - 1), named);
+        asm.sub(NULLS, 1);
+        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.store(u8_at(R1 + (LONG_MAX as i32 - 2)), i32::from(b'/'));
+        asm.bind(named);
+        self.forget(buffer, LONG_MAX as i32 - 2, null);
+        self.builder.asm.mov(R0, LONG_MAX as i32);
+        self.builder.asm.sub(R0, NULLS);
+    }
+}
+
+/// Where a text begins.
+#[derive(PartialEq)]
+pub(crate) enum From {
+    /// At [`TEXT`].
+    Start,
+    /// As many bytes behind that as a register says.
+    Offset,
+}

@@ -1,0 +1,233 @@
+//! Numbers in registers.
+
+use kwalk_asm::{AluOp, Label, Memory, Reg, Size, SwapOp, Width};
+use kwalk_btf::{Bits, Class};
+
+use super::Emit;
+use crate::error::Error;
+use crate::expr::Arithmetic;
+use crate::number::{Node, Number};
+use crate::place::Place;
+
+impl Emit<'_, '_> {
+    /// Computes a number in a register, all 64 bits of it, or goes to `null`.
+    pub(crate) fn number(&mut self, number: &Number, null: Label) -> Result<Reg, Error> {
+        match &number.node {
+            Node::Null => {
+                // What follows has to look as if it could be reached.
+                let reg = self.take()?;
+                self.builder.asm.mov(reg, 0);
+                self.builder.asm.jump_if(reg.eq(0), null);
+                Ok(reg)
+            }
+            Node::Constant => {
+                let reg = self.take()?;
+                self.constant(reg, number.min);
+                Ok(reg)
+            }
+            Node::Field(place) => {
+                let reg = self.take()?;
+                self.field(reg, place, null);
+                self.extend(reg, place);
+                Ok(reg)
+            }
+            Node::Binary(op, left, right) => self.binary(*op, left, right, number.unsigned, null),
+        }
+    }
+
+    /// In as few slots as it takes: a wide load has two.
+    pub(crate) fn constant(&mut self, reg: Reg, value: i128) {
+        let bits = value as u64;
+        if let Ok(value) = i32::try_from(bits as i64) {
+            self.builder.asm.mov(reg, value);
+        } else if let Ok(value) = u32::try_from(bits) {
+            self.builder.asm.mov32(reg, value as i32);
+        } else {
+            self.builder.asm.load_imm64(reg, bits);
+        }
+    }
+
+    /// Loads a field's bytes, with zeros above them; a pointer that is NULL is NULL.
+    pub(crate) fn field(&mut self, reg: Reg, place: &Place, null: Label) {
+        let base = self.follow(reg, place, null);
+        self.load_from(reg, base, place);
+        if matches!(place.field.class, Class::Ptr { .. }) {
+            self.builder.asm.jump_if(reg.eq(0), null);
+        }
+    }
+
+    /// The same, from the pointer in `base`.
+    pub(crate) fn load_from(&mut self, reg: Reg, base: Reg, place: &Place) {
+        let at = self.at(reg, base, place.field.offset);
+        self.builder.asm.load(reg, Memory::new(size(place.field.size), at));
+    }
+
+    /// Makes a number of a field's bytes: its bits alone, in the right order, its sign in all bits above.
+    ///
+    /// By shifts: instructions that extend signs are younger than the kernels that this is for.
+    pub(crate) fn extend(&mut self, reg: Reg, place: &Place) {
+        let field = &place.field;
+        let signed = matches!(field.class, Class::Int { signed: true } | Class::Enum { signed: true });
+        let unit = 8 * field.size as i32;
+        if place.swap {
+            let op = match field.size {
+                2 => SwapOp::Be16,
+                4 => SwapOp::Be32,
+                _ => SwapOp::Be64,
+            };
+            self.builder.asm.swap(op, reg);
+        }
+        let asm = &mut self.builder.asm;
+        match field.bits {
+            None if signed && unit < 64 => {
+                asm.lsh(reg, 64 - unit);
+                asm.arsh(reg, 64 - unit);
+            }
+            None => {}
+            Some(bits) => {
+                let (width, below) = (i32::from(bits.width), below(bits, unit));
+                let above = 64 - width - below;
+                if signed || width > 31 {
+                    asm.lsh(reg, above);
+                    asm.alu(Width::W64, if signed { AluOp::Arsh } else { AluOp::Rsh }, reg, 64 - width);
+                } else {
+                    if below > 0 {
+                        asm.rsh(reg, below);
+                    }
+                    if below + width < unit {
+                        asm.and(reg, (1i32 << width).wrapping_sub(1));
+                    }
+                }
+            }
+        }
+    }
+
+    fn binary(
+        &mut self,
+        op: Arithmetic,
+        left: &Number,
+        right: &Number,
+        unsigned: bool,
+        null: Label,
+    ) -> Result<Reg, Error> {
+        let small = right.value().and_then(|value| i32::try_from(value as u64 as i64).ok());
+        if let Some(value) = small {
+            let reg = self.number(left, null)?;
+            let nonzero = self.divisor(op, left, right, unsigned);
+            match (nonzero, plain(op, unsigned)) {
+                (true, _) => {
+                    let by = self.take()?;
+                    self.builder.asm.mov(by, value);
+                    self.divide(op, reg, by, right)?;
+                    self.give_back(by);
+                }
+                (false, op) => self.builder.asm.alu(Width::W64, op, reg, value),
+            }
+            return Ok(reg);
+        }
+        if op == Arithmetic::Sub && left.value() == Some(0) {
+            let reg = self.number(right, null)?;
+            self.builder.asm.neg(reg);
+            return Ok(reg);
+        }
+        let (l, r) = self.both(left, right, null)?;
+        if matches!(op, Arithmetic::Div | Arithmetic::Rem) && right.min <= 0 && right.max >= 0 {
+            self.builder.asm.jump_if(r.eq(0), null);
+        }
+        if matches!(op, Arithmetic::Shl | Arithmetic::Shr) {
+            self.builder.asm.and(r, 63);
+        }
+        if self.divisor(op, left, right, unsigned) {
+            self.divide(op, l, r, right)?;
+        } else {
+            self.builder.asm.alu(Width::W64, plain(op, unsigned), l, r);
+        }
+        self.give_back(r);
+        Ok(l)
+    }
+
+    /// Computes two numbers, the one that needs more registers first, while they are free.
+    pub(crate) fn both(&mut self, left: &Number, right: &Number, null: Label) -> Result<(Reg, Reg), Error> {
+        if need(right) > need(left) {
+            let r = self.number(right, null)?;
+            return Ok((self.number(left, null)?, r));
+        }
+        let l = self.number(left, null)?;
+        Ok((l, self.number(right, null)?))
+    }
+
+    /// Whether it is a division that minds signs.
+    fn divisor(&self, op: Arithmetic, left: &Number, right: &Number, unsigned: bool) -> bool {
+        matches!(op, Arithmetic::Div | Arithmetic::Rem) && !unsigned && (left.min < 0 || right.min < 0)
+    }
+
+    /// Divides with signs by what is not 0, on kernels of any age: those before 6.6 have no instruction for it. The
+    /// sides are divided without their signs, and the result gets the one it should have. −2⁶³ is its own opposite, and
+    /// as an unsigned number the right one.
+    fn divide(&mut self, op: Arithmetic, left: Reg, right: Reg, divisor: &Number) -> Result<(), Error> {
+        let sign = self.take()?;
+        let asm = &mut self.builder.asm;
+        asm.mov(sign, left);
+        if op == Arithmetic::Div {
+            asm.xor(sign, right);
+        }
+        let absolute = |asm: &mut kwalk_asm::Assembler, reg: Reg, of: Reg| {
+            let positive = asm.label();
+            asm.jump_if(of.sge(0), positive);
+            asm.neg(reg);
+            asm.bind(positive);
+        };
+        absolute(asm, left, left);
+        if divisor.min < 0 {
+            absolute(asm, right, right);
+        }
+        asm.alu(Width::W64, plain(op, true), left, right);
+        absolute(asm, left, sign);
+        self.give_back(sign);
+        Ok(())
+    }
+}
+
+/// How many bits lie below a bitfield's in its unit's value.
+fn below(bits: Bits, unit: i32) -> i32 {
+    let (offset, width) = (i32::from(bits.offset), i32::from(bits.width));
+    if cfg!(target_endian = "big") { unit - offset - width } else { offset }
+}
+
+pub(crate) fn size(bytes: u32) -> Size {
+    match bytes {
+        1 => Size::U8,
+        2 => Size::U16,
+        4 => Size::U32,
+        _ => Size::U64,
+    }
+}
+
+fn plain(op: Arithmetic, unsigned: bool) -> AluOp {
+    match op {
+        Arithmetic::Add => AluOp::Add,
+        Arithmetic::Sub => AluOp::Sub,
+        Arithmetic::Mul => AluOp::Mul,
+        Arithmetic::Div => AluOp::Div,
+        Arithmetic::Rem => AluOp::Mod,
+        Arithmetic::And => AluOp::And,
+        Arithmetic::Or => AluOp::Or,
+        Arithmetic::Xor => AluOp::Xor,
+        Arithmetic::Shl => AluOp::Lsh,
+        Arithmetic::Shr if unsigned => AluOp::Rsh,
+        Arithmetic::Shr => AluOp::Arsh,
+    }
+}
+
+/// How many registers a number takes while it is computed.
+pub(crate) fn need(number: &Number) -> usize {
+    match &number.node {
+        Node::Null | Node::Constant | Node::Field(_) => 1,
+        Node::Binary(op, left, right) => {
+            let (l, r) = (need(left), need(right));
+            let both = if l == r { l + 1 } else { l.max(r) };
+            // A division may want one more for the sign.
+            if matches!(op, Arithmetic::Div | Arithmetic::Rem) { both.max(3) } else { both }
+        }
+    }
+}

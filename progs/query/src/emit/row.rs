@@ -1,0 +1,332 @@
+//! Rows: what is selected, laid out on the stack and written to the walk's output.
+//!
+//! Output that does not fit leaves the rest of it not fitting either (`seq_write` fills the buffer then), and the kernel
+//! throws all of this object's away and shows it again: nothing is to be checked between the writes of a row.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use kwalk_asm::Reg::{self, *};
+use kwalk_asm::{Address, Helper, Label, Memory, Slot, u16_at, u32_at, u64_at};
+use kwalk_btf::Class;
+
+use super::number::size;
+use super::{Emit, Kept, NULLS};
+use crate::condition::{Text, TextKind};
+use crate::error::Error;
+use crate::number::{Node, Number};
+use crate::pattern::TEXT_MAX;
+use crate::place::Place;
+use crate::resolve::IpPlace;
+use kwalk_progs::{Map, MapKind};
+
+/// A text that is longer than so many bytes is copied by a helper.
+const COPY_MAX: u32 = 32;
+
+/// All that is written of one object.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// Each is written at once.
+    pub(crate) chunks: Vec<Chunk>,
+    /// These follow, each with its length before it; and the numbers of their fragments.
+    pub(crate) texts: Vec<(Text, u32)>,
+}
+
+/// Columns of known size.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    /// How many bytes it has.
+    pub(crate) size: usize,
+    /// Where its word of NULL bits is, if a column can be NULL, and the bits that are used.
+    pub(crate) nulls: Option<(usize, u32)>,
+    pub(crate) columns: Vec<Column>,
+}
+
+/// A column in its chunk.
+#[derive(Debug)]
+pub(crate) struct Column {
+    /// Where it begins.
+    pub(crate) at: usize,
+    /// Its bit among the NULLs, if it can be NULL.
+    pub(crate) null: Option<u32>,
+    pub(crate) kind: Kind,
+    /// The number of its fragment.
+    pub(crate) fragment: u32,
+}
+
+/// What a column holds.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// The field's bytes.
+    Field(Place),
+    /// The bytes of a character array.
+    Text(Place),
+    /// A number of 8 bytes.
+    Number(Number),
+    /// A family, in 4 bytes, and an address of its kind, in the first of 16.
+    Ip(Box<IpPlace>),
+}
+
+impl Kind {
+    /// How many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Kind::Field(place) | Kind::Text(place) => place.field.size as usize,
+            Kind::Number(_) => 8,
+            Kind::Ip(_) => 20,
+        }
+    }
+
+    pub(crate) fn may_be_null(&self) -> bool {
+        match self {
+            Kind::Field(place) if matches!(place.field.class, Class::Ptr { .. }) => true,
+            Kind::Field(place) | Kind::Text(place) => place.may_be_null(),
+            Kind::Number(number) => number.may_be_null(),
+            Kind::Ip(ip) => ip.may_be_null(),
+        }
+    }
+
+    /// The place of a field that loads alone can copy.
+    fn near(&self) -> Option<&Place> {
+        match self {
+            Kind::Field(place) => Some(place),
+            Kind::Text(place) if is_copied(place) => Some(place),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn is_copied(place: &Place) -> bool {
+    let field = &place.field;
+    field.size <= COPY_MAX
+        && field.size % 8 == 0
+        && field.offset % 8 == 0
+        && field.offset + field.size < i16::MAX as u32
+}
+
+impl Emit<'_, '_> {
+    /// Writes one object's columns.
+    pub(crate) fn rows(&mut self, rows: &Rows) -> Result<(), Error> {
+        for chunk in &rows.chunks {
+            self.chunk(chunk)?;
+        }
+        for (text, fragment) in &rows.texts {
+            self.builder.asm.mark(Some(*fragment));
+            self.long_text(text)?;
+        }
+        self.builder.asm.mark(None);
+        Ok(())
+    }
+
+    /// The map in whose one element objects are counted.
+    pub(crate) fn counter(&mut self) -> u32 {
+        self.builder.map(Map {
+            name: "kwalk_count",
+            kind: MapKind::Array,
+            key_size: 4,
+            value_size: 8,
+            max_entries: 1,
+        })
+    }
+
+    /// Counts the object. What has no output is never shown twice.
+    pub(crate) fn count(&mut self, map: u32) {
+        let asm = &mut self.builder.asm;
+        asm.load_slot(R1, Slot::MapValue { index: map, offset: 0 });
+        asm.load(R2, u64_at(R1));
+        asm.add(R2, 1);
+        asm.store(u64_at(R1), R2);
+    }
+
+    fn chunk(&mut self, chunk: &Chunk) -> Result<(), Error> {
+        let start = self.frame() - chunk.size.next_multiple_of(8) as i32;
+        if let Some((_, bits)) = chunk.nulls {
+            self.builder.asm.mov32(NULLS, bits as i32);
+        }
+        // What may be left out has been written, too: rows show nothing of what was on the stack.
+        for column in chunk.columns.iter().filter(|column| column.null.is_some()) {
+            self.clear(start, column.at, column.kind.size());
+        }
+        let mut rest: Vec<&Column> = chunk.columns.iter().collect();
+        while !rest.is_empty() {
+            let first = rest.remove(0);
+            self.builder.asm.mark(Some(first.fragment));
+            let Some(place) = first.kind.near() else {
+                self.apart(start, first)?;
+                continue;
+            };
+            let together = |column: &&Column| column.kind.near().is_some_and(|near| near.beside(place));
+            let (others, apart) = rest.into_iter().partition(together);
+            rest = apart;
+            self.together(start, place, &[vec![first], others].concat());
+        }
+        self.builder.asm.mark(None);
+        if let Some((at, _)) = chunk.nulls {
+            self.builder.asm.store(u32_at(start + at as i32), NULLS);
+        }
+        self.write(start, chunk.size)
+    }
+
+    /// Fields of one object: the way there, and the check of the pointers on it, is the same for all of them.
+    fn together(&mut self, start: Address, place: &Place, columns: &[&Column]) {
+        let null = self.builder.asm.label();
+        let base = self.follow(R3, place, null);
+        let mut there = 0;
+        for column in columns {
+            self.builder.asm.mark(Some(column.fragment));
+            let at = start + column.at as i32;
+            let bit = column.null.unwrap_or(0);
+            match &column.kind {
+                Kind::Text(place) => {
+                    for word in (0..place.field.size as i32).step_by(8) {
+                        self.builder.asm.load(R2, u64_at(base + place.field.offset as i32 + word));
+                        self.builder.asm.store(u64_at(at + word), R2);
+                    }
+                    there |= bit;
+                }
+                Kind::Field(place) if self.kept_field(place).is_some() => {
+                    let reg = self.kept_field(place).unwrap_or(R2);
+                    self.builder.asm.store(Memory::new(size(place.field.size), at), reg);
+                }
+                Kind::Field(place) => {
+                    self.load_from(R2, base, place);
+                    // Its sign is the decoder's to see.
+                    if place.field.bits.is_some() || place.swap {
+                        self.extend(R2, place);
+                    }
+                    self.builder.asm.store(Memory::new(size(place.field.size), at), R2);
+                    if matches!(place.field.class, Class::Ptr { .. }) {
+                        let is_null = self.builder.asm.label();
+                        self.builder.asm.jump_if(R2.eq(0), is_null);
+                        self.builder.asm.xor32(NULLS, bit as i32);
+                        self.builder.asm.bind(is_null);
+                    } else {
+                        there |= bit;
+                    }
+                }
+                Kind::Number(_) | Kind::Ip(_) => {}
+            }
+        }
+        if there != 0 {
+            self.builder.asm.xor32(NULLS, there as i32);
+        }
+        self.builder.asm.bind(null);
+    }
+
+    /// Where a field's number is kept, of one that is never NULL.
+    fn kept_field(&self, place: &Place) -> Option<Reg> {
+        let is = |number: &Number| matches!(&number.node, Node::Field(field) if **field == *place);
+        self.kept(|kept| matches!(kept, Kept::Number(number) if is(number)))
+    }
+
+    /// A column that takes more than loads.
+    fn apart(&mut self, start: Address, column: &Column) -> Result<(), Error> {
+        let at = start + column.at as i32;
+        let null = self.builder.asm.label();
+        match &column.kind {
+            // It stays marked as such.
+            Kind::Number(Number { node: Node::Null, .. }) => {
+                self.builder.asm.bind(null);
+                return Ok(());
+            }
+            Kind::Number(number) => {
+                let kept = self.kept(|kept| matches!(kept, Kept::Number(same) if same == number));
+                let reg = kept.map_or_else(|| self.number(number, null), Ok)?;
+                self.builder.asm.store(u64_at(at), reg);
+                if kept.is_none() {
+                    self.give_back(reg);
+                }
+            }
+            Kind::Ip(ip) => self.ip(at, ip, null),
+            Kind::Text(place) | Kind::Field(place) => {
+                let text = Text { place: place.clone(), kind: TextKind::Array };
+                self.text_address(R3, &text, null)?;
+                self.builder.asm.address(R1, at);
+                self.builder.asm.mov(R2, place.field.size as i32);
+                self.builder.asm.call(Helper::ProbeReadKernel);
+            }
+        }
+        if let Some(bit) = column.null {
+            self.builder.asm.xor32(NULLS, bit as i32);
+        }
+        self.builder.asm.bind(null);
+        Ok(())
+    }
+
+    /// The family, and the address that belongs to it: the bytes of the shorter one are followed by zeros.
+    fn ip(&mut self, at: Address, ip: &IpPlace, null: Label) {
+        const AF_INET6: i32 = 10;
+        let Some(family) = &ip.family else { return };
+        let (longer, end) = (self.builder.asm.label(), self.builder.asm.label());
+        self.field(R2, family, null);
+        self.builder.asm.store(u32_at(at), R2);
+        if ip.v6.is_some() {
+            self.builder.asm.jump_if(R2.eq(AF_INET6), longer);
+        }
+        let parts = |place: &Place| {
+            (0..place.field.size).step_by(4).map(|from| place.part(from, 4)).collect::<Vec<_>>()
+        };
+        for (place, label) in [(&ip.v4, None), (&ip.v6, Some(longer))] {
+            let Some(place) = place else { continue };
+            if let Some(label) = label {
+                self.builder.asm.jump(end);
+                self.builder.asm.bind(label);
+            }
+            let base = self.follow(R3, place, null);
+            for (part, to) in parts(place).iter().zip((4..).step_by(4)) {
+                self.load_from(R2, base, part);
+                self.builder.asm.store(u32_at(at + to), R2);
+            }
+            for to in (4 + place.field.size as i32..20).step_by(4) {
+                self.builder.asm.store(u32_at(at + to), 0);
+            }
+        }
+        self.builder.asm.bind(end);
+    }
+
+    /// A text of which nobody knows beforehand how long it is: its length with the NUL in 2 bytes, 0 for NULL, and the
+    /// text.
+    fn long_text(&mut self, text: &Text) -> Result<(), Error> {
+        if !matches!(text.kind, TextKind::Array | TextKind::Pointer) {
+            return self.write_long(text);
+        }
+        let (null, there) = (self.builder.asm.label(), self.builder.asm.label());
+        let at = self.frame() - TEXT_MAX as i32;
+        self.text_address(R3, text, null)?;
+        let asm = &mut self.builder.asm;
+        asm.address(R1, at);
+        asm.mov(R2, TEXT_MAX as i32);
+        asm.call(Helper::ProbeReadKernelStr);
+        asm.jump_if(R0.sgt(0), there);
+        asm.bind(null);
+        asm.mov(R0, 0);
+        asm.bind(there);
+        asm.store(u16_at(at - 2), R0);
+        asm.mov(R3, R0);
+        asm.add(R3, 2);
+        asm.address(R2, at - 2);
+        self.builder.load_seq()?;
+        self.builder.asm.call(Helper::SeqWrite);
+        Ok(())
+    }
+
+    /// Zeros, in as wide stores as are aligned: `start` is for the widest.
+    fn clear(&mut self, start: Address, from: usize, bytes: usize) {
+        let (mut at, end) = (from, from + bytes);
+        while at < end {
+            let fits = |wide: &usize| at % wide == 0 && at + wide <= end;
+            let wide = [8, 4, 2].into_iter().find(fits).unwrap_or(1);
+            self.builder.asm.store(Memory::new(size(wide as u32), start + at as i32), 0);
+            at += wide;
+        }
+    }
+
+    pub(crate) fn write(&mut self, at: Address, bytes: usize) -> Result<(), Error> {
+        self.builder.asm.address(R2, at);
+        self.builder.asm.mov(R3, bytes as i32);
+        self.builder.load_seq()?;
+        self.builder.asm.call(Helper::SeqWrite);
+        Ok(())
+    }
+}

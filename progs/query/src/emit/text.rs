@@ -1,0 +1,269 @@
+//! Texts compared with patterns.
+
+use alloc::vec::Vec;
+
+use kwalk_asm::Reg::{self, *};
+use kwalk_asm::{Address, Condition as Jump, Helper, Label, u8_at, u16_at, u32_at, u64_at};
+
+use super::Emit;
+use super::condition::Fork;
+use crate::condition::{Text, TextKind};
+use crate::error::Error;
+use crate::pattern::{Pattern, TEXT_MAX};
+use crate::place::Place;
+
+/// At how many places of a text that is made others are searched for: two of such searches fit what a verifier remembers.
+const SEARCHED: i32 = 2000;
+/// Arrays of up to so many bytes are read where they lie, word by word.
+const WORDS_MAX: usize = 64;
+
+impl Emit<'_, '_> {
+    /// Goes where a pattern leads. All registers are free, for no number is under way.
+    pub(crate) fn like(&mut self, text: &Text, pattern: &Pattern, fork: Fork) -> Result<(), Error> {
+        let wanted = pattern.terminated();
+        if pattern.open_start && text.kind.is_made() {
+            self.long_address(text, fork.unknown)?;
+            match pattern.open_end {
+                true => self.search_long(&pattern.bytes, fork),
+                false => self.ends(&wanted, 0, fork),
+            }
+            return Ok(());
+        }
+        if pattern.open_start {
+            let room = self.copy(text, TEXT_MAX, fork.unknown)?;
+            match pattern.open_end {
+                true => self.search(&pattern.bytes, room, fork),
+                false => {
+                    let start = self.frame() - room as i32;
+                    self.builder.asm.address(R3, start);
+                    self.ends(&wanted, room, fork);
+                }
+            }
+            return Ok(());
+        }
+        let (place, room) = (&text.place, text.place.field.size as usize);
+        // A text that fills an array has no NUL.
+        let wanted = match text.kind {
+            TextKind::Array => wanted.get(..room).unwrap_or(&wanted),
+            _ => &wanted[..],
+        };
+        if is_read_in_place(text, pattern) {
+            let base = self.follow(R3, place, fork.unknown);
+            self.words(base + place.field.offset as i32, wanted, fork);
+        } else {
+            let room = self.copy(text, wanted.len() + 1, fork.unknown)?;
+            self.words(self.frame() - room as i32, wanted, fork);
+        }
+        Ok(())
+    }
+
+    /// Copies a text to the top of the stack: `most` bytes of it and a NUL, or all if it is shorter; gives how many bytes
+    /// of the stack that takes. What lies behind the NUL there is whatever it was. R0 is how many bytes were copied.
+    fn copy(&mut self, text: &Text, most: usize, unknown: Label) -> Result<usize, Error> {
+        // One more than the text can have: the helper puts the NUL there.
+        let len = match text.kind {
+            TextKind::Array => most.min(text.place.field.size as usize + 1),
+            _ => most,
+        };
+        let len = len.min(TEXT_MAX);
+        let room = len.next_multiple_of(8);
+        self.text_address(R3, text, unknown)?;
+        self.clear_last(self.frame() - room as i32, len);
+        let frame = self.frame();
+        let asm = &mut self.builder.asm;
+        asm.address(R1, frame - room as i32);
+        asm.mov(R2, len as i32);
+        asm.call(Helper::ProbeReadKernelStr);
+        asm.jump_if(R0.slt(0), unknown);
+        Ok(room)
+    }
+
+    /// Zeros behind the `len` bytes that a helper is to write, in the last of their words: whole words are compared.
+    fn clear_last(&mut self, at: Address, len: usize) {
+        if len % 8 != 0 {
+            self.builder.asm.store(u64_at(at + (len & !7) as i32), 0);
+        }
+    }
+
+    /// Where a text begins, which a helper will read: nothing on the way there is NULL, nor is it itself.
+    pub(crate) fn text_address(&mut self, reg: Reg, text: &Text, null: Label) -> Result<(), Error> {
+        match text.kind {
+            TextKind::Array => {
+                let base = self.follow(reg, &text.place, null);
+                self.builder.asm.address(reg, base + text.place.field.offset as i32);
+            }
+            TextKind::Pointer => self.field(reg, &text.place, null),
+            _ => self.long_address(text, null)?,
+        }
+        Ok(())
+    }
+
+    /// Goes to yes if these bytes are at an address. Four at a time, as many as there are: an instruction has room for
+    /// that many as a constant.
+    fn words(&mut self, at: Address, wanted: &[Option<u8>], fork: Fork) {
+        let mut jumps: Vec<(Step, Jump)> = Vec::new();
+        for (chunk, from) in wanted.chunks(4).zip((0..).step_by(4)) {
+            let at = at + from;
+            let (word, mask) = masked(chunk);
+            let value = i32::from_ne_bytes(word);
+            match chunk.iter().rposition(Option::is_some).map(|last| (last, mask)) {
+                None => {}
+                Some((0, _)) => jumps.push((Step::Load(u8_at(at)), R2.eq(i32::from(word[0])))),
+                Some((1, _)) if chunk.first() != Some(&None) => {
+                    let half = u16::from_ne_bytes([word[0], word[1]]);
+                    jumps.push((Step::Load(u16_at(at)), R2.eq(i32::from(half))));
+                }
+                Some((_, -1)) => jumps.push((Step::Load(u32_at(at)), R2.eq(value).w32())),
+                Some(_) => jumps.push((Step::Masked(u32_at(at), mask), R2.eq(value).w32())),
+            }
+            // Any byte, but there is one.
+            for (byte, nth) in chunk.iter().zip(0..) {
+                if byte.is_none() {
+                    jumps.push((Step::Load(u8_at(at + nth)), R2.ne(0)));
+                }
+            }
+        }
+        let Some(((last_step, last), rest)) = jumps.split_last() else {
+            return self.go(fork.yes, fork.next);
+        };
+        for (step, jump) in rest {
+            self.step(*step);
+            let on = self.builder.asm.label();
+            self.branch(*jump, Fork { yes: on, next: on, ..fork });
+            self.builder.asm.bind(on);
+        }
+        self.step(*last_step);
+        self.branch(*last, fork);
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Load(memory) => self.builder.asm.load(R2, memory),
+            Step::Masked(memory, mask) => {
+                self.builder.asm.load(R2, memory);
+                self.builder.asm.and32(R2, mask);
+            }
+        }
+    }
+
+    /// Goes to yes if the text of R0 bytes at R3 ends with these, the NUL included. They are copied to the stack, below what
+    /// is in use of it, to a place that is known beforehand.
+    fn ends(&mut self, wanted: &[Option<u8>], used: usize, fork: Fork) {
+        let len = wanted.len();
+        let at = self.frame() - (used + len.next_multiple_of(8)) as i32;
+        self.builder.asm.jump_if(R0.slt(len as i32), fork.no);
+        self.clear_last(at, len);
+        let asm = &mut self.builder.asm;
+        asm.sub(R0, len as i32);
+        asm.add(R3, R0);
+        asm.address(R1, at);
+        asm.mov(R2, len as i32);
+        asm.call(Helper::ProbeReadKernel);
+        self.words(at, wanted, fork);
+    }
+
+    /// Goes to yes if these bytes are anywhere in the text at the top of the stack: a loop over its bytes, up to the NUL.
+    fn search(&mut self, wanted: &[Option<u8>], room: usize, fork: Fork) {
+        let (each, next) = (self.builder.asm.label(), self.builder.asm.label());
+        let frame = self.frame();
+        let asm = &mut self.builder.asm;
+        asm.address(R2, frame - room as i32);
+        asm.mov(R3, 0);
+        asm.bind(each);
+        asm.load(R1, u8_at(R2));
+        asm.jump_if(R1.eq(0), fork.no);
+        for (byte, nth) in wanted.iter().zip(0..) {
+            if nth > 0 {
+                asm.load(R1, u8_at(R2 + nth));
+            }
+            match byte {
+                Some(byte) => asm.jump_if(R1.ne(i32::from(*byte)), next),
+                None if nth > 0 => asm.jump_if(R1.eq(0), fork.no),
+                None => {}
+            }
+        }
+        // As many bytes as these, whichever they are, are there at once or nowhere.
+        if wanted.iter().all(Option::is_none) {
+            asm.bind(next);
+            return self.go(fork.yes, fork.next);
+        }
+        asm.jump(fork.yes);
+        asm.bind(next);
+        asm.add(R2, 1);
+        asm.add(R3, 1);
+        asm.jump_if(R3.lt((room.saturating_sub(wanted.len())) as i32), each);
+        self.go(fork.no, fork.next);
+    }
+
+    /// Goes to yes if these bytes are anywhere in the text of R0 bytes at R3, which is made. Each place where they can begin
+    /// takes one jump that depends on the text, and one on its length: verifiers remember 8,192, so that of a longer text
+    /// the beginning is searched, and if they are not there, it is unknown whether they are at all.
+    fn search_long(&mut self, wanted: &[Option<u8>], fork: Fork) {
+        let each = self.builder.asm.label();
+        let asm = &mut self.builder.asm;
+        // R5 is at how many places they can begin.
+        asm.mov(R5, R0);
+        asm.sub(R5, wanted.len() as i32);
+        asm.jump_if(R5.sle(0), fork.no);
+        asm.mov(R0, 0);
+        asm.bind(each);
+        asm.mov(R4, 0);
+        for (chunk, from) in wanted.chunks(4).zip((0..).step_by(4)) {
+            let (word, mask) = masked(chunk);
+            if chunk.len() == 4 && mask != 0 {
+                asm.load(R1, u32_at(R3 + from));
+                if mask != -1 {
+                    asm.and32(R1, mask);
+                }
+                asm.xor32(R1, i32::from_ne_bytes(word));
+                asm.or(R4, R1);
+            }
+            for (byte, at) in chunk.iter().zip(from..).filter(|_| chunk.len() < 4) {
+                if let Some(byte) = byte {
+                    asm.load(R1, u8_at(R3 + at));
+                    asm.xor32(R1, i32::from(*byte));
+                    asm.or(R4, R1);
+                }
+            }
+        }
+        asm.jump_if(R4.eq(0), fork.yes);
+        asm.add(R3, 1);
+        asm.add(R0, 1);
+        asm.jump_if(R0.ge(R5), fork.no);
+        asm.jump_if(R0.lt(SEARCHED), each);
+        self.go(fork.unknown, fork.next);
+    }
+}
+
+/// Up to four bytes, with zeros in the place of any, and the mask of those that are not any.
+fn masked(chunk: &[Option<u8>]) -> ([u8; 4], i32) {
+    let (mut word, mut mask) = ([0; 4], [0; 4]);
+    for ((byte, word), mask) in chunk.iter().zip(&mut word).zip(&mut mask) {
+        if let Some(byte) = byte {
+            (*word, *mask) = (*byte, 0xff);
+        }
+    }
+    (word, i32::from_ne_bytes(mask))
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Load(kwalk_asm::Memory),
+    Masked(kwalk_asm::Memory, i32),
+}
+
+/// Whether a text is compared where it lies, without a call that copies it.
+pub(crate) fn is_read_in_place(text: &Text, pattern: &Pattern) -> bool {
+    let room = text.place.field.size as usize;
+    !pattern.open_start
+        && text.kind == TextKind::Array
+        && room <= WORDS_MAX
+        && room % 4 == 0
+        && is_near(&text.place)
+}
+
+/// Whether loads of words can name the place, and it is aligned for them.
+fn is_near(place: &Place) -> bool {
+    let end = u64::from(place.field.offset) + u64::from(place.field.size);
+    end < i16::MAX as u64 && place.field.offset % 4 == 0
+}

@@ -1,0 +1,117 @@
+//! What a plan does, in words: conditions as they are tested, with the fields that are read for them.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use core::fmt::{self, Display, Formatter};
+
+use crate::condition::{Condition, Text, TextKind};
+use crate::number::{Node, Number};
+use crate::pattern::Pattern;
+use crate::resolve::Value;
+
+impl Display for Condition {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Condition::Known(Some(true)) => f.write_str("TRUE"),
+            Condition::Known(Some(false)) => f.write_str("FALSE"),
+            Condition::Known(None) => f.write_str("NULL"),
+            Condition::Test { number, tests, all } => {
+                let between = if *all { " AND " } else { " OR " };
+                joined(f, tests, between, |f, (op, value)| write!(f, "{number} {op} {value}"))
+            }
+            Condition::Compare(op, left, right) => write!(f, "{left} {op} {right}"),
+            Condition::Like(text, pattern) if is_exact(pattern) => write!(f, "{text} = {pattern}"),
+            Condition::Like(text, pattern) => write!(f, "{text} LIKE {pattern}"),
+            Condition::NumberIsNull(number) => write!(f, "{number} IS NULL"),
+            Condition::TextIsNull(text) => write!(f, "{text} IS NULL"),
+            Condition::PointerIsNull(place) | Condition::BehindNull(place) => {
+                write!(f, "{} IS NULL", place.path)
+            }
+            Condition::And(all) => joined(f, all, " AND ", part),
+            Condition::Or(any) => joined(f, any, " OR ", part),
+            Condition::Not(of) => write!(f, "NOT ({of})"),
+            Condition::Part(_, of) => of.fmt(f),
+            Condition::Is(truth, of) => write!(f, "({of}) IS {}", if *truth { "TRUE" } else { "FALSE" }),
+        }
+    }
+}
+
+/// A term of AND or OR: in parentheses, where it has terms itself.
+fn part(f: &mut Formatter<'_>, term: &Condition) -> fmt::Result {
+    let terms = match term.bare() {
+        Condition::And(all) | Condition::Or(all) => all.len(),
+        Condition::Test { tests, .. } => tests.len(),
+        _ => 1,
+    };
+    if terms > 1 { write!(f, "({term})") } else { term.fmt(f) }
+}
+
+fn joined<T>(
+    f: &mut Formatter<'_>,
+    terms: &[T],
+    between: &str,
+    mut one: impl FnMut(&mut Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    for (nth, term) in terms.iter().enumerate() {
+        f.write_str(if nth == 0 { "" } else { between })?;
+        one(f, term)?;
+    }
+    Ok(())
+}
+
+impl Display for Number {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.node {
+            Node::Null => f.write_str("NULL"),
+            Node::Constant => self.min.fmt(f),
+            Node::Field(place) => f.write_str(&place.path),
+            Node::Binary(op, left, right) => write!(f, "({left} {op} {right})"),
+        }
+    }
+}
+
+impl Display for Text {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let path = &self.place.path;
+        match self.kind {
+            TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => f.write_str(path),
+            TextKind::Path => write!(f, "d_path({path})"),
+            TextKind::Node(_) => write!(f, "names up from {path}"),
+            TextKind::Cmdline { .. } => f.write_str("cmdline()"),
+            TextKind::UnixName { .. } => write!(f, "unix_name({path})"),
+            TextKind::Stack => f.write_str("stack()"),
+        }
+    }
+}
+
+/// As SQL has it, in quotes.
+impl Display for Pattern {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let bytes: Vec<u8> = self.bytes.iter().map(|byte| byte.unwrap_or(b'_')).collect();
+        let text = String::from_utf8_lossy(&bytes).replace('\'', "''");
+        let open = |open: bool| if open { "%" } else { "" };
+        write!(f, "'{}{text}{}'", open(self.open_start), open(self.open_end))
+    }
+}
+
+fn is_exact(pattern: &Pattern) -> bool {
+    !pattern.open_start && !pattern.open_end && pattern.bytes.iter().all(Option::is_some)
+}
+
+/// What a column is made of.
+impl Display for Value {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Number(number) => number.fmt(f),
+            Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => text.fmt(f),
+            Value::Ip(ip) => {
+                let places: Vec<_> =
+                    [&ip.v4, &ip.v6].into_iter().flatten().map(|place| &*place.path).collect();
+                f.write_str(&places.join(" or "))
+            }
+            Value::Pointer(place) => f.write_str(&place.path),
+            Value::Literal(text) => write!(f, "'{}'", String::from_utf8_lossy(text).replace('\'', "''")),
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! Conditions and columns as an embedder writes them in Rust; the parser of SQL makes the same.
+//!
+//! ```
+//! use kwalk_query::field;
+//!
+//! let condition = field("comm").like("ssh%").and(field("real_cred.uid.val").ne(0));
+//! assert_eq!(condition.to_string(), "(comm LIKE 'ssh%' AND real_cred.uid.val <> 0)");
+//!
+//! let busy = (field("utime") + field("stime")).gt(1_000_000_000_u64);
+//! let some = field("policy").is_in([1, 2]).or(field("prio").between(100, 119)).not();
+//! assert_eq!(busy.and(some).to_string(), "((utime + stime) > 1000000000 AND NOT (policy IN (1, 2) OR prio BETWEEN 100 AND 119))");
+//! ```
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use core::fmt;
+use core::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Rem, Shl, Shr, Sub};
+
+use crate::function::Function;
+use kwalk_progs::Span;
+
+/// A condition, or what a column shows: fields, numbers and texts, and what is made of them.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    pub(crate) node: Node,
+    pub(crate) span: Option<Span>,
+}
+
+/// What an expression is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Node {
+    /// A named column, a field's path, or the name of an enum's value.
+    Name(String),
+    /// From −2⁶³ to 2⁶⁴−1; anything else is refused when it is planned.
+    Int(i128),
+    Text(Vec<u8>),
+    Neg(Box<Expr>),
+    Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
+    Compare(Compare, Box<Expr>, Box<Expr>),
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Not(Box<Expr>),
+    /// `IS NULL`, of a value or of a condition.
+    IsNull(Box<Expr>),
+    /// `IS TRUE` or `IS FALSE`.
+    Is(bool, Box<Expr>),
+    In(Box<Expr>, Vec<Expr>),
+    Between(Box<Expr>, Box<Expr>, Box<Expr>),
+    Like(Box<Expr>, Box<Expr>),
+    Call(Function, Vec<Expr>),
+}
+
+/// What computes a number from two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+    And,
+    Or,
+    Xor,
+    Shl,
+    Shr,
+}
+
+/// What compares two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compare {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+impl Compare {
+    /// The same comparison with its sides changed.
+    pub(crate) fn mirrored(self) -> Compare {
+        match self {
+            Compare::Eq | Compare::Ne => self,
+            Compare::Lt => Compare::Gt,
+            Compare::Le => Compare::Ge,
+            Compare::Gt => Compare::Lt,
+            Compare::Ge => Compare::Le,
+        }
+    }
+
+    pub(crate) fn holds(self, ordering: core::cmp::Ordering) -> bool {
+        match self {
+            Compare::Eq => ordering.is_eq(),
+            Compare::Ne => ordering.is_ne(),
+            Compare::Lt => ordering.is_lt(),
+            Compare::Le => ordering.is_le(),
+            Compare::Gt => ordering.is_gt(),
+            Compare::Ge => ordering.is_ge(),
+        }
+    }
+}
+
+/// The field, or the column of the target, that `path` names: `comm`, `real_parent.tgid`, `file.f_flags`; or a value of
+/// an enum, where it is compared with a field that has one: `BPF_MAP_TYPE_HASH`.
+pub fn field(path: impl Into<String>) -> Expr {
+    Node::Name(path.into()).into()
+}
+
+/// `stack()`: where in the kernel the task is, innermost first. Of the targets task, task_file and task_vma.
+pub fn stack() -> Expr {
+    Node::Call(Function::Stack, Vec::new()).into()
+}
+
+/// `cmdline()`: the arguments that the process was started with, with spaces between them; the first 4,096 bytes. Of the
+/// targets task and task_file, since Linux 5.18.
+pub fn cmdline() -> Expr {
+    Node::Call(Function::Cmdline, Vec::new()).into()
+}
+
+/// The address of one of two families: of the first argument, which says which one, it is the second or the third.
+pub(crate) fn address(family: Expr, v4: Expr, v6: Expr) -> Expr {
+    Node::Call(Function::Address, vec![family, v4, v6]).into()
+}
+
+/// `page_size()`: how many bytes a page has, in which the kernel counts memory.
+pub fn page_size() -> Expr {
+    Node::Call(Function::PageSize, Vec::new()).into()
+}
+
+impl From<Node> for Expr {
+    fn from(node: Node) -> Expr {
+        Expr { node, span: None }
+    }
+}
+
+/// Spans don't count: two expressions are equal if they say the same.
+impl PartialEq for Expr {
+    fn eq(&self, other: &Expr) -> bool {
+        self.node == other.node
+    }
+}
+
+macro_rules! comparisons {
+    ($($name:ident $op:ident $symbol:literal;)*) => {$(
+        #[doc = concat!("`", $symbol, "`; unknown if either side is NULL.")]
+        pub fn $name(self, other: impl Into<Expr>) -> Expr {
+            Node::Compare(Compare::$op, Box::new(self), Box::new(other.into())).into()
+        }
+    )*};
+}
+
+impl Expr {
+    comparisons! {
+        eq Eq "=";
+        ne Ne "<>";
+        lt Lt "<";
+        le Le "<=";
+        gt Gt ">";
+        ge Ge ">=";
+    }
+
+    /// `AND`: false if either is false, else unknown if either is unknown.
+    pub fn and(self, other: impl Into<Expr>) -> Expr {
+        let mut all = match self.node {
+            Node::And(all) if self.span.is_none() => all,
+            node => vec![Expr { node, span: self.span }],
+        };
+        all.push(other.into());
+        Node::And(all).into()
+    }
+
+    /// `OR`: true if either is true, else unknown if either is unknown.
+    pub fn or(self, other: impl Into<Expr>) -> Expr {
+        let mut any = match self.node {
+            Node::Or(any) if self.span.is_none() => any,
+            node => vec![Expr { node, span: self.span }],
+        };
+        any.push(other.into());
+        Node::Or(any).into()
+    }
+
+    /// `NOT`: what is unknown stays unknown.
+    #[allow(clippy::should_implement_trait, reason = "it reads like the others")]
+    pub fn not(self) -> Expr {
+        Node::Not(Box::new(self)).into()
+    }
+
+    /// `IS NULL`: true of a pointer that is NULL, of a field behind one, and of what is computed from such or with a zero
+    /// divisor; never unknown.
+    pub fn is_null(self) -> Expr {
+        Node::IsNull(Box::new(self)).into()
+    }
+
+    /// `IS NOT NULL`.
+    pub fn is_not_null(self) -> Expr {
+        self.is_null().not()
+    }
+
+    /// `IS TRUE`: as the condition, but false where that is unknown.
+    pub fn is_true(self) -> Expr {
+        Node::Is(true, Box::new(self)).into()
+    }
+
+    /// `IS FALSE`.
+    pub fn is_false(self) -> Expr {
+        Node::Is(false, Box::new(self)).into()
+    }
+
+    /// `IN (…)`: equal to one of them.
+    pub fn is_in<T: Into<Expr>>(self, list: impl IntoIterator<Item = T>) -> Expr {
+        Node::In(Box::new(self), list.into_iter().map(Into::into).collect()).into()
+    }
+
+    /// `BETWEEN … AND …`, both included.
+    pub fn between(self, low: impl Into<Expr>, high: impl Into<Expr>) -> Expr {
+        Node::Between(Box::new(self), Box::new(low.into()), Box::new(high.into())).into()
+    }
+
+    /// `LIKE`: `%` at either end stands for any bytes, `_` for any one byte. Case matters.
+    pub fn like(self, pattern: impl Into<String>) -> Expr {
+        Node::Like(Box::new(self), Box::new(pattern.into().into())).into()
+    }
+
+    /// `ntohs`: the number whose two bytes stand in memory with the high one first.
+    pub fn ntohs(self) -> Expr {
+        Node::Call(Function::Ntohs, vec![self]).into()
+    }
+
+    /// `ntohl`: the same of four bytes.
+    pub fn ntohl(self) -> Expr {
+        Node::Call(Function::Ntohl, vec![self]).into()
+    }
+
+    /// `ip`: the IP address that 4 or 16 bytes are, such as a `__be32` or a `struct in6_addr`.
+    pub fn ip(self) -> Expr {
+        Node::Call(Function::Ip, vec![self]).into()
+    }
+
+    /// `cidr`: whether an address is one of this network, `10.0.0.0/8` or `fe80::/10`.
+    pub fn cidr(self, network: impl Into<String>) -> Expr {
+        Node::Call(Function::Cidr, vec![self, network.into().into()]).into()
+    }
+
+    /// `d_path`: the name of a file, as the process that reads the walk sees it (`readlink /proc/PID/fd/N`): of a
+    /// `struct path`, or of a pointer to a `struct file`. Before Linux 6.6, or so, it is the name within the
+    /// file system, wherever that is mounted, and of the kernel's own files and those that are deleted that alone.
+    pub fn d_path(self) -> Expr {
+        Node::Call(Function::DPath, vec![self]).into()
+    }
+
+    /// `cgroup_path`: the path of a pointer to a `struct cgroup`, from its hierarchy's root.
+    pub fn cgroup_path(self) -> Expr {
+        Node::Call(Function::CgroupPath, vec![self]).into()
+    }
+
+    /// `unix_name`: the name of a Unix socket, of a pointer to a `struct unix_address`: its path, or its abstract name with
+    /// `@` in the place of each NUL, as in `/proc/net/unix`.
+    pub fn unix_name(self) -> Expr {
+        Node::Call(Function::UnixName, vec![self]).into()
+    }
+
+    /// Where in the user's text it stands, if it was parsed.
+    pub fn span(&self) -> Option<&Span> {
+        self.span.as_ref()
+    }
+}
+
+macro_rules! operators {
+    ($($trait:ident $method:ident $op:ident;)*) => {$(
+        impl<T: Into<Expr>> $trait<T> for Expr {
+            type Output = Expr;
+
+            fn $method(self, other: T) -> Expr {
+                Node::Arithmetic(Arithmetic::$op, Box::new(self), Box::new(other.into())).into()
+            }
+        }
+    )*};
+}
+
+operators! {
+    Add add Add;
+    Sub sub Sub;
+    Mul mul Mul;
+    Div div Div;
+    Rem rem Rem;
+    BitAnd bitand And;
+    BitOr bitor Or;
+    BitXor bitxor Xor;
+    Shl shl Shl;
+    Shr shr Shr;
+}
+
+impl Neg for Expr {
+    type Output = Expr;
+
+    fn neg(self) -> Expr {
+        match self.node {
+            Node::Int(value) => Expr { node: Node::Int(value.wrapping_neg()), span: self.span },
+            node => Node::Neg(Box::new(Expr { node, span: self.span })).into(),
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($($int:ty)*) => {$(
+        impl From<$int> for Expr {
+            fn from(value: $int) -> Expr {
+                Node::Int(value.into()).into()
+            }
+        }
+    )*};
+}
+
+numbers!(bool u8 u16 u32 u64 i8 i16 i32 i64);
+
+/// A text; a field's name is [`field`].
+impl From<&str> for Expr {
+    fn from(text: &str) -> Expr {
+        Node::Text(text.into()).into()
+    }
+}
+
+/// A text; a field's name is [`field`].
+impl From<String> for Expr {
+    fn from(text: String) -> Expr {
+        Node::Text(text.into()).into()
+    }
+}
+
+/// A text, which need not be UTF-8.
+impl From<&[u8]> for Expr {
+    fn from(text: &[u8]) -> Expr {
+        Node::Text(text.into()).into()
+    }
+}
+
+impl fmt::Display for Arithmetic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Arithmetic::Add => "+",
+            Arithmetic::Sub => "-",
+            Arithmetic::Mul => "*",
+            Arithmetic::Div => "/",
+            Arithmetic::Rem => "%",
+            Arithmetic::And => "&",
+            Arithmetic::Or => "|",
+            Arithmetic::Xor => "^",
+            Arithmetic::Shl => "<<",
+            Arithmetic::Shr => ">>",
+        })
+    }
+}
+
+impl fmt::Display for Compare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compare::Eq => "=",
+            Compare::Ne => "<>",
+            Compare::Lt => "<",
+            Compare::Le => "<=",
+            Compare::Gt => ">",
+            Compare::Ge => ">=",
+        })
+    }
+}
+
+/// As SQL, which the parser reads as the same expression.
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, items: &[Expr], between: &str| {
+            for (nth, item) in items.iter().enumerate() {
+                write!(f, "{}{item}", if nth == 0 { "" } else { between })?;
+            }
+            Ok(())
+        };
+        match &self.node {
+            Node::Name(name) => f.write_str(name),
+            Node::Int(value) => value.fmt(f),
+            Node::Text(text) => write!(f, "'{}'", String::from_utf8_lossy(text).replace('\'', "''")),
+            Node::Neg(of) => write!(f, "-({of})"),
+            Node::Arithmetic(op, left, right) => write!(f, "({left} {op} {right})"),
+            Node::Compare(op, left, right) => write!(f, "{left} {op} {right}"),
+            Node::And(all) | Node::Or(all) => {
+                f.write_str("(")?;
+                list(f, all, if matches!(self.node, Node::And(_)) { " AND " } else { " OR " })?;
+                f.write_str(")")
+            }
+            Node::Not(of) => match &of.node {
+                Node::And(_) | Node::Or(_) => write!(f, "NOT {of}"),
+                _ => write!(f, "NOT ({of})"),
+            },
+            Node::IsNull(of) => write!(f, "({of}) IS NULL"),
+            Node::Is(truth, of) => write!(f, "({of}) IS {}", if *truth { "TRUE" } else { "FALSE" }),
+            Node::In(of, items) => {
+                write!(f, "{of} IN (")?;
+                list(f, items, ", ")?;
+                f.write_str(")")
+            }
+            Node::Between(of, low, high) => write!(f, "{of} BETWEEN {low} AND {high}"),
+            Node::Like(of, pattern) => write!(f, "{of} LIKE {pattern}"),
+            Node::Call(function, arguments) => {
+                write!(f, "{}(", function.name())?;
+                list(f, arguments, ", ")?;
+                f.write_str(")")
+            }
+        }
+    }
+}

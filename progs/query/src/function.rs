@@ -1,0 +1,67 @@
+//! The functions that expressions can call.
+
+/// A function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    Ntohs,
+    Ntohl,
+    Ip,
+    Cidr,
+    DPath,
+    CgroupPath,
+    UnixName,
+    Cmdline,
+    Stack,
+    /// An address of either family: of what says which one it is, and where each is.
+    Address,
+    PageSize,
+}
+
+/// What is to be known of a function to use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// What its arguments are, as they are written.
+    pub arguments: &'static [&'static str],
+    /// What it gives.
+    pub about: &'static str,
+    pub(crate) function: Function,
+}
+
+macro_rules! functions {
+    ($($name:ident($($argument:literal),*) $function:ident $about:literal;)*) => {
+        &[$(FunctionInfo {
+            name: stringify!($name),
+            arguments: &[$($argument),*],
+            about: $about,
+            function: Function::$function,
+        }),*]
+    };
+}
+
+/// All that a user can call.
+pub const FUNCTIONS: &[FunctionInfo] = functions! {
+    ntohs("FIELD")              Ntohs      "the number that two bytes in network order are";
+    ntohl("FIELD")              Ntohl      "the number that four bytes in network order are";
+    ip("FIELD")                 Ip         "the IP address that 4 or 16 bytes are";
+    address("FAMILY", "IPV4", "IPV6") Address "the IP address that is in one of two places, as a family says";
+    cidr("ADDRESS", "'IP/BITS'") Cidr      "whether an address is one of a network";
+    d_path("FIELD")             DPath      "the name of an open file, of a struct file * or a struct path";
+    cgroup_path("FIELD")        CgroupPath "the path of a cgroup, of a struct cgroup *";
+    unix_name("FIELD")          UnixName   "the name of a Unix socket, of a struct unix_address *, with an @ for each NUL";
+    cmdline()                   Cmdline    "the arguments that the process was started with";
+    page_size()                 PageSize   "bytes of a page, in which the kernel counts memory";
+    stack()                     Stack      "where in the kernel the task is";
+};
+
+impl Function {
+    pub(crate) fn name(self) -> &'static str {
+        FUNCTIONS.iter().find(|known| known.function == self).map_or("", |known| known.name)
+    }
+
+    /// Whether it is true or false, rather than a value.
+    pub(crate) fn is_condition(self) -> bool {
+        self == Function::Cidr
+    }
+}

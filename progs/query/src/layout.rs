@@ -1,0 +1,217 @@
+//! Which bytes of a row each column gets.
+
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
+use kwalk_btf::Class;
+
+use crate::columns::Show;
+use crate::condition::{Condition, Text, TextKind};
+use crate::emit::{Chunk, Column, ColumnKind, Kept, Rows, STACK};
+use crate::expr::Expr;
+use crate::number::{Node, Number};
+use crate::pattern::TEXT_MAX;
+use crate::place::Place;
+use crate::record::{At, ColumnInfo, Schema, Type};
+use crate::resolve::{IpPlace, Names, Value};
+
+/// A column before it has its place.
+#[derive(Clone)]
+pub(crate) struct Planned {
+    pub(crate) name: String,
+    pub(crate) expr: Expr,
+    pub(crate) show: Show,
+    pub(crate) value: Value,
+    /// The number of its fragment.
+    pub(crate) fragment: u32,
+}
+
+/// What columns want that the condition finds on the way, as much as there is room for: what is kept, and so is there.
+pub(crate) fn keep(condition: &Condition, columns: &mut [Planned], room: usize) -> Vec<Kept> {
+    let (numbers, places) = condition.certain();
+    let mut keep = Vec::new();
+    let mut there = |place: &mut Place| {
+        let is = |kept: &Kept| matches!(kept, Kept::Pointer(kept) if kept.beside(place));
+        if !keep.iter().any(is) {
+            let wanted = place.may_be_null() && places.iter().any(|found| found.beside(place));
+            if !wanted || keep.len() >= room {
+                return;
+            }
+            keep.push(Kept::Pointer(place.clone()));
+        }
+        place.there = true;
+    };
+    for column in columns.iter_mut() {
+        match &mut column.value {
+            Value::Number(number) => number.each_place(&mut there),
+            Value::Pointer(place) | Value::Text(Text { place, kind: TextKind::Array }) => there(place),
+            Value::Ip(ip) => {
+                [&mut ip.family, &mut ip.v4, &mut ip.v6].into_iter().flatten().for_each(&mut there);
+            }
+            _ => {}
+        }
+    }
+    // Of numbers, those that take longest to compute.
+    let wanted =
+        |column: &&Planned| matches!(&column.value, Value::Number(number) if numbers.contains(&number));
+    let mut wanted: Vec<_> = columns.iter().filter(wanted).map(|column| &column.value).collect();
+    wanted.sort_by_key(|value| matches!(value, Value::Number(Number { node: Node::Field(_), .. })));
+    for value in wanted {
+        if let (Value::Number(number), true) = (value, keep.len() < room) {
+            if !number.may_be_null() {
+                keep.push(Kept::Number(number.clone()));
+            }
+        }
+    }
+    keep
+}
+
+/// Lays columns out: in their order into chunks that fit the stack, in each chunk by their width.
+pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema) {
+    let (mut rows, mut schema) = (Rows::default(), Schema::default());
+    // What is in the open chunk: the number of the column, its fragment's, and what it holds.
+    let mut open: Vec<(usize, u32, ColumnKind)> = Vec::new();
+    let (mut size, mut nullable) = (0, 0);
+    for (nth, Planned { name, show, value, fragment, .. }) in columns.into_iter().enumerate() {
+        let (ty, source) = (ty(&value, show, names), value.to_string());
+        let mut at = At::Fixed(0, 0);
+        match kind(value) {
+            Err(text) => {
+                at = At::Text(rows.texts.len());
+                schema.texts.push(text.size());
+                rows.texts.push((*text, fragment));
+            }
+            Ok(kind) => {
+                let (bytes, null) = (kind.size(), usize::from(kind.may_be_null()));
+                if !fits(size + bytes, nullable + null) {
+                    close(&mut rows, &mut schema, core::mem::take(&mut open));
+                    (size, nullable) = (0, 0);
+                }
+                size += bytes;
+                nullable += null;
+                open.push((nth, fragment, kind));
+            }
+        }
+        schema.columns.push(ColumnInfo { name, ty, show, source, at, null: None });
+    }
+    close(&mut rows, &mut schema, open);
+    (rows, schema)
+}
+
+/// How many chunks these columns have at most: those that turn out never to be NULL may take less room.
+pub(crate) fn chunks(columns: &[Planned]) -> usize {
+    let kinds = columns.iter().filter_map(|column| kind(column.value.clone()).ok());
+    let (mut chunks, mut size, mut nullable) = (0, 0, 0);
+    for kind in kinds {
+        let (bytes, null) = (kind.size(), usize::from(kind.may_be_null()));
+        if chunks == 0 || !fits(size + bytes, nullable + null) {
+            (chunks, size, nullable) = (chunks + 1, 0, 0);
+        }
+        size += bytes;
+        nullable += null;
+    }
+    chunks
+}
+
+/// Whether columns of so many bytes, of which so many can be NULL, are one chunk: they fit the stack beside a word of bits,
+/// of which there are 32.
+fn fits(size: usize, nullable: usize) -> bool {
+    size <= STACK - 8 && nullable <= 32
+}
+
+/// Gives the columns of a chunk their places.
+fn close(rows: &mut Rows, schema: &mut Schema, mut open: Vec<(usize, u32, ColumnKind)>) {
+    if open.is_empty() {
+        return;
+    }
+    // Widest first, so that each is aligned without gaps.
+    open.sort_by_key(|(.., kind)| core::cmp::Reverse(alignment(kind.size())));
+    let mut chunk = Chunk::default();
+    let word = open.iter().any(|(.., kind)| kind.may_be_null()).then(|| {
+        let before = open.iter().filter(|(.., kind)| alignment(kind.size()) == 8);
+        before.map(|(.., kind)| kind.size()).sum::<usize>()
+    });
+    let mut next_bit = 0;
+    for (nth, fragment, kind) in open {
+        // The word of bits comes before the other columns of four bytes.
+        if word == Some(chunk.size) && chunk.nulls.is_none() {
+            chunk.nulls = Some((chunk.size, 0));
+            chunk.size += 4;
+        }
+        let null = kind.may_be_null().then(|| {
+            next_bit += 1;
+            1 << (next_bit - 1)
+        });
+        let at = chunk.size;
+        chunk.size += kind.size();
+        if let Some(column) = schema.columns.get_mut(nth) {
+            column.at = At::Fixed(schema.fixed + at, kind.size());
+            column.null = null.zip(word).map(|(bit, word)| (schema.fixed + word, bit));
+        }
+        chunk.columns.push(Column { at, null, kind, fragment });
+    }
+    if let Some(at) = word {
+        if chunk.nulls.is_none() {
+            chunk.size += 4;
+        }
+        let bits = chunk.columns.iter().filter_map(|column| column.null).fold(0, |all, bit| all | bit);
+        chunk.nulls = Some((at, bits));
+    }
+    schema.fixed += chunk.size;
+    rows.chunks.push(chunk);
+}
+
+fn alignment(size: usize) -> usize {
+    [8, 4, 2].into_iter().find(|wide| size % wide == 0).unwrap_or(1)
+}
+
+/// How a value is held; or, of a text behind a pointer or a very long one, where it is.
+fn kind(value: Value) -> Result<ColumnKind, Box<Text>> {
+    match value {
+        Value::Number(Number { node: Node::Field(place), .. }) => Ok(ColumnKind::Field(*place)),
+        Value::Number(number) => Ok(ColumnKind::Number(number)),
+        Value::Pointer(place) => Ok(ColumnKind::Field(place)),
+        Value::Text(text) if is_fixed(&text) => Ok(ColumnKind::Text(text.place)),
+        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Err(text.into()),
+        Value::Ip(ip) => Ok(match *ip {
+            IpPlace { family: None, v4: Some(place), .. } => ColumnKind::Field(place),
+            IpPlace { family: None, v6: Some(place), .. } => ColumnKind::Text(place),
+            _ => ColumnKind::Ip(ip),
+        }),
+        // Refused before.
+        Value::Literal(_) => Ok(ColumnKind::Number(Number::constant(0))),
+    }
+}
+
+/// Whether a text is shown in as many bytes as its array has.
+pub(crate) fn is_fixed(text: &Text) -> bool {
+    text.kind == TextKind::Array && text.place.field.size as usize <= TEXT_MAX
+}
+
+fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
+    if show == Show::Char {
+        return Type::Text;
+    }
+    if let (Value::Number(number), Show::Names(names)) = (value, show) {
+        let names = names.iter().map(|(value, name)| (*value, (*name).to_owned())).collect();
+        return Type::Enum { signed: number.min < 0, names };
+    }
+    let field = |place: &Place| match place.field.class {
+        Class::Bool => Type::Bool,
+        Class::Enum { signed } => Type::Enum { signed, names: names.enumerators(place) },
+        Class::Int { signed } => Type::Int { signed },
+        _ => Type::Int { signed: false },
+    };
+    match value {
+        Value::Number(Number { node: Node::Field(place), .. }) => field(place),
+        Value::Number(number) => Type::Int { signed: !number.unsigned },
+        Value::Pointer(_) => Type::Pointer,
+        Value::Text(_) | Value::Literal(_) => Type::Text,
+        Value::Ip(_) => Type::Ip,
+        Value::Stack(_) => Type::Stack,
+        Value::Bytes(_) => Type::Bytes,
+    }
+}

@@ -1,0 +1,58 @@
+//! What names and units say of numbers.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::columns::Show;
+use crate::expr::Expr;
+use crate::planner::wrong;
+use crate::{Error, Kind, Reason};
+
+/// What is known of the numbers that an expression gives.
+#[derive(Default)]
+pub(crate) struct Meaning {
+    pub(crate) names: Vec<(i128, String)>,
+    pub(crate) show: Show,
+}
+
+impl Meaning {
+    /// The numbers that have a name; in capitals or not, if just one name is like it.
+    pub(crate) fn meant(&self, name: &str) -> Vec<i128> {
+        let of = |is: &dyn Fn(&str) -> bool| -> Vec<&(i128, String)> {
+            self.names.iter().filter(|(_, known)| is(known)).collect()
+        };
+        let mut meant = of(&|known| known == name);
+        if meant.is_empty() {
+            meant = of(&|known| known.eq_ignore_ascii_case(name));
+            let one = meant.first().map(|(_, known)| known);
+            if meant.iter().any(|(_, known)| Some(known) != one) {
+                meant.clear();
+            }
+        }
+        meant.into_iter().map(|(value, _)| *value).collect()
+    }
+
+    /// The numbers that a text says: a name may be that of several.
+    pub(crate) fn numbers(&self, text: &[u8], literal: &Expr) -> Result<Vec<i128>, Error> {
+        let text = String::from_utf8_lossy(text);
+        let meant = self.meant(&text);
+        if !meant.is_empty() {
+            return Ok(meant);
+        }
+        if let Some(value) = self.show.parse(&text) {
+            return Ok(vec![value]);
+        }
+        let reason = match (self.show, self.names.is_empty()) {
+            (Show::Plain | Show::Hex | Show::Octal, true) => {
+                return Err(wrong(literal, Kind::Text, "a number"));
+            }
+            (show, _) => {
+                let needs = if self.names.is_empty() { show.needs() } else { "one of its names" };
+                let near = kwalk_btf::near(&text, self.names.iter().map(|(_, name)| name.as_str()));
+                Reason::Literal { text: text.into(), needs, near }
+            }
+        };
+        Err(Error::new(reason, literal.span.clone()))
+    }
+}

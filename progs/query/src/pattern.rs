@@ -1,0 +1,89 @@
+//! What `LIKE` and `=` compare a text with.
+
+use alloc::vec::Vec;
+
+use crate::Reason;
+use crate::emit::STACK;
+
+/// The longest text that is read from behind a pointer, its NUL included; more of it is cut off.
+pub const TEXT_MAX: usize = 256;
+
+/// Bytes, some of which may be any, and whether more may stand before or behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    /// None stands for any one byte.
+    pub(crate) bytes: Vec<Option<u8>>,
+    pub(crate) open_start: bool,
+    pub(crate) open_end: bool,
+}
+
+impl Pattern {
+    /// Exactly this text.
+    pub(crate) fn exact(text: &[u8]) -> Result<Pattern, Reason> {
+        Pattern::checked(text.iter().map(|byte| Some(*byte)).collect(), false, false)
+    }
+
+    /// What `LIKE` has on its right side.
+    pub(crate) fn like(pattern: &[u8]) -> Result<Pattern, Reason> {
+        let any = |byte: &u8| *byte == b'%';
+        let start = pattern.iter().take_while(|byte| any(byte)).count();
+        let rest = pattern.get(start..).unwrap_or_default();
+        let end = rest.iter().rev().take_while(|byte| any(byte)).count();
+        let middle = rest.get(..rest.len() - end).unwrap_or_default();
+        if middle.iter().any(any) {
+            return Err(Reason::Percent);
+        }
+        let bytes = middle.iter().map(|byte| (*byte != b'_').then_some(*byte)).collect();
+        Pattern::checked(bytes, start > 0, end > 0 || middle.is_empty() && start > 0)
+    }
+
+    fn checked(bytes: Vec<Option<u8>>, open_start: bool, open_end: bool) -> Result<Pattern, Reason> {
+        // Beside a text, in whole words, it has to fit what is free of a program's stack.
+        let max = STACK - TEXT_MAX - 16;
+        if bytes.contains(&Some(0)) {
+            return Err(Reason::TextNul);
+        }
+        if bytes.len() > max {
+            return Err(Reason::TextLength { len: bytes.len(), max });
+        }
+        Ok(Pattern { bytes, open_start, open_end })
+    }
+
+    /// Whether every text is like it.
+    pub(crate) fn is_any(&self) -> bool {
+        self.bytes.is_empty() && self.open_start && self.open_end
+    }
+
+    /// The bytes as they stand at a text's end: with the NUL.
+    pub(crate) fn terminated(&self) -> Vec<Option<u8>> {
+        let mut bytes = self.bytes.clone();
+        if !self.open_end {
+            bytes.push(Some(0));
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percents_are_taken_from_either_end() {
+        let of = |pattern: &str| {
+            Pattern::like(pattern.as_bytes()).map(|p| (p.bytes.len(), p.open_start, p.open_end))
+        };
+        assert_eq!(of("abc"), Ok((3, false, false)));
+        assert_eq!(of("a_c%%"), Ok((3, false, true)));
+        assert_eq!(of("%abc"), Ok((3, true, false)));
+        assert_eq!(of("%a%"), Ok((1, true, true)));
+        assert_eq!(of(""), Ok((0, false, false)));
+        for any in ["%", "%%"] {
+            assert!(Pattern::like(any.as_bytes()).unwrap().is_any());
+        }
+        assert_eq!(of("a%b"), Err(Reason::Percent));
+        assert_eq!(of("a\0"), Err(Reason::TextNul));
+        assert_eq!(of(&"x".repeat(300)), Err(Reason::TextLength { len: 300, max: 208 }));
+    }
+}

@@ -1,0 +1,253 @@
+//! What a question becomes for one kernel: a condition and columns with their types and places, a sink, and, from these, the
+//! program.
+
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use kwalk_progs::{Available, Builder, Fragment, Kernel, Program, Saved, Target, find};
+
+use crate::columns::Show;
+use crate::condition::Condition;
+use crate::derived::Found;
+use crate::elements::Elements;
+use crate::emit::{self, Emit, Fork, Kept, OBJECT};
+use crate::error::{Error, Kind, Reason};
+use crate::expr::Node;
+use crate::layout::{self, Planned};
+use crate::order::{self, Order};
+use crate::planner::{Planner, pushed};
+use crate::record::Schema;
+use crate::registers;
+use crate::resolve::{Names, Value};
+use crate::select::{COLUMNS_MAX, Column, Select};
+use kwalk_progs::Role;
+
+/// What the kernel passes on of one object: less than the buffer that it collects in.
+const ROW_MAX: usize = 32 << 10;
+/// As many instructions a kernel looks at (`BPF_COMPLEXITY_LIMIT_INSNS`): of more the verifier says nothing.
+const SLOTS_MAX: usize = 1_000_000;
+
+/// How a question is planned.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlanOptions<'a> {
+    /// Whether its objects are counted, instead of shown.
+    pub count: bool,
+    /// What the keys and values are of the map whose elements it walks: without, they are pointers.
+    pub elements: Option<Elements<'a>>,
+}
+
+/// A restriction that a link can apply in the place of a condition, which the program tests all the same: the numbers here
+/// are those of the first pid namespace, a link takes those of whoever opens it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// Only the threads of this process.
+    Tgid(u32),
+    /// Only this thread.
+    Tid(u32),
+}
+
+/// What becomes of the objects that the condition picks.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Sink {
+    /// Each is written as a row (`bpf_seq_write`).
+    Rows {
+        /// What the bytes of a row mean.
+        schema: Schema,
+        /// How many of the columns the question has; others are there to sort by alone.
+        shown: usize,
+        /// The order that the question has.
+        order: Vec<Order>,
+    },
+    /// They are counted, in the 8 bytes of the one element of the program's map of this number.
+    Count {
+        /// The number of the map among the program's.
+        map: u32,
+    },
+}
+
+/// A question, planned for one kernel. [`Plan::program`] writes the program.
+#[derive(Debug)]
+pub struct Plan {
+    /// The target that it walks.
+    pub target: Target,
+    /// What becomes of the objects.
+    pub sink: Sink,
+    /// What a link can filter.
+    pub pushed: Option<Pushed>,
+    /// Which of the program's maps says, in its one element, what part of the objects is shown
+    /// ([`Window`](crate::Window)), of a target whose walks can lose some of them ([`Target::loses`]).
+    pub window: Option<u32>,
+    condition: Condition,
+    rows: emit::Rows,
+    derived: Vec<Found>,
+    /// How many of the derived roots the condition needs.
+    tested: usize,
+    fragments: Vec<Fragment>,
+    saved: Saved,
+    keep: Vec<Kept>,
+    sleepable: bool,
+    follows: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        select: &Select,
+        kernel: &Kernel<'_>,
+        options: &PlanOptions<'_>,
+    ) -> Result<Plan, Error> {
+        let Available { target, context } = find(kernel.btf, &select.target)?;
+        let mut planner = Planner::new(Names::new(kernel, &target, context, options.elements)?);
+        let condition = match &select.filter {
+            Some(filter) => planner.condition(filter)?.simplified(false),
+            None => Condition::Known(Some(true)),
+        };
+        let tested = planner.names.derived.len();
+        let pushed = pushed(&target, &mut planner.names, &condition);
+        let mut columns = if options.count { Vec::new() } else { columns(select, &target, &mut planner)? };
+        let shown = columns.len();
+        let keys = if options.count { &[][..] } else { &select.order };
+        let order = order::planned(keys, &mut columns, &mut planner)?;
+
+        let Planner { names, fragments, .. } = planner;
+        // A program that may sleep has to ask for RCU itself, which keeps files alive while the helper looks at them.
+        if names.sleeps && names.paths {
+            if let Some(reason) =
+                names.lacks_kfunc("bpf_rcu_read_lock", "paths together with cmdline()", (6, 2))
+            {
+                return Err(Error::new(reason, None));
+            }
+        }
+        let saved = registers::saved(kernel, &target, &names, &condition, &columns)?;
+        let keep = layout::keep(&condition, &mut columns, emit::room(saved));
+        let (rows, schema) = layout::layout(columns, &names);
+        if schema.row_max() >= ROW_MAX {
+            return Err(Error::new(Reason::RowSize(schema.row_max()), None));
+        }
+        // The maps of a program are numbered in the order in which it asks for them, and these come first.
+        let (sink, window) = match options.count {
+            true => (Sink::Count { map: 0 }, None),
+            // What counts prints nothing, so that one read is all of a walk.
+            false => (Sink::Rows { schema, shown, order }, target.loses.then_some(0)),
+        };
+        let window = window.filter(|_| condition != Condition::Known(Some(false)));
+        Ok(Plan {
+            sink,
+            pushed,
+            window,
+            condition,
+            rows,
+            derived: names.derived,
+            tested,
+            fragments,
+            saved,
+            keep,
+            sleepable: names.sleeps,
+            follows: names.follows,
+            target,
+        })
+    }
+
+    /// The condition as it is tested: what costs least first, with the paths of the fields that are read; none if every
+    /// object is shown.
+    pub fn condition(&self) -> Option<String> {
+        (self.condition != Condition::Known(Some(true))).then(|| self.condition.to_string())
+    }
+
+    /// What the bytes of a row mean; none where there are no rows.
+    pub fn schema(&self) -> Option<&Schema> {
+        match &self.sink {
+            Sink::Rows { schema, .. } => Some(schema),
+            Sink::Count { .. } => None,
+        }
+    }
+
+    /// Writes the program, for the kernel that the plan is for.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::TooComplex`] where it has more instructions than a kernel looks at; [`Reason::Program`] where the BTF is
+    /// damaged.
+    pub fn program(&self, kernel: &Kernel<'_>) -> Result<Program, Error> {
+        let mut builder = Builder::saving(kernel, &self.target, self.saved)?;
+        let done = builder.asm.label();
+        // The verifier refuses what nothing leads to.
+        let shows = self.condition != Condition::Known(Some(false));
+        let end = if self.window.is_some() { builder.asm.label() } else { done };
+        if self.sleepable {
+            builder.may_sleep();
+        }
+        if self.follows {
+            let _object = builder.object(OBJECT, end)?;
+        } else {
+            let _object = builder.uncast_object(OBJECT, end)?;
+        }
+        let shown = builder.asm.label();
+        let mut emit = Emit::keeping(&mut builder, self.keep.clone());
+        let window = if self.window.is_some() { Some(emit.window(done)?) } else { None };
+        emit.find(self.derived.get(..self.tested).unwrap_or_default())?;
+        // Its map comes first.
+        let counter = matches!(self.sink, Sink::Count { .. }).then(|| emit.counter());
+        emit.certain(&self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
+        emit.builder.asm.bind(shown);
+        if shows {
+            emit.find(&self.derived)?;
+            match counter {
+                Some(counter) => emit.count(counter),
+                None => emit.rows(&self.rows)?,
+            }
+        }
+        if let Some(window) = window {
+            builder.asm.jump(done);
+            builder.asm.bind(end);
+            emit::end(&mut builder, window);
+        }
+        let mut program = builder.finish("select", done)?;
+        if program.code.len_slots() > SLOTS_MAX {
+            return Err(Error::new(Reason::TooComplex, None));
+        }
+        program.fragments.clone_from(&self.fragments);
+        Ok(program)
+    }
+}
+
+/// The columns of a question, or those of the target that are shown by default, with their values.
+fn columns(select: &Select, target: &Target, planner: &mut Planner<'_>) -> Result<Vec<Planned>, Error> {
+    let columns = match &select.columns {
+        Some(columns) => columns.clone(),
+        None => {
+            let own = planner.names.columns.iter().filter(|column| column.default);
+            let elements = planner.names.elements().into_iter().map(|name| name.as_str().into());
+            own.map(|column| column.name.into()).chain(elements).collect()
+        }
+    };
+    if columns.is_empty() && select.columns.is_none() {
+        return Err(Error::new(Reason::NoDefaults(target.name.to_string()), None));
+    }
+    if columns.is_empty() || columns.len() > COLUMNS_MAX {
+        return Err(Error::new(Reason::Columns(columns.len()), None));
+    }
+    let mut names = alloc::collections::BTreeSet::new();
+    let mut planned = Vec::with_capacity(columns.len());
+    for Column { expr, name } in columns {
+        let show = match &expr.node {
+            Node::Name(name) => planner.names.column(name).map(|column| column.show),
+            _ => None,
+        };
+        let name = name.unwrap_or_else(|| match expr.span() {
+            Some(span) => span.excerpt().into(),
+            None => expr.to_string(),
+        });
+        if !names.insert(name.clone()) {
+            return Err(Error::new(Reason::SameName(name), expr.span));
+        }
+        let fragment = planner.fragment(Role::Column, &expr);
+        let value = planner.value(&expr, None)?;
+        if let Value::Literal(_) = value {
+            let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
+            return Err(Error::new(reason, expr.span));
+        }
+        planned.push(Planned { name, expr, show: show.unwrap_or(Show::Plain), value, fragment });
+    }
+    Ok(planned)
+}

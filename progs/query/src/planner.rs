@@ -1,0 +1,515 @@
+//! Expressions to conditions: types checked, constants folded, conjuncts in order.
+
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use core::fmt::{self, Write};
+
+use kwalk_btf::Class;
+
+use crate::columns::{Show, Source};
+use crate::condition::{Condition, Test, Text, TextKind};
+use crate::error::{Error, Kind, Reason};
+use crate::expr::{Arithmetic, Compare, Expr, Node};
+use crate::function::{FUNCTIONS, Function};
+use crate::meaning::Meaning;
+use crate::number::{self, Number};
+use crate::pattern::Pattern;
+use crate::place::{Base, Place};
+use crate::plan::Pushed;
+use crate::resolve::{IpPlace, Names, Value};
+use kwalk_progs::{Fragment, Parameters, Role, Target};
+
+/// How deep an expression may be.
+const DEPTH_MAX: usize = 200;
+/// How many terms it may have, a list's included.
+const TERMS_MAX: usize = 10_000;
+
+/// Makes conditions and values of expressions.
+pub(crate) struct Planner<'a> {
+    pub(crate) names: Names<'a>,
+    /// What the program will have instructions for.
+    pub(crate) fragments: Vec<Fragment>,
+    terms: usize,
+    depth: usize,
+}
+
+impl<'a> Planner<'a> {
+    pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
+        Planner { names, fragments: Vec::new(), terms: 0, depth: 0 }
+    }
+
+    fn enter(&mut self, expr: &Expr) -> Result<(), Error> {
+        self.terms += 1;
+        self.depth += 1;
+        if self.terms > TERMS_MAX || self.depth > DEPTH_MAX {
+            return Err(Error::new(Reason::TooComplex, expr.span.clone()));
+        }
+        Ok(())
+    }
+
+    /// Begins with an expression that instructions are emitted for, and gives its number.
+    pub(crate) fn fragment(&mut self, role: Role, expr: &Expr) -> u32 {
+        let fragment = self.fragments.len() as u32;
+        let mut text = Beginning { text: String::new(), room: 80 };
+        let whole = match expr.span() {
+            Some(span) => text.write_str(span.excerpt()),
+            None => write!(text, "{expr}"),
+        };
+        if whole.is_err() {
+            text.text.push('…');
+        }
+        self.fragments.push(Fragment { role, text: text.text, span: expr.span().cloned() });
+        self.names.fragment = fragment;
+        fragment
+    }
+
+    /// What `expr` tests.
+    pub(crate) fn condition(&mut self, expr: &Expr) -> Result<Condition, Error> {
+        self.enter(expr)?;
+        // A condition that is made of others is not marked itself: they are.
+        let fragment = match &expr.node {
+            Node::And(_) | Node::Or(_) | Node::Not(_) | Node::Is(..) => None,
+            _ => Some(self.fragment(Role::Condition, expr)),
+        };
+        let condition = self.condition_at(expr)?;
+        self.depth -= 1;
+        Ok(match (condition, fragment) {
+            (condition @ Condition::Known(_), _) | (condition, None) => condition,
+            (condition, Some(fragment)) => Condition::Part(fragment, Box::new(condition)),
+        })
+    }
+
+    fn condition_at(&mut self, expr: &Expr) -> Result<Condition, Error> {
+        let fail = |reason| Error::new(reason, expr.span.clone());
+        match &expr.node {
+            Node::And(all) | Node::Or(all) if all.is_empty() => Err(fail(Reason::EmptyList)),
+            Node::And(all) => Ok(Condition::And(self.all(all)?)),
+            Node::Or(any) => Ok(Condition::Or(self.all(any)?)),
+            Node::Not(of) => Ok(Condition::Not(Box::new(self.condition(of)?))),
+            Node::Is(truth, of) => Ok(Condition::Is(*truth, Box::new(self.condition(of)?))),
+            Node::IsNull(of) if is_condition(of) => {
+                // Unknown is neither true nor false.
+                let of = self.condition(of)?;
+                if !of.may_be_unknown() {
+                    return Ok(Condition::Known(Some(false)));
+                }
+                let is_not = |truth, of| Condition::Not(Box::new(Condition::Is(truth, Box::new(of))));
+                Ok(Condition::And(vec![is_not(true, of.clone()), is_not(false, of)]))
+            }
+            Node::IsNull(of) => Ok(match self.value(of, None)? {
+                Value::Literal(_) => Condition::Known(Some(false)),
+                Value::Ip(ip) => self.ip_is_null(&ip),
+                Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Condition::text_is_null(text),
+                Value::Pointer(place) => Condition::PointerIsNull(place),
+                Value::Number(number) => Condition::is_null(number),
+            }),
+            Node::Compare(op, left, right) => self.compare(*op, left, right),
+            Node::In(_, list) if list.is_empty() => Err(fail(Reason::EmptyList)),
+            Node::In(of, list) => {
+                let any = list.iter().map(|item| self.compare(Compare::Eq, of, item));
+                Ok(merged(any.collect::<Result<_, _>>()?, false))
+            }
+            Node::Between(of, low, high) => {
+                let both = vec![self.compare(Compare::Ge, of, low)?, self.compare(Compare::Le, of, high)?];
+                Ok(merged(both, true))
+            }
+            Node::Like(of, pattern) => {
+                let text = match self.value(of, None)? {
+                    Value::Text(text) => text,
+                    other => return Err(wrong(of, other.kind(), "a text")),
+                };
+                let Node::Text(bytes) = &pattern.node else {
+                    return Err(wrong(pattern, self.kind(pattern), "a text in quotes"));
+                };
+                let pattern = Pattern::like(bytes).map_err(|why| Error::new(why, pattern.span.clone()))?;
+                let room = text.place.field.size as usize;
+                let never = text.kind == TextKind::Array && pattern.bytes.len() > room;
+                Ok(match (never, pattern.is_any()) {
+                    (true, _) => Condition::unless_null(Condition::text_is_null(text), false),
+                    (_, true) => Condition::unless_null(Condition::text_is_null(text), true),
+                    _ => Condition::Like(text, pattern),
+                })
+            }
+            Node::Call(Function::Cidr, arguments) => match arguments.as_slice() {
+                [address, network] => self.cidr(address, network),
+                _ => Err(arguments_of(Function::Cidr, expr)),
+            },
+            // What is no comparison is true where it is not 0.
+            _ => match self.value(expr, None)? {
+                Value::Number(number) => Ok(compared(Compare::Ne, number, Number::constant(0))),
+                other => Err(wrong(expr, other.kind(), "a condition")),
+            },
+        }
+    }
+
+    fn all(&mut self, all: &[Expr]) -> Result<Vec<Condition>, Error> {
+        Ok(Condition::ordered(all.iter().map(|one| self.condition(one)).collect::<Result<_, _>>()?))
+    }
+
+    fn compare(&mut self, op: Compare, left: &Expr, right: &Expr) -> Result<Condition, Error> {
+        let (with_left, with_right) = (self.meaning(left), self.meaning(right));
+        let l = self.value(left, Some(&with_right))?;
+        let r = self.value(right, Some(&with_left))?;
+        match (l, r) {
+            (Value::Number(number), Value::Literal(text)) => {
+                any_of(op, number, with_left.numbers(&text, right)?)
+            }
+            (Value::Literal(text), Value::Number(number)) => {
+                any_of(op.mirrored(), number, with_right.numbers(&text, left)?)
+            }
+            (Value::Ip(ip), Value::Literal(text)) => self.ip(op, &ip, &text, right),
+            (Value::Literal(text), Value::Ip(ip)) => self.ip(op.mirrored(), &ip, &text, left),
+            (Value::Ip(_), Value::Ip(_)) => Err(two("a comparison of two addresses", right)),
+            (Value::Ip(_), other) => Err(wrong(right, other.kind(), "an IP address in quotes")),
+            (other, Value::Ip(_)) => Err(wrong(left, other.kind(), "an IP address in quotes")),
+            (value @ (Value::Stack(_) | Value::Bytes(_)), _) => {
+                Err(wrong(left, value.kind(), "a number, a text or a pointer"))
+            }
+            (_, value @ (Value::Stack(_) | Value::Bytes(_))) => {
+                Err(wrong(right, value.kind(), "a number, a text or a pointer"))
+            }
+            (Value::Number(l), Value::Number(r)) => {
+                self.fits(left, &l, right, &r)?;
+                self.fits(right, &r, left, &l)?;
+                Ok(compared(op, l, r))
+            }
+            (Value::Pointer(place), Value::Number(number)) => self.pointer(op, place, number, right),
+            (Value::Number(number), Value::Pointer(place)) => {
+                self.pointer(op.mirrored(), place, number, left)
+            }
+            (Value::Text(text), Value::Literal(bytes)) => self.text(op, text, &bytes, right),
+            (Value::Literal(bytes), Value::Text(text)) => self.text(op.mirrored(), text, &bytes, left),
+            (Value::Text(_), Value::Text(_)) => Err(two("a comparison of two texts", right)),
+            (Value::Literal(_), Value::Literal(_)) => Err(wrong(right, Kind::Constant, "a field")),
+            (Value::Pointer(_), Value::Pointer(_)) => Err(two("a comparison of two pointers", right)),
+            (Value::Number(_) | Value::Pointer(_), other) => Err(wrong(right, other.kind(), "a number")),
+            (Value::Text(_) | Value::Literal(_), other) => Err(wrong(right, other.kind(), "a text")),
+        }
+    }
+
+    /// Refuses a number that the field it is compared with never has.
+    fn fits(&self, literal: &Expr, value: &Number, field: &Expr, of: &Number) -> Result<(), Error> {
+        if let (Some(value), number::Node::Field(place)) = (value.value(), &of.node) {
+            if !(of.min..=of.max).contains(&value) {
+                let (what, min, max) = (place.name.clone(), of.min, of.max);
+                let span = literal.span.clone().or_else(|| field.span.clone());
+                return Err(Error::new(Reason::Range { value, what, min, max }, span));
+            }
+        }
+        Ok(())
+    }
+
+    fn pointer(&self, op: Compare, place: Place, number: Number, literal: &Expr) -> Result<Condition, Error> {
+        let value = number.value().ok_or_else(|| wrong(literal, Kind::Number, "a constant"))?;
+        let span = || literal.span.clone();
+        if value == 0 {
+            return Err(Error::new(Reason::NullPointer { what: place.name }, span()));
+        }
+        let name = place.name.clone();
+        let pointer = Number::field(place, false, 64);
+        if value < 0 {
+            let reason = Reason::Range { value, what: name, min: pointer.min, max: pointer.max };
+            return Err(Error::new(reason, span()));
+        }
+        Ok(Condition::Test { number: pointer, tests: vec![(op, value)], all: true })
+    }
+
+    fn text(&self, op: Compare, text: Text, bytes: &[u8], literal: &Expr) -> Result<Condition, Error> {
+        let fail = |reason| Error::new(reason, literal.span.clone());
+        let room = text.place.field.size as usize;
+        if text.kind == TextKind::Array && bytes.len() > room {
+            return Err(fail(Reason::TextLength { len: bytes.len(), max: room }));
+        }
+        let equal = Condition::Like(text, Pattern::exact(bytes).map_err(fail)?);
+        match op {
+            Compare::Eq => Ok(equal),
+            Compare::Ne => Ok(Condition::Not(Box::new(equal))),
+            _ => Err(fail(Reason::Unsupported("the order of texts"))),
+        }
+    }
+
+    /// What texts and names say of the numbers that an expression gives.
+    fn meaning(&mut self, expr: &Expr) -> Meaning {
+        let Node::Name(name) = &expr.node else { return Meaning::default() };
+        let show = self.names.column(name).map_or(Show::Plain, |column| column.show);
+        let names = match show {
+            Show::Names(names) => names.iter().map(|(value, name)| (*value, (*name).to_owned())).collect(),
+            _ => self.names.place(name, None).map_or(Vec::new(), |place| self.names.enumerators(&place)),
+        };
+        Meaning { names, show }
+    }
+
+    pub(crate) fn kind(&mut self, expr: &Expr) -> Kind {
+        if is_condition(expr) {
+            return Kind::Condition;
+        }
+        self.value(expr, None).map_or(Kind::Constant, |value| value.kind())
+    }
+
+    /// What `expr` stands for. A name that is none may be that of a value of what it is compared `with`.
+    pub(crate) fn value(&mut self, expr: &Expr, with: Option<&Meaning>) -> Result<Value, Error> {
+        self.enter(expr)?;
+        let value = match &expr.node {
+            Node::Name(name) => self.named(name, expr, with)?,
+            Node::Int(value) if *value < i64::MIN.into() || *value > u64::MAX.into() => {
+                let (min, max) = (i64::MIN.into(), u64::MAX.into());
+                let what = "a number of 64 bits".into();
+                return Err(Error::new(Reason::Range { value: *value, what, min, max }, expr.span.clone()));
+            }
+            Node::Int(value) => Value::Number(Number::constant(*value)),
+            Node::Text(bytes) => Value::Literal(bytes.clone()),
+            Node::Neg(of) => {
+                let of = self.number(of)?;
+                Value::Number(Number::binary(Arithmetic::Sub, Number::constant(0), of))
+            }
+            Node::Arithmetic(op, left, right) => {
+                let (l, r) = (self.number(left)?, self.number(right)?);
+                let shift = matches!(op, Arithmetic::Shl | Arithmetic::Shr);
+                if let Some(by) = r.value().filter(|by| shift && !(0..64).contains(by)) {
+                    return Err(Error::new(Reason::Shift(by), right.span.clone()));
+                }
+                Value::Number(Number::binary(*op, l, r))
+            }
+            Node::Call(function, arguments) if !function.is_condition() => {
+                self.call(*function, arguments, expr)?
+            }
+            _ => return Err(wrong(expr, Kind::Condition, "a number, a text or a pointer")),
+        };
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    fn call(&mut self, function: Function, arguments: &[Expr], expr: &Expr) -> Result<Value, Error> {
+        let place = |planner: &mut Self, of: &Expr| match &of.node {
+            Node::Name(name) => planner.names.place(name, of.span.as_ref()),
+            _ => Err(wrong(of, planner.kind(of), "a field")),
+        };
+        match (function, arguments) {
+            (Function::Ntohs | Function::Ntohl, [of]) => {
+                let place = place(self, of)?;
+                let size = if function == Function::Ntohs { 2 } else { 4 };
+                match self.names.value(place.clone(), of.span.as_ref())? {
+                    Value::Number(_) if place.field.size == size && place.field.bits.is_none() => {
+                        Ok(Value::Number(self.names.unsigned(place.part(0, size).big_endian())))
+                    }
+                    other if size == 2 => Err(wrong(of, other.kind(), "a number of two bytes")),
+                    other => Err(wrong(of, other.kind(), "a number of four bytes")),
+                }
+            }
+            (Function::Ip, [of]) => {
+                let place = place(self, of)?;
+                match (place.field.size, place.field.class) {
+                    (4, Class::Int { .. } | Class::Struct | Class::Array { .. }) => {
+                        Ok(ip(None, Some(place.part(0, 4)), None))
+                    }
+                    (16, _) => Ok(ip(None, None, Some(place))),
+                    _ => {
+                        let kind = self.names.value(place, None).map_or(Kind::Struct, |value| value.kind());
+                        Err(wrong(of, kind, "4 or 16 bytes"))
+                    }
+                }
+            }
+            (Function::Address, [family, v4, v6]) => {
+                let family = place(self, family)?;
+                let (v4, v6) = (place(self, v4).ok(), place(self, v6).ok());
+                Ok(ip(Some(family), v4, v6))
+            }
+            (Function::DPath | Function::CgroupPath | Function::UnixName, [of]) => {
+                let Node::Name(name) = &of.node else {
+                    return Err(wrong(of, self.kind(of), "a field"));
+                };
+                let (names, span) = (&mut self.names, of.span.as_ref());
+                let text = match function {
+                    Function::DPath => names.file(name, span),
+                    Function::CgroupPath => names.cgroup(name, span),
+                    _ => names.unix_name(name, span),
+                };
+                text.map(Value::Text)
+            }
+            (Function::PageSize, []) => {
+                Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
+            }
+            (Function::Cmdline, []) => self.names.cmdline(expr.span.as_ref()).map(Value::Text),
+            (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),
+            _ => Err(arguments_of(function, expr)),
+        }
+    }
+
+    fn named(&mut self, name: &str, expr: &Expr, with: Option<&Meaning>) -> Result<Value, Error> {
+        let span = expr.span.as_ref();
+        if let Some(Source::Exprs(exprs)) = self.names.column(name).map(|column| column.source) {
+            // The last one says what is missing.
+            let mut found = Err(Error::new(Reason::Unsupported("this column"), None));
+            let depth = self.depth;
+            for one in exprs {
+                self.depth = depth;
+                found = self.value(&one(), None);
+                if found.is_ok() {
+                    break;
+                }
+            }
+            let since = self.names.since(name);
+            return found.map_err(|error| match since {
+                Some(reason) => Error::new(reason, span.cloned()),
+                None => Error { span: span.cloned(), ..error },
+            });
+        }
+        if let Some(bytes) = self.names.bytes(name) {
+            return Ok(Value::Bytes(bytes));
+        }
+        let error = match self.names.place(name, span) {
+            Ok(place) => return self.names.value(place, span),
+            Err(error) => error,
+        };
+        let values = with.map_or(&[][..], |with| &with.names);
+        let meant = with.map_or(Vec::new(), |with| with.meant(name));
+        match (meant.first(), *error.reason) {
+            (Some(value), _) => Ok(Value::Number(Number::constant(*value))),
+            (None, Reason::Name { name, mut near }) => {
+                near.extend(kwalk_btf::near(&name, values.iter().map(|(_, known)| known.as_str())));
+                Err(Error::new(Reason::Name { name, near }, error.span))
+            }
+            (None, reason) => Err(Error::new(reason, error.span)),
+        }
+    }
+
+    pub(crate) fn number(&mut self, expr: &Expr) -> Result<Number, Error> {
+        match self.value(expr, None)? {
+            Value::Number(number) => Ok(number),
+            other => Err(wrong(expr, other.kind(), "a number")),
+        }
+    }
+}
+
+fn ip(family: Option<Place>, v4: Option<Place>, v6: Option<Place>) -> Value {
+    Value::Ip(Box::new(IpPlace { family, v4, v6 }))
+}
+
+/// A number compared with those that a name stands for.
+fn any_of(op: Compare, number: Number, values: Vec<i128>) -> Result<Condition, Error> {
+    let each = |value: i128| compared(op, number.clone(), Number::constant(value));
+    match op {
+        Compare::Eq | Compare::Ne => Ok(merged(values.into_iter().map(each).collect(), op == Compare::Ne)),
+        // Of an order, the first of them.
+        _ => Ok(values.first().map_or(Condition::Known(None), |value| each(*value))),
+    }
+}
+
+fn arguments_of(function: Function, expr: &Expr) -> Error {
+    let known = FUNCTIONS.iter().find(|known| known.function == function);
+    let reason = known.map_or(Reason::Unsupported("this function"), Reason::Arguments);
+    Error::new(reason, expr.span.clone())
+}
+
+pub(crate) fn wrong(expr: &Expr, is: Kind, needs: &'static str) -> Error {
+    let what = match &expr.span {
+        Some(span) => span.excerpt().to_owned(),
+        None => expr.to_string(),
+    };
+    Error::new(Reason::Kind { what, is, needs }, expr.span.clone())
+}
+
+/// Something that takes a constant on one side, of which this is the second that is none.
+fn two(what: &'static str, second: &Expr) -> Error {
+    Error::new(Reason::Unsupported(what), second.span.clone())
+}
+
+/// Whether an expression is true, false or unknown, rather than a value.
+pub(crate) fn is_condition(expr: &Expr) -> bool {
+    match &expr.node {
+        Node::Name(_) | Node::Int(_) | Node::Text(_) | Node::Neg(_) | Node::Arithmetic(..) => false,
+        Node::Call(function, _) => function.is_condition(),
+        _ => true,
+    }
+}
+
+/// Two numbers compared: with a constant, if one is.
+pub(crate) fn compared(op: Compare, left: Number, right: Number) -> Condition {
+    if left.node == number::Node::Null || right.node == number::Node::Null {
+        return Condition::Known(None);
+    }
+    if let Some(holds) = number::decided(op, &left, &right) {
+        let either = |number| Condition::unless_null(Condition::is_null(number), holds);
+        return match (left.value(), right.value()) {
+            (Some(_), _) => either(right),
+            (_, Some(_)) => either(left),
+            _ => either(Number::binary(Arithmetic::Sub, left, right)),
+        };
+    }
+    match (left.value(), right.value()) {
+        (_, Some(value)) => Condition::Test { number: left, tests: vec![(op, value)], all: true },
+        (Some(value), _) => Condition::Test { number: right, tests: vec![(op.mirrored(), value)], all: true },
+        _ => Condition::Compare(op, left, right),
+    }
+}
+
+/// AND or OR of conditions, as tests of one number if they are that.
+fn merged(conditions: Vec<Condition>, all: bool) -> Condition {
+    let mut merged: Option<(Number, Vec<Test>)> = None;
+    for condition in &conditions {
+        match (condition, &mut merged) {
+            (Condition::Test { number, tests, .. }, None) if tests.len() == 1 => {
+                merged = Some((number.clone(), tests.clone()));
+            }
+            (Condition::Test { number, tests, .. }, Some((same, merged)))
+                if tests.len() == 1 && number == same =>
+            {
+                merged.extend(tests);
+            }
+            _ => return if all { Condition::And(conditions) } else { Condition::Or(conditions) },
+        }
+    }
+    match merged {
+        Some((number, tests)) => Condition::Test { number, tests, all },
+        None => Condition::Known(Some(all)),
+    }
+}
+
+/// What the link can be told: the process or thread that a condition is about, if it is about one.
+pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Condition) -> Option<Pushed> {
+    if target.parameters != Parameters::Task {
+        return None;
+    }
+    let mut own = |name: &str| names.place(&format!("{}.{name}", target.object), None).ok();
+    let (tgid, pid) = (own("tgid")?, own("pid")?);
+    let number = |wanted: &Place| {
+        condition.terms().find_map(|term| match term {
+            Condition::Test { number: Number { node: number::Node::Field(place), .. }, tests, .. } => {
+                let own = place.base == Base::Object
+                    && place.hops.is_empty()
+                    && place.field == wanted.field
+                    && matches!(place.field.class, Class::Int { .. });
+                match tests.as_slice() {
+                    [(Compare::Eq, value)] if own => u32::try_from(*value).ok().filter(|value| *value > 0),
+                    _ => None,
+                }
+            }
+            _ => None,
+        })
+    };
+    // What threads share, a walk shows of one of them, and not if that is not the one it is told of: there the process,
+    // or none. Elsewhere one thread is less to walk, and the kernel takes only one of the two.
+    let tid = number(&pid).filter(|_| !target.shared).map(Pushed::Tid);
+    tid.or_else(|| number(&tgid).map(Pushed::Tgid))
+}
+
+/// Takes so many characters: an expression may be a list of thousands.
+struct Beginning {
+    text: String,
+    room: usize,
+}
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
+            self.text.push(if c.is_control() { ' ' } else { c });
+        }
+        Ok(())
+    }
+}

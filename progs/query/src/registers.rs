@@ -1,0 +1,102 @@
+//! Which of its arguments a program saves: known from what it calls and how many registers its numbers take.
+
+use kwalk_progs::{Kernel, Saved, Target};
+
+use crate::condition::{Condition, Text, TextKind};
+use crate::derived::By;
+use crate::emit;
+use crate::error::Error;
+use crate::layout::{self, Planned};
+use crate::number::Number;
+use crate::resolve::{Names, Value};
+
+/// What part of a program does that decides which registers are left to it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Needs {
+    /// Whether it calls a helper or a kfunc, besides its outputs. A call clobbers the registers R0 to R5.
+    calls: bool,
+    /// How many outputs it has (`bpf_seq_write`).
+    outputs: usize,
+    /// How many registers its largest number takes while it is computed.
+    registers: usize,
+}
+
+impl Needs {
+    fn and(self, other: Needs) -> Needs {
+        Needs {
+            calls: self.calls || other.calls,
+            outputs: self.outputs + other.outputs,
+            registers: self.registers.max(other.registers),
+        }
+    }
+}
+
+/// What a program saves: as little as it can, since what it does not save takes no instructions and leaves a register
+/// free.
+pub(crate) fn saved(
+    kernel: &Kernel<'_>,
+    target: &Target,
+    names: &Names<'_>,
+    condition: &Condition,
+    columns: &[Planned],
+) -> Result<Saved, Error> {
+    let casts = names.follows && target.trusted && kernel.kfunc("bpf_rdonly_cast")?.is_some();
+    let derives = names.derived.iter().any(|found| !matches!(found.derived.by, By::Choice(_)));
+    let object = Needs { calls: casts || derives, ..Needs::default() };
+    let rows = Needs { outputs: layout::chunks(columns), ..Needs::default() };
+    let values = columns.iter().map(|column| of_value(&column.value));
+    let needs = values.fold(object.and(rows).and(of_condition(condition)), Needs::and);
+    Ok(match needs {
+        Needs { calls: false, outputs: 0 | 1, registers } if registers <= emit::FREE_UNSAVED => {
+            Saved::Nothing
+        }
+        Needs { outputs: 0 | 1, .. } => Saved::Context,
+        _ => Saved::ContextAndSeq,
+    })
+}
+
+fn of_condition(condition: &Condition) -> Needs {
+    match condition {
+        Condition::Known(_) | Condition::PointerIsNull(_) | Condition::BehindNull(_) => Needs::default(),
+        Condition::Test { number, .. } => of_numbers([number, number]),
+        Condition::Compare(_, left, right) => of_numbers([left, right]),
+        Condition::NumberIsNull(number) => of_number(number),
+        Condition::Like(text, pattern) => {
+            Needs { calls: !emit::is_read_in_place(text, pattern), ..Needs::default() }
+        }
+        Condition::TextIsNull(text) => Needs { calls: text.kind.is_made(), ..Needs::default() },
+        Condition::And(all) | Condition::Or(all) => {
+            all.iter().map(of_condition).fold(Needs::default(), Needs::and)
+        }
+        Condition::Not(of) | Condition::Is(_, of) | Condition::Part(_, of) => of_condition(of),
+    }
+}
+
+fn of_value(value: &Value) -> Needs {
+    match value {
+        Value::Number(number) => of_number(number),
+        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => of_text(text),
+        Value::Pointer(_) | Value::Ip(_) | Value::Literal(_) => Needs::default(),
+    }
+}
+
+/// A text that is shown: one of known size is a part of the row, any other has outputs of its own, one of them for NULL.
+fn of_text(text: &Text) -> Needs {
+    let (calls, outputs) = match text.kind {
+        TextKind::Array if layout::is_fixed(text) => (!emit::is_copied(&text.place), 0),
+        TextKind::Array | TextKind::Pointer => (true, 1),
+        TextKind::Bytes { .. } => (true, 3),
+        _ => (true, 2),
+    };
+    Needs { calls, outputs, registers: 0 }
+}
+
+fn of_number(number: &Number) -> Needs {
+    Needs { registers: emit::need(number), ..Needs::default() }
+}
+
+/// Two numbers that are in registers at once.
+fn of_numbers([left, right]: [&Number; 2]) -> Needs {
+    let (l, r) = (emit::need(left), emit::need(right));
+    Needs { registers: if l == r { l + 1 } else { l.max(r) }, ..Needs::default() }
+}

@@ -1,0 +1,448 @@
+//! SQL text to expressions, through the grammar of the crate `sqlparser` (its generic dialect).
+//!
+//! What no program in the kernel is made of is refused, with carets under it. The grammar's precedences are, from the
+//! tightest: `* / %`, `+ -`, `&`, `^ << >>`, `|`, comparisons with `IN` and `BETWEEN`, `LIKE`, `IS`, `NOT`, `AND`, `OR`.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
+use alloc::sync::Arc;
+
+use sqlparser::ast::{
+    self, AccessExpr, BinaryOperator, Expr as Sql, Ident, Spanned, Subscript, UnaryOperator, Value as Literal,
+};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Token, Tokenizer};
+
+use crate::expr::{Arithmetic, Compare, Expr, Node};
+use crate::function::FUNCTIONS;
+use crate::{Column, Error, Key, Reason};
+use kwalk_progs::Span;
+
+/// Words, numbers and signs of a text, at most.
+const TOKENS_MAX: usize = 20_000;
+/// Those that put an expression into another one, at most in one of a list: the parser's trees are as deep as a chain of
+/// operators is long, and go by recursion when they are dropped.
+const OPERATORS_MAX: usize = 500;
+/// How deep a tree may be that is gone through by recursion that has more to do.
+const DEPTH_MAX: usize = 100;
+/// The same for the parser's own.
+const PARSER_DEPTH_MAX: usize = 50;
+
+/// Parses a condition, or any other expression, to its end.
+///
+/// ```
+/// use kwalk_query::{field, sql};
+///
+/// let condition = sql::expression("comm like 'ssh%' and flags & 0x40 <> 0")?;
+/// assert_eq!(condition, field("comm").like("ssh%").and((field("flags") & 0x40).ne(0)));
+///
+/// let error = sql::expression("tgid = (select 1)").unwrap_err();
+/// assert_eq!(error.to_string(), "a subquery can't be done in the kernel\n  tgid = (select 1)\n          ^^^^^^^^");
+/// # Ok::<(), kwalk_query::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// What is wrong with the text, and where.
+pub fn expression(text: &str) -> Result<Expr, Error> {
+    let mut source = Source::new(text)?;
+    let expr = source.expr()?;
+    match source.parser.peek_token_ref().token {
+        Token::EOF => Ok(expr),
+        _ => Err(source.unexpected("the end")),
+    }
+}
+
+/// Parses a list of columns, each `EXPR` or `EXPR AS NAME`, to its end.
+///
+/// # Errors
+///
+/// What is wrong with the text, and where.
+pub fn columns(text: &str) -> Result<Vec<Column>, Error> {
+    let mut source = Source::new(text)?;
+    let mut columns = Vec::new();
+    loop {
+        let mut column = Column::from(source.expr()?);
+        if source.parser.parse_keyword(Keyword::AS) {
+            match source.parser.peek_token_ref().token.clone() {
+                Token::Word(word) => column = column.named(word.value),
+                _ => return Err(source.unexpected("a name")),
+            }
+            source.parser.advance_token();
+        }
+        columns.push(column);
+        match source.parser.peek_token_ref().token {
+            Token::Comma => source.parser.advance_token(),
+            Token::EOF => return Ok(columns),
+            _ => return Err(source.unexpected("a comma, AS or the end")),
+        }
+    }
+}
+
+/// Parses a list of what rows are ordered by, each `EXPR`, `EXPR ASC` or `EXPR DESC`, to its end.
+///
+/// # Errors
+///
+/// What is wrong with the text, and where.
+pub fn keys(text: &str) -> Result<Vec<Key>, Error> {
+    let mut source = Source::new(text)?;
+    let mut keys = Vec::new();
+    loop {
+        let key = Key::from(source.expr()?);
+        let direction = source.parser.parse_one_of_keywords(&[Keyword::ASC, Keyword::DESC]);
+        keys.push(if direction == Some(Keyword::DESC) { key.descending() } else { key });
+        match source.parser.peek_token_ref().token {
+            Token::Comma => source.parser.advance_token(),
+            Token::EOF => return Ok(keys),
+            _ => return Err(source.unexpected("a comma, ASC, DESC or the end")),
+        }
+    }
+}
+
+struct Source {
+    text: Arc<str>,
+    parser: Parser<'static>,
+    /// How many operators it has; of a list, the one of its expressions that has most.
+    operators: usize,
+    /// Whether each of its characters is a byte.
+    is_ascii: bool,
+}
+
+impl Source {
+    fn new(text: &str) -> Result<Source, Error> {
+        let parser = Parser::new(&GenericDialect).with_recursion_limit(PARSER_DEPTH_MAX);
+        let mut source = Source { text: text.into(), parser, operators: 0, is_ascii: text.is_ascii() };
+        let tokens = Tokenizer::new(&GenericDialect, text).tokenize_with_location();
+        let tokens = tokens.map_err(|error| source.syntax(error.into()))?;
+        let all = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).count();
+        source.operators = most_operators(tokens.iter().map(|token| &token.token));
+        if all > TOKENS_MAX || source.operators > OPERATORS_MAX {
+            return Err(Error::new(Reason::TooComplex, None));
+        }
+        source.parser = source.parser.with_tokens_with_locations(tokens);
+        Ok(source)
+    }
+
+    fn expr(&mut self) -> Result<Expr, Error> {
+        let parsed = self.parser.parse_expr();
+        parsed.map_err(|error| self.syntax(error)).and_then(|sql| self.lower(&sql, 0))
+    }
+
+    /// How many bytes into the text a place is; the parser counts lines and characters, from 1.
+    fn offset(&self, place: Location) -> usize {
+        let before = place.line.saturating_sub(1) as usize;
+        let start: usize = self.text.split_inclusive('\n').take(before).map(str::len).sum();
+        let line = self.text.get(start..).unwrap_or_default();
+        let column = place.column.saturating_sub(1) as usize;
+        // A list may have thousands of places in one line.
+        if self.is_ascii {
+            return start + column.min(line.len());
+        }
+        start + line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
+    }
+
+    fn span(&self, of: sqlparser::tokenizer::Span) -> Option<Span> {
+        (of != sqlparser::tokenizer::Span::empty())
+            .then(|| self.closed(self.offset(of.start), self.offset(of.end)))
+    }
+
+    /// A part of the text with the brackets that belong to those in it: the parser leaves out the outer ones.
+    fn closed(&self, mut start: usize, mut end: usize) -> Span {
+        let part = self.text.get(start..end).unwrap_or_default();
+        // Brackets that are opened in it, and closed in it, alone.
+        let (mut opened, mut closed) = (Vec::new(), Vec::new());
+        for sign in part.chars() {
+            match sign {
+                '(' => opened.push(')'),
+                '[' => opened.push(']'),
+                ')' | ']' if opened.last() == Some(&sign) => drop(opened.pop()),
+                ')' => closed.push('('),
+                ']' => closed.push('['),
+                _ => {}
+            }
+        }
+        for sign in opened.into_iter().rev() {
+            let rest = self.text.get(end..).unwrap_or_default();
+            let trimmed = rest.trim_start();
+            end += if trimmed.starts_with(sign) { rest.len() - trimmed.len() + 1 } else { 0 };
+        }
+        for sign in closed {
+            let before = self.text.get(..start).unwrap_or_default().trim_end();
+            start = if before.ends_with(sign) { before.len() - 1 } else { start };
+        }
+        Span::new(&self.text, start..end)
+    }
+
+    fn unexpected(&self, wanted: &str) -> Error {
+        let token = self.parser.peek_token();
+        // The end of a text has no place of its own.
+        let end = || Span::new(&self.text, self.text.len()..self.text.len());
+        Error::new(
+            Reason::Syntax(format!("{wanted} is expected here")),
+            self.span(token.span).or_else(|| Some(end())),
+        )
+    }
+
+    /// The parser tells the place at the end of its message.
+    fn syntax(&self, error: ParserError) -> Error {
+        let message = match error {
+            ParserError::RecursionLimitExceeded => return Error::new(Reason::TooComplex, None),
+            ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+        };
+        let (message, place) = match message.rsplit_once(" at Line: ") {
+            Some((message, place)) => (message, place.split_once(", Column: ")),
+            None => (message.as_str(), None),
+        };
+        let place = place.and_then(|(line, column)| {
+            Some(self.offset(Location { line: line.parse().ok()?, column: column.parse().ok()? }))
+        });
+        // Nothing has a place of its own at the end of a text.
+        let place = place.unwrap_or(self.text.len());
+        Error::new(Reason::Syntax(message.into()), Some(Span::new(&self.text, place..place)))
+    }
+
+    fn lower(&self, sql: &Sql, depth: usize) -> Result<Expr, Error> {
+        if depth > DEPTH_MAX {
+            return Err(Error::new(Reason::TooComplex, None));
+        }
+        let span = self.place(sql);
+        let lower = |sql: &Sql| self.lower(sql, depth + 1);
+        let boxed = |sql: &Sql| lower(sql).map(Box::new);
+        let refuse = |what| Err(Error::new(Reason::Unsupported(what), self.or_all(span.clone())));
+        let negate = |negated: bool, node: Node| match negated {
+            true => Node::Not(Box::new(Expr { node, span: span.clone() })),
+            false => node,
+        };
+        let node = match sql {
+            Sql::Nested(inner) => return lower(inner),
+            Sql::Identifier(_) | Sql::CompoundIdentifier(_) | Sql::CompoundFieldAccess { .. } => {
+                match path(sql) {
+                    Some(path) => Node::Name(path),
+                    None => return refuse("this index"),
+                }
+            }
+            Sql::Value(value) => match &value.value {
+                Literal::SingleQuotedString(text) => Node::Text(text.clone().into()),
+                Literal::Boolean(value) => Node::Int((*value).into()),
+                Literal::Null => return Err(Error::new(Reason::Null, span)),
+                Literal::Number(digits, false) => self.number(digits, 10, span.clone())?,
+                // X'ff' is a string of bytes, which the parser doesn't tell from 0xff.
+                Literal::HexStringLiteral(digits) if self.begins(&span, "0x") => {
+                    self.number(digits, 16, span.clone())?
+                }
+                _ => return refuse("a literal of this kind"),
+            },
+            Sql::UnaryOp { op: UnaryOperator::Minus, expr } => {
+                let expr = -lower(expr)?;
+                return Ok(Expr { span: self.with_sign(span), ..expr });
+            }
+            Sql::UnaryOp { op: UnaryOperator::Plus, expr } => return lower(expr),
+            Sql::UnaryOp { op: UnaryOperator::BitwiseNot, expr } => {
+                Node::Arithmetic(Arithmetic::Xor, boxed(expr)?, Box::new(Node::Int(-1).into()))
+            }
+            Sql::UnaryOp { op: UnaryOperator::Not, expr } => Node::Not(boxed(expr)?),
+            Sql::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } => {
+                let all = chain(sql, op).into_iter().map(lower).collect::<Result<_, _>>()?;
+                if *op == BinaryOperator::And { Node::And(all) } else { Node::Or(all) }
+            }
+            Sql::BinaryOp { left, op, right } => match operator(op) {
+                Some(Operator::Compare(op)) => Node::Compare(op, boxed(left)?, boxed(right)?),
+                Some(Operator::Arithmetic(op)) => Node::Arithmetic(op, boxed(left)?, boxed(right)?),
+                None => return refuse("this operator"),
+            },
+            Sql::IsNull(of) | Sql::IsUnknown(of) => Node::IsNull(boxed(of)?),
+            Sql::IsNotNull(of) | Sql::IsNotUnknown(of) => negate(true, Node::IsNull(boxed(of)?)),
+            Sql::IsTrue(of) => Node::Is(true, boxed(of)?),
+            Sql::IsFalse(of) => Node::Is(false, boxed(of)?),
+            Sql::IsNotTrue(of) => negate(true, Node::Is(true, boxed(of)?)),
+            Sql::IsNotFalse(of) => negate(true, Node::Is(false, boxed(of)?)),
+            Sql::InList { expr, list, negated } => {
+                let list = list.iter().map(lower).collect::<Result<_, _>>()?;
+                negate(*negated, Node::In(boxed(expr)?, list))
+            }
+            Sql::Between { expr, negated, low, high } => {
+                negate(*negated, Node::Between(boxed(expr)?, boxed(low)?, boxed(high)?))
+            }
+            Sql::Like { expr, negated, pattern, escape_char: None, any: false } => {
+                negate(*negated, Node::Like(boxed(expr)?, boxed(pattern)?))
+            }
+            Sql::Like { .. } => return refuse("LIKE with ESCAPE or ANY"),
+            Sql::ILike { .. } => return refuse("ILIKE"),
+            Sql::Function(function) => self.call(function, &span, depth)?,
+            Sql::Subquery(_) | Sql::InSubquery { .. } | Sql::Exists { .. } => return refuse("a subquery"),
+            Sql::Case { .. } => return refuse("CASE"),
+            Sql::Cast { .. } | Sql::Convert { .. } => return refuse("a cast"),
+            Sql::Tuple(_) => return refuse("a list of values"),
+            Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => return refuse("*"),
+            _ => return refuse("this"),
+        };
+        Ok(Expr { node, span })
+    }
+
+    /// A function's name and arguments, and nothing else that a call can have in SQL.
+    fn call(&self, call: &ast::Function, span: &Option<Span>, depth: usize) -> Result<Node, Error> {
+        let fail = |reason| Error::new(reason, self.or_all(span.clone()));
+        let name = call.name.to_string();
+        let Some(known) = FUNCTIONS.iter().find(|known| known.name.eq_ignore_ascii_case(&name)) else {
+            let near = kwalk_btf::near(&name, FUNCTIONS.iter().map(|known| known.name));
+            return Err(fail(Reason::Function { name, near }));
+        };
+        let ast::FunctionArguments::List(list) = &call.args else {
+            return Err(fail(Reason::Arguments(known)));
+        };
+        let plain = call.over.is_none()
+            && call.filter.is_none()
+            && call.null_treatment.is_none()
+            && call.within_group.is_empty()
+            && list.duplicate_treatment.is_none()
+            && list.clauses.is_empty();
+        if !plain || list.args.len() != known.arguments.len() {
+            return Err(fail(Reason::Arguments(known)));
+        }
+        let arguments = list.args.iter().map(|argument| match argument {
+            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(sql)) => self.lower(sql, depth + 1),
+            _ => Err(fail(Reason::Arguments(known))),
+        });
+        Ok(Node::Call(known.function, arguments.collect::<Result<_, _>>()?))
+    }
+
+    /// Where an expression is. The parser finds that by recursion, which is for trees that can't be deep; in others,
+    /// names and literals alone have a place.
+    fn place(&self, sql: &Sql) -> Option<Span> {
+        if self.operators <= DEPTH_MAX {
+            return self.span(sql.span());
+        }
+        match sql {
+            Sql::Identifier(_) | Sql::CompoundIdentifier(_) | Sql::Value(_) => self.span(sql.span()),
+            _ => None,
+        }
+    }
+
+    /// For what the parser gives no place: the whole text.
+    fn or_all(&self, span: Option<Span>) -> Option<Span> {
+        span.or_else(|| Some(Span::new(&self.text, 0..self.text.len())))
+    }
+
+    fn begins(&self, span: &Option<Span>, with: &str) -> bool {
+        span.as_ref().is_some_and(|span| span.excerpt().starts_with(with))
+    }
+
+    /// A number's place, with the sign before it, which the parser leaves out.
+    fn with_sign(&self, span: Option<Span>) -> Option<Span> {
+        let span = span?;
+        let before = self.text.get(..span.range().start).unwrap_or_default().trim_end();
+        let sign = before.strip_suffix('-').map_or(span.range().start, str::len);
+        Some(Span::new(&self.text, sign..span.range().end))
+    }
+
+    fn number(&self, digits: &str, radix: u32, span: Option<Span>) -> Result<Node, Error> {
+        if digits.contains(['.', 'e', 'E']) && radix == 10 {
+            return Err(Error::new(Reason::Unsupported("a number with a fraction or an exponent"), span));
+        }
+        // Larger ones are refused where they are planned, by what they are compared with.
+        let value = u64::from_str_radix(digits, radix).map(i128::from);
+        value.map(Node::Int).map_err(|_| {
+            Error::new(Reason::Syntax(format!("{digits} is no number of at most 64 bits")), span)
+        })
+    }
+}
+
+/// How many operators the expression has that has most of them; commas in brackets are its own.
+fn most_operators<'t>(tokens: impl Iterator<Item = &'t Token>) -> usize {
+    let (mut most, mut here, mut depth) = (0, 0_usize, 0_usize);
+    for token in tokens {
+        match token {
+            Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
+            Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        match token {
+            Token::Comma if depth == 0 => here = 0,
+            Token::Word(word) if word.keyword == Keyword::NoKeyword => {}
+            Token::Number(..) | Token::HexStringLiteral(_) | Token::SingleQuotedString(_) => {}
+            Token::Comma | Token::Period | Token::Whitespace(_) => {}
+            _ => here += 1,
+        }
+        most = most.max(here);
+    }
+    most
+}
+
+enum Operator {
+    Compare(Compare),
+    Arithmetic(Arithmetic),
+}
+
+fn operator(op: &BinaryOperator) -> Option<Operator> {
+    use Operator::{Arithmetic as A, Compare as C};
+    Some(match op {
+        BinaryOperator::Eq => C(Compare::Eq),
+        BinaryOperator::NotEq => C(Compare::Ne),
+        BinaryOperator::Lt => C(Compare::Lt),
+        BinaryOperator::LtEq => C(Compare::Le),
+        BinaryOperator::Gt => C(Compare::Gt),
+        BinaryOperator::GtEq => C(Compare::Ge),
+        BinaryOperator::Plus => A(Arithmetic::Add),
+        BinaryOperator::Minus => A(Arithmetic::Sub),
+        BinaryOperator::Multiply => A(Arithmetic::Mul),
+        BinaryOperator::Divide => A(Arithmetic::Div),
+        BinaryOperator::Modulo => A(Arithmetic::Rem),
+        BinaryOperator::BitwiseAnd => A(Arithmetic::And),
+        BinaryOperator::BitwiseOr => A(Arithmetic::Or),
+        BinaryOperator::BitwiseXor => A(Arithmetic::Xor),
+        BinaryOperator::PGBitwiseShiftLeft => A(Arithmetic::Shl),
+        BinaryOperator::PGBitwiseShiftRight => A(Arithmetic::Shr),
+        _ => return None,
+    })
+}
+
+/// The terms of `a AND b AND c`, which the parser nests to the left, however many there are.
+fn chain<'s>(sql: &'s Sql, wanted: &BinaryOperator) -> Vec<&'s Sql> {
+    let (mut terms, mut rest) = (Vec::new(), sql);
+    while let Sql::BinaryOp { left, op, right } = rest {
+        if op != wanted {
+            break;
+        }
+        terms.push(&**right);
+        rest = left;
+    }
+    terms.push(rest);
+    terms.reverse();
+    terms
+}
+
+/// `a`, `a.b`, `a.b[3].c`
+fn path(sql: &Sql) -> Option<String> {
+    let dotted = |idents: &[Ident]| {
+        let names: Vec<_> = idents.iter().map(|ident| ident.value.as_str()).collect();
+        names.join(".")
+    };
+    match sql {
+        Sql::Identifier(ident) => Some(ident.value.clone()),
+        Sql::CompoundIdentifier(idents) => Some(dotted(idents)),
+        Sql::CompoundFieldAccess { root, access_chain } => {
+            let mut whole = path(root)?;
+            for access in access_chain {
+                match access {
+                    AccessExpr::Dot(name) => {
+                        whole.push('.');
+                        whole.push_str(&path(name)?);
+                    }
+                    AccessExpr::Subscript(Subscript::Index { index: Sql::Value(index) }) => {
+                        let Literal::Number(digits, false) = &index.value else { return None };
+                        whole.push_str(&format!("[{digits}]"));
+                    }
+                    AccessExpr::Subscript(_) => return None,
+                }
+            }
+            Some(whole)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,232 @@
+//! A schema as bytes, so that rows can be kept and read without the types of the kernel that they are from.
+//!
+//! Numbers are in the machine's byte order, as they are in rows. Four bytes each: how many bytes of a row come before its
+//! texts, how many texts there are, how long each can be, how many columns. Then for each column its name, its source, one byte for the
+//! type, one for how it is shown, four bytes each for where it is, its length, the word with its bit for NULL and the
+//! mask of that bit, 0 if it is never NULL; for an enum, four bytes for how many names, and for each 16 bytes for the
+//! value, and the name. A name is four bytes of length, and UTF-8.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use core::fmt;
+
+use crate::columns::Show;
+use crate::record::{At, ColumnInfo, Schema, Type};
+
+/// Bytes that are no schema, or the schema of a newer version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotASchema;
+
+impl fmt::Display for NotASchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("schema: it is damaged, or of a newer version")
+    }
+}
+
+impl core::error::Error for NotASchema {}
+
+/// For a text, its number stands where others have their place, and this is its length.
+const TEXT: u32 = u32::MAX;
+
+impl Schema {
+    /// Adds its bytes to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        number(self.fixed, out);
+        number(self.texts.len(), out);
+        self.texts.iter().for_each(|max| number(*max, out));
+        number(self.columns.len(), out);
+        for column in &self.columns {
+            name(&column.name, out);
+            name(&column.source, out);
+            out.extend([type_tag(&column.ty), show_tag(column.show)]);
+            match column.at {
+                At::Fixed(at, len) => [at, len].map(|value| number(value, out)),
+                At::Text(nth) => [nth, TEXT as usize].map(|value| number(value, out)),
+            };
+            let (word, mask) = column.null.unwrap_or_default();
+            number(word, out);
+            out.extend(mask.to_ne_bytes());
+            if let Type::Enum { names, .. } = &column.ty {
+                number(names.len(), out);
+                for (value, known) in names {
+                    out.extend(value.to_ne_bytes());
+                    name(known, out);
+                }
+            }
+        }
+    }
+
+    /// The schema that these bytes are.
+    ///
+    /// # Errors
+    ///
+    /// [`NotASchema`] if they are none.
+    pub fn decode(bytes: &[u8]) -> Result<Schema, NotASchema> {
+        let mut from = Bytes(bytes);
+        let schema = from.schema().ok_or(NotASchema)?;
+        if from.0.is_empty() { Ok(schema) } else { Err(NotASchema) }
+    }
+}
+
+/// No row has more than the kernel passes on, nor a name more bytes than the kernel's types.
+fn number(value: usize, out: &mut Vec<u8>) {
+    out.extend(u32::try_from(value).unwrap_or(u32::MAX).to_ne_bytes());
+}
+
+fn name(name: &str, out: &mut Vec<u8>) {
+    number(name.len(), out);
+    out.extend(name.as_bytes());
+}
+
+fn type_tag(ty: &Type) -> u8 {
+    match ty {
+        Type::Int { signed: false } => 0,
+        Type::Int { signed: true } => 1,
+        Type::Bool => 2,
+        Type::Enum { signed: false, .. } => 3,
+        Type::Enum { signed: true, .. } => 4,
+        Type::Text => 5,
+        Type::Pointer => 6,
+        Type::Ip => 7,
+        Type::Stack => 8,
+        Type::Bytes => 9,
+    }
+}
+
+fn show_tag(show: Show) -> u8 {
+    match show {
+        // Which the type says.
+        Show::Plain | Show::Names(_) | Show::Char => 0,
+        Show::Hex => 1,
+        Show::Octal => 2,
+        Show::Nanoseconds => 3,
+        Show::Bytes => 4,
+        Show::Device => 5,
+    }
+}
+
+/// What is left of them.
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn schema(&mut self) -> Option<Schema> {
+        // Numbers are not trusted: a list grows only by what is there.
+        let (fixed, texts) = (self.size()?, self.size()?);
+        let texts = (0..texts).map(|_| self.size()).collect::<Option<_>>()?;
+        let count = self.size()?;
+        let columns = (0..count).map(|_| self.column()).collect::<Option<_>>()?;
+        Some(Schema { columns, fixed, texts })
+    }
+
+    fn column(&mut self) -> Option<ColumnInfo> {
+        let (name, source) = (self.name()?, self.name()?);
+        let [ty, show] = self.array()?;
+        let (at, len) = (self.size()?, u32::from_ne_bytes(self.array()?));
+        let at = if len == TEXT { At::Text(at) } else { At::Fixed(at, len as usize) };
+        let (word, mask) = (self.size()?, u32::from_ne_bytes(self.array()?));
+        let ty = match ty {
+            0 | 1 => Type::Int { signed: ty == 1 },
+            2 => Type::Bool,
+            3 | 4 => Type::Enum { signed: ty == 4, names: self.names()? },
+            5 => Type::Text,
+            6 => Type::Pointer,
+            7 => Type::Ip,
+            8 => Type::Stack,
+            9 => Type::Bytes,
+            _ => return None,
+        };
+        let show = match show {
+            0 => Show::Plain,
+            1 => Show::Hex,
+            2 => Show::Octal,
+            3 => Show::Nanoseconds,
+            4 => Show::Bytes,
+            5 => Show::Device,
+            _ => return None,
+        };
+        Some(ColumnInfo { name, ty, show, source, at, null: (mask != 0).then_some((word, mask)) })
+    }
+
+    fn names(&mut self) -> Option<Vec<(i128, String)>> {
+        let count = self.size()?;
+        (0..count).map(|_| Some((i128::from_ne_bytes(self.array()?), self.name()?))).collect()
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*array)
+    }
+
+    fn size(&mut self) -> Option<usize> {
+        Some(u32::from_ne_bytes(self.array()?) as usize)
+    }
+
+    fn name(&mut self) -> Option<String> {
+        let len = self.size()?;
+        let (name, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        String::from_utf8(name.into()).ok()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn schema() -> Schema {
+        let shows = [Show::Hex, Show::Nanoseconds, Show::Bytes, Show::Octal, Show::Device, Show::Plain];
+        let names = vec![(-1, "MINUS".into()), (i128::from(u64::MAX), "é".into())];
+        let types = [
+            Type::Int { signed: true },
+            Type::Int { signed: false },
+            Type::Bool,
+            Type::Enum { signed: true, names },
+            Type::Enum { signed: false, names: Vec::new() },
+            Type::Text,
+            Type::Pointer,
+            Type::Ip,
+            Type::Stack,
+            Type::Bytes,
+        ];
+        let columns = types.into_iter().enumerate().map(|(nth, ty)| ColumnInfo {
+            name: format!("name {nth}"),
+            at: if ty == Type::Text { At::Text(0) } else { At::Fixed(nth * 8, 8) },
+            ty,
+            show: shows[nth % shows.len()],
+            source: "a.b".into(),
+            null: (nth % 2 == 0).then_some((60, 1 << nth)),
+        });
+        Schema { columns: columns.collect(), fixed: 88, texts: vec![256] }
+    }
+
+    #[test]
+    fn what_is_stored_is_the_same() {
+        let mut bytes = Vec::new();
+        schema().encode(&mut bytes);
+        assert_eq!(format!("{:?}", Schema::decode(&bytes).unwrap()), format!("{:?}", schema()));
+        for len in 0..bytes.len() {
+            assert!(Schema::decode(&bytes[..len]).is_err(), "{len}");
+        }
+        bytes.push(0);
+        assert!(Schema::decode(&bytes).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(change in any::<u8>(), at in 0..200usize, rows in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut bytes = Vec::new();
+            schema().encode(&mut bytes);
+            bytes[at] = change;
+            if let Ok(schema) = Schema::decode(&bytes) {
+                if let Ok(Some((row, _))) = schema.row(&rows) {
+                    prop_assert_eq!(row.values().count(), schema.columns().len());
+                }
+            }
+        }
+    }
+}

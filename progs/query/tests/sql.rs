@@ -1,0 +1,171 @@
+//! SQL is read as the expressions that it says, and whatever the text is, the answer is an expression or a place in it.
+
+#![cfg(feature = "sql")]
+
+use kwalk_query::{Expr, Key, Reason, field, sql};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+#[test]
+fn texts_are_the_expressions_that_they_say() {
+    let f = field;
+    let cases = [
+        ("tgid = 1", f("tgid").eq(1)),
+        ("tgid<>0x1F", f("tgid").ne(31)),
+        ("tgid != 1", f("tgid").ne(1)),
+        ("(((tgid))) >= -5", f("tgid").ge(-5)),
+        ("-9223372036854775808 = - a", Expr::from(i64::MIN).eq(-f("a"))),
+        ("a = 18446744073709551615", f("a").eq(u64::MAX)),
+        ("a = true", f("a").eq(true)),
+        ("a + b * c - 1 = 0", (f("a") + f("b") * f("c") - 1).eq(0)),
+        ("a & 1 << 2 = 0", ((f("a") & 1) << 2).eq(0)),
+        ("a & (1 << 2) = 0", (f("a") & (Expr::from(1) << 2)).eq(0)),
+        ("a | b ^ c", f("a") | (f("b") ^ f("c"))),
+        ("~a >> 3 % 2", (f("a") ^ -1) >> (Expr::from(3) % 2)),
+        ("a = 1 and b = 2 or not c = 3", f("a").eq(1).and(f("b").eq(2)).or(f("c").eq(3).not())),
+        ("a = 1 or b = 2 and c = 3", f("a").eq(1).or(f("b").eq(2).and(f("c").eq(3)))),
+        ("a in (1, 2)", f("a").is_in([1, 2])),
+        ("a not in (1)", f("a").is_in([1]).not()),
+        ("a between 1 and 2 and b", f("a").between(1, 2).and(f("b"))),
+        ("a not between 1 and 2", f("a").between(1, 2).not()),
+        ("c LIKE 'it''s%'", f("c").like("it's%")),
+        ("c not like '_'", f("c").like("_").not()),
+        ("a.b is null", f("a.b").is_null()),
+        ("a is not null", f("a").is_not_null()),
+        ("(a = 1) is unknown", f("a").eq(1).is_null()),
+        ("(a = 1) is not true", f("a").eq(1).is_true().not()),
+        ("files.fd_array[3].f_pos = 0", f("files.fd_array[3].f_pos").eq(0)),
+        ("a[0] = 0 -- and that is all", f("a[0]").eq(0)),
+        ("\"type\" = \"select\"", f("type").eq(f("select"))),
+    ];
+    for (text, wanted) in cases {
+        assert_eq!(sql::expression(text), Ok(wanted), "{text}");
+    }
+}
+
+#[test]
+fn columns_have_the_names_that_they_are_given() {
+    let columns = sql::columns("tgid, a + 1 AS more, (b) as \"odd name\"").unwrap();
+    let wanted = [field("tgid").into(), from(field("a") + 1, "more"), from(field("b"), "odd name")];
+    assert_eq!(columns, wanted);
+
+    fn from(expr: Expr, name: &str) -> kwalk_query::Column {
+        kwalk_query::Column::from(expr).named(name)
+    }
+}
+
+#[test]
+fn spans_are_where_things_stand() {
+    let text = "comm = 'ü' and\n  -5 < x.y[2]";
+    let error = sql::expression(&format!("{text} + f(1)")).unwrap_err();
+    assert_eq!(error.span.unwrap().excerpt(), "f(1)");
+    let inner = sql::expression("a < (b + (c)) * ((d) - f( g [ 1 ] ) )").unwrap_err();
+    assert_eq!(inner.span.unwrap().excerpt(), "f( g [ 1 ] )");
+    let parsed = sql::expression(text).unwrap();
+    assert_eq!(parsed.span().unwrap().excerpt(), "comm = 'ü' and\n  -5 < x.y[2]");
+}
+
+fn exprs() -> impl Strategy<Value = Expr> {
+    let names = select(vec!["tgid", "real_parent.comm", "a[3].b", "_x", "BPF_MAP_TYPE_HASH"]);
+    let value = prop_oneof![
+        names.prop_map(field),
+        any::<i64>().prop_map(Expr::from),
+        any::<u64>().prop_map(Expr::from),
+    ];
+    let value = value.prop_recursive(4, 16, 2, |of| {
+        (0..11u8, of.clone(), of).prop_map(|(op, l, r)| match op {
+            0 => l + r,
+            1 => l - r,
+            2 => l * r,
+            3 => l / r,
+            4 => l % r,
+            5 => l & r,
+            6 => l | r,
+            7 => l ^ r,
+            8 => l << r,
+            9 => l >> r,
+            _ => -l,
+        })
+    });
+    let text = "[ -~ü]{0,8}";
+    let leaf = prop_oneof![
+        (0..6u8, value.clone(), value.clone()).prop_map(|(op, l, r)| match op {
+            0 => l.eq(r),
+            1 => l.ne(r),
+            2 => l.lt(r),
+            3 => l.le(r),
+            4 => l.gt(r),
+            _ => l.ge(r),
+        }),
+        text.prop_map(|text| field("comm").eq(text.as_str())),
+        text.prop_map(|text| field("comm").like(text)),
+        value.clone().prop_map(Expr::is_null),
+        (value.clone(), value.clone(), value.clone()).prop_map(|(of, l, h)| of.between(l, h)),
+        (value.clone(), prop::collection::vec(value, 1..4)).prop_map(|(of, list)| of.is_in(list)),
+    ];
+    leaf.prop_recursive(3, 12, 3, |of| {
+        prop_oneof![
+            (of.clone(), of.clone()).prop_map(|(l, r)| l.and(r)),
+            (of.clone(), of.clone()).prop_map(|(l, r)| l.or(r)),
+            of.clone().prop_map(Expr::not),
+            of.clone().prop_map(Expr::is_null),
+            of.clone().prop_map(Expr::is_true),
+            of.prop_map(Expr::is_false),
+        ]
+    })
+}
+
+#[test]
+fn orders_are_the_keys_that_they_say() {
+    let key = |expr: Expr| Key::from(expr);
+    let cases = [
+        ("a", vec![key(field("a"))]),
+        ("a desc, b ASC , c.d[1]", vec![key(field("a")).descending(), key(field("b")), key(field("c.d[1]"))]),
+        ("a + b desc", vec![key(field("a") + field("b")).descending()]),
+        ("-a", vec![key(-field("a"))]),
+    ];
+    for (text, keys) in cases {
+        assert_eq!(sql::keys(text), Ok(keys), "{text}");
+    }
+    let wanted = "a comma, ASC, DESC or the end is expected here";
+    for text in ["a desc desc", "a nulls first", "a b", "a desc b", "a as b"] {
+        let error = sql::keys(text).unwrap_err();
+        assert_eq!(*error.reason, Reason::Syntax(wanted.into()), "{text}");
+    }
+    // By itself, `desc` is a name.
+    for text in ["", "a,", "a desc,"] {
+        assert!(sql::keys(text).is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_is_read_as_the_same(expr in exprs()) {
+        let text = expr.to_string();
+        prop_assert_eq!(sql::expression(&text).map_err(|error| error.to_string()), Ok(expr), "{}", text);
+    }
+
+    #[test]
+    fn any_text_has_an_answer(text in any::<String>()) {
+        for error in [sql::expression(&text).err(), sql::columns(&text).err(), sql::keys(&text).err()].into_iter().flatten() {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_words_have_an_answer(words in prop::collection::vec(select(WORDS.to_vec()), 0..40)) {
+        let text = words.join(" ");
+        for error in [sql::expression(&text).err(), sql::columns(&text).err(), sql::keys(&text).err()].into_iter().flatten() {
+            prop_assert!(!error.to_string().is_empty());
+            prop_assert!(error.span.is_some() || *error.reason == Reason::TooComplex, "{}", error);
+        }
+    }
+}
+
+const WORDS: &[&str] = &[
+    "tgid", "comm", ".", "(", ")", "[", "]", "1", "0x", "0xff", "'a'", "'", "%", "+", "-", "--", "/", "*",
+    "<<", ">>", "&", "|", "^", "~", "=", "<>", "<", "and", "or", "not", "is", "null", "true", "in",
+    "between", "like", "escape", "as", ",", "case", "when", "then", "end", "cast", "select", "from",
+    "exists", "interval", "::", "int", "::", "||", "{", "}", "$1", "?", "@", "\"x\"", "array", "struct",
+    "over", "desc", "asc", "nulls", ";", "\n", "ü",
+];

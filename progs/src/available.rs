@@ -1,0 +1,135 @@
+//! The targets that a kernel's BTF offers.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use kwalk_btf::{Btf, Class, Kind, Path, Reason, TypeId, near};
+
+use crate::error::Error;
+use crate::target::{End, Parameters, Target};
+use crate::targets;
+
+/// What every target's context struct is called, before the target's own name (`include/linux/bpf.h`,
+/// `DEFINE_BPF_ITER_FUNC`).
+const CONTEXT: &str = "bpf_iter__";
+/// What every target's attach function is called, before the target's own name.
+const FUNC: &str = "bpf_iter_";
+
+/// A target of the running kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Available {
+    /// What is known of it.
+    pub target: Target,
+    /// The STRUCT `bpf_iter__<name>`: the program's context.
+    pub context: TypeId,
+}
+
+/// The targets that a kernel's BTF offers, in the order of their names.
+///
+/// A name counts if there are both the FUNC `bpf_iter_<name>`, to which a program attaches, and the STRUCT
+/// `bpf_iter__<name>`, which is the program's context: many functions begin with `bpf_iter_` and are no targets, and some
+/// structs only mark arguments for the verifier.
+///
+/// # Errors
+///
+/// What [`Btf::with_prefix`] reports of a BTF that is damaged.
+pub fn available(btf: &Btf<'_>) -> Result<Vec<Available>, kwalk_btf::Error> {
+    let functions = btf.with_prefix(Kind::Func, FUNC)?;
+    let mut found: Vec<_> = btf
+        .with_prefix(Kind::Struct, CONTEXT)?
+        .into_iter()
+        .filter_map(|(context, name)| Some((context, name.strip_prefix(CONTEXT)?)))
+        .filter(|(_, name)| functions.iter().any(|(_, f)| f.strip_prefix(FUNC) == Some(name)))
+        .map(|(context, name)| Available { target: described(btf, name, context), context })
+        .collect();
+    found.sort_by(|left, right| left.target.name.cmp(&right.target.name));
+    Ok(found)
+}
+
+/// The target of this name.
+///
+/// # Errors
+///
+/// [`Error::NoTarget`] with near misses, or what [`available`] reports.
+pub fn find(btf: &Btf<'_>, name: &str) -> Result<Available, Error> {
+    if let Some(target) = targets::by_name(name) {
+        let (func, context) = btf_names(name);
+        if let [Some(_), Some(context)] = btf.find_many([(Kind::Func, &func), (Kind::Struct, &context)])? {
+            return Ok(Available { target: target.clone(), context });
+        }
+    }
+    let mut all = available(btf)?;
+    match all.iter().position(|target| target.target.name == name) {
+        Some(nth) => Ok(all.swap_remove(nth)),
+        None => Err(Error::NoTarget {
+            name: name.into(),
+            since: targets::by_name(name).and_then(|target| target.since),
+            near: near(name, all.iter().map(|target| &*target.target.name)),
+        }),
+    }
+}
+
+/// What is known of a target. Of one that is newer than this crate, the object is the first argument of its context that
+/// points to a struct, or else the first argument; it is not trusted, and its walk takes no parameters.
+fn described(btf: &Btf<'_>, name: &str, context: TypeId) -> Target {
+    if let Some(known) = targets::by_name(name) {
+        return known.clone();
+    }
+    let arguments = btf.named_members(context).unwrap_or_default();
+    let own = || arguments.iter().map(|argument| argument.name).filter(|name| *name != "meta");
+    let object = own().find(|name| has_fields(btf, context, name)).or_else(|| own().next()).unwrap_or("meta");
+    Target {
+        name: Cow::Owned(name.into()),
+        since: None,
+        object: Cow::Owned(object.into()),
+        end: End::Null,
+        trusted: false,
+        shared: false,
+        loses: false,
+        parameters: Parameters::None,
+    }
+}
+
+/// Whether an argument of a context points to a struct whose members are known.
+fn has_fields(btf: &Btf<'_>, context: TypeId, argument: &str) -> bool {
+    let pointee = btf.path(context, argument).ok().and_then(|path| match path.field.class {
+        Class::Ptr { pointee } => Some(pointee),
+        _ => None,
+    });
+    pointee.is_some_and(|pointee| btf.members(pointee).is_ok())
+}
+
+impl Available {
+    /// Finds out how to load a field, starting from the context. The path begins with one of the context's arguments
+    /// (`task.real_parent.tgid`) or else with a field of the target's object (`real_parent.tgid`).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Btf::path`]; what they say of the path is said of `path` as it is given.
+    pub fn path(&self, btf: &Btf<'_>, path: &str) -> Result<Path, kwalk_btf::Error> {
+        let arguments = btf.named_members(self.context)?;
+        let first = path.split(['.', '[']).next().unwrap_or_default();
+        let object = &*self.target.object;
+        if arguments.iter().any(|argument| argument.name == first) || !has_fields(btf, self.context, object) {
+            return btf.path(self.context, path);
+        }
+        btf.path(self.context, &format!("{object}.{path}")).map_err(|error| match error {
+            kwalk_btf::Error::Path { at, segment, type_name, mut reason, .. } => {
+                let at = at.saturating_sub(object.len() + 1);
+                if let (0, Reason::NoSuchMember { near: names }) = (at, &mut reason) {
+                    let all = arguments.iter().map(|argument| argument.name);
+                    *names = near(first, all.chain(names.iter().map(String::as_str)));
+                }
+                kwalk_btf::Error::Path { path: path.into(), at, segment, type_name, reason }
+            }
+            error => error,
+        })
+    }
+}
+
+/// The names in BTF of a target's attach function and of its context struct.
+pub(crate) fn btf_names(target: &str) -> (String, String) {
+    (format!("{FUNC}{target}"), format!("{CONTEXT}{target}"))
+}

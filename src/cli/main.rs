@@ -1,0 +1,269 @@
+//! The command `kwalk`: arguments in, calls to the library out.
+
+mod doctor;
+mod explain;
+mod fields;
+mod insns;
+mod list;
+mod message;
+mod rows;
+mod scope;
+mod terminal;
+mod text;
+
+mod types;
+mod walk;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use insns::Source;
+use kwalk::asm::Endian;
+use message::{Failure, say};
+use types::Types;
+use walk::Walk;
+
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+/// Walks the objects of the running kernel.
+#[derive(Parser)]
+#[command(
+    name = "kwalk",
+    version,
+    disable_help_subcommand = true,
+    override_usage = "kwalk <TARGET | COMMAND> [OPTIONS]"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What all commands take.
+#[derive(Args)]
+struct Common {
+    /// If the verifier rejects a program, show all that it says
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(flatten)]
+    types: Types,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a text program, or read a pinned one
+    Cat {
+        /// A text program (see `kwalk programs`), or the path of a pinned iterator
+        program: OsString,
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Pin a text program in bpffs, where `cat` reads it
+    ///
+    /// What is pinned outlives this process, until it is unpinned or the machine restarts. Only root can read it
+    /// unless its mode is changed; other readers also need a bpffs that they can traverse.
+    Pin {
+        /// A text program (see `kwalk programs`)
+        program: String,
+        /// Where: a name in a bpffs, without a dot
+        path: PathBuf,
+        #[command(flatten)]
+        filter: Filter,
+        /// Give the link that is pinned there this program, without a gap for its readers
+        #[arg(long, conflicts_with_all = ["pid", "tid"])]
+        replace: bool,
+    },
+    /// Remove pinned iterators
+    Unpin {
+        /// The paths they are pinned at
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Pin maps.debug and progs.debug, as the kernel's preload module does
+    Preload {
+        /// The directory to make for them, in a bpffs
+        #[arg(long, default_value = "/sys/fs/bpf/kwalk")]
+        dir: PathBuf,
+        /// Give the links that are pinned there new programs, without a gap for their readers
+        #[arg(long)]
+        replace: bool,
+        /// Mount a bpffs at /sys/fs/bpf if there is none
+        #[arg(long)]
+        mount: bool,
+    },
+    /// List what this kernel can walk
+    Targets,
+    /// List the fields that can be selected from a target, with their offsets, sizes and types
+    ///
+    /// OFFSET and SIZE are in bytes, or in bytes:bits for what does not fill its bytes. An offset counts from the
+    /// beginning of what the nearest pointer above points to. Members of anonymous structs and unions belong to what
+    /// surrounds them, and an array stands for its elements with [0].
+    Fields {
+        /// A target (see `kwalk targets`)
+        target: String,
+        /// A field to begin with, such as real_parent.cred or task.real_parent.cred: names from a context argument on,
+        /// or else from the object that is walked [default: all context arguments]
+        path: Option<String>,
+        /// How many levels to list below it
+        #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+        depth: u32,
+    },
+    /// List the text programs
+    Programs,
+    /// List the iterator links that live in this kernel
+    Links,
+    /// Disassemble a text program, a loaded program, or raw instruction bytes
+    #[command(group = clap::ArgGroup::new("source").required(true))]
+    Dis {
+        /// A text program (see `kwalk programs`), as it is written for this kernel
+        #[arg(group = "source")]
+        program: Option<String>,
+        /// The id of a loaded program, as the kernel has rewritten it
+        #[arg(long, value_name = "N", group = "source")]
+        prog_id: Option<u32>,
+        /// A file of instruction bytes, or - for stdin
+        #[arg(long, group = "source")]
+        file: Option<PathBuf>,
+        /// The file's instructions are those of a big-endian machine
+        #[arg(long, conflicts_with_all = ["program", "prog_id"])]
+        big_endian: bool,
+    },
+    /// Assemble text to raw instruction bytes
+    Asm {
+        /// A file of instructions, one a line, as `dis` prints them; or - for stdin
+        file: PathBuf,
+        /// Where the bytes go [default: stdout]
+        #[arg(short, long)]
+        out: Option<PathBuf>,
+        /// For a big-endian machine
+        #[arg(long)]
+        big_endian: bool,
+    },
+    /// Say what this kernel, these privileges and these mounts allow
+    Doctor,
+}
+
+/// What a text program shows.
+#[derive(Args)]
+struct Filter {
+    /// Only tasks with this command name, of at most 15 bytes
+    comm: Option<OsString>,
+    /// Only this process
+    #[arg(long, value_name = "N", conflicts_with = "tid", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
+    /// Only this thread
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    tid: Option<u32>,
+}
+
+/// Runs the command that this process was started as.
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
+    let word = first_word(&args);
+    // The arguments of a walk are read without those of all the other commands, which take longer than the walk.
+    if word.is_some_and(|word| !Command::has_subcommand(word)) {
+        return match Walk::try_parse_from(&args) {
+            Ok(walk) => walk::walk(&walk).unwrap_or_else(|failure| failure.report(walk.common.verbose)),
+            Err(error) => usage(&error, true),
+        };
+    }
+    let Cli { command, common: Common { verbose, types } } = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, word.is_some()),
+    };
+    let done = match command {
+        Command::Cat { program, filter } => text::cat(&types, &program, &filter),
+        Command::Pin { program, path, filter, replace } => {
+            text::pin(&types, &program, &path, &filter, replace)
+        }
+        Command::Unpin { paths } => text::unpin(&paths),
+        Command::Preload { dir, replace, mount } => text::preload(&types, &dir, replace, mount),
+        Command::Targets => list::targets(&types),
+        Command::Fields { target, path, depth } => fields::fields(&types, &target, path.as_deref(), depth),
+        Command::Programs => list::programs(),
+        Command::Links => list::links(),
+        Command::Dis { program, prog_id, file, big_endian } => {
+            let source = match (&program, prog_id, &file) {
+                (Some(program), ..) => Source::Program(program),
+                (None, Some(id), _) => Source::Id(id),
+                (None, None, file) => {
+                    Source::File(file.as_deref().unwrap_or("-".as_ref()), endian(big_endian))
+                }
+            };
+            insns::dis(&types, &source)
+        }
+        Command::Asm { file, out, big_endian } => insns::asm(&file, out.as_deref(), endian(big_endian)),
+        Command::Doctor => doctor::doctor(&types),
+    };
+    match done {
+        Ok(status) => status,
+        Err(failure) => failure.report(verbose),
+    }
+}
+
+fn endian(big: bool) -> Endian {
+    if big { Endian::Big } else { Endian::Little }
+}
+
+/// The first argument that is no option: a command or a target.
+fn first_word(args: &[OsString]) -> Option<&str> {
+    let mut args = args.iter().skip(1).map(|arg| arg.to_str().unwrap_or("?"));
+    while let Some(arg) = args.next() {
+        match arg {
+            // Its value is none.
+            "--btf" => drop(args.next()),
+            _ if arg.starts_with('-') => {}
+            word => return Some(word),
+        }
+    }
+    None
+}
+
+/// What clap has to say, of one command or of all: help that was asked for goes to stdout, anything else is wrong usage.
+fn usage(error: &clap::Error, of_one: bool) -> ExitCode {
+    let help = match of_one {
+        true => error.to_string(),
+        false => format!("{error}\nOptions of a walk:\n{}", walk::options()),
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelp => return print(&help),
+        ErrorKind::DisplayVersion => return print(&error.to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            say(format_args!("{}", help.trim_end()));
+            return ExitCode::from(2);
+        }
+        _ => {}
+    }
+    // What is missing stands in lines of its own.
+    let text = error.to_string().replace(":\n  ", ": ");
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with("For more")) {
+        let ours = [
+            ("error: ", "kwalk: "),
+            ("  tip: ", "hint: "),
+            ("Usage: ", "hint: usage: "),
+            ("  [possible values: ", "hint: it can be "),
+        ];
+        let (lead, rest) = ours
+            .into_iter()
+            .find_map(|(clap, ours)| Some((ours, line.strip_prefix(clap)?)))
+            .unwrap_or(("", line));
+        let rest = if lead.ends_with("be ") { rest.trim_end_matches(']') } else { rest };
+        say(format_args!("{lead}{rest}"));
+    }
+    ExitCode::from(2)
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => Failure::output(error).report(false),
+    }
+}

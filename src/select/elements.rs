@@ -1,0 +1,84 @@
+//! What the keys and values of a map are, as the kernel and the map's own types say.
+
+use kwalk_btf::{Btf, TypeId};
+use kwalk_progs::Kernel;
+use kwalk_query::{ElementTypes, Elements};
+
+use crate::error::Error;
+use crate::sys::{BtfFd, MapFd, MapType, open_id};
+
+/// The keys and values of one map: what a selection from its elements is planned with.
+///
+/// ```no_run
+/// use kwalk::select::{MapElements, PlanOptions, Select, Walk};
+/// use kwalk::sys::{MapFd, open_id};
+/// use kwalk::{KernelBtf, Scope, btf::Btf, kernel};
+///
+/// # fn main() -> Result<(), kwalk::Error> {
+/// let types = KernelBtf::open()?;
+/// let btf = Btf::new(types.bytes())?;
+/// let kernel = kernel(&btf);
+/// let map: MapFd = open_id(7)?;
+/// let elements = MapElements::of(&map, &kernel)?;
+/// let types = elements.btf()?;
+/// let options = PlanOptions { elements: Some(elements.elements(types.as_ref())), ..PlanOptions::default() };
+/// let select = Select::new("bpf_map_elem");
+/// let mut rows = Walk::plan_with(&select, &kernel, Scope::Map(&map), &options)?.prepare()?.into_rows()?;
+/// while let Some(row) = rows.next_row()? {
+///     println!("{:?}", row.values().collect::<Vec<_>>());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct MapElements {
+    key_size: u32,
+    value_size: u32,
+    /// The map's BTF, and the ids of its types there.
+    types: Option<(Vec<u8>, TypeId, TypeId)>,
+}
+
+impl MapElements {
+    /// Asks the kernel for the sizes and types. A map that was made without types has none; nor, here, has one with a value for each CPU, of which
+    /// a walk shows all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Sys`] where the kernel does not say, or does not give the map's BTF, which takes `CAP_SYS_ADMIN`.
+    pub fn of(map: &MapFd, kernel: &Kernel<'_>) -> Result<MapElements, Error> {
+        let info = map.info()?;
+        let per_cpu =
+            [MapType::PERCPU_HASH, MapType::PERCPU_ARRAY, MapType::LRU_PERCPU_HASH].contains(&info.map_type);
+        if per_cpu {
+            let value_size = info.value_size.next_multiple_of(8).saturating_mul(kernel.possible_cpus);
+            return Ok(MapElements { key_size: info.key_size, value_size, types: None });
+        }
+        let types = match (info.btf_id, info.btf_value_type_id) {
+            (0, _) | (_, 0) => None,
+            (id, value) => {
+                let data = open_id::<BtfFd>(id)?.data()?;
+                Some((data, TypeId(info.btf_key_type_id), TypeId(value)))
+            }
+        };
+        Ok(MapElements { key_size: info.key_size, value_size: info.value_size, types })
+    }
+
+    /// The map's own types, for [`MapElements::elements`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where they are damaged.
+    pub fn btf(&self) -> Result<Option<Btf<'_>>, Error> {
+        Ok(self.types.as_ref().map(|(data, ..)| Btf::new(data)).transpose()?)
+    }
+
+    /// What a selection is planned with.
+    pub fn elements<'a>(&self, btf: Option<&'a Btf<'a>>) -> Elements<'a> {
+        let types = self.types.as_ref().zip(btf);
+        Elements {
+            key_size: self.key_size,
+            value_size: self.value_size,
+            types: types.map(|(&(_, key, value), btf)| ElementTypes { btf, key, value }),
+        }
+    }
+}

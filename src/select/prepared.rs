@@ -1,0 +1,244 @@
+//! A question on its way to the kernel: planned for it, then loaded and attached.
+
+use std::borrow::Borrow;
+use std::iter::once;
+
+use kwalk_progs::{Kernel, Program, Target, find};
+use kwalk_query::{Expr, Plan, PlanOptions, Pushed, Select, Sink, cgroup_ids, field};
+
+use super::cgroups;
+use super::output::Output;
+use super::rows::Rows;
+use super::windows::Windows;
+use crate::error::Error;
+use crate::iter::Iter;
+use crate::link::Link;
+use crate::load::Loaded;
+use crate::netns::Netns;
+use crate::scope::Scope;
+use crate::sys::{ElemFlags, MapLookupElem, MapUpdateElem, bpf};
+
+/// A question about the objects of a scope, planned for a kernel.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    /// What the program does.
+    pub plan: Plan,
+    /// What the link filters, where the whole scope or the condition lets it.
+    pub link: Scope<'a>,
+    kernel: Kernel<'a>,
+    /// Whether what the link filters comes from the condition: then a process that is not there is no error.
+    is_pushed: bool,
+}
+
+impl<'a> Walk<'a> {
+    /// Plans rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Select`] with what is wrong with the question, [`Error::Program`] where the kernel has no such target,
+    /// those of [`Scope::check`].
+    pub fn plan(select: &Select, kernel: &Kernel<'a>, scope: Scope<'a>) -> Result<Walk<'a>, Error> {
+        Walk::plan_with(select, kernel, scope, &PlanOptions::default())
+    }
+
+    /// Plans a count, which the kernel does without any output.
+    ///
+    /// # Errors
+    ///
+    /// As [`Walk::plan`].
+    pub fn plan_count(select: &Select, kernel: &Kernel<'a>, scope: Scope<'a>) -> Result<Walk<'a>, Error> {
+        Walk::plan_with(select, kernel, scope, &PlanOptions { count: true, ..PlanOptions::default() })
+    }
+
+    /// Plans with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Walk::plan`].
+    pub fn plan_with(
+        select: &Select,
+        kernel: &Kernel<'a>,
+        scope: Scope<'a>,
+        options: &PlanOptions<'_>,
+    ) -> Result<Walk<'a>, Error> {
+        let target = find(kernel.btf, select.target())?.target;
+        let link = scope.resolve(&target, kernel)?.link;
+        // Links of some kernels take no process, or get it wrong: the program tests it on all.
+        let plan = match condition_of(&scope, &target, kernel) {
+            Some(condition) => select.clone().filter(condition).plan_with(kernel, options)?,
+            None => select.plan_with(kernel, options)?,
+        };
+        let is_pushed = matches!(scope, Scope::All);
+        let link = if is_pushed { pushed(&plan, kernel)? } else { link };
+        Ok(Walk { plan, link, kernel: *kernel, is_pushed })
+    }
+
+    /// Writes and loads the program, and attaches it. Nothing of that outlives the value.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Plan::program`], [`Loaded::load`] and [`Loaded::attach`].
+    pub fn prepare(self) -> Result<Prepared<'a>, Error> {
+        let loaded = Loaded::load(&self.plan.program(&self.kernel)?)?;
+        let link = match loaded.attach(&self.link) {
+            Err(Error::Process { .. } | Error::NoParameters { .. }) if self.is_pushed => {
+                loaded.attach(&Scope::All)?
+            }
+            link => link?,
+        };
+        let cgroup_ids = match self.link {
+            Scope::Cgroup { .. } => Some(cgroup_ids(&self.kernel)?),
+            _ => None,
+        };
+        Ok(Prepared { plan: self.plan, scope: self.link, cgroup_ids, loaded, link })
+    }
+}
+
+/// A question that is loaded and attached: it can be asked again and again without another load.
+///
+/// ```no_run
+/// use kwalk::select::{Select, Walk, field};
+/// use kwalk::{KernelBtf, Scope, btf::Btf, kernel};
+///
+/// # fn main() -> Result<(), kwalk::Error> {
+/// let types = KernelBtf::open()?;
+/// let btf = Btf::new(types.bytes())?;
+/// let select = Select::new("task").filter(field("comm").eq("sshd"));
+/// let mut walk = Walk::plan_count(&select, &kernel(&btf), Scope::All)?.prepare()?;
+/// println!("{}, then {}", walk.count()?, walk.count()?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    plan: Plan,
+    pub(super) scope: Scope<'a>,
+    /// The program for a walk of more cgroups than the kernel gives at once.
+    pub(super) cgroup_ids: Option<Program>,
+    pub(super) loaded: Loaded,
+    pub(super) link: Link,
+}
+
+impl<'a> Prepared<'a> {
+    /// The plan of the question.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Walks, and gives the rows as they come. Of network namespaces, one is walked after the other.
+    ///
+    /// The kernel does not go on with a walk of cgroups beyond its buffer of 8 pages. If there is more, it is done in two:
+    /// the cgroups' ids first, in one walk, then each of them by its id, in that order. One that has gone in between is left
+    /// out, as is one outside of this process's cgroup namespace, which has no id there.
+    ///
+    /// Where a target's walks lose objects between two reads ([`Target::loses`]), only what one read gives whole is taken; if
+    /// there is more, it is walked again in halves, so often that each object is shown, and once. That takes about two walks
+    /// for each 32 kB of rows, and goes through all objects in half of them.
+    ///
+    /// # Errors
+    ///
+    /// What [`Link::iter`] and, for the first network namespace, [`Link::iter_in`] report; for the others,
+    /// [`Rows::next_row`] does, and goes on with those that follow if it is asked again. [`Error::Read`], too, of cgroups and
+    /// where walks lose objects: with `EAGAIN` if there are more than 1,000,000, which no read goes through.
+    pub fn rows(&mut self) -> Result<Rows<'_>, Error> {
+        rows(&*self)
+    }
+
+    /// The same once, without keeping what is loaded for another walk.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::rows`].
+    pub fn into_rows(self) -> Result<Rows<'a>, Error> {
+        rows(self)
+    }
+
+    /// Walks, and gives how many objects the program has counted; 0 where the plan is for rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::rows`] and [`Iter::next_chunk`].
+    pub fn count(&mut self) -> Result<u64, Error> {
+        let Sink::Count { map } = self.plan.sink else { return Ok(0) };
+        let Some(map) = self.loaded.maps().get(map as usize) else { return Ok(0) };
+        let mut value = [0; 8];
+        bpf(MapUpdateElem { map, key: &[0; 4], value: &value, flags: ElemFlags::empty() })?;
+        for netns in self.namespaces() {
+            let mut walk = self.iter(netns?.as_ref())?;
+            while !walk.next_chunk()?.is_empty() {}
+        }
+        bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
+        Ok(u64::from_ne_bytes(value))
+    }
+
+    /// A walk in a network namespace, or where this thread is.
+    pub(super) fn iter(&self, netns: Option<&Netns>) -> Result<Iter, Error> {
+        netns.map_or_else(|| self.link.iter(), |netns| self.link.iter_in(netns))
+    }
+
+    /// The network namespaces to walk in; none is the thread's own.
+    fn namespaces(&self) -> Namespaces<'a> {
+        match self.scope {
+            Scope::AllNetns => Box::new(Netns::all().map(|netns| netns.map(Some))),
+            Scope::Netns(list) => Box::new(list.iter().map(|netns| Ok(Some(netns.try_clone()?)))),
+            _ => Box::new(once(Ok(None))),
+        }
+    }
+}
+
+type Namespaces<'a> = Box<dyn Iterator<Item = Result<Option<Netns>, Error>> + Send + 'a>;
+
+/// The rows of a walk of what is prepared, owned or borrowed. What keeps the first walk from starting is said before
+/// anything is read.
+fn rows<'a: 'p, 'p, P>(prepared: P) -> Result<Rows<'p>, Error>
+where
+    P: Borrow<Prepared<'a>> + Send + 'p,
+{
+    let this = prepared.borrow();
+    let schema = this.plan.schema().cloned().unwrap_or_default();
+    if let Scope::Cgroup { .. } = this.scope {
+        return Ok(match cgroups::walk(this)? {
+            cgroups::Walked::Output(output) => Rows::new(schema, once(Ok(Output::Bytes(output)))),
+            cgroups::Walked::Ids(ids) => {
+                let one = move |id| cgroups::one(prepared.borrow(), id);
+                Rows::new(schema, ids.into_iter().filter_map(one))
+            }
+        });
+    }
+    let namespaces = this.namespaces();
+    match this.plan.window {
+        Some(map) => Rows::new(schema, Windows::new(prepared, map, namespaces)).begun(),
+        None => {
+            let walk = move |netns: Result<Option<Netns>, Error>| {
+                Ok(Output::Iter(prepared.borrow().iter(netns?.as_ref())?))
+            };
+            Rows::new(schema, namespaces.map(walk)).begun()
+        }
+    }
+}
+
+/// What the link can filter, of what the condition is about.
+fn pushed(plan: &Plan, kernel: &Kernel<'_>) -> Result<Scope<'static>, Error> {
+    // The numbers in conditions are the kernel's own, those of scopes this process's.
+    let scope = match plan.pushed.filter(|_| kernel.first_pid_namespace) {
+        None => return Ok(Scope::All),
+        Some(Pushed::Tgid(tgid)) => Scope::Pid(tgid),
+        Some(Pushed::Tid(tid)) => Scope::Tid(tid),
+    };
+    match scope.resolve(&plan.target, kernel) {
+        Ok(resolved) => Ok(resolved.link),
+        Err(Error::Process { .. }) => Ok(scope),
+        Err(error) => Err(error),
+    }
+}
+
+/// The condition that is true of what the scope has, if a program can tell.
+fn condition_of(scope: &Scope<'_>, target: &Target, kernel: &Kernel<'_>) -> Option<Expr> {
+    // The numbers in conditions are the kernel's own.
+    let own = |name: &str| kernel.first_pid_namespace.then(|| field(format!("{}.{name}", target.object)));
+    match *scope {
+        Scope::Pid(pid) => Some(own("tgid")?.eq(pid)),
+        Scope::Tid(tid) => Some(own("pid")?.eq(tid)),
+        _ => None,
+    }
+}
