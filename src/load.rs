@@ -13,8 +13,8 @@ use crate::link::Link;
 use crate::rejection::Rejection;
 use crate::scope::Scope;
 use crate::sys::{
-    self, BtfFd, BtfLoad, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgBtf, ProgFd, ProgFlags,
-    ProgLoad, bpf,
+    self, BtfFd, BtfLoad, ElemFlags, Log, LogLevel, MapCreate, MapFd, MapFlags, MapType, MapUpdateElem,
+    ObjName, ProgBtf, ProgFd, ProgFlags, ProgLoad, bpf,
 };
 
 /// A program that the kernel has verified and taken. It is gone with this value, unless a [`Link`] holds it.
@@ -142,12 +142,20 @@ fn of_modules(names: &[&str]) -> Result<Vec<(TypeId, BtfFd)>, Error> {
 fn create(map: &Map, max_entries: u32) -> Result<MapFd, sys::Error> {
     let map_type = match map.kind {
         MapKind::Array => MapType::ARRAY,
+        MapKind::Hash => MapType::HASH,
         MapKind::LruHash => MapType::LRU_HASH,
     };
-    bpf(MapCreate {
+    let flags = if map.keys.is_empty() { MapFlags::empty() } else { MapFlags::RDONLY_PROG };
+    let fd = bpf(MapCreate {
         name: ObjName::new(map.name),
+        flags,
         ..MapCreate::new(map_type, map.key_size, map.value_size, max_entries)
-    })
+    })?;
+    let value = vec![0; map.value_size as usize];
+    for key in &map.keys {
+        bpf(MapUpdateElem { map: &fd, key, value: &value, flags: ElemFlags::empty() })?;
+    }
+    Ok(fd)
 }
 
 /// What the verifier has to say, if it objects, and whether its end is there: `load` loads once more, and gives its

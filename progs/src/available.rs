@@ -1,7 +1,6 @@
 //! The targets that a kernel's BTF offers.
 
 use alloc::borrow::Cow;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 

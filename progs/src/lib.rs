@@ -19,6 +19,7 @@
 
 #![no_std]
 
+#[macro_use]
 extern crate alloc;
 
 mod available;

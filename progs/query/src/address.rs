@@ -2,17 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
-
 use core::net::IpAddr;
 
-use crate::condition::Condition;
+use crate::error::{Error, Reason};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
-use crate::number::Number;
+use crate::ir::Condition;
+use crate::ir::Number;
 use crate::planner::{Planner, compared, wrong};
 use crate::resolve::{IpPlace, Value};
-use crate::{Error, Reason};
 
 const AF_INET: i128 = 2;
 const AF_INET6: i128 = 10;

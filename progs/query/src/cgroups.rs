@@ -13,13 +13,7 @@ use kwalk_progs::{Builder, Error, Kernel, Map, MapKind, Program, Value, targets}
 /// [`Error::NoTarget`] where this kernel has no such target, [`Error::Btf`] where the BTF is damaged.
 pub fn cgroup_ids(kernel: &Kernel<'_>) -> Result<Program, Error> {
     let mut walk = Builder::new(kernel, &targets::cgroup::TARGET)?;
-    let map = walk.map(Map {
-        name: "cgroup_ids",
-        kind: MapKind::Array,
-        key_size: 4,
-        value_size: 8,
-        max_entries: 1 << 14,
-    });
+    let map = walk.map(Map { max_entries: 1 << 14, ..Map::new("cgroup_ids", MapKind::Array, 4, 8) });
     let (index, id) = (walk.stack_slot(), walk.stack_slot());
     let done = walk.asm.label();
     let cgroup = walk.object(R7, done)?;

@@ -3,12 +3,9 @@
 //! A row: the name, whether it is shown where nobody says what to show, how it is shown, and what it is: the path of a
 //! field, several of them where kernels differ, or an expression. Of several, the first that this kernel has counts.
 
-use alloc::format;
-
 use core::fmt;
-use core::ops::BitAnd as _;
 
-use crate::expr::{Expr, address, cmdline, field, page_size, stack};
+use crate::expr::{Expr, address, case, cmdline, field, page_size, stack};
 
 use crate::names::*;
 use kwalk_progs::Version;
@@ -265,8 +262,8 @@ pub static COLUMNS: &[(&str, &[NamedColumn])] = columns! {
         // Who may share it (VM_MAYSHARE) is what /proc/PID/maps shows.
         perms, default, Names(PERMISSIONS), { field("vma.vm_flags") & 7 | (field("vma.vm_flags") & 0x80) >> 4 };
         flags, more, Hex, "vma.vm_flags";
-        // What is no file's has a number there, too; this makes it NULL.
-        offset, default, Hex, { (field("vma.vm_pgoff") * page_size()) | nothing("vma.vm_file.f_flags") };
+        // What is no file's has a number there, too.
+        offset, default, Hex, { case([(field("vma.vm_file").is_not_null(), field("vma.vm_pgoff") * page_size())]) };
         dev, default, Device, "vma.vm_file.f_inode.i_sb.s_dev";
         inode, default, Plain, "vma.vm_file.f_inode.i_ino";
         path, default, Plain, { field("vma.vm_file").d_path() };
@@ -472,11 +469,11 @@ fn socket(common: &str, v4: &str, v6: &str) -> Expr {
     address(of("skc_family"), of(v4), of(v6))
 }
 
-/// A number that only sockets have whose addresses are of IP: others have NULL, by a division by the bit that is 1 for the
-/// families 2 and 10, `AF_INET` and `AF_INET6`.
+/// A number that only sockets have whose addresses are of IP: others have NULL.
 fn of_ip(number: Expr, common: &str) -> Expr {
-    let bit = || Expr::from(1) << field(format!("{common}.skc_family"));
-    number / ((bit() >> 2 | bit() >> 10) & 1)
+    const AF_INET: i32 = 2;
+    const AF_INET6: i32 = 10;
+    case([(field(format!("{common}.skc_family")).is_in([AF_INET, AF_INET6]), number)])
 }
 
 /// The gateway of a `struct fib_nh_common`, which may have none.
@@ -485,21 +482,15 @@ fn gateway(common: &str) -> Expr {
     address(of("nhc_gw_family"), of("nhc_gw.ipv4"), of("nhc_gw.ipv6"))
 }
 
-/// A number that only sockets have that listen, in others it is whatever it has been: those have NULL, by a division by
-/// the bit that is 1 for the state.
+/// A number that only sockets have that listen: in others it is whatever it has been, and they have NULL.
 fn of_listener(number: Expr, state: &str) -> Expr {
     const TCP_LISTEN: i32 = 10;
-    number / (((Expr::from(1) << field(state)) >> TCP_LISTEN) & 1)
+    case([(field(state).eq(TCP_LISTEN), number)])
 }
 
 /// How many sets of tasks a cgroup has, and how many below it have some.
 fn populated(own: &str) -> Expr {
     field(own) + field("cgroup.nr_populated_domain_children") + field("cgroup.nr_populated_threaded_children")
-}
-
-/// 0, but NULL where a field is.
-fn nothing(of: &str) -> Expr {
-    Expr::bitand(field(of), 0)
 }
 
 /// Those of one target.

@@ -1,10 +1,8 @@
 //! What is wrong with what a user asked for.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-
 use core::fmt;
 
 use crate::function::{FUNCTIONS, FunctionInfo};

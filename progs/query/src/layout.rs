@@ -9,11 +9,11 @@ use alloc::vec::Vec;
 use kwalk_btf::Class;
 
 use crate::columns::Show;
-use crate::condition::{Condition, Text, TextKind};
-use crate::emit::{Chunk, Column, ColumnKind, Kept, Rows, STACK};
+use crate::emit::{Chunk, Column, ColumnKind, Kept, Rows};
 use crate::expr::Expr;
-use crate::number::{Node, Number};
-use crate::pattern::TEXT_MAX;
+use crate::ir::{Condition, Text, TextKind};
+use crate::ir::{Node, Number};
+use crate::limits::{STACK, TEXT_MAX};
 use crate::place::Place;
 use crate::record::{At, ColumnInfo, Schema, Type};
 use crate::resolve::{IpPlace, Names, Value};

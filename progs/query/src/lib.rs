@@ -9,13 +9,16 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else { return Ok(()) };
 //! let btf = kwalk_btf::Btf::new(&bytes)?;
+//! let kernel = kwalk_progs::Kernel::described(&btf);
 //! let plan = Select::new("task")
 //!     .fields(["pid", "comm", "real_parent.comm"])
 //!     .filter(field("tgid").eq(1).and(field("comm").like("s%")))
-//!     .plan(&btf)?;
-//! assert_eq!(plan.schema.columns().len(), 3);
+//!     .plan(&kernel)?;
+//! assert_eq!(plan.schema().map(|schema| schema.columns().len()), Some(3));
 //! // The kernel need not look at other processes.
 //! assert_eq!(plan.pushed, Some(Pushed::Tgid(1)));
+//! let program = plan.program(&kernel)?;
+//! assert_eq!(program.target().name, "task");
 //! # Ok(())
 //! # }
 //! ```
@@ -38,6 +41,7 @@
 #![no_std]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[macro_use]
 extern crate alloc;
 
 mod address;
@@ -51,7 +55,9 @@ mod error;
 mod explain;
 mod expr;
 mod function;
+mod ir;
 mod layout;
+mod limits;
 mod meaning;
 mod names;
 mod number;
@@ -73,13 +79,13 @@ pub use cgroups::cgroup_ids;
 pub use columns::{NamedColumn, Show, Source};
 pub use elements::{ElementTypes, Elements};
 pub use error::{Error, Kind, Reason};
-pub use expr::{Expr, cmdline, field, page_size, stack};
-pub use function::{FUNCTIONS, FunctionInfo};
+pub use expr::{Arithmetic, Compare, Expr, Node, case, cmdline, field, page_size, stack};
+pub use function::{FUNCTIONS, Function, FunctionInfo};
 pub use kwalk_progs::{Fragment, Role, Span};
+pub use limits::{COLUMNS_MAX, TEXT_MAX};
 pub use order::{Key, Order};
-pub use pattern::TEXT_MAX;
 pub use plan::{Plan, PlanOptions, Pushed, Sink};
 pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
-pub use select::{COLUMNS_MAX, Column, Select};
+pub use select::{Column, Select};
 pub use stored::NotASchema;
 pub use window::Window;

@@ -1,13 +1,12 @@
 //! What names and units say of numbers.
 
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::columns::Show;
+use crate::error::{Error, Kind, Reason};
 use crate::expr::Expr;
 use crate::planner::wrong;
-use crate::{Error, Kind, Reason};
 
 /// What is known of the numbers that an expression gives.
 #[derive(Default)]

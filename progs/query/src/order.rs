@@ -4,11 +4,11 @@ use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use crate::columns::Show;
+use crate::error::{Error, Kind, Reason};
 use crate::expr::{Expr, Node};
 use crate::layout::Planned;
 use crate::planner::Planner;
 use crate::resolve::Value;
-use crate::{Error, Kind, Reason};
 use kwalk_progs::Role;
 
 /// What rows are ordered by: a column by its name, or any other expression.

@@ -7,25 +7,21 @@ use alloc::vec::Vec;
 use kwalk_progs::{Available, Builder, Fragment, Kernel, Program, Saved, Target, find};
 
 use crate::columns::Show;
-use crate::condition::Condition;
 use crate::derived::Found;
 use crate::elements::Elements;
 use crate::emit::{self, Emit, Fork, Kept, OBJECT};
 use crate::error::{Error, Kind, Reason};
 use crate::expr::Node;
+use crate::ir::Condition;
 use crate::layout::{self, Planned};
+use crate::limits::{COLUMNS_MAX, ROW_MAX, SLOTS_MAX};
 use crate::order::{self, Order};
 use crate::planner::{Planner, pushed};
 use crate::record::Schema;
 use crate::registers;
 use crate::resolve::{Names, Value};
-use crate::select::{COLUMNS_MAX, Column, Select};
+use crate::select::{Column, Select};
 use kwalk_progs::Role;
-
-/// What the kernel passes on of one object: less than the buffer that it collects in.
-const ROW_MAX: usize = 32 << 10;
-/// As many instructions a kernel looks at (`BPF_COMPLEXITY_LIMIT_INSNS`): of more the verifier says nothing.
-const SLOTS_MAX: usize = 1_000_000;
 
 /// How a question is planned.
 #[derive(Debug, Clone, Copy, Default)]
@@ -196,6 +192,9 @@ impl Plan {
                 Some(counter) => emit.count(counter),
                 None => emit.rows(&self.rows)?,
             }
+        }
+        if !emit.fits_stack() {
+            return Err(Error::new(Reason::TooComplex, None));
         }
         if let Some(window) = window {
             builder.asm.jump(done);

@@ -2,45 +2,41 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::{String, ToString as _};
-use alloc::vec;
 use alloc::vec::Vec;
-
 use core::fmt::{self, Write};
 
 use kwalk_btf::Class;
 
 use crate::columns::{Show, Source};
-use crate::condition::{Condition, Test, Text, TextKind};
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
 use crate::function::{FUNCTIONS, Function};
+use crate::ir::{self, Number};
+use crate::ir::{Condition, Member, Set, Test, Text, TextKind};
+use crate::limits::{DEPTH_MAX, SET_MIN, TERMS_MAX};
 use crate::meaning::Meaning;
-use crate::number::{self, Number};
+use crate::number;
 use crate::pattern::Pattern;
 use crate::place::{Base, Place};
 use crate::plan::Pushed;
 use crate::resolve::{IpPlace, Names, Value};
 use kwalk_progs::{Fragment, Parameters, Role, Target};
 
-/// How deep an expression may be.
-const DEPTH_MAX: usize = 200;
-/// How many terms it may have, a list's included.
-const TERMS_MAX: usize = 10_000;
-
 /// Makes conditions and values of expressions.
 pub(crate) struct Planner<'a> {
     pub(crate) names: Names<'a>,
     /// What the program will have instructions for.
     pub(crate) fragments: Vec<Fragment>,
+    /// Whether the conditions that are planned are fragments of the question.
+    marks: bool,
     terms: usize,
     depth: usize,
 }
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
-        Planner { names, fragments: Vec::new(), terms: 0, depth: 0 }
+        Planner { names, fragments: Vec::new(), marks: true, terms: 0, depth: 0 }
     }
 
     fn enter(&mut self, expr: &Expr) -> Result<(), Error> {
@@ -74,13 +70,14 @@ impl<'a> Planner<'a> {
         // A condition that is made of others is not marked itself: they are.
         let fragment = match &expr.node {
             Node::And(_) | Node::Or(_) | Node::Not(_) | Node::Is(..) => None,
+            _ if !self.marks => None,
             _ => Some(self.fragment(Role::Condition, expr)),
         };
         let condition = self.condition_at(expr)?;
         self.depth -= 1;
         Ok(match (condition, fragment) {
             (condition @ Condition::Known(_), _) | (condition, None) => condition,
-            (condition, Some(fragment)) => Condition::Part(fragment, Box::new(condition)),
+            (condition, Some(fragment)) => Condition::Marked(fragment, Box::new(condition)),
         })
     }
 
@@ -88,8 +85,8 @@ impl<'a> Planner<'a> {
         let fail = |reason| Error::new(reason, expr.span.clone());
         match &expr.node {
             Node::And(all) | Node::Or(all) if all.is_empty() => Err(fail(Reason::EmptyList)),
-            Node::And(all) => Ok(Condition::And(self.all(all)?)),
-            Node::Or(any) => Ok(Condition::Or(self.all(any)?)),
+            Node::And(all) => Ok(Condition::And(self.all(all, true)?)),
+            Node::Or(any) => Ok(Condition::Or(self.all(any, false)?)),
             Node::Not(of) => Ok(Condition::Not(Box::new(self.condition(of)?))),
             Node::Is(truth, of) => Ok(Condition::Is(*truth, Box::new(self.condition(of)?))),
             Node::IsNull(of) if is_condition(of) => {
@@ -112,7 +109,7 @@ impl<'a> Planner<'a> {
             Node::In(_, list) if list.is_empty() => Err(fail(Reason::EmptyList)),
             Node::In(of, list) => {
                 let any = list.iter().map(|item| self.compare(Compare::Eq, of, item));
-                Ok(merged(any.collect::<Result<_, _>>()?, false))
+                Ok(any_equal(any.collect::<Result<_, _>>()?))
             }
             Node::Between(of, low, high) => {
                 let both = vec![self.compare(Compare::Ge, of, low)?, self.compare(Compare::Le, of, high)?];
@@ -147,8 +144,16 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn all(&mut self, all: &[Expr]) -> Result<Vec<Condition>, Error> {
-        Ok(Condition::ordered(all.iter().map(|one| self.condition(one)).collect::<Result<_, _>>()?))
+    /// The terms of AND or OR, and those of the same in them.
+    fn all(&mut self, all: &[Expr], and: bool) -> Result<Vec<Condition>, Error> {
+        let mut terms = Vec::with_capacity(all.len());
+        for one in all {
+            match (self.condition(one)?, and) {
+                (Condition::And(inner), true) | (Condition::Or(inner), false) => terms.extend(inner),
+                (condition, _) => terms.push(condition),
+            }
+        }
+        Ok(Condition::ordered(terms))
     }
 
     fn compare(&mut self, op: Compare, left: &Expr, right: &Expr) -> Result<Condition, Error> {
@@ -194,7 +199,7 @@ impl<'a> Planner<'a> {
 
     /// Refuses a number that the field it is compared with never has.
     fn fits(&self, literal: &Expr, value: &Number, field: &Expr, of: &Number) -> Result<(), Error> {
-        if let (Some(value), number::Node::Field(place)) = (value.value(), &of.node) {
+        if let (Some(value), ir::Node::Field(place)) = (value.value(), &of.node) {
             if !(of.min..=of.max).contains(&value) {
                 let (what, min, max) = (place.name.clone(), of.min, of.max);
                 let span = literal.span.clone().or_else(|| field.span.clone());
@@ -275,6 +280,7 @@ impl<'a> Planner<'a> {
                 }
                 Value::Number(Number::binary(*op, l, r))
             }
+            Node::Case { arms, otherwise } => Value::Number(self.case(arms, otherwise.as_deref())?),
             Node::Call(function, arguments) if !function.is_condition() => {
                 self.call(*function, arguments, expr)?
             }
@@ -282,6 +288,19 @@ impl<'a> Planner<'a> {
         };
         self.depth -= 1;
         Ok(value)
+    }
+
+    fn case(&mut self, arms: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<Number, Error> {
+        let mut planned = Vec::with_capacity(arms.len());
+        for (condition, value) in arms {
+            // A part of a value is not marked itself: the value is.
+            let marks = core::mem::take(&mut self.marks);
+            let tested = self.condition(condition);
+            self.marks = marks;
+            planned.push((tested?, self.number(value)?));
+        }
+        let otherwise = otherwise.map_or(Ok(Number::null()), |value| self.number(value))?;
+        Ok(Number::case(planned, otherwise))
     }
 
     fn call(&mut self, function: Function, arguments: &[Expr], expr: &Expr) -> Result<Value, Error> {
@@ -330,6 +349,11 @@ impl<'a> Planner<'a> {
                     _ => names.unix_name(name, span),
                 };
                 text.map(Value::Text)
+            }
+            (Function::NullIf, [left, right]) => {
+                let number = self.number(left)?;
+                let equal = self.compare(Compare::Eq, left, right)?;
+                Ok(Value::Number(Number::case(vec![(equal, Number::null())], number)))
             }
             (Function::PageSize, []) => {
                 Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
@@ -422,7 +446,12 @@ fn two(what: &'static str, second: &Expr) -> Error {
 /// Whether an expression is true, false or unknown, rather than a value.
 pub(crate) fn is_condition(expr: &Expr) -> bool {
     match &expr.node {
-        Node::Name(_) | Node::Int(_) | Node::Text(_) | Node::Neg(_) | Node::Arithmetic(..) => false,
+        Node::Name(_)
+        | Node::Int(_)
+        | Node::Text(_)
+        | Node::Neg(_)
+        | Node::Arithmetic(..)
+        | Node::Case { .. } => false,
         Node::Call(function, _) => function.is_condition(),
         _ => true,
     }
@@ -430,7 +459,7 @@ pub(crate) fn is_condition(expr: &Expr) -> bool {
 
 /// Two numbers compared: with a constant, if one is.
 pub(crate) fn compared(op: Compare, left: Number, right: Number) -> Condition {
-    if left.node == number::Node::Null || right.node == number::Node::Null {
+    if left.node == ir::Node::Null || right.node == ir::Node::Null {
         return Condition::Known(None);
     }
     if let Some(holds) = number::decided(op, &left, &right) {
@@ -445,6 +474,30 @@ pub(crate) fn compared(op: Compare, left: Number, right: Number) -> Condition {
         (_, Some(value)) => Condition::Test { number: left, tests: vec![(op, value)], all: true },
         (Some(value), _) => Condition::Test { number: right, tests: vec![(op.mirrored(), value)], all: true },
         _ => Condition::Compare(op, left, right),
+    }
+}
+
+/// OR of equalities; of many with the same text or number, as a look-up in a set.
+fn any_equal(any: Vec<Condition>) -> Condition {
+    if any.len() < SET_MIN {
+        return merged(any, false);
+    }
+    if let Some(Condition::Like(text, _)) = any.first() {
+        let exact = |condition: &Condition| match condition {
+            Condition::Like(same, pattern) if same == text => pattern.exactly(),
+            _ => None,
+        };
+        let texts: Option<Vec<_>> = any.iter().map(exact).collect();
+        if let Some(texts) = texts {
+            return Condition::InSet(Member::Text(text.clone()), Set::texts(texts.iter().map(Vec::as_slice)));
+        }
+    }
+    match merged(any, false) {
+        Condition::Test { number, tests, all: false } if tests.iter().all(|(op, _)| *op == Compare::Eq) => {
+            let set = Set::numbers(tests.iter().map(|(_, value)| *value));
+            Condition::InSet(Member::Number(number), set)
+        }
+        other => other,
     }
 }
 
@@ -479,7 +532,7 @@ pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Conditi
     let (tgid, pid) = (own("tgid")?, own("pid")?);
     let number = |wanted: &Place| {
         condition.terms().find_map(|term| match term {
-            Condition::Test { number: Number { node: number::Node::Field(place), .. }, tests, .. } => {
+            Condition::Test { number: Number { node: ir::Node::Field(place), .. }, tests, .. } => {
                 let own = place.base == Base::Object
                     && place.hops.is_empty()
                     && place.field == wanted.field

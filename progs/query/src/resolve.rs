@@ -2,7 +2,6 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,11 +11,11 @@ use kwalk_asm::Helper;
 use kwalk_btf::{Class, Hop, Kind as BtfKind, Reason as PathReason, TypeId};
 
 use crate::columns::{NamedColumn, Source};
-use crate::condition::{Text, TextKind, Tree};
 use crate::derived::{self, By, Derived, Found};
 use crate::elements::Elements;
 use crate::error::{Error, Kind, Reason};
-use crate::number::Number;
+use crate::ir::Number;
+use crate::ir::{Text, TextKind, Tree};
 use crate::place::{Base, Place};
 use kwalk_progs::Span;
 use kwalk_progs::{Available, Kernel, Target, Version};

@@ -10,9 +10,6 @@ use crate::expr::{Expr, field};
 use crate::order::Key;
 use crate::plan::{Plan, PlanOptions};
 
-/// As many columns as can be selected.
-pub const COLUMNS_MAX: usize = 500;
-
 /// A question to the kernel: a target, columns, a condition, an order.
 #[derive(Debug, Clone)]
 pub struct Select {

@@ -4,7 +4,6 @@
 //! tightest: `* / %`, `+ -`, `&`, `^ << >>`, `|`, comparisons with `IN` and `BETWEEN`, `LIKE`, `IS`, `NOT`, `AND`, `OR`.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
@@ -12,7 +11,8 @@ use alloc::vec::Vec;
 use alloc::sync::Arc;
 
 use sqlparser::ast::{
-    self, AccessExpr, BinaryOperator, Expr as Sql, Ident, Spanned, Subscript, UnaryOperator, Value as Literal,
+    self, AccessExpr, BinaryOperator, CaseWhen, Expr as Sql, Ident, Spanned, Subscript, UnaryOperator,
+    Value as Literal,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::keywords::Keyword;
@@ -232,10 +232,14 @@ impl Source {
                 Literal::Boolean(value) => Node::Int((*value).into()),
                 Literal::Null => return Err(Error::new(Reason::Null, span)),
                 Literal::Number(digits, false) => self.number(digits, 10, span.clone())?,
-                // X'ff' is a string of bytes, which the parser doesn't tell from 0xff.
+                // The parser doesn't tell it from X'ff', which is a text of these bytes.
                 Literal::HexStringLiteral(digits) if self.begins(&span, "0x") => {
                     self.number(digits, 16, span.clone())?
                 }
+                Literal::HexStringLiteral(digits) => match bytes(digits) {
+                    Some(bytes) => Node::Text(bytes),
+                    None => return refuse("a literal of this kind"),
+                },
                 _ => return refuse("a literal of this kind"),
             },
             Sql::UnaryOp { op: UnaryOperator::Minus, expr } => {
@@ -276,7 +280,21 @@ impl Source {
             Sql::ILike { .. } => return refuse("ILIKE"),
             Sql::Function(function) => self.call(function, &span, depth)?,
             Sql::Subquery(_) | Sql::InSubquery { .. } | Sql::Exists { .. } => return refuse("a subquery"),
-            Sql::Case { .. } => return refuse("CASE"),
+            Sql::Case { operand, conditions, else_result, .. } => {
+                let operand = operand.as_deref().map(lower).transpose()?;
+                let arm = |arm: &CaseWhen| {
+                    let condition = lower(&arm.condition)?;
+                    let condition = match &operand {
+                        Some(operand) => operand.clone().eq(condition),
+                        None => condition,
+                    };
+                    Ok::<_, Error>((condition, lower(&arm.result)?))
+                };
+                let arms = conditions.iter().map(arm).collect::<Result<_, _>>()?;
+                // ELSE NULL is what there is without ELSE.
+                let otherwise = else_result.as_deref().filter(|value| !is_null(value));
+                Node::Case { arms, otherwise: otherwise.map(boxed).transpose()? }
+            }
             Sql::Cast { .. } | Sql::Convert { .. } => return refuse("a cast"),
             Sql::Tuple(_) => return refuse("a list of values"),
             Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => return refuse("*"),
@@ -400,6 +418,16 @@ fn operator(op: &BinaryOperator) -> Option<Operator> {
         BinaryOperator::PGBitwiseShiftRight => A(Arithmetic::Shr),
         _ => return None,
     })
+}
+
+/// The bytes that pairs of hexadecimal digits are.
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let pair = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..digits.len()).step_by(2).map(pair).collect()
+}
+
+fn is_null(sql: &Sql) -> bool {
+    matches!(sql, Sql::Value(value) if value.value == Literal::Null)
 }
 
 /// The terms of `a AND b AND c`, which the parser nests to the left, however many there are.

@@ -402,13 +402,16 @@ impl<'a> Builder<'a> {
         self.stack
     }
 
-    /// Takes `bytes` of the stack, rounded up to 8, for as long as `within` emits, and gives what that gives.
-    pub fn with_stack<T>(&mut self, bytes: usize, within: impl FnOnce(&mut Self) -> T) -> T {
+    /// Takes `bytes` of the stack, rounded up to 8, and gives what [`Builder::give_back_stack`] wants to free them again.
+    pub fn take_stack(&mut self, bytes: usize) -> i32 {
         let before = self.stack;
         self.stack += bytes.next_multiple_of(8) as i32;
-        let done = within(self);
+        before
+    }
+
+    /// Frees what of the stack was taken since `before`, which is what [`Builder::take_stack`] gave.
+    pub fn give_back_stack(&mut self, before: i32) {
         self.stack = before;
-        done
     }
 
     /// Asks the loader for a map; the index is what [`Slot::Map`](kwalk_asm::Slot::Map) takes.

@@ -1,7 +1,5 @@
 //! `files`: the open files of all tasks, or of those with one command name.
 
-use alloc::format;
-
 use kwalk_asm::Label;
 use kwalk_asm::Reg::*;
 

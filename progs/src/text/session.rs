@@ -28,23 +28,14 @@ impl Sessions {
     /// Asks for `size` bytes for each session, for as many as there are to be readers at once.
     pub(super) fn new(w: &mut Builder<'_>, options: &Options, size: u32) -> Sessions {
         let map = w.map(Map {
-            name: "sessions",
-            kind: MapKind::LruHash,
-            key_size: 8,
-            value_size: size,
             max_entries: options.readers.max(1),
+            ..Map::new("sessions", MapKind::LruHash, 8, size)
         });
         let key = w.stack_slot();
         let zeros = if size == 8 {
             Zeros::Stack(w.stack_slot())
         } else {
-            Zeros::Map(w.map(Map {
-                name: "zeros",
-                kind: MapKind::Array,
-                key_size: 4,
-                value_size: size,
-                max_entries: 1,
-            }))
+            Zeros::Map(w.map(Map::value("zeros", size)))
         };
         Sessions { map, key, zeros }
     }

@@ -7,14 +7,16 @@
 //! like, begin anew. What is known beforehand has been taken out ([`Condition::simplified`]): the verifier refuses
 //! instructions that nothing leads to.
 
-use kwalk_asm::{Condition as Jump, JumpOp, Label, Operand, Reg, Width};
+use kwalk_asm::Reg::{self, R0, R1, R2};
+use kwalk_asm::{Address, Condition as Jump, Helper, JumpOp, Label, Operand, Slot, Width, u64_at};
 use kwalk_btf::Class;
+use kwalk_progs::{Map, MapKind};
 
 use super::{Emit, KEEP, Kept};
-use crate::condition::{Condition, Test};
 use crate::error::Error;
 use crate::expr::Compare;
-use crate::number::{Node, Number, Signs};
+use crate::ir::{Condition, Member, Node, Number, Set, Test};
+use crate::number::Signs;
 use crate::place::Place;
 
 /// Where a condition leads.
@@ -38,7 +40,7 @@ impl Emit<'_, '_> {
                 self.go(to, next);
             }
             Condition::Not(of) => self.condition(of, Fork { yes: no, no: yes, ..fork })?,
-            Condition::Part(part, of) => {
+            Condition::Marked(part, of) => {
                 let before = self.builder.asm.mark(Some(*part));
                 self.condition(of, fork)?;
                 self.builder.asm.mark(before);
@@ -66,6 +68,14 @@ impl Emit<'_, '_> {
             Condition::Test { number, tests, all } => self.tests(number, tests, *all, fork)?,
             Condition::Compare(op, left, right) => self.compare(*op, left, right, fork)?,
             Condition::Like(text, pattern) => self.like(text, pattern, fork)?,
+            Condition::InSet(Member::Text(text), set) => self.text_in_set(text, set, fork)?,
+            Condition::InSet(Member::Number(number), set) => {
+                let reg = self.number(number, fork.unknown)?;
+                let key = self.room(8);
+                self.builder.asm.store(u64_at(key), reg);
+                self.give_back(reg);
+                self.look_up(key, set, fork);
+            }
             Condition::NumberIsNull(number) => {
                 let reg = self.number(number, yes)?;
                 self.give_back(reg);
@@ -175,6 +185,21 @@ impl Emit<'_, '_> {
             self.give_back(reg);
         }
         Ok(())
+    }
+
+    /// Goes to yes if the key at an address is in a set.
+    pub(super) fn look_up(&mut self, key: Address, set: &Set, fork: Fork) {
+        let keys = set.keys.to_vec();
+        let index = self.builder.map(Map {
+            max_entries: keys.len() as u32,
+            keys,
+            ..Map::new("kwalk_set", MapKind::Hash, set.key_size as u32, 1)
+        });
+        let asm = &mut self.builder.asm;
+        asm.load_slot(R1, Slot::Map(index));
+        asm.address(R2, key);
+        asm.call(Helper::MapLookupElem);
+        self.branch(R0.ne(0), fork);
     }
 
     /// A number, in a register where it is kept if it is to be.

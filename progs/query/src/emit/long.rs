@@ -5,10 +5,10 @@ use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Helper, Label, Slot, u8_at, u16_at, u32_at, u64_at};
 
 use super::{Emit, NULLS};
-use crate::condition::{LONG_MAX, STACK_MAX, Text, TextKind, Tree, UNIX_MAX};
 use crate::error::Error;
-use crate::pattern::TEXT_MAX;
-use kwalk_progs::{Buffer, Map, MapKind};
+use crate::ir::{Text, TextKind, Tree};
+use crate::limits::{LONG_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
+use kwalk_progs::{Buffer, Map};
 
 /// Where a text begins in the map's value: its length goes before it.
 const TEXT: u32 = 8;
@@ -20,14 +20,7 @@ const DEPTH_MAX: i32 = 64;
 impl Emit<'_, '_> {
     fn buffer(&mut self) -> u32 {
         *self.buffer.get_or_insert_with(|| {
-            self.builder.map(Map {
-                name: "kwalk_text",
-                kind: MapKind::Array,
-                key_size: 4,
-                // The verifier does not see that what begins late is short.
-                value_size: TEXT + 2 * LONG_MAX as u32 + TEXT_MAX as u32,
-                max_entries: 1,
-            })
+            self.builder.map(Map::value("kwalk_text", TEXT + 2 * LONG_MAX as u32 + TEXT_MAX as u32))
         })
     }
 
@@ -72,7 +65,7 @@ impl Emit<'_, '_> {
 
     /// Writes a length that is known, 0 for NULL.
     fn write_length(&mut self, length: u32) -> Result<(), Error> {
-        let at = self.frame() - 8;
+        let at = self.room(8);
         self.builder.asm.store(u16_at(at), length as i32);
         self.write(at, 2)
     }
@@ -260,8 +253,8 @@ impl Emit<'_, '_> {
         let buffer = self.buffer();
         let (each, done, named) =
             (self.builder.asm.label(), self.builder.asm.label(), self.builder.asm.label());
-        let frame = self.frame();
-        let (node, depth, name) = (frame - 8, frame - 16, frame - 16 - NAME_MAX);
+        let name = self.room(16 + NAME_MAX as usize);
+        let (depth, node) = (name + NAME_MAX, name + (NAME_MAX + 8));
         self.field(R1, &text.place, null);
         let asm = &mut self.builder.asm;
         asm.store(u64_at(node), R1);

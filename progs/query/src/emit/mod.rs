@@ -3,7 +3,6 @@
 //! The object of a call is in [`OBJECT`]. A number is computed in the registers that calls don't keep, for none is made
 //! while one is; what a helper writes lies on the stack, which conditions and rows use in turn from its top on.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 mod condition;
@@ -18,28 +17,20 @@ use kwalk_asm::Label;
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Address, u64_at};
 
-use super::number::Number;
-use super::place::{Base, Place};
 use super::{Error, Reason};
+use crate::ir::Number;
+use crate::place::{Base, Place};
 use kwalk_progs::{Builder, Saved, StackSlot};
 
 pub(crate) use condition::Fork;
-pub(crate) use number::need;
+pub(crate) use number::{calls, condition_calls, need, need_of};
 pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows, is_copied};
-pub(crate) use text::is_read_in_place;
 pub(crate) use window::end;
 
 /// Holds the object for the whole program.
 pub(crate) const OBJECT: Reg = R7;
 /// Holds the bits of the columns that are NULL.
 const NULLS: Reg = R8;
-/// What of a program's stack (`MAX_BPF_STACK`) is for conditions and rows: the rest holds the derived roots.
-pub(crate) const STACK: usize = 512 - 8 * DERIVED_MAX;
-/// As many derived roots a program has at most.
-pub(crate) const DERIVED_MAX: usize = 4;
-/// How many registers numbers can be computed in, in a program that saves nothing: the context is in R1.
-pub(crate) const FREE_UNSAVED: usize = 5;
-
 /// What a program keeps that it has found for its condition, to have it for its row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kept {
@@ -73,6 +64,8 @@ pub(crate) struct Emit<'w, 'a> {
     certain: bool,
     /// Where the derived roots lie that have been found.
     derived: Vec<StackSlot>,
+    /// How many bytes of the stack are used where most of them are.
+    deepest: i32,
     /// The map that texts go to which are too long for the stack.
     buffer: Option<u32>,
 }
@@ -86,7 +79,16 @@ impl<'w, 'a> Emit<'w, 'a> {
             free.push(R1);
         }
         let keep = keep.into_iter().zip(KEEP).collect();
-        Emit { builder, free, kept: Vec::new(), keep, certain: false, derived: Vec::new(), buffer: None }
+        Emit {
+            builder,
+            free,
+            kept: Vec::new(),
+            keep,
+            certain: false,
+            derived: Vec::new(),
+            deepest: 0,
+            buffer: None,
+        }
     }
 
     fn take(&mut self) -> Result<Reg, Error> {
@@ -149,9 +151,24 @@ impl<'w, 'a> Emit<'w, 'a> {
         Some(reg)
     }
 
-    /// Where the stack begins that is free, from its top down.
-    fn frame(&self) -> Address {
-        R10 - self.builder.stack_in_use()
+    /// Takes `bytes` of the stack for as long as `within` emits.
+    fn with_stack<T>(&mut self, bytes: usize, within: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.builder.take_stack(bytes);
+        let done = within(self);
+        self.builder.give_back_stack(before);
+        done
+    }
+
+    /// Where `bytes` of the stack begin, rounded up to 8, that are free until more of it is taken.
+    fn room(&mut self, bytes: usize) -> Address {
+        let deepest = self.builder.stack_in_use() + bytes.next_multiple_of(8) as i32;
+        self.deepest = self.deepest.max(deepest);
+        R10 - deepest
+    }
+
+    /// Whether all that was used of the stack is there (`MAX_BPF_STACK`).
+    pub(crate) fn fits_stack(&self) -> bool {
+        self.deepest <= 512
     }
 
     /// An address that a load can name: 16 bits for the offset, else it is added to `reg` first.

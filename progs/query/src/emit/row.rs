@@ -4,22 +4,21 @@
 //! throws all of this object's away and shows it again: nothing is to be checked between the writes of a row.
 
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Address, Helper, Label, Memory, Slot, u16_at, u32_at, u64_at};
 use kwalk_btf::Class;
 
-use super::number::size;
+use super::number::{calls, size};
 use super::{Emit, Kept, NULLS};
-use crate::condition::{Text, TextKind};
 use crate::error::Error;
-use crate::number::{Node, Number};
-use crate::pattern::TEXT_MAX;
+use crate::ir::{Node, Number};
+use crate::ir::{Text, TextKind};
+use crate::limits::TEXT_MAX;
 use crate::place::Place;
 use crate::resolve::IpPlace;
-use kwalk_progs::{Map, MapKind};
+use kwalk_progs::Map;
 
 /// A text that is longer than so many bytes is copied by a helper.
 const COPY_MAX: u32 = 32;
@@ -121,13 +120,7 @@ impl Emit<'_, '_> {
 
     /// The map in whose one element objects are counted.
     pub(crate) fn counter(&mut self) -> u32 {
-        self.builder.map(Map {
-            name: "kwalk_count",
-            kind: MapKind::Array,
-            key_size: 4,
-            value_size: 8,
-            max_entries: 1,
-        })
+        self.builder.map(Map::value("kwalk_count", 8))
     }
 
     /// Counts the object. What has no output is never shown twice.
@@ -140,7 +133,7 @@ impl Emit<'_, '_> {
     }
 
     fn chunk(&mut self, chunk: &Chunk) -> Result<(), Error> {
-        let start = self.frame() - chunk.size.next_multiple_of(8) as i32;
+        let start = self.room(chunk.size);
         if let Some((_, bits)) = chunk.nulls {
             self.builder.asm.mov32(NULLS, bits as i32);
         }
@@ -148,6 +141,15 @@ impl Emit<'_, '_> {
         for column in chunk.columns.iter().filter(|column| column.null.is_some()) {
             self.clear(start, column.at, column.kind.size());
         }
+        self.with_stack(chunk.size, |emit| emit.columns(start, chunk))?;
+        self.builder.asm.mark(None);
+        if let Some((at, _)) = chunk.nulls {
+            self.builder.asm.store(u32_at(start + at as i32), NULLS);
+        }
+        self.write(start, chunk.size)
+    }
+
+    fn columns(&mut self, start: Address, chunk: &Chunk) -> Result<(), Error> {
         let mut rest: Vec<&Column> = chunk.columns.iter().collect();
         while !rest.is_empty() {
             let first = rest.remove(0);
@@ -161,11 +163,7 @@ impl Emit<'_, '_> {
             rest = apart;
             self.together(start, place, &[vec![first], others].concat());
         }
-        self.builder.asm.mark(None);
-        if let Some((at, _)) = chunk.nulls {
-            self.builder.asm.store(u32_at(start + at as i32), NULLS);
-        }
-        self.write(start, chunk.size)
+        Ok(())
     }
 
     /// Fields of one object: the way there, and the check of the pointers on it, is the same for all of them.
@@ -230,6 +228,7 @@ impl Emit<'_, '_> {
                 self.builder.asm.bind(null);
                 return Ok(());
             }
+            Kind::Number(number) if calls(number) => self.calling(at, number, null)?,
             Kind::Number(number) => {
                 let kept = self.kept(|kept| matches!(kept, Kept::Number(same) if same == number));
                 let reg = kept.map_or_else(|| self.number(number, null), Ok)?;
@@ -251,6 +250,27 @@ impl Emit<'_, '_> {
             self.builder.asm.xor32(NULLS, bit as i32);
         }
         self.builder.asm.bind(null);
+        Ok(())
+    }
+
+    /// A number that is computed with calls, some of which put texts together, which takes the register of the NULLs.
+    fn calling(&mut self, at: Address, number: &Number, null: Label) -> Result<(), Error> {
+        let nulls = self.room(8);
+        let is_null = self.builder.asm.label();
+        self.builder.asm.store(u64_at(nulls), NULLS);
+        let reg = self.with_stack(8, |emit| emit.number(number, is_null))?;
+        self.builder.asm.load(NULLS, u64_at(nulls));
+        self.builder.asm.store(u64_at(at), reg);
+        self.give_back(reg);
+        // The verifier refuses what nothing leads to.
+        if number.may_be_null() {
+            let there = self.builder.asm.label();
+            self.builder.asm.jump(there);
+            self.builder.asm.bind(is_null);
+            self.builder.asm.load(NULLS, u64_at(nulls));
+            self.builder.asm.jump(null);
+            self.builder.asm.bind(there);
+        }
         Ok(())
     }
 
@@ -292,7 +312,8 @@ impl Emit<'_, '_> {
             return self.write_long(text);
         }
         let (null, there) = (self.builder.asm.label(), self.builder.asm.label());
-        let at = self.frame() - TEXT_MAX as i32;
+        // The length goes before it.
+        let at = self.room(TEXT_MAX + 2) + 8;
         self.text_address(R3, text, null)?;
         let asm = &mut self.builder.asm;
         asm.address(R1, at);

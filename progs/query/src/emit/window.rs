@@ -5,19 +5,12 @@ use kwalk_asm::{Label, Slot, u64_at};
 use super::{Emit, OBJECT};
 use crate::error::Error;
 use crate::window::{ADDRESS, BITS, ENDED, MASK, SIZE, SPREAD};
-use kwalk_progs::Builder;
-use kwalk_progs::{Map, MapKind};
+use kwalk_progs::{Builder, Map};
 
 impl Emit<'_, '_> {
     /// Goes to `done` with objects that are not in the window, and gives the map that says which are.
     pub(crate) fn window(&mut self, done: Label) -> Result<u32, Error> {
-        let index = self.builder.map(Map {
-            name: "kwalk_window",
-            kind: MapKind::Array,
-            key_size: 4,
-            value_size: SIZE as u32,
-            max_entries: 1,
-        });
+        let index = self.builder.map(Map::value("kwalk_window", SIZE as u32));
         let (at, key, other) = (self.take()?, self.take()?, self.take()?);
         let asm = &mut self.builder.asm;
         asm.load_slot(at, Slot::MapValue { index, offset: 0 });
