@@ -29,6 +29,7 @@ mod output;
 mod prepared;
 mod rows;
 mod sorted;
+mod walks;
 mod windows;
 
 pub use kwalk_query::*;

@@ -104,6 +104,27 @@ impl Condition {
         }
     }
 
+    /// Whether it is decided for every object as it would be of the whole texts: no program looks at all of some.
+    pub(crate) fn is_exact(&self) -> bool {
+        match self {
+            Condition::Known(_) | Condition::PointerIsNull(_) | Condition::BehindNull(_) => true,
+            Condition::TextIsNull(text) => text.is_whole(),
+            Condition::Test { number, .. } | Condition::NumberIsNull(number) => is_exact(number),
+            Condition::Compare(_, left, right) => is_exact(left) && is_exact(right),
+            Condition::InSet(Member::Number(number), _) => is_exact(number),
+            Condition::InSet(Member::Text(text), _) => text.is_whole() || !text.kind.is_made(),
+            Condition::Like(text, pattern) => match (text.is_whole(), text.kind.is_made()) {
+                (true, false) => true,
+                // Of a text behind a pointer, or in a large array, the beginning is looked at.
+                (false, false) => !pattern.open_start,
+                // What stands anywhere is searched for in the beginning.
+                (whole, true) => whole && !(pattern.open_start && pattern.open_end),
+            },
+            Condition::And(all) | Condition::Or(all) => all.iter().all(Condition::is_exact),
+            Condition::Not(of) | Condition::Is(_, of) | Condition::Marked(_, of) => of.is_exact(),
+        }
+    }
+
     /// The conditions that are true wherever it is, in its terms.
     pub(crate) fn terms(&self) -> impl Iterator<Item = &Condition> {
         let terms = match self.bare() {
@@ -168,6 +189,17 @@ fn simplified(terms: Vec<Condition>, unknown: bool, all: bool) -> Condition {
         (0, _) => Condition::Known(Some(all)),
         (_, true) => Condition::And(rest),
         (_, false) => Condition::Or(rest),
+    }
+}
+
+fn is_exact(number: &Number) -> bool {
+    match &number.node {
+        Node::Null | Node::Constant | Node::Field(_) => true,
+        Node::Binary(_, left, right) => is_exact(left) && is_exact(right),
+        Node::Case(arms, otherwise) => {
+            arms.iter().all(|(condition, number)| condition.is_exact() && is_exact(number))
+                && is_exact(otherwise)
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::expr::Expr;
 use crate::function::{FUNCTIONS, FunctionInfo};
 use kwalk_progs::Span;
 use kwalk_progs::Version;
@@ -154,6 +156,20 @@ pub enum Kind {
 impl Error {
     pub(crate) fn new(reason: Reason, span: Option<Span>) -> Error {
         Error { reason: reason.into(), span }
+    }
+
+    /// Of an expression that is of another kind than its place needs.
+    pub(crate) fn kind(expr: &Expr, is: Kind, needs: &'static str) -> Error {
+        let what = match &expr.span {
+            Some(span) => span.excerpt().into(),
+            None => expr.to_string(),
+        };
+        Error::new(Reason::Kind { what, is, needs }, expr.span.clone())
+    }
+
+    /// Of something that takes a constant on one side, of which this is the second side that is none.
+    pub(crate) fn second(what: &'static str, second: &Expr) -> Error {
+        Error::new(Reason::Unsupported(what), second.span.clone())
     }
 
     /// What to do about it, where something is known to help.

@@ -160,6 +160,16 @@ impl TextKind {
 }
 
 impl Text {
+    /// Whether a program has all of it, however long it is: arguments and the names of deep trees are cut, and so is what
+    /// lies behind a pointer.
+    pub(crate) fn is_whole(&self) -> bool {
+        match self.kind {
+            TextKind::Array => self.place.field.size as usize <= TEXT_MAX,
+            TextKind::Path | TextKind::UnixName { .. } | TextKind::Stack | TextKind::Bytes { .. } => true,
+            TextKind::Pointer | TextKind::Node(_) | TextKind::Cmdline { .. } => false,
+        }
+    }
+
     /// How many bytes it has at most.
     pub(crate) fn size(&self) -> usize {
         match self.kind {

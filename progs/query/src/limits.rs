@@ -10,7 +10,7 @@ pub(crate) const FREE_UNSAVED: usize = 5;
 /// How deep an expression may be.
 pub(crate) const DEPTH_MAX: usize = 200;
 /// How many terms it may have, a list's included.
-pub(crate) const TERMS_MAX: usize = 10_000;
+pub(crate) const TERMS_MAX: usize = 20_000;
 /// As many columns as can be selected.
 pub const COLUMNS_MAX: usize = 500;
 

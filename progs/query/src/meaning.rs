@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use crate::columns::Show;
 use crate::error::{Error, Kind, Reason};
 use crate::expr::Expr;
-use crate::planner::wrong;
 
 /// What is known of the numbers that an expression gives.
 #[derive(Default)]
@@ -44,7 +43,7 @@ impl Meaning {
         }
         let reason = match (self.show, self.names.is_empty()) {
             (Show::Plain | Show::Hex | Show::Octal, true) => {
-                return Err(wrong(literal, Kind::Text, "a number"));
+                return Err(Error::kind(literal, Kind::Text, "a number"));
             }
             (show, _) => {
                 let needs = if self.names.is_empty() { show.needs() } else { "one of its names" };

@@ -6,22 +6,21 @@ use alloc::vec::Vec;
 
 use kwalk_progs::{Available, Builder, Fragment, Kernel, Program, Saved, Target, find};
 
-use crate::columns::Show;
 use crate::derived::Found;
 use crate::elements::Elements;
 use crate::emit::{self, Emit, Fork, Kept, OBJECT};
-use crate::error::{Error, Kind, Reason};
-use crate::expr::Node;
+use crate::error::{Error, Reason};
 use crate::ir::Condition;
-use crate::layout::{self, Planned};
-use crate::limits::{COLUMNS_MAX, ROW_MAX, SLOTS_MAX};
-use crate::order::{self, Order};
-use crate::planner::{Planner, pushed};
+use crate::layout;
+use crate::limits::{ROW_MAX, SLOTS_MAX};
+use crate::order::Order;
+use crate::planner::Planner;
+use crate::projection;
+use crate::pushed::{Pushed, pushed};
 use crate::record::Schema;
 use crate::registers;
-use crate::resolve::{Names, Value};
-use crate::select::{Column, Select};
-use kwalk_progs::Role;
+use crate::resolve::Names;
+use crate::select::Select;
 
 /// How a question is planned.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,16 +29,6 @@ pub struct PlanOptions<'a> {
     pub count: bool,
     /// What the keys and values are of the map whose elements it walks: without, they are pointers.
     pub elements: Option<Elements<'a>>,
-}
-
-/// A restriction that a link can apply in the place of a condition, which the program tests all the same: the numbers here
-/// are those of the first pid namespace, a link takes those of whoever opens it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pushed {
-    /// Only the threads of this process.
-    Tgid(u32),
-    /// Only this thread.
-    Tid(u32),
 }
 
 /// What becomes of the objects that the condition picks.
@@ -86,12 +75,38 @@ pub struct Plan {
     follows: bool,
 }
 
+impl Select {
+    /// Plans rows for a kernel.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] with [`Reason::Program`](crate::Reason::Program) where this kernel has no such target or its BTF is
+    /// damaged; else with what is wrong with the columns or the condition.
+    pub fn plan(&self, kernel: &Kernel<'_>) -> Result<Plan, Error> {
+        self.plan_with(kernel, &PlanOptions::default())
+    }
+
+    /// Plans a count of the objects, in the kernel and without any output, instead of rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Select::plan`].
+    pub fn plan_count(&self, kernel: &Kernel<'_>) -> Result<Plan, Error> {
+        self.plan_with(kernel, &PlanOptions { count: true, ..PlanOptions::default() })
+    }
+
+    /// Plans with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Select::plan`].
+    pub fn plan_with(&self, kernel: &Kernel<'_>, options: &PlanOptions<'_>) -> Result<Plan, Error> {
+        Plan::new(self, kernel, options)
+    }
+}
+
 impl Plan {
-    pub(crate) fn new(
-        select: &Select,
-        kernel: &Kernel<'_>,
-        options: &PlanOptions<'_>,
-    ) -> Result<Plan, Error> {
+    fn new(select: &Select, kernel: &Kernel<'_>, options: &PlanOptions<'_>) -> Result<Plan, Error> {
         let Available { target, context } = find(kernel.btf, &select.target)?;
         let mut planner = Planner::new(Names::new(kernel, &target, context, options.elements)?);
         let condition = match &select.filter {
@@ -100,10 +115,11 @@ impl Plan {
         };
         let tested = planner.names.derived.len();
         let pushed = pushed(&target, &mut planner.names, &condition);
-        let mut columns = if options.count { Vec::new() } else { columns(select, &target, &mut planner)? };
+        let mut columns =
+            if options.count { Vec::new() } else { projection::columns(select, &target, &mut planner)? };
         let shown = columns.len();
         let keys = if options.count { &[][..] } else { &select.order };
-        let order = order::planned(keys, &mut columns, &mut planner)?;
+        let order = projection::keys(keys, &mut columns, &mut planner)?;
 
         let Planner { names, fragments, .. } = planner;
         // A program that may sleep has to ask for RCU itself, which keeps files alive while the helper looks at them.
@@ -208,45 +224,4 @@ impl Plan {
         program.fragments.clone_from(&self.fragments);
         Ok(program)
     }
-}
-
-/// The columns of a question, or those of the target that are shown by default, with their values.
-fn columns(select: &Select, target: &Target, planner: &mut Planner<'_>) -> Result<Vec<Planned>, Error> {
-    let columns = match &select.columns {
-        Some(columns) => columns.clone(),
-        None => {
-            let own = planner.names.columns.iter().filter(|column| column.default);
-            let elements = planner.names.elements().into_iter().map(|name| name.as_str().into());
-            own.map(|column| column.name.into()).chain(elements).collect()
-        }
-    };
-    if columns.is_empty() && select.columns.is_none() {
-        return Err(Error::new(Reason::NoDefaults(target.name.to_string()), None));
-    }
-    if columns.is_empty() || columns.len() > COLUMNS_MAX {
-        return Err(Error::new(Reason::Columns(columns.len()), None));
-    }
-    let mut names = alloc::collections::BTreeSet::new();
-    let mut planned = Vec::with_capacity(columns.len());
-    for Column { expr, name } in columns {
-        let show = match &expr.node {
-            Node::Name(name) => planner.names.column(name).map(|column| column.show),
-            _ => None,
-        };
-        let name = name.unwrap_or_else(|| match expr.span() {
-            Some(span) => span.excerpt().into(),
-            None => expr.to_string(),
-        });
-        if !names.insert(name.clone()) {
-            return Err(Error::new(Reason::SameName(name), expr.span));
-        }
-        let fragment = planner.fragment(Role::Column, &expr);
-        let value = planner.value(&expr, None)?;
-        if let Value::Literal(_) = value {
-            let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
-            return Err(Error::new(reason, expr.span));
-        }
-        planned.push(Planned { name, expr, show: show.unwrap_or(Show::Plain), value, fragment });
-    }
-    Ok(planned)
 }

@@ -2,7 +2,7 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
@@ -18,10 +18,9 @@ use crate::limits::{DEPTH_MAX, SET_MIN, TERMS_MAX};
 use crate::meaning::Meaning;
 use crate::number;
 use crate::pattern::Pattern;
-use crate::place::{Base, Place};
-use crate::plan::Pushed;
+use crate::place::Place;
 use crate::resolve::{IpPlace, Names, Value};
-use kwalk_progs::{Fragment, Parameters, Role, Target};
+use kwalk_progs::{Fragment, Role};
 
 /// Makes conditions and values of expressions.
 pub(crate) struct Planner<'a> {
@@ -118,10 +117,10 @@ impl<'a> Planner<'a> {
             Node::Like(of, pattern) => {
                 let text = match self.value(of, None)? {
                     Value::Text(text) => text,
-                    other => return Err(wrong(of, other.kind(), "a text")),
+                    other => return Err(Error::kind(of, other.kind(), "a text")),
                 };
                 let Node::Text(bytes) = &pattern.node else {
-                    return Err(wrong(pattern, self.kind(pattern), "a text in quotes"));
+                    return Err(Error::kind(pattern, self.kind(pattern), "a text in quotes"));
                 };
                 let pattern = Pattern::like(bytes).map_err(|why| Error::new(why, pattern.span.clone()))?;
                 let room = text.place.field.size as usize;
@@ -139,7 +138,7 @@ impl<'a> Planner<'a> {
             // What is no comparison is true where it is not 0.
             _ => match self.value(expr, None)? {
                 Value::Number(number) => Ok(compared(Compare::Ne, number, Number::constant(0))),
-                other => Err(wrong(expr, other.kind(), "a condition")),
+                other => Err(Error::kind(expr, other.kind(), "a condition")),
             },
         }
     }
@@ -169,14 +168,14 @@ impl<'a> Planner<'a> {
             }
             (Value::Ip(ip), Value::Literal(text)) => self.ip(op, &ip, &text, right),
             (Value::Literal(text), Value::Ip(ip)) => self.ip(op.mirrored(), &ip, &text, left),
-            (Value::Ip(_), Value::Ip(_)) => Err(two("a comparison of two addresses", right)),
-            (Value::Ip(_), other) => Err(wrong(right, other.kind(), "an IP address in quotes")),
-            (other, Value::Ip(_)) => Err(wrong(left, other.kind(), "an IP address in quotes")),
+            (Value::Ip(_), Value::Ip(_)) => Err(Error::second("a comparison of two addresses", right)),
+            (Value::Ip(_), other) => Err(Error::kind(right, other.kind(), "an IP address in quotes")),
+            (other, Value::Ip(_)) => Err(Error::kind(left, other.kind(), "an IP address in quotes")),
             (value @ (Value::Stack(_) | Value::Bytes(_)), _) => {
-                Err(wrong(left, value.kind(), "a number, a text or a pointer"))
+                Err(Error::kind(left, value.kind(), "a number, a text or a pointer"))
             }
             (_, value @ (Value::Stack(_) | Value::Bytes(_))) => {
-                Err(wrong(right, value.kind(), "a number, a text or a pointer"))
+                Err(Error::kind(right, value.kind(), "a number, a text or a pointer"))
             }
             (Value::Number(l), Value::Number(r)) => {
                 self.fits(left, &l, right, &r)?;
@@ -189,11 +188,15 @@ impl<'a> Planner<'a> {
             }
             (Value::Text(text), Value::Literal(bytes)) => self.text(op, text, &bytes, right),
             (Value::Literal(bytes), Value::Text(text)) => self.text(op.mirrored(), text, &bytes, left),
-            (Value::Text(_), Value::Text(_)) => Err(two("a comparison of two texts", right)),
-            (Value::Literal(_), Value::Literal(_)) => Err(wrong(right, Kind::Constant, "a field")),
-            (Value::Pointer(_), Value::Pointer(_)) => Err(two("a comparison of two pointers", right)),
-            (Value::Number(_) | Value::Pointer(_), other) => Err(wrong(right, other.kind(), "a number")),
-            (Value::Text(_) | Value::Literal(_), other) => Err(wrong(right, other.kind(), "a text")),
+            (Value::Text(_), Value::Text(_)) => Err(Error::second("a comparison of two texts", right)),
+            (Value::Literal(_), Value::Literal(_)) => Err(Error::kind(right, Kind::Constant, "a field")),
+            (Value::Pointer(_), Value::Pointer(_)) => {
+                Err(Error::second("a comparison of two pointers", right))
+            }
+            (Value::Number(_) | Value::Pointer(_), other) => {
+                Err(Error::kind(right, other.kind(), "a number"))
+            }
+            (Value::Text(_) | Value::Literal(_), other) => Err(Error::kind(right, other.kind(), "a text")),
         }
     }
 
@@ -210,7 +213,7 @@ impl<'a> Planner<'a> {
     }
 
     fn pointer(&self, op: Compare, place: Place, number: Number, literal: &Expr) -> Result<Condition, Error> {
-        let value = number.value().ok_or_else(|| wrong(literal, Kind::Number, "a constant"))?;
+        let value = number.value().ok_or_else(|| Error::kind(literal, Kind::Number, "a constant"))?;
         let span = || literal.span.clone();
         if value == 0 {
             return Err(Error::new(Reason::NullPointer { what: place.name }, span()));
@@ -284,7 +287,7 @@ impl<'a> Planner<'a> {
             Node::Call(function, arguments) if !function.is_condition() => {
                 self.call(*function, arguments, expr)?
             }
-            _ => return Err(wrong(expr, Kind::Condition, "a number, a text or a pointer")),
+            _ => return Err(Error::kind(expr, Kind::Condition, "a number, a text or a pointer")),
         };
         self.depth -= 1;
         Ok(value)
@@ -306,7 +309,7 @@ impl<'a> Planner<'a> {
     fn call(&mut self, function: Function, arguments: &[Expr], expr: &Expr) -> Result<Value, Error> {
         let place = |planner: &mut Self, of: &Expr| match &of.node {
             Node::Name(name) => planner.names.place(name, of.span.as_ref()),
-            _ => Err(wrong(of, planner.kind(of), "a field")),
+            _ => Err(Error::kind(of, planner.kind(of), "a field")),
         };
         match (function, arguments) {
             (Function::Ntohs | Function::Ntohl, [of]) => {
@@ -316,8 +319,8 @@ impl<'a> Planner<'a> {
                     Value::Number(_) if place.field.size == size && place.field.bits.is_none() => {
                         Ok(Value::Number(self.names.unsigned(place.part(0, size).big_endian())))
                     }
-                    other if size == 2 => Err(wrong(of, other.kind(), "a number of two bytes")),
-                    other => Err(wrong(of, other.kind(), "a number of four bytes")),
+                    other if size == 2 => Err(Error::kind(of, other.kind(), "a number of two bytes")),
+                    other => Err(Error::kind(of, other.kind(), "a number of four bytes")),
                 }
             }
             (Function::Ip, [of]) => {
@@ -329,7 +332,7 @@ impl<'a> Planner<'a> {
                     (16, _) => Ok(ip(None, None, Some(place))),
                     _ => {
                         let kind = self.names.value(place, None).map_or(Kind::Struct, |value| value.kind());
-                        Err(wrong(of, kind, "4 or 16 bytes"))
+                        Err(Error::kind(of, kind, "4 or 16 bytes"))
                     }
                 }
             }
@@ -340,7 +343,7 @@ impl<'a> Planner<'a> {
             }
             (Function::DPath | Function::CgroupPath | Function::UnixName, [of]) => {
                 let Node::Name(name) = &of.node else {
-                    return Err(wrong(of, self.kind(of), "a field"));
+                    return Err(Error::kind(of, self.kind(of), "a field"));
                 };
                 let (names, span) = (&mut self.names, of.span.as_ref());
                 let text = match function {
@@ -405,7 +408,7 @@ impl<'a> Planner<'a> {
     pub(crate) fn number(&mut self, expr: &Expr) -> Result<Number, Error> {
         match self.value(expr, None)? {
             Value::Number(number) => Ok(number),
-            other => Err(wrong(expr, other.kind(), "a number")),
+            other => Err(Error::kind(expr, other.kind(), "a number")),
         }
     }
 }
@@ -428,19 +431,6 @@ fn arguments_of(function: Function, expr: &Expr) -> Error {
     let known = FUNCTIONS.iter().find(|known| known.function == function);
     let reason = known.map_or(Reason::Unsupported("this function"), Reason::Arguments);
     Error::new(reason, expr.span.clone())
-}
-
-pub(crate) fn wrong(expr: &Expr, is: Kind, needs: &'static str) -> Error {
-    let what = match &expr.span {
-        Some(span) => span.excerpt().to_owned(),
-        None => expr.to_string(),
-    };
-    Error::new(Reason::Kind { what, is, needs }, expr.span.clone())
-}
-
-/// Something that takes a constant on one side, of which this is the second that is none.
-fn two(what: &'static str, second: &Expr) -> Error {
-    Error::new(Reason::Unsupported(what), second.span.clone())
 }
 
 /// Whether an expression is true, false or unknown, rather than a value.
@@ -521,34 +511,6 @@ fn merged(conditions: Vec<Condition>, all: bool) -> Condition {
         Some((number, tests)) => Condition::Test { number, tests, all },
         None => Condition::Known(Some(all)),
     }
-}
-
-/// What the link can be told: the process or thread that a condition is about, if it is about one.
-pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Condition) -> Option<Pushed> {
-    if target.parameters != Parameters::Task {
-        return None;
-    }
-    let mut own = |name: &str| names.place(&format!("{}.{name}", target.object), None).ok();
-    let (tgid, pid) = (own("tgid")?, own("pid")?);
-    let number = |wanted: &Place| {
-        condition.terms().find_map(|term| match term {
-            Condition::Test { number: Number { node: ir::Node::Field(place), .. }, tests, .. } => {
-                let own = place.base == Base::Object
-                    && place.hops.is_empty()
-                    && place.field == wanted.field
-                    && matches!(place.field.class, Class::Int { .. });
-                match tests.as_slice() {
-                    [(Compare::Eq, value)] if own => u32::try_from(*value).ok().filter(|value| *value > 0),
-                    _ => None,
-                }
-            }
-            _ => None,
-        })
-    };
-    // What threads share, a walk shows of one of them, and not if that is not the one it is told of: there the process,
-    // or none. Elsewhere one thread is less to walk, and the kernel takes only one of the two.
-    let tid = number(&pid).filter(|_| !target.shared).map(Pushed::Tid);
-    tid.or_else(|| number(&tgid).map(Pushed::Tgid))
 }
 
 /// Takes so many characters: an expression may be a list of thousands.

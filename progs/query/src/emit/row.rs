@@ -155,7 +155,7 @@ impl Emit<'_, '_> {
             let first = rest.remove(0);
             self.builder.asm.mark(Some(first.fragment));
             let Some(place) = first.kind.near() else {
-                self.apart(start, first)?;
+                self.apart(start, first, chunk.nulls.is_some())?;
                 continue;
             };
             let together = |column: &&Column| column.kind.near().is_some_and(|near| near.beside(place));
@@ -219,7 +219,7 @@ impl Emit<'_, '_> {
     }
 
     /// A column that takes more than loads.
-    fn apart(&mut self, start: Address, column: &Column) -> Result<(), Error> {
+    fn apart(&mut self, start: Address, column: &Column, has_nulls: bool) -> Result<(), Error> {
         let at = start + column.at as i32;
         let null = self.builder.asm.label();
         match &column.kind {
@@ -228,7 +228,7 @@ impl Emit<'_, '_> {
                 self.builder.asm.bind(null);
                 return Ok(());
             }
-            Kind::Number(number) if calls(number) => self.calling(at, number, null)?,
+            Kind::Number(number) if calls(number) => self.calling(at, number, null, has_nulls)?,
             Kind::Number(number) => {
                 let kept = self.kept(|kept| matches!(kept, Kept::Number(same) if same == number));
                 let reg = kept.map_or_else(|| self.number(number, null), Ok)?;
@@ -254,16 +254,22 @@ impl Emit<'_, '_> {
     }
 
     /// A number that is computed with calls, some of which put texts together, which takes the register of the NULLs.
-    fn calling(&mut self, at: Address, number: &Number, null: Label) -> Result<(), Error> {
+    fn calling(&mut self, at: Address, number: &Number, null: Label, has_nulls: bool) -> Result<(), Error> {
+        if !has_nulls {
+            let reg = self.number(number, null)?;
+            self.builder.asm.store(u64_at(at), reg);
+            self.give_back(reg);
+            return Ok(());
+        }
         let nulls = self.room(8);
-        let is_null = self.builder.asm.label();
         self.builder.asm.store(u64_at(nulls), NULLS);
-        let reg = self.with_stack(8, |emit| emit.number(number, is_null))?;
+        // The verifier refuses what nothing leads to.
+        let is_null = number.may_be_null().then(|| self.builder.asm.label());
+        let reg = self.with_stack(8, |emit| emit.number(number, is_null.unwrap_or(null)))?;
         self.builder.asm.load(NULLS, u64_at(nulls));
         self.builder.asm.store(u64_at(at), reg);
         self.give_back(reg);
-        // The verifier refuses what nothing leads to.
-        if number.may_be_null() {
+        if let Some(is_null) = is_null {
             let there = self.builder.asm.label();
             self.builder.asm.jump(there);
             self.builder.asm.bind(is_null);
