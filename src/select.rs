@@ -26,11 +26,11 @@
 mod cgroups;
 mod elements;
 mod output;
+mod partitions;
 mod prepared;
 mod rows;
 mod sorted;
 mod walks;
-mod windows;
 
 pub use kwalk_query::*;
 

@@ -5,9 +5,9 @@ use std::iter::once;
 
 use super::cgroups::{self, Walked};
 use super::output::Output;
+use super::partitions::Partitions;
 use super::prepared::Prepared;
 use super::rows::Rows;
-use super::windows::Windows;
 use crate::error::Error;
 use crate::netns::Netns;
 use crate::scope::Scope;
@@ -60,8 +60,8 @@ where
         });
     }
     let namespaces = this.namespaces();
-    match this.plan.window {
-        Some(map) => Rows::new(schema, Windows::new(prepared, map, namespaces)).begun(),
+    match this.plan.partition {
+        Some(map) => Rows::new(schema, Partitions::new(prepared, map, namespaces)).begun(),
         None => {
             let walk = move |netns: Result<Option<Netns>, Error>| {
                 Ok(Output::Iter(prepared.borrow().iter(netns?.as_ref())?))

@@ -92,7 +92,7 @@ impl Condition {
     }
 
     /// Whether evaluation always reads every operand (no short circuit).
-    pub(crate) fn is_certain(&self) -> bool {
+    pub(crate) fn reads_all_operands(&self) -> bool {
         matches!(self.bare(), Condition::Test { .. } | Condition::Compare(..) | Condition::Like(..))
     }
 
@@ -135,7 +135,7 @@ impl Condition {
     }
 
     /// The numbers and the places of fields that are looked at by each condition that is true of all that is shown.
-    pub(crate) fn certain(&self) -> (Vec<&Number>, Vec<&Place>) {
+    pub(crate) fn operands_read(&self) -> (Vec<&Number>, Vec<&Place>) {
         let (mut numbers, mut places) = (Vec::new(), Vec::new());
         for term in self.terms() {
             match term {

@@ -8,7 +8,7 @@ use kwalk_progs::{Available, Builder, Fragment, Kernel, Program, Saved, Target, 
 
 use crate::derived::Found;
 use crate::elements::Elements;
-use crate::emit::{self, Emit, Fork, Kept, OBJECT};
+use crate::emit::{self, Emit, Fork, OBJECT};
 use crate::error::{Error, Reason};
 use crate::ir::Condition;
 use crate::layout;
@@ -20,6 +20,7 @@ use crate::pushed::{Pushed, pushed};
 use crate::record::Schema;
 use crate::registers;
 use crate::resolve::Names;
+use crate::reuse::{Reused, reused};
 use crate::select::Select;
 
 /// How a question is planned.
@@ -61,8 +62,8 @@ pub struct Plan {
     /// What a link can filter.
     pub pushed: Option<Pushed>,
     /// Which of the program's maps says, in its one element, what part of the objects is shown
-    /// ([`Window`](crate::Window)), of a target whose walks can lose some of them ([`Target::loses`]).
-    pub window: Option<u32>,
+    /// ([`Partition`](crate::Partition)), of a target whose walks can lose some of them ([`Target::loses`]).
+    pub partition: Option<u32>,
     condition: Condition,
     rows: emit::Rows,
     derived: Vec<Found>,
@@ -70,7 +71,7 @@ pub struct Plan {
     tested: usize,
     fragments: Vec<Fragment>,
     saved: Saved,
-    keep: Vec<Kept>,
+    reused: Vec<Reused>,
     sleepable: bool,
     follows: bool,
 }
@@ -131,29 +132,29 @@ impl Plan {
             }
         }
         let saved = registers::saved(kernel, &target, &names, &condition, &columns)?;
-        let keep = layout::keep(&condition, &mut columns, emit::room(saved));
+        let reused = reused(&condition, &mut columns, emit::reuse_registers(saved));
         let (rows, schema) = layout::layout(columns, &names);
         if schema.row_max() >= ROW_MAX {
             return Err(Error::new(Reason::RowSize(schema.row_max()), None));
         }
         // The maps of a program are numbered in the order in which it asks for them, and these come first.
-        let (sink, window) = match options.count {
+        let (sink, partition) = match options.count {
             true => (Sink::Count { map: 0 }, None),
             // What counts prints nothing, so that one read is all of a walk.
             false => (Sink::Rows { schema, shown, order }, target.loses.then_some(0)),
         };
-        let window = window.filter(|_| condition != Condition::Known(Some(false)));
+        let partition = partition.filter(|_| condition != Condition::Known(Some(false)));
         Ok(Plan {
             sink,
             pushed,
-            window,
+            partition,
             condition,
             rows,
             derived: names.derived,
             tested,
             fragments,
             saved,
-            keep,
+            reused,
             sleepable: names.sleeps,
             follows: names.follows,
             target,
@@ -185,7 +186,7 @@ impl Plan {
         let done = builder.asm.label();
         // The verifier refuses what nothing leads to.
         let shows = self.condition != Condition::Known(Some(false));
-        let end = if self.window.is_some() { builder.asm.label() } else { done };
+        let end = if self.partition.is_some() { builder.asm.label() } else { done };
         if self.sleepable {
             builder.may_sleep();
         }
@@ -195,12 +196,12 @@ impl Plan {
             let _object = builder.uncast_object(OBJECT, end)?;
         }
         let shown = builder.asm.label();
-        let mut emit = Emit::keeping(&mut builder, self.keep.clone());
-        let window = if self.window.is_some() { Some(emit.window(done)?) } else { None };
+        let mut emit = Emit::new(&mut builder, self.reused.clone());
+        let partition = if self.partition.is_some() { Some(emit.partition(done)?) } else { None };
         emit.find(self.derived.get(..self.tested).unwrap_or_default())?;
         // Its map comes first.
         let counter = matches!(self.sink, Sink::Count { .. }).then(|| emit.counter());
-        emit.certain(&self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
+        emit.required(&self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.builder.asm.bind(shown);
         if shows {
             emit.find(&self.derived)?;
@@ -212,10 +213,10 @@ impl Plan {
         if !emit.fits_stack() {
             return Err(Error::new(Reason::TooComplex, None));
         }
-        if let Some(window) = window {
+        if let Some(partition) = partition {
             builder.asm.jump(done);
             builder.asm.bind(end);
-            emit::end(&mut builder, window);
+            emit::end(&mut builder, partition);
         }
         let mut program = builder.finish("select", done)?;
         if program.code.len_slots() > SLOTS_MAX {

@@ -395,7 +395,7 @@ impl<'a> Names<'a> {
         let here = HELD.iter().filter(|(target, _)| *target == self.target.target.name);
         let is_held = here.map(|(_, held)| held).any(|held| {
             let held = self.argument(&format!("{held}.f_path"), None);
-            held.is_ok_and(|held| held.beside(&place) && held.field.offset == place.field.offset)
+            held.is_ok_and(|held| held.shares_base(&place) && held.field.offset == place.field.offset)
         });
         // Kernels before 6.5 don't look at what they are given; this function came soon after.
         if is_held && self.has("bpf_map_sum_elem_count") {

@@ -12,12 +12,13 @@ use kwalk_asm::{Address, Condition as Jump, Helper, JumpOp, Label, Operand, Slot
 use kwalk_btf::Class;
 use kwalk_progs::{Map, MapKind};
 
-use super::{Emit, KEEP, Kept};
+use super::{Emit, REUSED};
 use crate::error::Error;
 use crate::expr::Compare;
 use crate::ir::{Condition, Member, Node, Number, Set, Test};
 use crate::number::Signs;
 use crate::place::Place;
+use crate::reuse::Reused;
 
 /// Where a condition leads.
 #[derive(Clone, Copy)]
@@ -49,7 +50,7 @@ impl Emit<'_, '_> {
             Condition::Is(false, of) => {
                 self.condition(of, Fork { yes: no, no: yes, unknown: no, next })?;
             }
-            Condition::And(all) if self.certain => self.certain_terms(all, fork)?,
+            Condition::And(all) if self.unconditional => self.required_terms(all, fork)?,
             Condition::And(all) => {
                 // All true leads to yes, and so does true or unknown, if unknown does.
                 self.terms(all, fork, |term, after| Fork {
@@ -103,22 +104,23 @@ impl Emit<'_, '_> {
     }
 
     /// The terms of an AND that all that follows depends on: each is gone through in any case, up to what it compares.
-    fn certain_terms(&mut self, all: &[Condition], fork: Fork) -> Result<(), Error> {
+    fn required_terms(&mut self, all: &[Condition], fork: Fork) -> Result<(), Error> {
         let Some((last, rest)) = all.split_last() else { return Ok(()) };
         for term in rest {
             let after = self.builder.asm.label();
-            self.certain(term, Fork { yes: after, next: after, ..fork })?;
+            self.required(term, Fork { yes: after, next: after, ..fork })?;
             self.builder.asm.bind(after);
         }
-        self.certain(last, fork)
+        self.required(last, fork)
     }
 
     /// A condition without which nothing follows: unknown is no.
-    pub(crate) fn certain(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
-        let is_certain = matches!(condition.bare(), Condition::And(_)) || condition.is_certain();
-        self.certain = is_certain;
+    pub(crate) fn required(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
+        let is_unconditional =
+            matches!(condition.bare(), Condition::And(_)) || condition.reads_all_operands();
+        self.unconditional = is_unconditional;
         let done = self.condition(condition, fork);
-        self.certain = false;
+        self.unconditional = false;
         done
     }
 
@@ -147,8 +149,8 @@ impl Emit<'_, '_> {
         };
         let reg = match half {
             Some(place) => {
-                let keep = self.keep(|keep| matches!(keep, Kept::Number(same) if same == number));
-                let reg = keep.map_or_else(|| self.take(), Ok)?;
+                let reused = self.reuse(|reused| matches!(reused, Reused::Number(same) if same == number));
+                let reg = reused.map_or_else(|| self.take(), Ok)?;
                 self.field(reg, place, fork.unknown);
                 reg
             }
@@ -181,7 +183,7 @@ impl Emit<'_, '_> {
             }
             self.builder.asm.bind(after);
         }
-        if !KEEP.contains(&reg) {
+        if !REUSED.contains(&reg) {
             self.give_back(reg);
         }
         Ok(())
@@ -202,9 +204,9 @@ impl Emit<'_, '_> {
         self.branch(R0.ne(0), fork);
     }
 
-    /// A number, in a register where it is kept if it is to be.
+    /// A number, in a register of its own if it is reused.
     fn tested(&mut self, number: &Number, null: Label) -> Result<Reg, Error> {
-        let Some(reg) = self.keep(|keep| matches!(keep, Kept::Number(same) if same == number)) else {
+        let Some(reg) = self.reuse(|reused| matches!(reused, Reused::Number(same) if same == number)) else {
             return self.number(number, null);
         };
         // The first one that is taken is the one that the result is in, if nothing else needs more of them.

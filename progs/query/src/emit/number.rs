@@ -46,9 +46,9 @@ impl Emit<'_, '_> {
         let end = self.builder.asm.label();
         for (condition, number) in arms {
             let (yes, no) = (self.builder.asm.label(), self.builder.asm.label());
-            let is_certain = core::mem::take(&mut self.certain);
+            let is_unconditional = core::mem::take(&mut self.unconditional);
             self.condition(condition, Fork { yes, no, unknown: no, next: yes })?;
-            self.certain = is_certain;
+            self.unconditional = is_unconditional;
             self.builder.asm.bind(yes);
             self.number_in(result, number, null)?;
             self.builder.asm.jump(end);

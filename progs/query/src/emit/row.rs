@@ -11,13 +11,14 @@ use kwalk_asm::{Address, Helper, Label, Memory, Slot, u16_at, u32_at, u64_at};
 use kwalk_btf::Class;
 
 use super::number::{calls, size};
-use super::{Emit, Kept, NULLS};
+use super::{Emit, NULLS};
 use crate::error::Error;
 use crate::ir::{Node, Number};
 use crate::ir::{Text, TextKind};
 use crate::limits::TEXT_MAX;
 use crate::place::Place;
 use crate::resolve::IpPlace;
+use crate::reuse::Reused;
 use kwalk_progs::Map;
 
 /// A text that is longer than so many bytes is copied by a helper.
@@ -158,7 +159,7 @@ impl Emit<'_, '_> {
                 self.apart(start, first, chunk.nulls.is_some())?;
                 continue;
             };
-            let together = |column: &&Column| column.kind.near().is_some_and(|near| near.beside(place));
+            let together = |column: &&Column| column.kind.near().is_some_and(|near| near.shares_base(place));
             let (others, apart) = rest.into_iter().partition(together);
             rest = apart;
             self.together(start, place, &[vec![first], others].concat());
@@ -183,8 +184,8 @@ impl Emit<'_, '_> {
                     }
                     there |= bit;
                 }
-                Kind::Field(place) if self.kept_field(place).is_some() => {
-                    let reg = self.kept_field(place).unwrap_or(R2);
+                Kind::Field(place) if self.reused_field(place).is_some() => {
+                    let reg = self.reused_field(place).unwrap_or(R2);
                     self.builder.asm.store(Memory::new(size(place.field.size), at), reg);
                 }
                 Kind::Field(place) => {
@@ -212,10 +213,10 @@ impl Emit<'_, '_> {
         self.builder.asm.bind(null);
     }
 
-    /// Where a field's number is kept, of one that is never NULL.
-    fn kept_field(&self, place: &Place) -> Option<Reg> {
+    /// The register that holds a field's number, if it is reused.
+    fn reused_field(&self, place: &Place) -> Option<Reg> {
         let is = |number: &Number| matches!(&number.node, Node::Field(field) if **field == *place);
-        self.kept(|kept| matches!(kept, Kept::Number(number) if is(number)))
+        self.reused(|reused| matches!(reused, Reused::Number(number) if is(number)))
     }
 
     /// A column that takes more than loads.
@@ -230,10 +231,10 @@ impl Emit<'_, '_> {
             }
             Kind::Number(number) if calls(number) => self.calling(at, number, null, has_nulls)?,
             Kind::Number(number) => {
-                let kept = self.kept(|kept| matches!(kept, Kept::Number(same) if same == number));
-                let reg = kept.map_or_else(|| self.number(number, null), Ok)?;
+                let reused = self.reused(|reused| matches!(reused, Reused::Number(same) if same == number));
+                let reg = reused.map_or_else(|| self.number(number, null), Ok)?;
                 self.builder.asm.store(u64_at(at), reg);
-                if kept.is_none() {
+                if reused.is_none() {
                     self.give_back(reg);
                 }
             }

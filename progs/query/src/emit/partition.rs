@@ -4,13 +4,13 @@ use kwalk_asm::{Label, Slot, u64_at};
 
 use super::{Emit, OBJECT};
 use crate::error::Error;
-use crate::window::{ADDRESS, BITS, ENDED, MASK, SIZE, SPREAD};
+use crate::partition::{ADDRESS, BITS, ENDED, MASK, SIZE, SPREAD};
 use kwalk_progs::{Builder, Map};
 
 impl Emit<'_, '_> {
-    /// Goes to `done` with objects that are not in the window, and gives the map that says which are.
-    pub(crate) fn window(&mut self, done: Label) -> Result<u32, Error> {
-        let index = self.builder.map(Map::value("kwalk_window", SIZE as u32));
+    /// Goes to `done` with objects that are not in the partition, and gives the map that says which are.
+    pub(crate) fn partition(&mut self, done: Label) -> Result<u32, Error> {
+        let index = self.builder.map(Map::value("kwalk_partition", SIZE as u32));
         let (at, key, other) = (self.take()?, self.take()?, self.take()?);
         let asm = &mut self.builder.asm;
         asm.load_slot(at, Slot::MapValue { index, offset: 0 });
@@ -31,7 +31,7 @@ impl Emit<'_, '_> {
     }
 }
 
-/// Marks in the window's map that the walk has reached its end.
+/// Marks in the partition's map that the walk has reached its end.
 pub(crate) fn end(walk: &mut Builder<'_>, index: u32) {
     let asm = &mut walk.asm;
     asm.load_slot(kwalk_asm::Reg::R1, Slot::MapValue { index, offset: 0 });
