@@ -52,6 +52,11 @@ pub enum Error {
         /// What the program needs: "a pointer to a struct", "an integer".
         needs: &'static str,
     },
+    /// The program calls a function of the kernel's, which a kernel without a JIT refuses (`net.core.bpf_jit_enable`).
+    NoJit {
+        /// The function.
+        function: &'static str,
+    },
     /// More values are to be printed at once than the kernel takes.
     TooManyValues {
         /// What they are to be printed with.
@@ -104,6 +109,9 @@ impl fmt::Display for Error {
                 write!(f, "target {target}: the verifier does not trust its argument {argument}")
             }
             Error::Field { path, needs } => write!(f, "field {path}: it is not {needs}"),
+            Error::NoJit { function } => {
+                write!(f, "function {function}: kernels call it only where their JIT is on, and this one's is off")
+            }
             Error::TooManyValues { format } => {
                 write!(f, "format {format:?}: the kernel prints at most 12 values")
             }

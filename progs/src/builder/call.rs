@@ -14,8 +14,11 @@ impl Builder<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the BTF is damaged.
+    /// [`Error::NoJit`] where the kernel calls no functions; [`Error::Btf`] where the BTF is damaged.
     pub fn kfunc(&mut self, name: &'static str) -> Result<Callee, Error> {
+        if !self.kernel.has_jit {
+            return Err(Error::NoJit { function: name });
+        }
         if let Some(id) = self.kernel.kfunc(name)? {
             return Ok(Callee(Owner::Kernel(id)));
         }
