@@ -110,7 +110,10 @@ impl fmt::Display for Error {
             }
             Error::Field { path, needs } => write!(f, "field {path}: it is not {needs}"),
             Error::NoJit { function } => {
-                write!(f, "function {function}: kernels call it only where their JIT is on, and this one's is off")
+                write!(
+                    f,
+                    "function {function}: kernels call it only where their JIT is on, and this one's is off"
+                )
             }
             Error::TooManyValues { format } => {
                 write!(f, "format {format:?}: the kernel prints at most 12 values")

@@ -5,10 +5,10 @@
 
 use core::fmt;
 
-use crate::expr::{Expr, address, case, cmdline, field, page_size, stack};
-
-use crate::names::*;
 use kwalk_progs::Version;
+
+use crate::expr::{Expr, address, case, cmdline, field, page_size, stack};
+use crate::names::*;
 
 /// A column that a target has by name.
 #[derive(Debug, Clone, Copy)]

@@ -6,10 +6,11 @@ use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::expr::Expr;
-use crate::function::{FUNCTIONS, FunctionInfo};
 use kwalk_progs::Span;
 use kwalk_progs::Version;
+
+use crate::expr::Expr;
+use crate::function::{FUNCTIONS, FunctionInfo};
 
 /// Why a selection can't be done, and the part of the user's text that it is about.
 ///

@@ -17,8 +17,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::{Add, BitAnd, BitOr, BitXor, ControlFlow, Div, Mul, Neg, Rem, Shl, Shr, Sub};
 
-use crate::function::Function;
 use kwalk_progs::Span;
+
+use crate::function::Function;
 
 /// A condition, or what a column shows: fields, numbers and texts, and what is made of them.
 ///

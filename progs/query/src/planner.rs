@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use kwalk_btf::Class;
+use kwalk_progs::{Fragment, Role};
 
 use crate::columns::{Show, Source};
 use crate::error::{Error, Kind, Reason};
@@ -20,7 +21,6 @@ use crate::number;
 use crate::pattern::Pattern;
 use crate::place::Place;
 use crate::resolve::{IpPlace, Names, Value};
-use kwalk_progs::{Fragment, Role};
 
 /// Makes conditions and values of expressions.
 pub(crate) struct Planner<'a> {

@@ -2,13 +2,14 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use alloc::collections::BTreeMap;
-
 use kwalk_asm::Helper;
 use kwalk_btf::{Class, Hop, Kind as BtfKind, Reason as PathReason, TypeId};
+use kwalk_progs::Span;
+use kwalk_progs::{Available, Kernel, Target, Version};
 
 use crate::columns::{NamedColumn, Source};
 use crate::derived::{self, By, Derived, Found};
@@ -17,8 +18,6 @@ use crate::error::{Error, Kind, Reason};
 use crate::ir::Number;
 use crate::ir::{Text, TextKind, Tree};
 use crate::place::{Base, Place};
-use kwalk_progs::Span;
-use kwalk_progs::{Available, Kernel, Target, Version};
 
 /// What a name or an expression without comparisons stands for.
 #[derive(Debug, Clone)]

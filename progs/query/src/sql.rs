@@ -6,10 +6,10 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::string::ToString as _;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use alloc::sync::Arc;
-
+use kwalk_progs::Span;
 use sqlparser::ast::{
     self, AccessExpr, BinaryOperator, CaseWhen, Expr as Sql, Ident, Spanned, Subscript, UnaryOperator,
     Value as Literal,
@@ -22,7 +22,6 @@ use sqlparser::tokenizer::{Location, Token, Tokenizer};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
 use crate::function::FUNCTIONS;
 use crate::{Column, Error, Key, Reason};
-use kwalk_progs::Span;
 
 /// Words, numbers and signs of a text, at most.
 const TOKENS_MAX: usize = 20_000;

@@ -3,12 +3,12 @@
 
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Helper, Label, Slot, u8_at, u16_at, u32_at, u64_at};
+use kwalk_progs::{Buffer, Map};
 
 use super::{Emit, NULLS};
 use crate::error::Error;
 use crate::ir::{Text, TextKind, Tree};
 use crate::limits::{LONG_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
-use kwalk_progs::{Buffer, Map};
 
 /// Where a text begins in the map's value: its length goes before it.
 const TEXT: u32 = 8;

@@ -1,11 +1,11 @@
 //! Which objects a walk shows, where it is told that by a map.
 
 use kwalk_asm::{Label, Slot, u64_at};
+use kwalk_progs::{Builder, Map};
 
 use super::{Emit, OBJECT};
 use crate::error::Error;
 use crate::partition::{ADDRESS, BITS, ENDED, MASK, SIZE, SPREAD};
-use kwalk_progs::{Builder, Map};
 
 impl Emit<'_, '_> {
     /// Goes to `done` with objects that are not in the partition, and gives the map that says which are.

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Address, Helper, Label, Memory, Slot, u16_at, u32_at, u64_at};
 use kwalk_btf::Class;
+use kwalk_progs::Map;
 
 use super::number::{calls, size};
 use super::{Emit, NULLS};
@@ -19,7 +20,6 @@ use crate::limits::TEXT_MAX;
 use crate::place::Place;
 use crate::resolve::IpPlace;
 use crate::reuse::Reused;
-use kwalk_progs::Map;
 
 /// A text that is longer than so many bytes is copied by a helper.
 const COPY_MAX: u32 = 32;
