@@ -72,7 +72,7 @@ mod window;
 pub use cgroups::cgroup_ids;
 pub use columns::{NamedColumn, Show, Source};
 pub use elements::{ElementTypes, Elements};
-pub use error::{Error, Kind, Reason};
+pub use error::{Error, Kind, Reason, Syntax};
 pub use expr::{Expr, cmdline, field, page_size, stack};
 pub use function::{FUNCTIONS, FunctionInfo};
 pub use kwalk_progs::{Fragment, Role, Span};
