@@ -124,15 +124,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl core::error::Error for Error {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Error::Btf(error) => Some(error),
-            Error::Asm(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+/// No `source`: what `Display` says includes the cause, and the variant has it as data.
+impl core::error::Error for Error {}
 
 impl From<kwalk_btf::Error> for Error {
     fn from(error: kwalk_btf::Error) -> Self {

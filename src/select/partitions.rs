@@ -3,32 +3,29 @@
 
 use std::borrow::Borrow;
 use std::io;
-use std::marker::PhantomData;
 
 use kwalk_query::Partition;
 
 use super::output::Output;
-use super::prepared::Prepared;
+use super::prepared::{In, Prepared};
 use crate::error::Error;
-use crate::netns::Netns;
 use crate::sys::{ElemFlags, MapFd, MapLookupElem, MapUpdateElem, bpf};
 
 /// The walks of a question in one network namespace after the other, each of them as the outputs of its parts.
 pub(super) struct Partitions<'a, P, N> {
     prepared: P,
-    lifetime: PhantomData<Prepared<'a>>,
     /// Which of the program's maps says what is walked.
     map: u32,
-    /// The namespaces that are still to be walked in; none is this thread's own.
+    /// The namespaces that are still to be walked in.
     namespaces: N,
-    netns: Option<Netns>,
+    netns: In<'a>,
     /// What is still to be walked in this one, the next part last.
     rest: Vec<Partition>,
 }
 
 impl<'a, P: Borrow<Prepared<'a>>, N> Partitions<'a, P, N> {
     pub(super) fn new(prepared: P, map: u32, namespaces: N) -> Partitions<'a, P, N> {
-        Partitions { prepared, lifetime: PhantomData, map, namespaces, netns: None, rest: Vec::new() }
+        Partitions { prepared, map, namespaces, netns: In::Own, rest: Vec::new() }
     }
 
     fn map(&self) -> Option<&MapFd> {
@@ -40,7 +37,7 @@ impl<'a, P: Borrow<Prepared<'a>>, N> Partitions<'a, P, N> {
         if let Some(map) = self.map() {
             bpf(MapUpdateElem { map, key: &[0; 4], value: &partition.value(), flags: ElemFlags::empty() })?;
         }
-        let mut walk = self.prepared.borrow().iter(self.netns.as_ref())?;
+        let mut walk = self.prepared.borrow().iter(&self.netns)?;
         let mut output = walk.read_once()?.to_vec();
         if !self.has_ended()? {
             // One object is no more than a read gives: there are too many to go through in one.
@@ -67,7 +64,7 @@ impl<'a, P: Borrow<Prepared<'a>>, N> Partitions<'a, P, N> {
 impl<'a, P, N> Iterator for Partitions<'a, P, N>
 where
     P: Borrow<Prepared<'a>>,
-    N: Iterator<Item = Result<Option<Netns>, Error>>,
+    N: Iterator<Item = Result<In<'a>, Error>>,
 {
     type Item = Result<Output, Error>;
 

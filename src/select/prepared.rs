@@ -131,30 +131,44 @@ impl<'a> Prepared<'a> {
         let mut value = [0; 8];
         bpf(MapUpdateElem { map, key: &[0; 4], value: &value, flags: ElemFlags::empty() })?;
         for netns in self.namespaces() {
-            let mut walk = self.iter(netns?.as_ref())?;
+            let mut walk = self.iter(&netns?)?;
             while !walk.next_chunk()?.is_empty() {}
         }
         bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
         Ok(u64::from_ne_bytes(value))
     }
 
-    /// A walk in a network namespace, or where this thread is.
-    pub(super) fn iter(&self, netns: Option<&Netns>) -> Result<Iter, Error> {
-        netns.map_or_else(|| self.link.iter(), |netns| self.link.iter_in(netns))
+    /// A walk in a network namespace.
+    pub(super) fn iter(&self, netns: &In<'_>) -> Result<Iter, Error> {
+        match netns {
+            In::Own => self.link.iter(),
+            In::Listed(netns) => self.link.iter_in(netns),
+            In::Found(netns) => self.link.iter_in(netns),
+        }
     }
 
-    /// The network namespaces to walk in; none is the thread's own.
+    /// The network namespaces to walk in.
     pub(super) fn namespaces(&self) -> Namespaces<'a> {
         match self.scope {
-            Scope::AllNetns => Box::new(Netns::all().map(|netns| netns.map(Some))),
-            Scope::Netns(list) => Box::new(list.iter().map(|netns| Ok(Some(netns.try_clone()?)))),
-            _ => Box::new(once(Ok(None))),
+            Scope::AllNetns => Box::new(Netns::all().map(|netns| netns.map(In::Found))),
+            Scope::Netns(list) => Box::new(list.iter().map(|netns| Ok(In::Listed(netns)))),
+            _ => Box::new(once(Ok(In::Own))),
         }
     }
 }
 
-/// Network namespaces to walk in.
-pub(super) type Namespaces<'a> = Box<dyn Iterator<Item = Result<Option<Netns>, Error>> + Send + 'a>;
+/// Where a walk goes.
+pub(super) enum In<'a> {
+    /// Through the thread's own network namespace, or where there are none.
+    Own,
+    /// Through one of the scope's.
+    Listed(&'a Netns),
+    /// Through one that was found.
+    Found(Netns),
+}
+
+/// Network namespaces to walk in, one after the other.
+pub(super) type Namespaces<'a> = Box<dyn Iterator<Item = Result<In<'a>, Error>> + Send + 'a>;
 
 /// What the link can filter, of what the condition is about.
 fn pushed(plan: &Plan, kernel: &Kernel<'_>) -> Result<Scope<'static>, Error> {

@@ -6,10 +6,9 @@ use std::iter::once;
 use super::cgroups::{self, Walked};
 use super::output::Output;
 use super::partitions::Partitions;
-use super::prepared::Prepared;
+use super::prepared::{In, Prepared};
 use super::rows::Rows;
 use crate::error::Error;
-use crate::netns::Netns;
 use crate::scope::Scope;
 
 impl<'a> Prepared<'a> {
@@ -63,9 +62,7 @@ where
     match this.plan.partition {
         Some(map) => Rows::new(schema, Partitions::new(prepared, map, namespaces)).begun(),
         None => {
-            let walk = move |netns: Result<Option<Netns>, Error>| {
-                Ok(Output::Iter(prepared.borrow().iter(netns?.as_ref())?))
-            };
+            let walk = move |netns: Result<In<'_>, Error>| Ok(Output::Iter(prepared.borrow().iter(&netns?)?));
             Rows::new(schema, namespaces.map(walk)).begun()
         }
     }

@@ -82,7 +82,7 @@ mod stored;
 pub use cgroups::cgroup_ids;
 pub use columns::{NamedColumn, Show, Source};
 pub use elements::{ElementTypes, Elements};
-pub use error::{Error, Kind, Reason};
+pub use error::{Error, Kind, Reason, Syntax};
 pub use expr::{Arithmetic, Compare, Expr, Node, case, cmdline, field, page_size, stack};
 pub use filters::Verdict;
 pub use function::{FUNCTIONS, Function, FunctionInfo};

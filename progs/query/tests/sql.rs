@@ -2,7 +2,7 @@
 
 #![cfg(feature = "sql")]
 
-use kwalk_query::{Arithmetic, Compare, Expr, FUNCTIONS, Key, Node, Reason, case, field, sql};
+use kwalk_query::{Arithmetic, Compare, Expr, FUNCTIONS, Key, Node, Reason, Syntax, case, field, sql};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -161,15 +161,52 @@ fn orders_are_the_keys_that_they_say() {
     for (text, keys) in cases {
         assert_eq!(sql::keys(text), Ok(keys), "{text}");
     }
-    let wanted = "a comma, ASC, DESC or the end is expected here";
+    let wanted = "a comma, ASC, DESC or the end";
     for text in ["a desc desc", "a nulls first", "a b", "a desc b", "a as b"] {
         let error = sql::keys(text).unwrap_err();
-        assert_eq!(*error.reason, Reason::Syntax(wanted.into()), "{text}");
+        assert_eq!(*error.reason, Reason::Syntax(Syntax::Expected(wanted)), "{text}");
     }
     // By itself, `desc` is a name.
     for text in ["", "a,", "a desc,"] {
         assert!(sql::keys(text).is_err(), "{text}");
     }
+}
+
+/// What is wrong, and which part of the text it is about.
+#[test]
+fn a_syntax_error_is_at_its_token() {
+    let unexpected = |text: &str| Syntax::Unexpected(text.into());
+    let cases = [
+        ("", Syntax::End, ""),
+        ("pid = ", Syntax::End, ""),
+        ("(pid = 1", Syntax::End, ""),
+        ("pid /* x", Syntax::End, ""),
+        // The parser tries other readings of it, and goes back.
+        ("cast(pid as", Syntax::End, ""),
+        ("pid = )", unexpected(")"), ")"),
+        ("pid in ( )", unexpected(")"), ")"),
+        ("pid = = 1", unexpected("="), "="),
+        ("pid in 1", unexpected("1"), "1"),
+        ("pid between 1 or 2", unexpected("or"), "or"),
+        ("pid is 'x'", unexpected("'x'"), "'x'"),
+        ("é = 1 and\n\té <> ,", unexpected(","), ","),
+        // Column 1 is not column 10.
+        ("(((((((((= 1)))))))))", unexpected("="), "="),
+        ("pid = 'a' and comm = 'b", Syntax::OpenQuote, "'b"),
+        ("pid = \"x", Syntax::OpenQuote, "\"x"),
+        ("comm = e'a", Syntax::Unreadable, "e'a"),
+        ("pid = 0x", Syntax::Number("0x".into()), "0x"),
+        ("pid = 99999999999999999999", Syntax::Number("99999999999999999999".into()), "99999999999999999999"),
+        ("comm like 'a' junk", Syntax::Expected("the end"), "junk"),
+        ("pid = 1)", Syntax::Expected("the end"), ")"),
+    ];
+    for (text, syntax, marked) in cases {
+        let error = sql::expression(text).unwrap_err();
+        assert_eq!(*error.reason, Reason::Syntax(syntax), "{text}");
+        assert_eq!(error.span.unwrap().excerpt(), marked, "{text}");
+    }
+    let error = sql::expression("a = 1 and b = = 2").unwrap_err();
+    assert_eq!(error.span.unwrap().range(), 14..15);
 }
 
 proptest! {
