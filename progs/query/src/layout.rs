@@ -13,19 +13,9 @@ use crate::expr::Expr;
 use crate::ir::{Node, Number, Text, TextKind};
 use crate::limits::{STACK, TEXT_MAX};
 use crate::place::Place;
+use crate::planned::Planned;
 use crate::record::{At, ColumnInfo, Schema, Type};
 use crate::resolve::{IpPlace, Names, Value};
-
-/// A column before it has its place.
-#[derive(Clone)]
-pub(crate) struct Planned {
-    pub(crate) name: String,
-    pub(crate) expr: Expr,
-    pub(crate) show: Show,
-    pub(crate) value: Value,
-    /// The number of its fragment.
-    pub(crate) fragment: u32,
-}
 
 /// Lays columns out: in their order into chunks that fit the stack, in each chunk by their width.
 pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema) {

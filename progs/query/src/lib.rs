@@ -67,6 +67,7 @@ mod partition;
 mod pattern;
 mod place;
 mod plan;
+mod planned;
 mod planner;
 mod projection;
 mod pushed;

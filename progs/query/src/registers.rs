@@ -6,8 +6,9 @@ use crate::derived::By;
 use crate::emit;
 use crate::error::Error;
 use crate::ir::{Condition, Text, TextKind};
-use crate::layout::{self, Planned};
+use crate::layout;
 use crate::limits::FREE_UNSAVED;
+use crate::planned::Planned;
 use crate::resolve::{Names, Value};
 
 /// What part of a program does that decides which registers are left to it.

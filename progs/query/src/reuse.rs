@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::ir::{Condition, Node, Number, Text, TextKind};
-use crate::layout::Planned;
 use crate::place::Place;
+use crate::planned::Planned;
 use crate::resolve::Value;
 
 /// A value that the condition has read, for the row to use again.
