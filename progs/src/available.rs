@@ -87,6 +87,7 @@ fn described(btf: &Btf<'_>, name: &str, context: TypeId) -> Target {
         trusted: false,
         shared: false,
         loses: false,
+        locks_memory: false,
         parameters: Parameters::None,
     }
 }

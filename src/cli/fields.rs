@@ -10,7 +10,7 @@ use kwalk::Error;
 use kwalk::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
 use kwalk::print::table::Column;
 use kwalk::progs::find;
-use kwalk::select::{FUNCTIONS, Schema, Select, columns};
+use kwalk::select::{FUNCTIONS, resolved_columns};
 
 /// More rows than anybody reads, and a few megabytes.
 const MOST: usize = 100_000;
@@ -25,16 +25,12 @@ pub(crate) fn fields(
     let btf = Btf::new(types.bytes())?;
     let kernel = types.kernel(&btf);
     let target = find(&btf, target)?;
-    let name = &*target.target.name;
     let mut tree = Tree { btf: &btf, rows: Vec::new(), depth, open: Vec::new() };
-    let mut named = Vec::new();
-    for column in columns::of(name).iter().filter(|_| path.is_none()) {
-        // Those that this kernel has.
-        if let Ok(plan) = Select::new(name).fields([column.name]).plan(&kernel) {
-            let sources = plan.schema().into_iter().flat_map(Schema::columns);
-            named.extend(sources.map(|shown| vec![column.name.into(), shown.source.clone()]));
-        }
-    }
+    // Those that this kernel has.
+    let named = match path {
+        None => resolved_columns(&kernel, &target).map_err(Error::from)?,
+        Some(_) => Vec::new(),
+    };
     match path {
         None => tree.members(0, 0, target.context)?,
         Some(path) => {
@@ -50,7 +46,11 @@ pub(crate) fn fields(
         |heading: &[&str], rows| listed(heading.iter().map(|name| Column::text(name)).collect(), rows);
     let mut out = String::new();
     if !named.is_empty() {
-        out = table(&["COLUMN", "WHAT"], named) + "\n";
+        // The last of them is the longest.
+        let rows = named
+            .into_iter()
+            .map(|(column, what)| vec![column.name.into(), column.unit.into(), column.meaning.into(), what]);
+        out = table(&["COLUMN", "UNIT", "MEANING", "WHAT"], rows.collect()) + "\n";
         let functions = FUNCTIONS.iter().map(|function| {
             vec![format!("{}({})", function.name, function.arguments.join(", ")), function.about.into()]
         });
