@@ -24,13 +24,11 @@ pub(crate) fn fields(
     let types = types.open()?;
     let btf = Btf::new(types.bytes())?;
     let kernel = types.kernel(&btf);
-    let target = find(&btf, target)?;
-    let mut tree = Tree { btf: &btf, rows: Vec::new(), depth, open: Vec::new() };
     // Those that this kernel has.
-    let named = match path {
-        None => resolved_columns(&kernel, &target).map_err(Error::from)?,
-        Some(_) => Vec::new(),
-    };
+    let named = path.map_or_else(|| resolved_columns(&kernel, target), |_| Ok(Vec::new()));
+    let target = find(&btf, target)?;
+    let named = named.map_err(Error::from)?;
+    let mut tree = Tree { btf: &btf, rows: Vec::new(), depth, open: Vec::new() };
     match path {
         None => tree.members(0, 0, target.context)?,
         Some(path) => {
@@ -46,11 +44,14 @@ pub(crate) fn fields(
         |heading: &[&str], rows| listed(heading.iter().map(|name| Column::text(name)).collect(), rows);
     let mut out = String::new();
     if !named.is_empty() {
-        // The last of them is the longest.
-        let rows = named
-            .into_iter()
-            .map(|(column, what)| vec![column.name.into(), column.unit.into(), column.meaning.into(), what]);
-        out = table(&["COLUMN", "UNIT", "MEANING", "WHAT"], rows.collect()) + "\n";
+        let has_units = named.iter().any(|(column, _)| !column.unit.is_empty());
+        let unit = |unit: &'static str| has_units.then_some(unit);
+        let rows = named.into_iter().map(|(column, what)| {
+            let texts = [Some(column.name), unit(column.unit), Some(column.meaning), Some(&what)];
+            texts.into_iter().flatten().map(String::from).collect()
+        });
+        let heading = [Some("COLUMN"), unit("UNIT"), Some("MEANING"), Some("WHAT")];
+        out = table(&heading.into_iter().flatten().collect::<Vec<_>>(), rows.collect()) + "\n";
         let functions = FUNCTIONS.iter().map(|function| {
             vec![format!("{}({})", function.name, function.arguments.join(", ")), function.about.into()]
         });

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use alloc::collections::BTreeMap;
+use core::cell::OnceCell;
 
 use kwalk_asm::Helper;
 use kwalk_btf::{Class, Hop, Kind as BtfKind, Reason as PathReason, TypeId};
@@ -21,6 +22,15 @@ use crate::targets::view;
 use crate::view::View;
 use kwalk_progs::Span;
 use kwalk_progs::{Available, Kernel, Target, Version};
+
+/// The functions of the kernel's without which some columns can't be.
+pub(crate) const FUNCTIONS: [&str; 5] = [
+    "bpf_copy_from_user_task",
+    "bpf_map_sum_elem_count",
+    "bpf_rcu_read_lock",
+    "bpf_rdonly_cast",
+    "bpf_sock_from_file",
+];
 
 /// What a name or an expression without comparisons stands for.
 #[derive(Debug, Clone)]
@@ -76,6 +86,8 @@ pub(crate) struct Names<'a> {
     known: BTreeMap<String, Place>,
     pub(crate) view: &'static View,
     elements: Option<Elements<'a>>,
+    /// Which of [`FUNCTIONS`] the kernel has, once somebody has asked.
+    functions: OnceCell<[Option<TypeId>; FUNCTIONS.len()]>,
     /// The arguments that are found, in the order in which that is done.
     pub(crate) derived: Vec<Found>,
     /// The number of the fragment whose names are looked up.
@@ -106,6 +118,7 @@ impl<'a> Names<'a> {
             known,
             view,
             elements,
+            functions: OnceCell::new(),
             derived: Vec::new(),
             fragment: 0,
             sleeps: false,
@@ -174,9 +187,12 @@ impl<'a> Names<'a> {
         self.kernel.btf.get(id).map_or("", |ty| ty.name())
     }
 
-    /// Whether the kernel has a function of this name.
+    /// Whether the kernel has a function, one of [`FUNCTIONS`]: the first question looks them all up.
     pub(crate) fn has(&self, function: &str) -> bool {
-        self.kernel.btf.find(BtfKind::Func, function).is_ok()
+        let find = || self.kernel.btf.find_many(FUNCTIONS.map(|name| (BtfKind::Func, name)));
+        let found = self.functions.get_or_init(|| find().unwrap_or_default());
+        debug_assert!(FUNCTIONS.contains(&function), "{function}");
+        FUNCTIONS.iter().zip(found).any(|(name, found)| *name == function && found.is_some())
     }
 
     /// Where a struct has a field, or the first of these that it has.
@@ -222,10 +238,11 @@ impl<'a> Names<'a> {
 
     /// A path into a key or a value whose type is known.
     fn element(&self, path: &str) -> Option<Result<(Base, kwalk_btf::Path), kwalk_btf::Error>> {
+        let elements = self.elements?;
         let argument =
             self.target.path(self.kernel.btf, path.split_once('.').map_or(path, |(first, _)| first)).ok()?;
         let hop = argument.field.offset;
-        Some(self.elements?.path(path)?.map(|mut path| match hop == self.object_at {
+        Some(elements.path(path)?.map(|mut path| match hop == self.object_at {
             true => (Base::Object, path),
             false => {
                 path.hops.push(Hop { offset: hop, pointee: TypeId(0) });
