@@ -204,14 +204,16 @@ impl<'a> Btf<'a> {
     ///
     /// What is wrong with the records or one of those names.
     pub fn with_prefix(&self, kind: Kind, prefix: &str) -> Result<Vec<(TypeId, &'a str)>, Error> {
+        let may_be = |record: &Record| {
+            record.raw_kind() == kind as u8
+                && self.names().from(record.name_off).starts_with(prefix.as_bytes())
+        };
         let mut found = Vec::new();
         let broken = self.walk(
-            |start| self.pass_all(start),
+            |start| self.pass(start, &|records: &[Record]| records.iter().any(may_be)),
             |stop| {
-                let name_off = stop.record.name_off;
-                if stop.record.raw_kind() == kind as u8
-                    && self.names().from(name_off).starts_with(prefix.as_bytes())
-                {
+                if may_be(&stop.record) {
+                    let name_off = stop.record.name_off;
                     match self.string(name_off) {
                         Ok(name) if name.is_empty() || !name.starts_with(prefix) => {}
                         Ok(name) => found.push((stop.id(), name)),

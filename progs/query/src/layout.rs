@@ -2,14 +2,13 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString as _};
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use kwalk_btf::Class;
 
 use crate::columns::Show;
 use crate::emit::{Chunk, Column, ColumnKind, Rows};
-use crate::expr::Expr;
 use crate::ir::{Node, Number, Text, TextKind};
 use crate::limits::{STACK, TEXT_MAX};
 use crate::place::Place;

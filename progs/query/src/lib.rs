@@ -25,7 +25,7 @@
 //!
 //! # What expressions mean
 //!
-//! Names are the target's columns ([`columns`]), fields of its object (`comm`, `real_parent.tgid`, `se.load.weight`), or
+//! Names are the target's columns ([`named_columns`]), fields of its object (`comm`, `real_parent.tgid`, `se.load.weight`), or
 //! of another argument of its context (`file.f_flags` of `task_file`). A path through a pointer that is NULL is NULL, and
 //! so is a pointer of 0, `x / 0` and `x % 0`; conditions are true, false or unknown, as in SQL, and an object is shown
 //! where its condition is true.
@@ -46,7 +46,7 @@ extern crate alloc;
 
 mod address;
 mod cgroups;
-pub mod columns;
+mod columns;
 mod condition;
 mod derived;
 mod elements;
@@ -60,7 +60,6 @@ mod ir;
 mod layout;
 mod limits;
 mod meaning;
-mod names;
 mod number;
 mod order;
 mod partition;
@@ -74,14 +73,17 @@ mod pushed;
 mod record;
 mod registers;
 mod resolve;
+mod resolved;
 mod reuse;
 mod select;
 #[cfg(feature = "sql")]
 pub mod sql;
 mod stored;
+mod targets;
+mod view;
 
 pub use cgroups::cgroup_ids;
-pub use columns::{NamedColumn, Show, Source};
+pub use columns::{NamedColumn, Numbers, Show, Source};
 pub use elements::{ElementTypes, Elements};
 pub use error::{Error, Kind, Reason, Syntax};
 pub use expr::{Arithmetic, Compare, Expr, Node, case, cmdline, field, page_size, stack};
@@ -94,5 +96,7 @@ pub use partition::Partition;
 pub use plan::{Plan, PlanOptions, Sink};
 pub use pushed::Pushed;
 pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
+pub use resolved::resolved_columns;
 pub use select::{Column, Select};
 pub use stored::NotASchema;
+pub use targets::named_columns;

@@ -25,7 +25,7 @@ pub(crate) fn columns(
     let columns = match &select.columns {
         Some(columns) => columns.clone(),
         None => {
-            let own = planner.names.columns.iter().filter(|column| column.default);
+            let own = planner.names.view.columns.iter().filter(|column| column.default);
             let elements = planner.names.elements().into_iter().map(|name| name.as_str().into());
             own.map(|column| column.name.into()).chain(elements).collect()
         }
