@@ -6,6 +6,7 @@ mod fields;
 mod insns;
 mod list;
 mod message;
+mod progress;
 mod rows;
 mod scope;
 mod terminal;

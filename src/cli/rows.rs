@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::message::Failure;
+use crate::progress::Progress;
 use crate::terminal;
 use kwalk::Error;
 use kwalk::kallsyms::Kallsyms;
 use kwalk::print::csv::Csv;
 use kwalk::print::json::Json;
 use kwalk::print::raw::Raw;
-use kwalk::print::{Format, Progress, Symbols, table};
+use kwalk::print::{Format, Symbols, table};
 use kwalk::select::{Order, Row, Rows, Schema, Sorted, Type};
 
 /// How rows are shown.

@@ -78,8 +78,9 @@ pub(crate) enum At {
 }
 
 /// A value, borrowed from its row.
+///
+/// A `match` names every kind: whoever shows or stores values then does not compile until it handles a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Value<'a> {
     /// There is none: the way to it led through a NULL pointer, or it was divided by zero.
     Null,
