@@ -7,6 +7,7 @@ mod hints;
 mod insns;
 mod list;
 mod message;
+mod progress;
 mod rows;
 mod scope;
 mod terminal;

@@ -77,8 +77,9 @@ pub(crate) enum At {
 }
 
 /// A value, borrowed from its row.
+///
+/// A `match` names every kind: whoever shows or stores values then does not compile until it handles a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Value<'a> {
     /// There is none: the way to it led through a NULL pointer, or it was divided by zero.
     Null,
@@ -199,6 +200,15 @@ impl Schema {
     ///
     /// [`NotARow`] if no row begins like this.
     pub fn row<'a>(&'a self, bytes: &'a [u8]) -> Result<Option<(Row<'a>, usize)>, NotARow> {
+        Ok(self.row_len(bytes)?.and_then(|len| Some((self.whole_row(bytes.get(..len)?), len))))
+    }
+
+    /// How many of `bytes` the row has that they begin with; none if more are needed.
+    ///
+    /// # Errors
+    ///
+    /// [`NotARow`] if no row begins like this.
+    pub fn row_len(&self, bytes: &[u8]) -> Result<Option<usize>, NotARow> {
         let mut len = self.fixed;
         for max in &self.texts {
             let Some(text) = bytes.get(len..).and_then(|rest| rest.first_chunk()) else { return Ok(None) };
@@ -208,7 +218,12 @@ impl Schema {
             }
             len += 2 + usize::from(text);
         }
-        Ok(bytes.get(..len).map(|bytes| (Row { schema: self, bytes }, len)))
+        Ok((len <= bytes.len()).then_some(len))
+    }
+
+    /// The row that `bytes` are, whose length [`Schema::row_len`] gave. Of other bytes, values that are cut off are NULL.
+    pub fn whole_row<'a>(&'a self, bytes: &'a [u8]) -> Row<'a> {
+        Row { schema: self, bytes }
     }
 }
 
