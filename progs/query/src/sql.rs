@@ -121,7 +121,8 @@ impl Source {
         let mut source = Source { text: text.into(), parser, operators: 0, is_ascii: text.is_ascii() };
         let tokens = Tokenizer::new(&GenericDialect, text).tokenize_with_location();
         let tokens = tokens.map_err(|error| source.unreadable(&error))?;
-        let all = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).count();
+        let tokens = without_redundant_parentheses(tokens);
+        let all = tokens.len();
         source.operators = most_operators(tokens.iter().map(|token| &token.token));
         if all > TOKENS_MAX || source.operators > OPERATORS_MAX {
             return Err(Error::new(Reason::TooComplex, None));
@@ -235,7 +236,7 @@ impl Source {
             false => node,
         };
         let node = match sql {
-            Sql::Nested(inner) => return lower(inner),
+            Sql::Nested(inner) => return self.lower(inner, depth),
             Sql::Identifier(_) | Sql::CompoundIdentifier(_) | Sql::CompoundFieldAccess { .. } => {
                 match path(sql) {
                     Some(path) => Node::Name(path),
@@ -385,6 +386,34 @@ impl Source {
             Error::new(Reason::Syntax(Syntax::Number(text.into())), span.clone())
         })
     }
+}
+
+/// The tokens without white space, and without parentheses that have nothing but others in them: they say nothing, and
+/// would count against the depth that the parser allows.
+fn without_redundant_parentheses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut tokens = tokens;
+    tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+    let (mut open, mut redundant) = (Vec::new(), vec![false; tokens.len()]);
+    // Where the parentheses that were closed last begin and end.
+    let mut inner = None;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.token {
+            Token::LParen => open.push(at),
+            Token::RParen => {
+                let Some(start) = open.pop() else { continue };
+                if inner == Some((start + 1, at.saturating_sub(1))) {
+                    for one in [start, at] {
+                        redundant.get_mut(one).into_iter().for_each(|redundant| *redundant = true);
+                    }
+                }
+                inner = Some((start, at));
+            }
+            _ => {}
+        }
+    }
+    let mut redundant = redundant.into_iter();
+    tokens.retain(|_| !redundant.next().unwrap_or(false));
+    tokens
 }
 
 /// How many operators the expression has that has most of them; commas in brackets are its own.

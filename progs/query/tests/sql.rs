@@ -150,6 +150,19 @@ fn words_of_the_grammar_are_names() {
 }
 
 #[test]
+fn redundant_parentheses_say_nothing() {
+    let many = |text: &str| format!("{}{text}{}", "(".repeat(400), ")".repeat(400));
+    let plain = sql::expression("a + b > 1 and c like 'x%'").unwrap();
+    let text = format!("{} and {}", many(&format!("{} + {} > 1", many("a"), many("b"))), many("c like 'x%'"));
+    assert_eq!(sql::expression(&text), Ok(plain));
+    // Those that say something stay.
+    assert_eq!(sql::expression("((a + b) * (c))"), Ok((field("a") + field("b")) * field("c")));
+    for text in ["((a)", "(a))", "()", "(())", "ip(((a, b)))"] {
+        assert!(sql::expression(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn orders_are_the_keys_that_they_say() {
     let key = |expr: Expr| Key::from(expr);
     let cases = [
