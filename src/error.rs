@@ -39,8 +39,7 @@ pub enum Error {
         /// The kernel that first can.
         since: Version,
     },
-    /// Neither the kernel nor one of its modules has a function that a program calls. Without the feature `modules`, no
-    /// module is asked.
+    /// Neither the kernel nor one of its modules has a function that a program calls.
     NoKfunc {
         /// The function; [`kfunc::since`] may know the kernel that first has it.
         name: String,
@@ -266,12 +265,10 @@ impl Error {
 fn kfunc_hint(name: &str) -> String {
     let since = kfunc::since(name)
         .map(|(major, minor)| format!("Linux {major}.{minor} is the first that may have it; else "));
-    let module = if cfg!(feature = "modules") {
-        "it may be that of a module which is not loaded"
-    } else {
-        "it may be that of a module, among which the feature `modules` looks"
-    };
-    format!("{}{module}, or of an option that the kernel was built without", since.unwrap_or_default())
+    format!(
+        "{}it may be that of a module which is not loaded, or of an option that the kernel was built without",
+        since.unwrap_or_default()
+    )
 }
 
 fn program_hint(error: &kwalk_progs::Error) -> Option<String> {

@@ -26,8 +26,7 @@
 //!
 //! The crate's features, which an embedder turns off with `default-features = false`: `cli` is the command `kwalk` and
 //! brings what only that needs; `select` walks any fields that are asked for, `sql` reads them as SQL; `explain` has the verifier's log cite lines of
-//! Rust; `modules` finds functions of the kernel's modules ([`Kfunc`]) and brings the crate btf-rs, whose licence is the
-//! LGPL.
+//! Rust.
 
 mod cgroup;
 #[cfg(feature = "cli")]
@@ -39,7 +38,6 @@ mod elements;
 mod error;
 mod iter;
 pub mod kallsyms;
-#[cfg(feature = "modules")]
 mod kfunc;
 mod link;
 mod load;
@@ -66,7 +64,6 @@ pub use cgroup::open_cgroup;
 pub use disassemble::{disassemble, listing};
 pub use error::{Error, MapError, PinError, ProcessError};
 pub use iter::Iter;
-#[cfg(feature = "modules")]
 pub use kfunc::Kfunc;
 pub use link::{Link, Parameters};
 pub use load::Loaded;

@@ -139,7 +139,7 @@ impl<'a> Btf<'a> {
             Some(ty) if ty.kind() == Kind::Fwd => return Err(Stuck::Path(Reason::ForwardDeclared)),
             _ => return Err(Stuck::Path(Reason::NotAStruct)),
         };
-        let names = self.names();
+        let names = self.names;
         let found = self.each_member(outer, |name_off, member, bit| {
             if names.is(name_off, name) {
                 ControlFlow::Break((member, bit))
@@ -286,7 +286,7 @@ impl<'a> Btf<'a> {
             let mut members = self.members_of(&ty);
             while let Some((name_off, member)) = members.as_mut().and_then(Members::next_unnamed) {
                 let bit = base.saturating_add(u64::from(member.bit_offset));
-                if !self.names().is_empty(name_off) {
+                if !self.names.is_empty(name_off) {
                     if let ControlFlow::Break(value) = visit(name_off, member, bit) {
                         return Ok(Some(value));
                     }
