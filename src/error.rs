@@ -42,8 +42,7 @@ pub enum Error {
         /// The kernel that first can.
         since: Version,
     },
-    /// Neither the kernel nor one of its modules has a function that a program calls. Without the feature `modules`, no
-    /// module is asked.
+    /// Neither the kernel nor one of its modules has a function that a program calls.
     NoKfunc {
         /// The function; [`kwalk_progs::kfunc::since`] may know the kernel that first has it.
         name: String,

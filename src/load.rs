@@ -7,7 +7,6 @@ use kwalk_btf::TypeId;
 use kwalk_progs::{LICENSE, Map, MapKind, Program, ProgramType, Target, describe};
 
 use crate::error::Error;
-#[cfg(feature = "modules")]
 use crate::kfunc::of_modules;
 use crate::link::Link;
 use crate::rejection::Rejection;
@@ -27,7 +26,7 @@ pub struct Loaded {
 
 impl Loaded {
     /// Makes the program's maps and loads it: one system call, and one for each map. If it calls functions of modules, these
-    /// are looked for, which takes a while, the feature `modules`, `CAP_SYS_ADMIN`, and Linux 5.16.
+    /// are looked for, which takes `CAP_SYS_ADMIN` and Linux 5.16.
     ///
     /// The descriptors of modules are closed again: the program holds what is behind them.
     ///
@@ -131,12 +130,6 @@ impl Fill for Filling<'_> {
         // Beyond what 16 bits hold, the verifier has long objected: it takes 256 modules.
         KfuncRef { btf_id: id.0, btf_fd_offset: (index + 1) as i16 }
     }
-}
-
-/// Finds none: modules' types are read by a crate under the LGPL, which this build leaves out.
-#[cfg(not(feature = "modules"))]
-fn of_modules(names: &[&str]) -> Result<Vec<(TypeId, BtfFd)>, Error> {
-    names.first().map_or(Ok(Vec::new()), |name| Err(Error::NoKfunc { name: (*name).into() }))
 }
 
 fn create(map: &Map, max_entries: u32) -> Result<MapFd, sys::Error> {
