@@ -210,7 +210,12 @@ impl Schema {
             }
             len += 2 + usize::from(text);
         }
-        Ok(bytes.get(..len).map(|bytes| (Row { schema: self, bytes }, len)))
+        Ok(bytes.get(..len).map(|bytes| (self.whole_row(bytes), len)))
+    }
+
+    /// The row that `bytes` are, as a [`Row::bytes`] gave them. Of other bytes, values that are cut off are NULL.
+    pub fn whole_row<'a>(&'a self, bytes: &'a [u8]) -> Row<'a> {
+        Row { schema: self, bytes }
     }
 }
 
