@@ -78,7 +78,7 @@ impl<'p> Rows<'p> {
         // A row is borrowed only when nothing more has to be read for it.
         let len = loop {
             let rest = self.pending.get(self.at..).unwrap_or_default();
-            if let Some(len @ 1..) = self.schema.row_len(rest)? {
+            if let Some((_, len @ 1..)) = self.schema.row(rest)? {
                 break len;
             }
             if !self.read()? {

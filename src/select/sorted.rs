@@ -1,5 +1,6 @@
 //! Rows in an order.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 
 use kwalk_query::{Order, Row, Schema, Value};
@@ -71,7 +72,7 @@ impl Sorted {
             at += row.bytes().len();
         }
         let width = self.order.len();
-        let key = |nth: usize| keys.get(nth * width..).unwrap_or_default().iter().copied();
+        let key = |nth: usize| keys.get(nth * width..).unwrap_or_default().iter();
         let mut rows: Vec<usize> = (0..starts.len()).collect();
         rows.sort_by(|left, right| self.compare(key(*left), key(*right)));
         rows.into_iter().take(self.limit).filter_map(|nth| starts.get(nth).copied()).collect()
@@ -88,22 +89,23 @@ impl Sorted {
         self.order.iter().map(move |order| row.get(order.column))
     }
 
-    fn compare<'a>(
+    fn compare<'a, V: Borrow<Value<'a>>>(
         &self,
-        left: impl Iterator<Item = Value<'a>>,
-        right: impl Iterator<Item = Value<'a>>,
+        left: impl Iterator<Item = V>,
+        right: impl Iterator<Item = V>,
     ) -> Ordering {
         let sides = left.zip(right).zip(&self.order);
-        let mut unequal = sides.map(|((left, right), order)| compare(left, right, order.descending));
+        let mut unequal =
+            sides.map(|((left, right), order)| compare(left.borrow(), right.borrow(), order.descending));
         unequal.find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
     }
 }
 
-fn compare(left: Value<'_>, right: Value<'_>, descending: bool) -> Ordering {
+fn compare(left: &Value<'_>, right: &Value<'_>, descending: bool) -> Ordering {
     match (left, right) {
-        (Value::Null, _) | (_, Value::Null) => (left == Value::Null).cmp(&(right == Value::Null)),
-        _ if descending => right.order(&left),
-        _ => left.order(&right),
+        (Value::Null, _) | (_, Value::Null) => (*left == Value::Null).cmp(&(*right == Value::Null)),
+        _ if descending => right.order(left),
+        _ => left.order(right),
     }
 }
 

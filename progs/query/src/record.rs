@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+
 use core::cmp::Ordering;
 use core::fmt;
 use core::net::IpAddr;
@@ -200,15 +201,6 @@ impl Schema {
     ///
     /// [`NotARow`] if no row begins like this.
     pub fn row<'a>(&'a self, bytes: &'a [u8]) -> Result<Option<(Row<'a>, usize)>, NotARow> {
-        Ok(self.row_len(bytes)?.and_then(|len| Some((self.whole_row(bytes.get(..len)?), len))))
-    }
-
-    /// How many of `bytes` the row has that they begin with; none if more are needed.
-    ///
-    /// # Errors
-    ///
-    /// [`NotARow`] if no row begins like this.
-    pub fn row_len(&self, bytes: &[u8]) -> Result<Option<usize>, NotARow> {
         let mut len = self.fixed;
         for max in &self.texts {
             let Some(text) = bytes.get(len..).and_then(|rest| rest.first_chunk()) else { return Ok(None) };
@@ -218,10 +210,10 @@ impl Schema {
             }
             len += 2 + usize::from(text);
         }
-        Ok((len <= bytes.len()).then_some(len))
+        Ok(bytes.get(..len).map(|bytes| (self.whole_row(bytes), len)))
     }
 
-    /// The row that `bytes` are, whose length [`Schema::row_len`] gave. Of other bytes, values that are cut off are NULL.
+    /// The row that `bytes` are, as a [`Row::bytes`] gave them. Of other bytes, values that are cut off are NULL.
     pub fn whole_row<'a>(&'a self, bytes: &'a [u8]) -> Row<'a> {
         Row { schema: self, bytes }
     }
