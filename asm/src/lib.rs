@@ -46,8 +46,8 @@
 //!
 //! Instructions are text, too: they print as LLVM's disassembler prints them, a [`Listing`] prints a
 //! whole program, and [`parse`] reads that, what people write for LLVM's assembler, and the logs of
-//! the verifier; what it can't read is a [`ParseError`] that shows the place. [`assemble`] and [`disassemble`] go between
-//! text and bytes directly.
+//! the verifier; what it can't read is a [`ParseError`] that shows the place. [`assemble`] and
+//! [`disassemble`] are the same between text and bytes.
 //!
 //! Meanings and bytes are those of [RFC 9669](https://www.rfc-editor.org/rfc/rfc9669), all of it, and
 //! of the Linux kernel up to 6.19; [`Insn`] names the section or the file of each, and the version that
