@@ -116,7 +116,9 @@ impl<'t> Scanner<'t> {
         expected: Expected,
     ) -> Parsed<T> {
         self.skip_blanks();
-        let here = values.iter().copied().filter(|&value| self.left.starts_with(symbol(value)));
+        let first = self.rest().first();
+        let begins = |symbol: &str| symbol.as_bytes().first() == first && self.left.starts_with(symbol);
+        let here = values.iter().copied().filter(|&value| begins(symbol(value)));
         match here.max_by_key(|&value| symbol(value).len()) {
             Some(value) => {
                 self.advance(symbol(value).len());
@@ -145,9 +147,9 @@ impl<'t> Scanner<'t> {
     #[inline]
     pub(crate) fn number(&mut self) -> Parsed<Number> {
         let position = self.position();
-        let negative = self.eat("-");
-        if !negative {
-            self.eat("+");
+        let sign = self.peek();
+        if let Some(b'-' | b'+') = sign {
+            self.advance(1);
         }
         let word = self.word();
         let magnitude = match word.split_at_checked(2) {
@@ -160,7 +162,7 @@ impl<'t> Scanner<'t> {
             Ok(magnitude) => {
                 self.advance(word.len());
                 let value = i128::from(magnitude);
-                Ok(Number { position, value: if negative { -value } else { value } })
+                Ok(Number { position, value: if sign == Some(b'-') { -value } else { value } })
             }
             Err(error) if *error.kind() == IntErrorKind::PosOverflow => self.fault(WIDE),
             Err(_) => self.fault(Expected::Number),
