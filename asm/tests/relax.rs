@@ -220,6 +220,34 @@ fn without_gotol_islands_carry_a_jump() {
     );
 }
 
+/// Hundreds of conditions lead from each of two halves into the other, further than 16 bits can say, each to a label of
+/// its own: those that hold arrive there, those that don't go on.
+#[test]
+fn without_gotol_islands_carry_many_jumps() {
+    const COUNT: usize = 600;
+    let holding = [|v| R1.eq(v), |v| R1.ge(v), |v| R1.le(v), |v| R1.sge(v), |v| R1.sle(v), |v| R1.set(v)];
+    let failing = [|v| R1.ne(v), |v| R1.gt(v), |v| R1.lt(v), |v| R1.sgt(v), |v| R1.slt(v)];
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    // Label 2i is in the first half and label 2i + 1 in the second. Each sets its own value and leads to the next.
+    for label in 0..2 * COUNT {
+        let half = if label % 2 == 0 { &mut first } else { &mut second };
+        let (value, next) = (label as i32 + 1, (label + 1) % (2 * COUNT));
+        half.extend([
+            Step::Place(label),
+            Step::Value(value),
+            Step::If(failing[label % failing.len()], value, next),
+            Step::If(holding[label % holding.len()], value, next),
+            Step::Value(-1),
+        ]);
+    }
+    let steps = [&first[..], &[Step::Filler(70_000)], &second].concat();
+    let code = assemble(&steps, OLD).unwrap();
+    assert!(!code.insns().iter().any(|insn| matches!(insn, Insn::JumpLong { .. })));
+    let expected: Vec<_> = (1..=2 * COUNT as i32).chain([1]).collect();
+    assert_eq!(run(&code, expected.len()), expected);
+    assert_eq!(unreachable(&code), 0);
+}
+
 #[test]
 fn lines_stay_with_their_instructions() {
     for target in TARGETS {
