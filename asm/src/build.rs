@@ -11,20 +11,20 @@ use crate::operand::Address;
 use crate::relax::{self, Jump, Tied};
 use crate::slot::Hole;
 
-/// What the kernel is able to do that a program is assembled for, as far as
-/// [`Assembler::finish_for`] chooses instructions by it.
+/// The instruction set of the kernel that a program is finished for: what of it is newer than the oldest
+/// kernel supported and [`Assembler::finish_for`] may use.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub struct Target {
+pub struct Isa {
     /// Whether it has `gotol`. Since Linux 6.6.
     pub gotol: bool,
 }
 
-impl Target {
-    /// Everything there is.
+impl Isa {
+    /// All instructions.
     pub const NEWEST: Self = Self { gotol: true };
 
-    /// The kernel of that version.
+    /// The instructions of the kernel of that version.
     pub const fn linux(major: u16, minor: u16) -> Self {
         Self { gotol: major > 6 || major == 6 && minor >= 6 }
     }
@@ -121,23 +121,23 @@ impl Assembler {
     }
 
     /// Ties jumps to their labels, for the newest kernels: [`Assembler::finish_for`] with
-    /// [`Target::NEWEST`].
+    /// [`Isa::NEWEST`].
     ///
     /// # Errors
     ///
     /// As [`Assembler::finish_for`].
     pub fn finish(self) -> Result<Code, AsmError> {
-        self.finish_for(Target::NEWEST)
+        self.finish_for(Isa::NEWEST)
     }
 
     /// Ties jumps to their labels. Those that 16 bits are too few for are made to reach, with what
-    /// instructions the target has for it; other jumps stay as they are.
+    /// instructions the isa has for it; other jumps stay as they are.
     ///
     /// # Errors
     ///
     /// [`AsmErrorKind`] lists them. The first one met while emitting is returned; if none was, then
     /// that of the first label never bound; if all are, then that of a jump that can't be tied.
-    pub fn finish_for(self, target: Target) -> Result<Code, AsmError> {
+    pub fn finish_for(self, isa: Isa) -> Result<Code, AsmError> {
         let Self { insns, lines, mut marks, mut halves, labels, jumps, mut holes, error } = self;
         if let Some(error) = error {
             return Err(error);
@@ -153,7 +153,7 @@ impl Assembler {
         });
         let jumps: Vec<_> = jumps.collect::<Result<_, _>>()?;
         let is_hole = |insn| holes.binary_search_by_key(&insn, |(hole, _)| hole.insn).is_ok();
-        let Tied { insns, lines, moved } = relax::tie(insns, lines, &jumps, target.gotol, is_hole)?;
+        let Tied { insns, lines, moved } = relax::tie(insns, lines, &jumps, isa.gotol, is_hole)?;
         if let Some(moved) = moved {
             holes.iter_mut().for_each(|(hole, _)| *hole = moved[hole.insn]);
             marks.retain(|(insn, _)| *insn < moved.len());

@@ -39,7 +39,7 @@
 //! instruction as bytes, for what a kernel gives back of a loaded program.
 //!
 //! [`Assembler`] emits instructions and ties jumps to [`Label`]s, however far they lead:
-//! [`Assembler::finish_for`] a [`Target`] uses what its kernel has for it. What is wrong with a
+//! [`Assembler::finish_for`] an [`Isa`] uses what its kernel has for it. What is wrong with a
 //! program is an [`AsmError`] that names the line of Rust at fault. The finished [`Code`] has a
 //! [`Slot`] or a [`CallSlot`] wherever only a loader knows the value, and knows the line behind each
 //! instruction, for when the kernel's verifier speaks of one.
@@ -87,7 +87,7 @@ mod tag;
 mod wide;
 mod wire;
 
-pub use build::{Assembler, Target};
+pub use build::{Assembler, Isa};
 pub use code::Code;
 pub use decode::{DecodeError, DecodeReason};
 pub use error::{AsmError, AsmErrorKind};

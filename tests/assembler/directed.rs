@@ -7,8 +7,8 @@ use kwalk::btf::{FuncInfo, TypeId};
 use kwalk::sys::*;
 use kwalk_asm::Reg::*;
 use kwalk_asm::{
-    AluOp, Assembler, Condition, Decoded, Endian, Helper, Insn, JumpOp, Operand, SignExtend, Size, SwapOp,
-    Target, Wide, Width, program_tag, u8_at, u16_at, u32_at, u64_at,
+    AluOp, Assembler, Condition, Decoded, Endian, Helper, Insn, Isa, JumpOp, Operand, SignExtend, Size,
+    SwapOp, Wide, Width, program_tag, u8_at, u16_at, u32_at, u64_at,
 };
 
 use super::kernel::{self, load, symbol, xlated};
@@ -400,7 +400,7 @@ pub(crate) fn a_function_is_called_back() {
 
 /// Jumps too long for 16 bits, with the instructions of new kernels and of old ones.
 pub(crate) fn long_jumps_lead_where_they_should() {
-    for target in [Target::NEWEST, Target::linux(6, 5)] {
+    for isa in [Isa::NEWEST, Isa::linux(6, 5)] {
         let mut a = Assembler::new();
         let (end, back, skip) = (a.label(), a.label(), a.label());
         a.mov(R0, 0);
@@ -415,10 +415,9 @@ pub(crate) fn long_jumps_lead_where_they_should() {
         a.jump_if(R2.set(2), back);
         a.bind(end);
         a.exit();
-        let code = a.finish_for(target).unwrap();
+        let code = a.finish_for(isa).unwrap();
         assert!(
-            code.insns().iter().any(|insn| matches!(insn, Insn::JumpLong { .. }))
-                == (target == Target::NEWEST)
+            code.insns().iter().any(|insn| matches!(insn, Insn::JumpLong { .. })) == (isa == Isa::NEWEST)
         );
         let bytes = code.encode(Endian::NATIVE, |_| 0);
         let prog = load(ProgType::SYSCALL, &bytes).unwrap();
@@ -451,7 +450,7 @@ pub(crate) fn many_long_jumps_lead_where_they_should_without_gotol() {
         a.jump_if(R2.ne(1), *near);
         a.exit();
     }
-    let code = a.finish_for(Target::linux(6, 5)).unwrap();
+    let code = a.finish_for(Isa::linux(6, 5)).unwrap();
     assert!(!code.insns().iter().any(|insn| matches!(insn, Insn::JumpLong { .. })));
     let prog = load(ProgType::SYSCALL, &code.encode(Endian::NATIVE, |_| 0)).unwrap();
     for number in [0, 1, 2, 250, 498, 499, CASES, 1 << 30, -1] {
