@@ -41,7 +41,7 @@
 //! [`Assembler`] emits instructions and ties jumps to [`Label`]s, however far they lead:
 //! [`Assembler::finish_for`] an [`Isa`] uses what its kernel has for it. What is wrong with a
 //! program is an [`AsmError`] that names the line of Rust at fault. The finished [`Code`] has a
-//! [`Slot`] or a [`CallSlot`] wherever only a loader knows the value, and knows the line behind each
+//! [`Reloc`] or a [`CallReloc`] wherever only a loader knows the value, and knows the line behind each
 //! instruction, for when the kernel's verifier speaks of one.
 //!
 //! Instructions are text, too: they print as LLVM's disassembler prints them, a [`Listing`] prints a
@@ -80,7 +80,7 @@ mod print;
 mod program;
 mod reg;
 mod relax;
-mod slot;
+mod reloc;
 mod table;
 #[cfg(feature = "tag")]
 mod tag;
@@ -102,7 +102,7 @@ pub use operand::{s8_at, s16_at, s32_at, u8_at, u16_at, u32_at, u64_at};
 pub use parse::{Expected, ParseError, assemble, parse};
 pub use program::{Decoded, TargetError};
 pub use reg::Reg;
-pub use slot::{BtfRef, CallSlot, Fill, KfuncRef, MapRef, Slot};
+pub use reloc::{BtfRef, CallReloc, Fill, KfuncRef, MapRef, Reloc};
 #[cfg(feature = "tag")]
 pub use tag::{TagHash, program_tag};
 pub use wide::Wide;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kwalk_asm::Reg::*;
 use kwalk_asm::{
-    AsmErrorKind, Assembler, Code, Condition, Endian, Fill, Insn, Isa, Label, MapRef, Operand, Slot, Width,
+    AsmErrorKind, Assembler, Code, Condition, Endian, Fill, Insn, Isa, Label, MapRef, Operand, Reloc, Width,
 };
 use proptest::prelude::*;
 
@@ -334,7 +334,7 @@ fn holes_offsets_and_calls_move_with_their_instructions() {
             a.load_func(R3, func);
             a.call_local(func);
             (0..40000).for_each(|_| a.mov(R2, 0));
-            a.load_slot(R1, Slot::Map(3));
+            a.load_reloc(R1, Reloc::Map(3));
             a.bind(end);
             a.exit();
             a.bind(func);
@@ -348,7 +348,7 @@ fn holes_offsets_and_calls_move_with_their_instructions() {
         assert_eq!(code.insns()[0].relative(), Some(5));
         let last = code.len_slots() as i32 - 1;
         assert_eq!(code.functions(), [0, last as usize]);
-        assert!(code.slots().eq([(last as usize - 3, Slot::Map(3))]));
+        assert!(code.relocs().eq([(last as usize - 3, Reloc::Map(3))]));
         let bytes = code.encode_with(Endian::Little, &mut Maps);
         assert_eq!(bytes.len(), code.len_slots() * 8);
         assert!(Insn::decode_program(&bytes, Endian::Little).is_ok());

@@ -20,7 +20,7 @@ pub struct Program {
     pub target: &'static Target,
     /// `attach_btf_id`: the id of the FUNC `bpf_iter_<target>` in the BTF of the kernel it was written for.
     pub attach_btf_id: u32,
-    /// The instructions; `Slot::Map(n)` in them means `maps[n]`, `CallSlot::Kfunc(n)` means `kfuncs[n]`.
+    /// The instructions; `Reloc::Map(n)` in them means `maps[n]`, `CallReloc::Kfunc(n)` means `kfuncs[n]`.
     pub code: Code,
     /// Whether it may sleep, as helpers that read a process's memory do (`BPF_F_SLEEPABLE`). Since Linux 5.18, for the
     /// targets task, task_file, task_vma and ksym.

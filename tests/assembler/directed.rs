@@ -177,7 +177,7 @@ pub(crate) fn maps_come_back_by_id() {
     let fds = [map.as_fd()];
     let mut tags = Vec::new();
     for insns in [by_fd, by_index] {
-        // A map by index is a hole to the assembler, which a loader fills or leaves.
+        // A map by index is a relocation to the assembler, which a loader fills or leaves.
         let mut bytes = Vec::new();
         Insn::encode_all(&insns, Endian::NATIVE, &mut bytes);
         let command = ProgLoad::new(ProgType::SYSCALL, &bytes, c"GPL");

@@ -1,7 +1,7 @@
 //! The ids of cgroups, in the order of their walk: what it takes to walk more of them than the kernel gives at once.
 
 use kwalk_asm::Reg::*;
-use kwalk_asm::{Helper, Slot, u32_at, u64_at};
+use kwalk_asm::{Helper, Reloc, u32_at, u64_at};
 use kwalk_btf::Btf;
 
 use crate::Error;
@@ -40,7 +40,7 @@ pub fn cgroup_ids(btf: &Btf<'_>, size: u32) -> Result<Program, Error> {
     walk.asm.store(u32_at(index.address()), R1);
     walk.load(R1, cgroup.field("kn.id"))?;
     walk.asm.store(u64_at(id.address()), R1);
-    walk.asm.load_slot(R1, Slot::Map(map));
+    walk.asm.load_reloc(R1, Reloc::Map(map));
     for (reg, value) in [(R2, index), (R3, id)] {
         walk.load(reg, Value::StackAddress(value))?;
     }

@@ -363,7 +363,7 @@ impl<'a> Walk<'a> {
         StackSlot(self.stack)
     }
 
-    /// Asks the loader for a map; the index is what [`Slot::Map`](kwalk_asm::Slot::Map) takes.
+    /// Asks the loader for a map; the index is what [`Reloc::Map`](kwalk_asm::Reloc::Map) takes.
     pub fn map(&mut self, map: Map) -> u32 {
         self.maps.push(map);
         (self.maps.len() - 1) as u32

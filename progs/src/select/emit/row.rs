@@ -4,7 +4,7 @@
 //! throws all of this object's away and shows it again: nothing is to be checked between the writes of a row.
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Address, Helper, Label, Memory, Slot, u16_at, u32_at, u64_at};
+use kwalk_asm::{Address, Helper, Label, Memory, Reloc, u16_at, u32_at, u64_at};
 use kwalk_btf::Class;
 
 use super::number::size;
@@ -125,7 +125,7 @@ impl Emit<'_, '_> {
             max_entries: 1,
         });
         let asm = &mut self.walk.asm;
-        asm.load_slot(R1, Slot::MapValue { index, offset: 0 });
+        asm.load_reloc(R1, Reloc::MapValue { index, offset: 0 });
         asm.load(R2, u64_at(R1));
         asm.add(R2, 1);
         asm.store(u64_at(R1), R2);
