@@ -19,7 +19,7 @@ pub struct Program {
     pub name: &'static str,
     /// What type of program it is, and what it attaches to.
     pub program_type: ProgramType,
-    /// The instructions; `Slot::Map(n)` in them means `maps[n]`, `CallSlot::Kfunc(n)` means `kfuncs[n]`.
+    /// The instructions; `Reloc::Map(n)` in them means `maps[n]`, `CallReloc::Kfunc(n)` means `kfuncs[n]`.
     pub code: Code,
     /// Whether it may sleep, as helpers that read a process's memory do (`BPF_F_SLEEPABLE`). Since Linux 5.18, for the
     /// targets task, task_file, task_vma and ksym.

@@ -5,7 +5,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-
 use core::cmp::Ordering;
 use core::fmt;
 use core::net::IpAddr;

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Address, Assembler, Label, Target as Isa, u8_at, u16_at, u32_at, u64_at};
+use kwalk_asm::{Address, Assembler, Isa, Label, u8_at, u16_at, u32_at, u64_at};
 use kwalk_btf::{Class, Kind, Path, TypeId};
 
 use crate::available::btf_names;
@@ -414,7 +414,7 @@ impl<'a> Builder<'a> {
         self.stack = before;
     }
 
-    /// Asks the loader for a map; the index is what [`Slot::Map`](kwalk_asm::Slot::Map) takes.
+    /// Asks the loader for a map; the index is what [`Reloc::Map`](kwalk_asm::Reloc::Map) takes.
     pub fn map(&mut self, map: Map) -> u32 {
         self.maps.push(map);
         (self.maps.len() - 1) as u32

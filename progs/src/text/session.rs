@@ -1,7 +1,7 @@
 //! What a program remembers for each reader: two that read one pinned program don't see each other's totals.
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Helper, Label, Slot, u64_at};
+use kwalk_asm::{Helper, Label, Reloc, u64_at};
 
 use super::Options;
 use crate::builder::Builder;
@@ -61,9 +61,9 @@ impl Sessions {
                 w.asm.store(u64_at(slot.address()), 0);
                 w.asm.address(R3, slot.address());
             }
-            Zeros::Map(index) => w.asm.load_slot(R3, Slot::MapValue { index, offset: 0 }),
+            Zeros::Map(index) => w.asm.load_reloc(R3, Reloc::MapValue { index, offset: 0 }),
         }
-        w.asm.load_slot(R1, Slot::Map(self.map));
+        w.asm.load_reloc(R1, Reloc::Map(self.map));
         w.asm.address(R2, self.key.address());
         w.asm.mov(R4, 0);
         w.asm.call(Helper::MapUpdateElem);

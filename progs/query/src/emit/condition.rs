@@ -8,7 +8,7 @@
 //! instructions that nothing leads to.
 
 use kwalk_asm::Reg::{self, R0, R1, R2};
-use kwalk_asm::{Address, Condition as Jump, Helper, JumpOp, Label, Operand, Slot, Width, u64_at};
+use kwalk_asm::{Address, Condition as Jump, Helper, JumpOp, Label, Operand, Reloc, Width, u64_at};
 use kwalk_btf::Class;
 use kwalk_progs::{Map, MapKind};
 
@@ -198,7 +198,7 @@ impl Emit<'_, '_> {
             ..Map::new("kwalk_set", MapKind::Hash, set.key_size as u32, 1)
         });
         let asm = &mut self.builder.asm;
-        asm.load_slot(R1, Slot::Map(index));
+        asm.load_reloc(R1, Reloc::Map(index));
         asm.address(R2, key);
         asm.call(Helper::MapLookupElem);
         self.branch(R0.ne(0), fork);

@@ -1,6 +1,6 @@
 //! Which objects a walk shows, where it is told that by a map.
 
-use kwalk_asm::{Label, Slot, u64_at};
+use kwalk_asm::{Label, Reloc, u64_at};
 use kwalk_progs::{Builder, Map};
 
 use super::{Emit, OBJECT};
@@ -13,7 +13,7 @@ impl Emit<'_, '_> {
         let index = self.builder.map(Map::value("kwalk_partition", SIZE as u32));
         let (at, key, other) = (self.take()?, self.take()?, self.take()?);
         let asm = &mut self.builder.asm;
-        asm.load_slot(at, Slot::MapValue { index, offset: 0 });
+        asm.load_reloc(at, Reloc::MapValue { index, offset: 0 });
         // The verifier computes with no address, but takes what comes out of a map for a number.
         asm.store(u64_at(at + ADDRESS), OBJECT);
         asm.load(key, u64_at(at + ADDRESS));
@@ -34,6 +34,6 @@ impl Emit<'_, '_> {
 /// Marks in the partition's map that the walk has reached its end.
 pub(crate) fn end(walk: &mut Builder<'_>, index: u32) {
     let asm = &mut walk.asm;
-    asm.load_slot(kwalk_asm::Reg::R1, Slot::MapValue { index, offset: 0 });
+    asm.load_reloc(kwalk_asm::Reg::R1, Reloc::MapValue { index, offset: 0 });
     asm.store(u64_at(kwalk_asm::Reg::R1 + ENDED), 1);
 }

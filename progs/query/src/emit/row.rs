@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Address, Helper, Label, Memory, Slot, u16_at, u32_at, u64_at};
+use kwalk_asm::{Address, Helper, Label, Memory, Reloc, u16_at, u32_at, u64_at};
 use kwalk_btf::Class;
 use kwalk_progs::Map;
 
@@ -127,7 +127,7 @@ impl Emit<'_, '_> {
     /// Counts the object. What has no output is never shown twice.
     pub(crate) fn count(&mut self, map: u32) {
         let asm = &mut self.builder.asm;
-        asm.load_slot(R1, Slot::MapValue { index: map, offset: 0 });
+        asm.load_reloc(R1, Reloc::MapValue { index: map, offset: 0 });
         asm.load(R2, u64_at(R1));
         asm.add(R2, 1);
         asm.store(u64_at(R1), R2);
