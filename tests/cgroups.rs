@@ -1,27 +1,22 @@
 //! A walk of cgroups shows each once and in order, however many there are, and leaves out those that go meanwhile.
 
-#[path = "support/rows.rs"]
-mod rows;
-mod support;
-
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use kwalk::progs::Target;
+use crate::support::rows::{all, number, opened, text};
+use crate::support::{Need, Test, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
+use kwalk::progs::targets;
 use kwalk::select::Rows;
 use kwalk::sys::{CgroupOrder, CgroupStart};
-use kwalk::{Error, Parameters, open_cgroup};
-use rows::{all, number, opened, text};
-use support::{Need, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
+use kwalk::{Error, Scope, open_cgroup};
 
-const NEEDS: &[Need] = &[Need::Bpf, Need::Root, Need::Target(Target::named("cgroup"))];
+const NEEDS: &[Need] = &[Need::Bpf, Need::Root, Need::Target(&targets::cgroup::TARGET)];
 
-fn main() -> ExitCode {
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("few_cgroups_are_those_of_the_tree", NEEDS, few_cgroups_are_those_of_the_tree),
         test_alone("2000_cgroups_are_those_of_the_tree", NEEDS, many_cgroups_are_those_of_the_tree),
         test("what_goes_meanwhile_is_left_out", NEEDS, what_goes_meanwhile_is_left_out),
@@ -29,7 +24,7 @@ fn main() -> ExitCode {
         test("ids_of_v1_are_not_taken_for_those_of_v2", NEEDS, ids_of_v1_are_not_taken_for_those_of_v2),
         test("the_command_walks_cgroups", NEEDS, the_command_walks_cgroups),
         test("what_makes_no_sense_is_refused", NEEDS, what_makes_no_sense_is_refused),
-    ])
+    ]
 }
 
 /// Where a cgroup hierarchy of this type is mounted.
@@ -130,9 +125,8 @@ fn orders() -> Vec<CgroupOrder> {
     always.into_iter().chain(children).collect()
 }
 
-fn open(order: CgroupOrder, start: CgroupStart<'_>) -> Result<Rows, Error> {
-    let parameters = Parameters::Cgroup { order, start };
-    opened("cgroup", ["kn.id", "kn.name"], |plan, btf| Rows::open_with(plan, &parameters, btf))
+fn open(order: CgroupOrder, start: CgroupStart<'_>) -> Result<Rows<'_>, Error> {
+    opened("cgroup", ["kn.id", "kn.name"], Scope::Cgroup { order, start })
 }
 
 fn walk(order: CgroupOrder, start: CgroupStart<'_>) -> Vec<(u64, String)> {
@@ -290,6 +284,6 @@ fn what_makes_no_sense_is_refused() {
     }
     let gone = open(CgroupOrder::SELF_ONLY, CgroupStart::Id(u64::MAX)).unwrap_err();
     assert!(matches!(gone, Error::Sys(error) if error.errno() == libc::ENOENT));
-    let error = opened("cgroup", ["kn.id"], Rows::open).unwrap_err();
-    assert!(matches!(error, Error::Parameters { target } if target.name == "cgroup"));
+    let error = opened("cgroup", ["kn.id"], Scope::All).unwrap_err();
+    assert!(matches!(error, Error::Scope { target, .. } if target == "cgroup"));
 }

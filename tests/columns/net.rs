@@ -7,20 +7,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, U
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use libtest_mimic::Trial;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, NetlinkAddr, SockFlag, SockType, SockaddrStorage, connect, getsockname,
     listen, recv, sendto, socket,
 };
 
-use crate::cell::{Cell, found};
+use super::cell::{Cell, found};
 use crate::support::Need::{Bpf, Root};
-use crate::support::{Need, eventually, many_files, test};
+use crate::support::{Need, Test, eventually, many_files, test};
 
 const NET: &[Need] = &[Bpf, Root];
 
-pub fn tests() -> Vec<Trial> {
+pub fn tests() -> Vec<Test> {
     vec![
         test("tcp_is_what_proc_says", NET, || elsewhere(tcp_is_what_proc_says)),
         test("udp_is_what_proc_says", NET, || elsewhere(udp_is_what_proc_says)),
