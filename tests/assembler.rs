@@ -19,7 +19,6 @@ mod machine;
 mod programs;
 mod rewrites;
 
-use crate::support::{Need, Test, test};
 use directed::*;
 use kwalk::sys::*;
 use kwalk_asm::{Endian, Insn};
@@ -29,6 +28,8 @@ use proptest::test_runner::{
     Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner,
 };
 use rewrites::{Context, REWRITES, compare};
+
+use crate::support::{Need, Test, test};
 
 /// Most of these programs are run by hand, as `BPF_PROG_TYPE_SYSCALL`.
 const NEEDS: &[Need] = &[Need::Bpf, Need::Kernel(5, 14)];

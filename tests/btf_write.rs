@@ -4,13 +4,14 @@
 #[path = "../btf/tests/blob/spec.rs"]
 mod spec;
 
-use crate::support::{Need, Test, kernel_version, test};
 use kwalk::btf::{
     Array, Btf, Component, FuncInfo, Fwd, Int, LineInfo, Linkage, Member, SectionVar, TypeId, WriteError,
     Writer,
 };
 use kwalk::sys::{BtfFd, BtfLoad, Error, Log, LogLevel, ProgBtf, ProgLoad, ProgType, bpf};
 use spec::Spec;
+
+use crate::support::{Need, Test, kernel_version, test};
 
 pub fn tests() -> Vec<Test> {
     const NEEDS: &[Need] = &[Need::Bpf];

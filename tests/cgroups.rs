@@ -6,14 +6,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use crate::support::rows::{all, number, opened, text};
-use crate::support::{Need, Test, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
 use kwalk::progs::targets;
 use kwalk::select::Rows;
 use kwalk::sys::{CgroupOrder, CgroupStart};
 use kwalk::{Error, Scope, open_cgroup};
 
+use crate::support::rows::{all, number, opened, text};
+use crate::support::{Need, Test, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
+
 const NEEDS: &[Need] = &[Need::Bpf, Need::Root, Need::Target(&targets::cgroup::TARGET)];
+const V1: &[Need] =
+    &[Need::Bpf, Need::Root, NEEDS[2], Need::That("a mount of cgroup v1", || mounted("cgroup").is_some())];
 
 pub fn tests() -> Vec<Test> {
     vec![
@@ -21,7 +24,7 @@ pub fn tests() -> Vec<Test> {
         test_alone("2000_cgroups_are_those_of_the_tree", NEEDS, many_cgroups_are_those_of_the_tree),
         test("what_goes_meanwhile_is_left_out", NEEDS, what_goes_meanwhile_is_left_out),
         test("the_root_is_where_a_walk_begins", NEEDS, the_root_is_where_a_walk_begins),
-        test("ids_of_v1_are_not_taken_for_those_of_v2", NEEDS, ids_of_v1_are_not_taken_for_those_of_v2),
+        test("ids_of_v1_are_not_taken_for_those_of_v2", V1, ids_of_v1_are_not_taken_for_those_of_v2),
         test("the_command_walks_cgroups", NEEDS, the_command_walks_cgroups),
         test("what_makes_no_sense_is_refused", NEEDS, what_makes_no_sense_is_refused),
     ]
@@ -206,8 +209,7 @@ fn the_root_is_where_a_walk_begins() {
 
 /// The kernel walks those of v1, too, but finds none by their ids: what is too much for a buffer is refused.
 fn ids_of_v1_are_not_taken_for_those_of_v2() {
-    let Some(mount) = mounted("cgroup") else { return };
-    let own = Tree::new(&mount);
+    let own = Tree::new(&mounted("cgroup").unwrap());
     own.grow(20, 180);
     is_v1(&own, Ok(21));
     let more = Tree::new(&own.0);

@@ -2,12 +2,13 @@
 
 use std::process::Command;
 
-use crate::support::Need::{Bpf, Tool};
-use crate::support::{Need, Test, running, test, unique};
 use kwalk::asm::Insn;
 use kwalk::btf::{Btf, Kind};
 use kwalk::select::{Select, sql};
 use object::{Object, ObjectSection};
+
+use crate::support::Need::{Bpf, Tool};
+use crate::support::{Need, Test, running, test, unique};
 
 pub fn tests() -> Vec<Test> {
     const NEEDS: &[Need] = &[Bpf, Tool(CLANG)];

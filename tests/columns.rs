@@ -12,9 +12,10 @@ mod task;
 use kwalk::progs::available;
 use kwalk::select::{Select, columns};
 
+use cell::since;
+
 use crate::support::Need::Bpf;
 use crate::support::{Test, kernel_version, running, test};
-use cell::since;
 
 /// Columns that need a newer kernel than their target does.
 const NEWER: &[(&str, &[&str], (u16, u16))] = &[

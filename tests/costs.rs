@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
-use crate::support::Need::{Bpf, Root, Std, ThisKernel, Tool};
-use crate::support::{Need, Test, dir, peak, root, running, test};
 use kwalk::progs::{Program, available};
 use kwalk::select::Select;
 use kwalk::{Loaded, text};
+
+use crate::support::Need::{Bpf, Root, Std, ThisKernel, Tool};
+use crate::support::{Need, Test, dir, peak, root, running, test};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/costs.txt");
 

@@ -1,11 +1,12 @@
 //! The elements of a map are shown as what they are: by the map's own types, or as bytes.
 
-use crate::support::Need::Bpf;
-use crate::support::{Test, running, test, unique};
 use kwalk::btf::{Array, Enumerator, Int, Member, Writer};
 use kwalk::select::{Column, MapElements, PlanOptions, Select, Value, Walk, field};
 use kwalk::sys::{BtfFd, BtfLoad, ElemFlags, MapBtf, MapCreate, MapFd, MapType, MapUpdateElem, ObjName, bpf};
 use kwalk::{Error, Scope};
+
+use crate::support::Need::Bpf;
+use crate::support::{Test, running, test, unique};
 
 pub fn tests() -> Vec<Test> {
     vec![

@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use std::fs;
 use std::process::Command;
 
-use crate::support::{Need, Test, dir, failure, kwalk, refused, stdout, test};
 use btf_rs::{BtfType, Type};
 use builder::{Builder, SIGNED, VOID, bits};
 use kwalk::btf::{Btf, Kind, TypeId};
 use kwalk::progs::available;
 use tempfile::TempDir;
+
+use crate::support::{Need, Test, dir, failure, kwalk, refused, stdout, test};
 
 const NONE: &[Need] = &[];
 const BTF: &[Need] = &[Need::Bpf];

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::objects::text_program;
-use crate::support::{Need, Test, dir, failure, kwalk, stdout, test};
 use kwalk::asm::{Decoded, Insn, parse};
 use kwalk::text::{Options, PROGRAMS, TextProgram};
 use kwalk::{Loaded, listing};
+
+use crate::support::objects::text_program;
+use crate::support::{Need, Test, dir, failure, kwalk, stdout, test};
 
 const BPF: &[Need] = &[Need::Bpf, Need::Root];
 

@@ -4,11 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Need, Test, kernel_version, running, test};
 use kwalk::asm::Reg::{R0, R1, R7, R8};
 use kwalk::btf::Kind;
 use kwalk::progs::{Builder, Target, kfunc, targets};
 use kwalk::{Error, KernelBtf, Loaded, Scope};
+
+use crate::support::{Need, Test, kernel_version, running, test};
 
 const TASK: &Target = &targets::task::TARGET;
 const NEEDS: &[Need] = &[Need::Bpf];

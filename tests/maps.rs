@@ -4,13 +4,14 @@ use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use crate::support::objects::{idle_program, pin_object, small_map};
-use crate::support::rows::{all, number, opened};
-use crate::support::{Bpffs, Need, Test, kwalk, refused, running, stdout, test, unique};
 use kwalk::asm::{Helper, Reg::*};
 use kwalk::progs::{Builder, SEQ, targets};
 use kwalk::sys::{ElemFlags, MapCreate, MapFd, MapType, MapUpdateElem, ObjName, bpf};
 use kwalk::{Error, Loaded, MapError, MapName, Scope};
+
+use crate::support::objects::{idle_program, pin_object, small_map};
+use crate::support::rows::{all, number, opened};
+use crate::support::{Bpffs, Need, Test, kwalk, refused, running, stdout, test, unique};
 
 const BPF: &[Need] = &[Need::Bpf];
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];

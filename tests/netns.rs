@@ -10,11 +10,6 @@ use std::process::Command;
 use std::slice;
 use std::time::Instant;
 
-use crate::support::Need::{Bpf, Root, Target, Tool};
-use crate::support::helper::{Helper, PORTS, numbers};
-use crate::support::objects::idle_program;
-use crate::support::rows::{all, counted, number, opened, walked};
-use crate::support::{Need, Test, dir, eventually, kwalk, refused, running, stdout, test, test_alone};
 use kwalk::select::{Column, Select, field};
 use kwalk::sys::{Command as _, IterLinkInfo, LinkCreate, NetnsFd, bpf};
 use kwalk::{Error, Link, Loaded, Netns, ProcessError, Scope};
@@ -23,6 +18,12 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::fstat;
 use nix::unistd::gettid;
+
+use crate::support::Need::{Bpf, Root, Target, Tool};
+use crate::support::helper::{Helper, PORTS, numbers};
+use crate::support::objects::idle_program;
+use crate::support::rows::{all, counted, number, opened, walked};
+use crate::support::{Need, Test, dir, eventually, kwalk, refused, running, stdout, test, test_alone};
 
 const ROOT: &[Need] = &[Bpf, Root];
 const RIGHTS: &[Need] = &[Bpf, Root, Tool("setpriv")];

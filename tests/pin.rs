@@ -8,13 +8,14 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use kwalk::{PinPath, pin_all};
+use nix::unistd::{Uid, setfsuid};
+
 use crate::support::objects::{pin_object, small_map};
 use crate::support::pins::*;
 use crate::support::{
     Bpffs, Need, Test, dir, eventually, kernel_version, names, refused, stdout, test, unique,
 };
-use kwalk::{PinPath, pin_all};
-use nix::unistd::{Uid, setfsuid};
 
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 const LOADER: &[Need] = &[Need::Bpf, Need::Root, Need::Tool("setpriv")];

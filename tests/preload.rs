@@ -8,12 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
-use crate::support::objects::{pin_object, pretend, small_map, text_program};
-use crate::support::pins::*;
-use crate::support::{Bpffs, Need, Test, dir, eventually, names, refused, stdout, test, unique};
 use kwalk::progs::targets;
 use kwalk::text::Options;
 use kwalk::{Error, Loaded, PinPath, pin_all, replace_all};
+
+use crate::support::objects::{pin_object, pretend, small_map, text_program};
+use crate::support::pins::*;
+use crate::support::{Bpffs, Need, Test, dir, eventually, names, refused, stdout, test, unique};
 
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 const LOADER: &[Need] = &[Need::Bpf, Need::Root, Need::Tool("setpriv")];

@@ -1,11 +1,12 @@
 //! Who writes a program that the verifier rejects is told which line of Rust it was, why, and what to do.
 
-use crate::support::{Need, Test, kernel_version, running, test};
 use kwalk::asm::Reg::{R0, R1, R2, R5, R6, R7, R8, R10};
 use kwalk::asm::{Assembler, Helper, HelperId, Insn, u32_at, u64_at};
 use kwalk::btf::Kind;
 use kwalk::progs::{Builder, Program, ProgramType, targets};
 use kwalk::{Error, Loaded, Rejection};
+
+use crate::support::{Need, Test, kernel_version, running, test};
 
 const NEEDS: &[Need] = &[Need::Bpf];
 const NEWER: &[Need] = &[Need::Bpf, Need::Kernel(6, 12)];

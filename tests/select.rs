@@ -10,16 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::AsFd;
 
-use crate::support::Need::{Bpf, Root};
-use crate::support::helper::{Helper, fds};
-use crate::support::rows::{all, counted, opened, walked};
-use crate::support::{Need, Sleeper, Test, kernel_version, many_files, running, test, unique};
 use kwalk::progs::{Parameters, available, targets};
 use kwalk::select::{self, Column, Expr, Pushed, Reason, Row, Select, Value, columns, field, sql};
 use kwalk::sys::{CgroupOrder, CgroupStart, pidfd_open};
 use kwalk::{Error, Loaded, Scope};
 use oracle::{Cond, FIELDS, Task};
 use proptest::test_runner::{Config, TestRunner};
+
+use crate::support::Need::{Bpf, Root};
+use crate::support::helper::{Helper, fds};
+use crate::support::rows::{all, counted, opened, walked};
+use crate::support::{Need, Sleeper, Test, kernel_version, many_files, running, test, unique};
 
 const PROC: &[Need] = &[Bpf, Root];
 /// Paths with their mounts, and arguments.

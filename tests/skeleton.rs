@@ -8,14 +8,15 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::objects::{living, pretend, text_program};
-use crate::support::{Bpffs, Need, Test, eventually, running, test_alone};
 use kwalk::asm::Reg::{R2, R5};
 use kwalk::progs::{Builder, Map, MapKind, Program, targets};
 use kwalk::sys::{LinkFd, MapCreate, MapFd, MapType, ObjName, ProgFd, bpf};
 use kwalk::text::Options;
 use kwalk::{Error, Iter, Link, Loaded, PinPath, ProcessError, Rejection, Scope, Skeleton, unpin};
 use nix::unistd::{close, dup, dup2_stderr, dup2_stdin, dup2_stdout};
+
+use crate::support::objects::{living, pretend, text_program};
+use crate::support::{Bpffs, Need, Test, eventually, running, test_alone};
 
 const BPF: &[Need] = &[Need::Bpf];
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];

@@ -8,12 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use crate::support::objects::function_btf;
-use crate::support::{Bpffs, Need, Test, kernel_version, test, test_alone};
 use btf_rs::{Btf, Type};
 use kwalk::btf::{FuncInfo, LineRecord, TypeId};
 use kwalk::sys::*;
 use nix::unistd::{dup, dup2_stderr, dup2_stdin, dup2_stdout};
+
+use crate::support::objects::function_btf;
+use crate::support::{Bpffs, Need, Test, kernel_version, test, test_alone};
 
 pub fn tests() -> Vec<Test> {
     const NEEDS: &[Need] = &[Need::Bpf, Need::Root];
@@ -204,9 +205,18 @@ fn a_program_is_found_by_its_id() {
     assert!(ids::<ProgFd>().any(|id| id.unwrap() == info.id));
     assert_eq!(open_id::<ProgFd>(info.id).unwrap().info().unwrap(), info);
     assert_eq!(open_id::<ProgFd>(u32::MAX).unwrap_err().errno(), libc::ENOENT);
-    assert!(ids::<MapFd>().all(|id| id.is_ok()));
-    assert!(ids::<LinkFd>().all(|id| id.is_ok()));
-    assert!(ids::<BtfFd>().is_sorted_by_key(|id| id.unwrap()));
+    let (map, types) = (hash(1), bpf(BtfLoad { btf: &function_btf("f", ""), log: None }).unwrap());
+    let link = bpf(LinkCreate::iter(&iterator("task", &STAMPS), IterLinkInfo::None)).unwrap();
+    has_among_others::<MapFd>(map.info().unwrap().id);
+    has_among_others::<LinkFd>(link.info().unwrap().id);
+    has_among_others::<BtfFd>(types.info().unwrap().id);
+}
+
+/// The ids of a kind of object are in order, and this one is among them.
+#[track_caller]
+fn has_among_others<O: Object>(id: u32) {
+    let ids: Vec<_> = ids::<O>().map(Result::unwrap).collect();
+    assert!(ids.contains(&id) && ids.is_sorted(), "{id} in {ids:?}");
 }
 
 fn a_map_can_be_bound_to_a_program() {

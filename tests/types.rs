@@ -6,10 +6,11 @@ use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::{Need, Test, dir, kwalk, refused, stdout, test};
 use kwalk::btf::{Btf, Kind};
 use kwalk::sys::BtfFd;
 use kwalk::{KernelBtf, Kfunc};
+
+use crate::support::{Need, Test, dir, kwalk, refused, stdout, test};
 
 const NONE: &[Need] = &[];
 const BPF: &[Need] = &[Need::Bpf];

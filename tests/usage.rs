@@ -10,11 +10,12 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::{Bpffs, Need, Test, dir, failure, kwalk, refused, stdout, test, unique};
 use btf_rs::{BtfType, Type};
 use kwalk::text::PROGRAMS;
 use nix::unistd::gettid;
 use tempfile::TempDir;
+
+use crate::support::{Bpffs, Need, Test, dir, failure, kwalk, refused, stdout, test, unique};
 
 const NONE: &[Need] = &[];
 const BPF: &[Need] = &[Need::Bpf];

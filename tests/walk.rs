@@ -10,14 +10,15 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
-use crate::support::Need::{Bpf, Kernel, Root, Tool};
-use crate::support::helper::{Helper, fds};
-use crate::support::{Need, Test, dir, failure, kwalk, stdout, test, unique};
 use kwalk::print::raw::{Error, Reader};
 use kwalk::progs::targets;
 use kwalk::select::Value;
 use kwalk::sys::{MapCreate, MapType, bpf};
 use serde_json::Value as Json;
+
+use crate::support::Need::{Bpf, Kernel, Root, Tool};
+use crate::support::helper::{Helper, fds};
+use crate::support::{Need, Test, dir, failure, kwalk, stdout, test, unique};
 
 const NONE: &[Need] = &[];
 const PROC: &[Need] = &[Bpf, Root];

@@ -11,14 +11,15 @@ use crate::support::root;
 type Name = Vec<String>;
 
 /// A file of a crate.
+#[derive(Default)]
 struct Module {
-    /// The modules that its paths lead to.
+    /// The modules that define what it uses.
     uses: BTreeSet<Name>,
-    /// Paths that lead to a name which another module only imports.
+    /// Paths to what a module above only imports.
     detours: Vec<String>,
 }
 
-/// Fails on modules that need each other, and on paths through a module that only imports what is wanted.
+/// Fails on modules that need each other, and on paths through a module above to what is defined in another.
 #[track_caller]
 pub(crate) fn form_no_circle(dir: &str) {
     let modules = graph(&root().join(dir));
@@ -29,7 +30,7 @@ pub(crate) fn form_no_circle(dir: &str) {
             module.detours.iter().map(|path| format!("{}: {path} is defined elsewhere", shown(name))),
         );
         if let Some(circle) = circle(&modules, name) {
-            wrong.push(circle.iter().map(|name| shown(name)).collect::<Vec<_>>().join(" → "));
+            wrong.push(circle.iter().map(shown).collect::<Vec<_>>().join(" → "));
         }
     }
     assert!(wrong.is_empty(), "{dir}:\n{}", wrong.join("\n"));
@@ -63,35 +64,37 @@ fn circle(modules: &BTreeMap<Name, Module>, start: &Name) -> Option<Vec<Name>> {
 fn graph(dir: &Path) -> BTreeMap<Name, Module> {
     let mut files = BTreeMap::new();
     for path in sources(dir) {
-        let mut name: Name = path
-            .strip_prefix(dir)
-            .unwrap()
-            .with_extension("")
-            .iter()
-            .map(|part| part.to_str().unwrap().into())
-            .collect();
+        let words = path.strip_prefix(dir).unwrap().with_extension("");
+        let mut name: Name = words.iter().map(|word| word.to_str().unwrap().into()).collect();
         if name.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main")) {
             name.pop();
         }
         files.insert(name, tokens(&read_to_string(path).unwrap()));
     }
-    let imports: BTreeMap<_, _> = files.iter().map(|(name, tokens)| (name, imported(tokens))).collect();
-    let module = |name: &Name, tokens: &[String]| {
-        let mut module = Module { uses: BTreeSet::new(), detours: Vec::new() };
-        for path in paths(name, tokens, |child| files.contains_key(&[&name[..], &[child.into()]].concat())) {
-            let depth = (0..=path.len()).rev().find(|depth| files.contains_key(&path[..*depth])).unwrap();
+    let is_module = |name: &[String]| files.contains_key(name);
+    let paths: BTreeMap<_, _> =
+        files.iter().map(|(name, tokens)| (name, Paths::new(name, tokens, &is_module))).collect();
+    let module = |name: &Name| {
+        let mut module = Module::default();
+        let mut paths_left = paths[name].used.clone();
+        while let Some(path) = paths_left.pop() {
+            let depth = (0..=path.len()).rev().find(|depth| is_module(&path[..*depth])).unwrap();
             let (found, rest) = path.split_at(depth);
+            let (of, item) = (&paths[&found.to_vec()], rest.first());
             if found == name {
                 continue;
             }
-            module.uses.insert(found.to_vec());
-            if rest.first().is_some_and(|item| imports[&found.to_vec()].contains(item)) {
+            if name.starts_with(found) && item.is_some_and(|item| of.imported.contains(item)) {
                 module.detours.push(path.join("::"));
+            }
+            match of.exported.iter().find(|exported| item.is_some() && exported.last() == item) {
+                Some(exported) => paths_left.push(exported.clone()),
+                None => drop(module.uses.insert(found.to_vec())),
             }
         }
         module
     };
-    files.iter().map(|(name, tokens)| (name.clone(), module(name, tokens))).collect()
+    files.keys().map(|name| (name.clone(), module(name))).collect()
 }
 
 /// A file's code as words, `::` and single characters: without comments, literals and the tests at its end.
@@ -129,51 +132,57 @@ fn string(text: &str) -> usize {
     end.unwrap() + 2
 }
 
-/// The names that a file imports or exports again.
-fn imported(tokens: &[String]) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for (at, _) in tokens.iter().enumerate().filter(|(_, token)| *token == "use") {
-        names.extend(tree(tokens, at + 1).0.into_iter().filter_map(|mut path| path.pop()));
-    }
-    names
+/// The paths that a file's code names.
+#[derive(Default)]
+struct Paths {
+    /// From the crate's root, to what it uses.
+    used: Vec<Name>,
+    /// The same, to what it only exports again.
+    exported: Vec<Name>,
+    /// The last words of all that it imports or exports again, of whatever crate.
+    imported: BTreeSet<String>,
 }
 
-/// The paths from the crate's root that a file's code names; not those that it only exports again.
-fn paths(name: &Name, tokens: &[String], is_child: impl Fn(&str) -> bool) -> Vec<Name> {
-    let mut paths = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        let is_first = at == 0 || tokens[at - 1] != "::";
-        let is_path = is_first && tokens.get(at + 1).is_some_and(|next| next == "::");
-        let base = match tokens[at].as_str() {
-            "pub" => {
-                // `pub use` or `pub(crate) use`.
-                let visible =
-                    if tokens.get(at + 1).is_some_and(|next| next == "(") { at + 4 } else { at + 1 };
-                if tokens.get(visible).is_some_and(|word| word == "use") {
-                    at = tree(tokens, visible + 1).1;
-                }
-                None
+impl Paths {
+    fn new(name: &Name, tokens: &[String], is_module: &dyn Fn(&[String]) -> bool) -> Paths {
+        let mut paths = Paths::default();
+        let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| token == word);
+        // Where a `pub use` or `pub(crate) use` ends.
+        let (mut export, mut at) = (0, 0);
+        while at < tokens.len() {
+            let after = if is(at + 1, "(") { at + 4 } else { at + 1 };
+            if is(at, "pub") && is(after, "use") {
+                export = tree(tokens, after + 1).1;
             }
-            "crate" if is_path => Some((&[][..], 1)),
-            "self" if is_path => Some((&name[..], 1)),
-            "super" if is_path => Some((&name[..name.len() - 1], 1)),
-            word if is_path && is_child(word) => Some((&name[..], 0)),
-            _ => None,
-        };
-        let Some((base, skipped)) = base else {
-            at += 1;
-            continue;
-        };
-        let (found, end) = tree(tokens, at);
-        for path in found {
-            let above = path[skipped..].iter().take_while(|word| *word == "super").count();
-            let base = &base[..base.len() - above];
-            paths.push([base, &path[skipped + above..]].concat());
+            if is(at, "use") {
+                paths.imported.extend(tree(tokens, at + 1).0.into_iter().filter_map(|mut path| path.pop()));
+            }
+            let is_path = is(at + 1, "::") && (at == 0 || !is(at - 1, "::"));
+            let base = match tokens[at].as_str() {
+                _ if !is_path => None,
+                "crate" => Some((&[][..], 1)),
+                "self" => Some((&name[..], 1)),
+                "super" => Some((&name[..name.len() - 1], 1)),
+                word => is_module(&[&name[..], &[word.into()]].concat()).then_some((&name[..], 0)),
+            };
+            let Some((base, skipped)) = base else {
+                at += 1;
+                continue;
+            };
+            let (found, end) = tree(tokens, at);
+            let found = found.into_iter().map(|path| {
+                let above = path[skipped..].iter().take_while(|word| *word == "super").count();
+                [&base[..base.len() - above], &path[skipped + above..]].concat()
+            });
+            if at < export {
+                paths.exported.extend(found)
+            } else {
+                paths.used.extend(found)
+            }
+            at = end;
         }
-        at = end;
+        paths
     }
-    paths
 }
 
 /// The paths of a tree such as `a::{b, c::d}` that begins at a token, and where it ends.
@@ -191,7 +200,8 @@ fn tree(tokens: &[String], mut at: usize) -> (Vec<Name>, usize) {
                 }
                 return (paths, at + 1);
             }
-            "self" if !path.is_empty() => {}
+            // `a::{self}` is `a`.
+            "self" if at > 0 && matches!(tokens[at - 1].as_str(), "{" | ",") => {}
             word => path.push(word.into()),
         }
         at += 1;

@@ -20,7 +20,7 @@ use super::cell::{Cell, found, one, walked};
 use super::net::{elsewhere, settled};
 use crate::support::Need::{Bpf, Root, Target, Tool};
 use crate::support::objects::function_btf;
-use crate::support::{Need, Test, dir, kernel_version, test, unique};
+use crate::support::{Need, Test, dir, eventually, kernel_version, test, unique};
 
 const UNIX: Need = Target(&kwalk::progs::targets::unix::TARGET);
 
@@ -237,7 +237,10 @@ fn routes_are_what_proc_says() {
     ip("-6 route add unreachable 2001:db8:3::/48");
     ip("-6 route add default via 2001:db8::a dev d0 table 100 proto static");
     ip("-6 route add 2001:db8:4::/48 nexthop via 2001:db8::b dev d0 nexthop via 2001:db8::c dev d0");
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    // The kernel adds that of the link-local address when it has brought the device up.
+    eventually("d0 has its link-local route", || {
+        routes().iter().any(|line| line.0.is_unicast_link_local() && line.8 == "d0")
+    });
     let rows = agree_with_routes();
     let of = |dst: &str| rows.iter().find(|row| row[0] == dst).unwrap();
     let via = of("2001:db8:1::");

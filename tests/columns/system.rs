@@ -14,7 +14,7 @@ use kwalk::sys::{CgroupOrder, CgroupStart};
 use super::cell::{Cell, found, walked};
 use super::child::Child;
 use super::net::settled;
-use super::task::Cgroup;
+use super::task::{CGROUPS, Cgroup};
 use crate::support::Need::{Bpf, Root, Target, Tool};
 use crate::support::{Need, Test, eventually, test, unique};
 
@@ -25,8 +25,8 @@ const DMABUF: Need = Target(&targets::dmabuf::TARGET);
 
 pub fn tests() -> Vec<Test> {
     vec![
-        test("cgroup_is_the_tree", &[Bpf, Root, CGROUP], cgroup_is_the_tree),
-        test("cgroup_frozen", &[Bpf, Root, CGROUP], cgroup_frozen),
+        test("cgroup_is_the_tree", &[Bpf, Root, CGROUP, CGROUPS], cgroup_is_the_tree),
+        test("cgroup_frozen", &[Bpf, Root, CGROUP, CGROUPS], cgroup_frozen),
         test("ksym_is_kallsyms", &[Bpf, Root, KSYM], ksym_is_kallsyms),
         test("kmem_cache_is_slabinfo", &[Bpf, Root, CACHE], kmem_cache_is_slabinfo),
         test(
@@ -46,7 +46,7 @@ fn walk(cgroup: &Cgroup, order: CgroupOrder, condition: &str) -> Vec<Vec<Cell>> 
 }
 
 fn cgroup_is_the_tree() {
-    let Some(top) = Cgroup::new(&unique("kwct")) else { return };
+    let top = Cgroup::new(&unique("kwct"));
     let a = top.below("a".as_ref());
     let b = a.below(OsStr::from_bytes(b"b\x1b[1m \xff"));
     let long = top.below("l".repeat(255).as_ref());
@@ -97,7 +97,7 @@ fn cgroup_is_the_tree() {
 }
 
 fn cgroup_frozen() {
-    let Some(top) = Cgroup::new(&unique("kwcf")) else { return };
+    let top = Cgroup::new(&unique("kwcf"));
     let child = Child::new(["look"]);
     top.take(child.pid());
     let frozen = || walk(&top, CgroupOrder::SELF_ONLY, "")[0][5].number();

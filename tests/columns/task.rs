@@ -27,7 +27,7 @@ pub fn tests() -> Vec<Test> {
         test("task_memory", PROC, memory),
         test("task_exe_and_cmdline", PROC, exe_and_cmdline),
         test("task_kernel_threads_have_no_texts", PROC, kernel_threads_have_no_texts),
-        test("task_cgroup", PROC, cgroup),
+        test("task_cgroup", &[Bpf, Root, CGROUPS], cgroup),
         test("task_namespaces", PROC, namespaces),
         test("task_pid_namespace", &[Bpf, Root, Tool("unshare"), Kernel(6, 2)], pid_namespace),
         test("task_stack", PROC, stack),
@@ -256,8 +256,11 @@ fn kernel_threads_have_no_texts() {
     }
 }
 
+/// For [`Cgroup`].
+pub const CGROUPS: Need = Need::That("a mount of cgroup v2", || cgroups().is_some());
+
 /// Where the cgroups of version 2 are.
-pub fn cgroups() -> Option<PathBuf> {
+fn cgroups() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
     mount.split(' ').nth(4).map(PathBuf::from)
@@ -267,10 +270,10 @@ pub fn cgroups() -> Option<PathBuf> {
 pub struct Cgroup(pub PathBuf);
 
 impl Cgroup {
-    pub fn new(name: &str) -> Option<Cgroup> {
-        let path = cgroups()?.join(name);
+    pub fn new(name: &str) -> Cgroup {
+        let path = cgroups().unwrap().join(name);
         fs::create_dir(&path).unwrap();
-        Some(Cgroup(path))
+        Cgroup(path)
     }
 
     pub fn below(&self, name: &OsStr) -> Cgroup {
@@ -303,7 +306,7 @@ impl Drop for Cgroup {
 }
 
 fn cgroup() {
-    let Some(top) = Cgroup::new(&unique("kwcg")) else { return };
+    let top = Cgroup::new(&unique("kwcg"));
     let (nested, long) =
         (top.below(OsStr::from_bytes(b"n\x1b[1m \xff'\"")), top.below("l".repeat(255).as_ref()));
     let deep = long.below("m".repeat(255).as_ref());

@@ -5,7 +5,7 @@ use alloc::format;
 use kwalk_asm::Label;
 use kwalk_asm::Reg::*;
 
-use super::Options;
+use super::options::Options;
 use super::session::{Sessions, count};
 use crate::builder::Builder;
 use crate::error::Error;
