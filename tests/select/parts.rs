@@ -186,6 +186,7 @@ pub(crate) fn what_is_too_large_is_the_largest_part() {
     // A program with more instructions than a kernel looks at is refused before.
     let long = |_| field("mm.exe_file.f_path.dentry.d_name.name").like("_".repeat(200));
     let any = (0..2500).map(long).reduce(Expr::or).unwrap();
-    let error = super::mistake(&Select::new("task").fields([Column::from("pid")]).filter(any));
+    let select = Select::new("task").fields([Column::from("pid")]).filter(any);
+    let error = select.plan(&kernel).unwrap().program(&kernel).unwrap_err();
     assert_eq!(*error.reason, Reason::TooComplex);
 }
