@@ -16,7 +16,7 @@ pub fn tests() -> Vec<Test> {
     vec![
         test("the_arrows_between_the_crates_point_one_way", SOURCES, the_arrows_between_the_crates),
         test("the_modules_of_kwalk_progs_form_no_circle", SOURCES, || modules::form_no_circle("progs/src")),
-        // Until `progs/query` has none, this is run by its name alone: `-- --ignored query`.
+        // There are some still: `-- --ignored` shows them.
         test("the_modules_of_kwalk_query_form_no_circle", SOURCES, || {
             modules::form_no_circle("progs/query/src");
         })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::sources;
 use crate::support::root;
@@ -63,7 +63,14 @@ fn circle(modules: &BTreeMap<Name, Module>, start: &Name) -> Option<Vec<Name>> {
 
 fn graph(dir: &Path) -> BTreeMap<Name, Module> {
     let mut files = BTreeMap::new();
-    for path in sources(dir) {
+    // The crates in folders below are others.
+    let is_own = |path: &PathBuf| {
+        path.ancestors()
+            .skip(1)
+            .take_while(|above| *above != dir)
+            .all(|above| !above.join("Cargo.toml").exists())
+    };
+    for path in sources(dir).into_iter().filter(is_own) {
         let words = path.strip_prefix(dir).unwrap().with_extension("");
         let mut name: Name = words.iter().map(|word| word.to_str().unwrap().into()).collect();
         if name.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main")) {
