@@ -52,7 +52,7 @@ fn circle(modules: &BTreeMap<Name, Module>, start: &Name) -> Option<Vec<Name>> {
                     return Some([way, vec![start.clone()]].concat());
                 }
                 if next > start && seen.insert(next.clone()) {
-                    longer.push([&way[..], &[next.clone()]].concat());
+                    longer.push([&way[..], std::slice::from_ref(next)].concat());
                 }
             }
         }

@@ -90,7 +90,7 @@ impl<'w, 'a> Emit<'w, 'a> {
     }
 
     fn take(&mut self) -> Result<Reg, Error> {
-        self.free.pop().ok_or_else(|| Error::new(Reason::TooComplex, None).into())
+        self.free.pop().ok_or_else(|| Error::new(Reason::TooComplex, None))
     }
 
     fn give_back(&mut self, reg: Reg) {
