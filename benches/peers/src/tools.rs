@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kwalk::asm::{Endian, Reg};
-use kwalk::btf::Btf;
 use kwalk::progs::{Builder, Kernel, Program, targets};
 
 use crate::built::{done, host, scratch};
