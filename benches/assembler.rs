@@ -6,8 +6,8 @@ use std::hint::black_box;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use kwalk_asm::Reg::{R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10};
 use kwalk_asm::{
-    Assembler, AtomicOp, Endian, Helper, Insn, Listing, PacketSize, SignExtend, Slot, SwapOp, Target,
-    assemble, disassemble, parse, s8_at, s32_at, u8_at, u16_at, u32_at, u64_at,
+    Assembler, AtomicOp, Endian, Helper, Insn, Isa, Listing, PacketSize, Reloc, SignExtend, SwapOp, assemble,
+    disassemble, parse, s8_at, s32_at, u8_at, u16_at, u32_at, u64_at,
 };
 
 mod measure;
@@ -90,7 +90,7 @@ fn stretch(a: &mut Assembler) {
     a.store(u32_at(R10 - 16), 0);
     a.store(u16_at(R10 - 12), R8);
     a.store(u8_at(R10 - 10), 7);
-    a.load_slot(R1, Slot::Map(0));
+    a.load_reloc(R1, Reloc::Map(0));
     a.address(R2, R10 - 16); // two instructions
     a.call(Helper::MapLookupElem);
     a.jump_if(R0.ne(0).w32(), again);
@@ -163,14 +163,14 @@ fn finish(c: &mut Criterion) {
     let mut group = c.benchmark_group("finish");
     group.throughput(Throughput::Elements(LARGEST as u64)).sample_size(10);
     let cases = [
-        ("all jumps reach", 64, Target::NEWEST),
-        ("gotol", 40_000, Target::NEWEST),
-        ("islands", 40_000, Target::linux(5, 10)),
+        ("all jumps reach", 64, Isa::NEWEST),
+        ("gotol", 40_000, Isa::NEWEST),
+        ("islands", 40_000, Isa::linux(5, 10)),
     ];
-    for (name, distance, target) in cases {
+    for (name, distance, isa) in cases {
         group.bench_function(name, |b| {
             let new = || jumps(LARGEST, distance);
-            b.iter_batched(new, |a| a.finish_for(target), BatchSize::PerIteration);
+            b.iter_batched(new, |a| a.finish_for(isa), BatchSize::PerIteration);
         });
     }
     group.finish();

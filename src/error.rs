@@ -1,9 +1,9 @@
-//! Why something could not be done: what failed, why, and what to do about it.
+//! Why something could not be done: what failed, and why.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use kwalk_progs::{Parameters, Version, kfunc};
+use kwalk_progs::{Parameters, Version};
 
 use crate::path::is_dotted;
 use crate::rejection::Rejection;
@@ -11,7 +11,7 @@ use crate::sys;
 
 /// Why something could not be done.
 ///
-/// `Display` says what failed and why; [`Error::hint`] what to do about it.
+/// `Display` says what failed and why. What to do about it depends on who asks: the variants have what that takes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -42,10 +42,9 @@ pub enum Error {
         /// The kernel that first can.
         since: Version,
     },
-    /// Neither the kernel nor one of its modules has a function that a program calls. Without the feature `modules`, no
-    /// module is asked.
+    /// Neither the kernel nor one of its modules has a function that a program calls.
     NoKfunc {
-        /// The function; [`kfunc::since`] may know the kernel that first has it.
+        /// The function; [`kwalk_progs::kfunc::since`] may know the kernel that first has it.
         name: String,
     },
     /// A number that is not that of a process, or of a thread.
@@ -191,113 +190,6 @@ impl Error {
         let source = if missing { io::Error::from_raw_os_error(libc::ENOENT) } else { source };
         Error::Open { path: path.into(), source }
     }
-
-    /// What to do about it, where something is known to help.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Error::Sys(error) => return error.hint(),
-            Error::Program(error) => return program_hint(error),
-            #[cfg(feature = "select")]
-            Error::Select(error) => return error.hint(),
-            Error::Rejected(rejection) => return rejection.hint(),
-            Error::NoKfunc { name } => return Some(kfunc_hint(name)),
-            Error::Scope { target, takes } => {
-                return Some(match options(*takes) {
-                    "" => format!("{target} is always walked as a whole"),
-                    options => format!("give it {options}"),
-                });
-            }
-            Error::NoParameters { target, since: (major, minor), .. } if target == "cgroup" => {
-                return Some(format!(
-                    "Linux {major}.{minor} is the first that can; before, walk them all, and pick them by their level"
-                ));
-            }
-            Error::Map { reason: MapError::None { near }, .. } if !near.is_empty() => {
-                return Some(format!("did you mean {}?", near.join(", ")));
-            }
-            Error::Map { reason: MapError::Several { ids }, .. } => {
-                let ids: Vec<_> = ids.iter().map(|id| format!("id:{id}")).collect();
-                return Some(format!("name it by its id: {}", ids.join(", ")));
-            }
-            Error::Map { .. } => "a map is named as id:N, name:NAME or the path where it is pinned",
-            Error::MapType { .. } => {
-                "bpf_map_elem walks hashes and arrays, sockmap walks sockmaps and sockhashes, bpf_sk_storage_map walks \
-                 sk_storages"
-            }
-            Error::NotA { needs: "a cgroup", .. } => {
-                "`grep cgroup /proc/self/mounts` shows where cgroups are mounted"
-            }
-            Error::NoParameters { since: (major, minor), .. } => {
-                return Some(format!(
-                    "Linux {major}.{minor} is the first that can; before, `kwalk cat` has the program filter, if not in a \
-                     pid namespace"
-                ));
-            }
-            Error::Process { number, reason: ProcessError::Thread } => {
-                return Some(format!("for this thread alone, use --tid {number}"));
-            }
-            Error::Pin { reason: PinError::NotBpffs, .. } => {
-                "choose a path below a bpffs, such as /sys/fs/bpf; if none is mounted: mount -t bpf bpf /sys/fs/bpf"
-            }
-            Error::Pin { path, reason: PinError::Exists } if path.is_dir() => {
-                "choose another path, or remove it with rm -r (`kwalk preload` leaves a directory of mode 000 if it is \
-                 killed); for what it has pinned, there is `kwalk preload --replace`"
-            }
-            Error::Pin { reason: PinError::Exists, .. } => {
-                "choose another path, remove what is there, or use --replace to give that link the new program"
-            }
-            Error::Pin { reason: PinError::Dot, .. } => {
-                "bpffs keeps names with a dot for the kernel, and for `kwalk preload`; choose a name without one"
-            }
-            Error::Pin { reason: PinError::Directory, .. } => "to remove a directory of pins: rm -r",
-            Error::Open { path, source }
-                if source.raw_os_error() == Some(libc::EACCES) && path.starts_with("/proc") =>
-            {
-                "to look into another's process takes CAP_SYS_PTRACE, and no capability less than the process has"
-            }
-            Error::Open { source, .. } if source.raw_os_error() == Some(libc::EACCES) => {
-                "a pin is root's alone until its mode is changed, and the directories above it must let you through"
-            }
-            Error::Hidden { .. } => {
-                "it takes CAP_PERFMON, and kernel.kptr_restrict to be 0, or 1 and CAP_SYSLOG"
-            }
-            Error::Read { source, .. } if source.raw_os_error() == Some(libc::E2BIG) => {
-                "one object's output is larger than the kernel's buffer of 8 pages"
-            }
-            Error::Read { source, .. } if source.raw_os_error() == Some(libc::EOPNOTSUPP) => {
-                "a walk of cgroups can't go on beyond the kernel's buffer of 8 pages: show less of them, or fewer"
-            }
-            _ => return None,
-        };
-        Some(hint.into())
-    }
-}
-
-fn kfunc_hint(name: &str) -> String {
-    let since = kfunc::since(name)
-        .map(|(major, minor)| format!("Linux {major}.{minor} is the first that may have it; else "));
-    let module = if cfg!(feature = "modules") {
-        "it may be that of a module which is not loaded"
-    } else {
-        "it may be that of a module, among which the feature `modules` looks"
-    };
-    format!("{}{module}, or of an option that the kernel was built without", since.unwrap_or_default())
-}
-
-fn program_hint(error: &kwalk_progs::Error) -> Option<String> {
-    use kwalk_progs::Error;
-    match error {
-        Error::NoProgram { near, .. } | Error::NoTarget { near, .. } if !near.is_empty() => {
-            Some(format!("did you mean {}?", near.join(", ")))
-        }
-        Error::NoProgram { .. } => {
-            let names: Vec<_> = kwalk_progs::text::PROGRAMS.iter().map(|program| program.name).collect();
-            Some(format!("the programs are {}; the path of a pinned one has a slash", names.join(", ")))
-        }
-        Error::NoTarget { .. } => Some("`kwalk targets` lists what this kernel can walk".into()),
-        Error::Comm { .. } => Some("a command name has 1 to 15 bytes, as /proc/PID/comm shows it".into()),
-        _ => None,
-    }
 }
 
 impl fmt::Display for Error {
@@ -369,23 +261,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Error::Sys(error) => Some(error),
-            Error::Btf(error) => Some(error),
-            Error::Program(error) => Some(error),
-            #[cfg(feature = "select")]
-            Error::Select(error) => Some(error),
-            #[cfg(feature = "select")]
-            Error::Row(error) => Some(error),
-            Error::Open { source, .. }
-            | Error::Read { source, .. }
-            | Error::Pin { reason: PinError::Io(source), .. } => Some(source),
-            _ => None,
-        }
-    }
-}
+/// No `source`: what `Display` says includes the cause, and each variant has it as data.
+impl std::error::Error for Error {}
 
 impl From<sys::Error> for Error {
     fn from(error: sys::Error) -> Error {
@@ -428,16 +305,5 @@ impl From<kwalk_query::Error> for Error {
             kwalk_query::Reason::Program(error) => error.into(),
             _ => Error::Select(error),
         }
-    }
-}
-
-/// The options of the command line that restrict a walk.
-pub(crate) fn options(parameters: Parameters) -> &'static str {
-    match parameters {
-        Parameters::None => "",
-        Parameters::Task => "[--pid N | --tid N]",
-        Parameters::Map => "--map WHAT",
-        Parameters::Cgroup => "[--cgroup PATH] --order self|pre|post|up|children",
-        Parameters::Net => "[--netns PATH|PID|all]",
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use kwalk_btf::{Base, Btf, Kind, TypeId};
+use kwalk_btf::{Btf, Kind, TypeId};
 
 use crate::sys::{self, BtfFd, ids, open_id};
 use crate::{Error, KernelBtf};
@@ -90,7 +90,7 @@ fn in_modules(dir: &Path, kernel: &KernelBtf, name: &str) -> Result<Option<(OsSt
         entries.map_err(|error| failed(dir, error))?.iter().map(std::fs::DirEntry::file_name).collect();
     modules.retain(|module| module != "vmlinux");
     modules.sort();
-    let mut base = None;
+    let base = Btf::new(kernel.bytes())?;
     for module in modules {
         let path = dir.join(&module);
         let bytes = match std::fs::read(&path) {
@@ -99,13 +99,10 @@ fn in_modules(dir: &Path, kernel: &KernelBtf, name: &str) -> Result<Option<(OsSt
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(failed(&path, error)),
         };
-        let damaged = |error| failed(&path, io::Error::new(ErrorKind::InvalidData, error));
-        let base = match &base {
-            Some(base) => base,
-            None => base.insert(Base::new(kernel.bytes()).map_err(damaged)?),
-        };
-        if let Some(id) = base.function(&bytes, name).map_err(damaged)? {
-            return Ok(Some((module, id)));
+        match Btf::new_split(&bytes, &base).and_then(|types| types.find(Kind::Func, name)) {
+            Ok(id) => return Ok(Some((module, id))),
+            Err(kwalk_btf::Error::NotFound { .. }) => {}
+            Err(error) => return Err(failed(&path, io::Error::new(ErrorKind::InvalidData, error))),
         }
     }
     Ok(None)
@@ -145,6 +142,6 @@ mod tests {
         assert_eq!(found("kernel"), None);
         std::fs::write(dir.path().join("c"), "no BTF").unwrap();
         let error = in_modules(dir.path(), &kernel, "third").unwrap_err();
-        assert!(error.to_string().starts_with(&format!("{}/c: bad BTF", dir.path().display())), "{error}");
+        assert!(error.to_string().starts_with(&format!("{}/c: not BTF", dir.path().display())), "{error}");
     }
 }

@@ -26,8 +26,7 @@
 //!
 //! The crate's features, which an embedder turns off with `default-features = false`: `select` walks any fields that are
 //! asked for, `sql` reads them as SQL, `print` gives rows as bytes in each output format; `explain` has the verifier's log
-//! cite lines of Rust; `modules` finds functions of the kernel's modules ([`Kfunc`]) and brings the crate btf-rs, whose
-//! licence is the LGPL.
+//! cite lines of Rust.
 
 mod cgroup;
 mod disassemble;
@@ -35,7 +34,6 @@ mod error;
 mod facts;
 mod iter;
 pub mod kallsyms;
-#[cfg(feature = "modules")]
 mod kfunc;
 mod link;
 mod load;
@@ -64,14 +62,13 @@ pub use disassemble::{disassemble, listing};
 pub use error::{Error, MapError, PinError, ProcessError};
 pub use facts::kernel;
 pub use iter::Iter;
-#[cfg(feature = "modules")]
 pub use kfunc::Kfunc;
 pub use link::Link;
 pub use load::Loaded;
 pub use map::MapName;
 pub use netns::Netns;
 pub use pin::{PinPath, pin_all, replace_all, unpin};
-pub use rejection::{Place, Rejection};
+pub use rejection::{Fault, Place, Rejection};
 pub use scope::{Resolved, Scope};
 pub use skeleton::Skeleton;
 pub use sys::KernelBtf;

@@ -7,14 +7,13 @@ use kwalk_btf::TypeId;
 use kwalk_progs::{LICENSE, Map, MapKind, Program, ProgramType, Target, describe};
 
 use crate::error::Error;
-#[cfg(feature = "modules")]
 use crate::kfunc::of_modules;
 use crate::link::Link;
 use crate::rejection::Rejection;
 use crate::scope::Scope;
 use crate::sys::{
-    self, BtfFd, BtfLoad, Log, LogLevel, MapCreate, MapFd, MapType, ObjName, ProgBtf, ProgFd, ProgFlags,
-    ProgLoad, bpf,
+    self, BtfFd, BtfLoad, ElemFlags, Log, LogLevel, MapCreate, MapFd, MapFlags, MapType, MapUpdateElem,
+    ObjName, ProgBtf, ProgFd, ProgFlags, ProgLoad, bpf,
 };
 
 /// A program that the kernel has verified and taken. It is gone with this value, unless a [`Link`] holds it.
@@ -27,7 +26,7 @@ pub struct Loaded {
 
 impl Loaded {
     /// Makes the program's maps and loads it: one system call, and one for each map. If it calls functions of modules, these
-    /// are looked for, which takes a while, the feature `modules`, `CAP_SYS_ADMIN`, and Linux 5.16.
+    /// are looked for, which takes `CAP_SYS_ADMIN` and Linux 5.16.
     ///
     /// The descriptors of modules are closed again: the program holds what is behind them.
     ///
@@ -133,21 +132,23 @@ impl Fill for Filling<'_> {
     }
 }
 
-/// Finds none: modules' types are read by a crate under the LGPL, which this build leaves out.
-#[cfg(not(feature = "modules"))]
-fn of_modules(names: &[&str]) -> Result<Vec<(TypeId, BtfFd)>, Error> {
-    names.first().map_or(Ok(Vec::new()), |name| Err(Error::NoKfunc { name: (*name).into() }))
-}
-
 fn create(map: &Map, max_entries: u32) -> Result<MapFd, sys::Error> {
     let map_type = match map.kind {
         MapKind::Array => MapType::ARRAY,
+        MapKind::Hash => MapType::HASH,
         MapKind::LruHash => MapType::LRU_HASH,
     };
-    bpf(MapCreate {
+    let flags = if map.keys.is_empty() { MapFlags::empty() } else { MapFlags::RDONLY_PROG };
+    let fd = bpf(MapCreate {
         name: ObjName::new(map.name),
+        flags,
         ..MapCreate::new(map_type, map.key_size, map.value_size, max_entries)
-    })
+    })?;
+    let value = vec![0; map.value_size as usize];
+    for key in &map.keys {
+        bpf(MapUpdateElem { map: &fd, key, value: &value, flags: ElemFlags::empty() })?;
+    }
+    Ok(fd)
 }
 
 /// What the verifier has to say, if it objects, and whether its end is there: `load` loads once more, and gives its

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -96,17 +96,6 @@ impl Netns {
     /// apart. It is free again when the namespace is gone.
     pub fn inode(&self) -> u64 {
         self.inode
-    }
-
-    /// Another descriptor of the same namespace.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Open`], for want of descriptors.
-    pub fn try_clone(&self) -> Result<Netns, Error> {
-        let fd = self.fd.as_fd().try_clone_to_owned();
-        let fd = fd.map_err(|source| Error::open(Path::new("/proc/self/fd"), source))?;
-        Ok(Netns { fd: NetnsFd::try_from(fd)?, dev: self.dev, inode: self.inode })
     }
 
     /// Its descriptor.

@@ -7,6 +7,8 @@ use std::panic::Location;
 use kwalk_asm::{HelperId, Insn};
 use kwalk_progs::{Fragment, Program};
 
+use crate::sys::ENOTSUPP;
+
 /// The verifier's verdict on a program: its own reason, the place in the program, and the whole log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
@@ -64,25 +66,59 @@ impl Rejection {
             || ["too large", "too complex"].iter().any(|words| self.reason.contains(words))
     }
 
-    /// What the reason means and what to do about it, where something is known.
-    pub fn hint(&self) -> Option<String> {
-        if self.fragment.is_some() && self.is_too_large() {
-            return Some(SELECT_LESS.into());
-        }
+    /// What the reason means, where its words are known.
+    pub fn fault(&self) -> Option<Fault> {
+        let says = |words: &[&str]| words.iter().any(|words| self.reason.contains(words));
         if let Some(Place { helper: Some(helper), .. }) = self.at {
-            if let Some(hint) = helper_hint(&self.reason, helper) {
-                return Some(hint);
+            // "unknown func bpf_x#1", "invalid func unknown#1", "program of this type cannot use helper bpf_x#1".
+            if says(&["unknown func", "invalid func", "cannot use helper"]) {
+                return Some(Fault::Helper(helper));
             }
         }
-        // What helps who writes a program does not help who selects.
-        if self.fragment.is_some() {
-            return Some(DEFECT.into());
-        }
-        let hint = HINTS.iter().find(|(words, _)| self.reason.contains(words)).map(|(_, hint)| *hint);
+        let fault = FAULTS.iter().find(|(words, _)| says(words)).map(|(_, fault)| *fault);
         // Before 6.4, what takes too long is the end of a log that is too long to be kept.
-        let hint = hint.or((self.errno == libc::E2BIG).then_some(TOO_LARGE));
-        hint.map(String::from)
+        fault.or((self.errno == libc::E2BIG).then_some(Fault::TooLarge))
     }
+}
+
+/// What the verifier finds fault with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A pointer that may be NULL is used unchecked.
+    MaybeNull,
+    /// What is used as an address is only a number to the verifier.
+    NoAddress,
+    /// A register is read that is not written on every path.
+    UnwrittenRegister,
+    /// Bytes of the stack are read that are not written on every path.
+    UnwrittenStack,
+    /// The program writes to memory that it may only read.
+    ReadOnly,
+    /// An argument of the context is loaded in part, or from between two.
+    Context,
+    /// The program returns a number that its type does not allow.
+    ReturnValue,
+    /// Memory behind the end of a struct is read.
+    BeyondStruct,
+    /// A function of the kernel that not all programs may call.
+    KernelFunction,
+    /// A call of one of the kernel's functions, which a kernel without a JIT refuses (error number 524).
+    NoJit,
+    /// A helper function that this kernel does not have, or not for this type of program.
+    Helper(HelperId),
+    /// A function takes only pointers that the verifier trusts, and this was reached through another.
+    Untrusted,
+    /// Something is acquired and, on some path, not released.
+    Unreleased,
+    /// A loop may have no end.
+    Endless,
+    /// There is a loop where none is allowed.
+    Loop,
+    /// The program has more instructions, or more paths through them, than the verifier follows.
+    TooLarge,
+    /// The program has more branches than the verifier remembers.
+    TooComplex,
 }
 
 /// `program maps, src/x.rs:12:7, instruction 3, r0 = *(u64 *)(r7 +0): the verifier rejects it: …`; of a selection, its part
@@ -105,7 +141,7 @@ impl fmt::Display for Rejection {
             }
         }
         let reason = if self.reason.is_empty() { "it does not say why" } else { &self.reason };
-        write!(f, ": the verifier rejects it: {reason} ({})", io::Error::from_raw_os_error(self.errno))?;
+        write!(f, ": the verifier rejects it: {reason} ({})", Errno(self.errno))?;
         self.fragment.as_ref().map_or(Ok(()), |fragment| marked(f, fragment))
     }
 }
@@ -115,6 +151,18 @@ fn marked(f: &mut fmt::Formatter<'_>, fragment: &Fragment) -> fmt::Result {
     match fragment.marked() {
         marked if marked.is_empty() => Ok(()),
         marked => write!(f, "\n{marked}"),
+    }
+}
+
+/// An error number, with words for the one that no libc knows.
+struct Errno(i32);
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ENOTSUPP => f.write_str("Operation not supported (ENOTSUPP)"),
+            errno => io::Error::from_raw_os_error(errno).fmt(f),
+        }
     }
 }
 
@@ -174,58 +222,25 @@ fn is_noise(line: &str) -> bool {
     line.trim().is_empty() || state || begins.iter().any(|begin| line.starts_with(begin))
 }
 
-fn helper_hint(reason: &str, helper: HelperId) -> Option<String> {
-    // "unknown func bpf_x#1", "invalid func unknown#1", "program of this type cannot use helper bpf_x#1".
-    if !["unknown func", "invalid func", "cannot use helper"].iter().any(|words| reason.contains(words)) {
-        return None;
-    }
-    Some(match helper.known() {
-        Some(known) => {
-            let (name, (major, minor)) = (known.name(), known.since());
-            format!("{name} is there since Linux {major}.{minor}, and not for every type of program")
-        }
-        None => format!("no kernel has a helper of number {}", helper.0),
-    })
-}
-
-const TOO_LARGE: &str = "fewer instructions or fewer paths: the verifier follows 1,000,000 at most";
-const SELECT_LESS: &str =
-    "a shorter condition, or fewer columns: select more than you need, and filter what comes out";
-const DEFECT: &str = "leave it out: that it is rejected is a defect of kwalk, or a limit of this kernel that kwalk does not know";
-const NO_ADDRESS: &str = "this is a number to the verifier, not an address: it was never a pointer, or lost its type in arithmetic";
-
-/// What a reason that has these words means; the first that matches counts.
-const HINTS: &[(&str, &str)] = &[
-    ("or_null", "it may be NULL here: jump away if it is, before it is used"),
-    ("invalid mem access 'scalar'", NO_ADDRESS),
-    // Before 5.18
-    ("invalid mem access 'inv'", NO_ADDRESS),
-    ("!read_ok", "nothing was written to this register on some path to here; calls clobber r1 to r5"),
-    ("read from stack", "the stack is read where nothing was written"),
-    ("cannot write into", "memory of the kernel is read-only to this program"),
-    ("only read is supported", "memory of the kernel is read-only to this program"),
-    (
-        "invalid bpf_context access",
-        "an argument of the context is loaded with all its 8 bytes, at its own offset",
-    ),
-    ("At program exit the register R0", "an iterator returns 0 to go on, or 1 to see the object again"),
-    (
-        "access beyond struct",
-        "the verifier knows of one object behind a pointer, not of an array: bpf_probe_read_kernel reads further",
-    ),
-    (
-        "calling kernel function",
-        "the kernel has it for itself, or for programs, but not for every type of program",
-    ),
-    (
-        "must be referenced or trusted",
-        "this pointer was reached through another: only arguments of the walk are trusted",
-    ),
-    ("Unreleased reference", "what was acquired has to be released on every path to the exit"),
-    ("infinite loop", "a loop needs a bound that the verifier can see"),
-    ("back-edge", "this kernel allows no loops, or not without CAP_BPF"),
-    ("too large", TOO_LARGE),
-    ("too complex", "fewer branches one after another: the verifier remembers 8,192"),
+/// The words of a reason that tell its fault; the first that match count.
+const FAULTS: &[(&[&str], Fault)] = &[
+    (&["JIT is required for calling kernel function"], Fault::NoJit),
+    (&["or_null"], Fault::MaybeNull),
+    // "inv" before 5.18
+    (&["invalid mem access 'scalar'", "invalid mem access 'inv'"], Fault::NoAddress),
+    (&["!read_ok"], Fault::UnwrittenRegister),
+    (&["read from stack"], Fault::UnwrittenStack),
+    (&["cannot write into", "only read is supported"], Fault::ReadOnly),
+    (&["invalid bpf_context access"], Fault::Context),
+    (&["At program exit the register R0"], Fault::ReturnValue),
+    (&["access beyond struct"], Fault::BeyondStruct),
+    (&["calling kernel function"], Fault::KernelFunction),
+    (&["must be referenced or trusted"], Fault::Untrusted),
+    (&["Unreleased reference"], Fault::Unreleased),
+    (&["infinite loop"], Fault::Endless),
+    (&["back-edge"], Fault::Loop),
+    (&["too large"], Fault::TooLarge),
+    (&["too complex"], Fault::TooComplex),
 ];
 
 #[cfg(test)]

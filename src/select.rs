@@ -26,10 +26,11 @@
 mod cgroups;
 mod elements;
 mod output;
+mod partitions;
 mod prepared;
 mod rows;
 mod sorted;
-mod windows;
+mod walks;
 
 pub use kwalk_query::*;
 

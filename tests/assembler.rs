@@ -37,6 +37,8 @@ const NEEDS: &[Need] = &[Need::Bpf, Need::Kernel(5, 14)];
 const V4: &[Need] = &[Need::Bpf, Need::Kernel(6, 6)];
 /// And `may_goto`.
 const GENERATED: &[Need] = &[Need::Bpf, Need::Kernel(6, 9)];
+/// The kernel functions of RCU.
+const RCU: &[Need] = &[Need::Bpf, Need::Kernel(6, 2)];
 /// Load-acquire and store-release, and the verifier's words of today.
 const BARRIERS: &[Need] = &[Need::Bpf, Need::Kernel(6, 15)];
 
@@ -170,17 +172,19 @@ pub fn tests() -> Vec<Test> {
     tests! {
         GENERATED:
             programs_do_what_the_reference_does
-            programs_come_back_as_they_were_sent;
+            programs_come_back_as_they_were_sent
+            may_goto_counts;
         NEEDS:
             dead_code_is_removed
             a_compare_and_exchange_extends_r0_where_that_matters
             maps_come_back_by_id
-            may_goto_counts
             a_look_up_in_an_array_is_inlined
             the_context_of_a_filter_is_another_structure
             packet_loads_are_expanded
-            a_kernel_function_becomes_its_address
+            many_long_jumps_lead_where_they_should_without_gotol
             a_function_is_called_back;
+        RCU:
+            a_kernel_function_becomes_its_address;
         V4:
             every_operation_on_numbers_at_which_something_changes
             long_jumps_lead_where_they_should;

@@ -10,7 +10,7 @@ mod system;
 mod task;
 
 use kwalk::progs::available;
-use kwalk::select::{Select, columns};
+use kwalk::select::{Select, named_columns};
 
 use cell::since;
 
@@ -45,7 +45,7 @@ fn every_column_is_there() {
     let mut wrong = Vec::new();
     for found in available(kernel.btf).unwrap() {
         let target = &*found.target.name;
-        for column in columns::of(target) {
+        for column in named_columns(target) {
             let newer = NEWER.iter().find(|(of, names, _)| *of == target && names.contains(&column.name));
             let wanted = newer.map(|(.., since)| *since).filter(|since| kernel_version() < *since);
             let found = match Select::new(target).fields([column.name]).plan(&kernel) {

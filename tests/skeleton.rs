@@ -16,7 +16,7 @@ use kwalk::{Error, Iter, Link, Loaded, PinPath, ProcessError, Rejection, Scope, 
 use nix::unistd::{close, dup, dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::support::objects::{living, pretend, text_program};
-use crate::support::{Bpffs, Need, Test, eventually, running, test_alone};
+use crate::support::{Bpffs, Hint, Need, Test, eventually, running, test_alone};
 
 const BPF: &[Need] = &[Need::Bpf];
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
@@ -131,7 +131,7 @@ fn rejected() -> Program {
 }
 
 fn small_map(key_size: u32) -> Map {
-    Map { name: own("map"), kind: MapKind::Array, key_size, value_size: 8, max_entries: 1 }
+    Map::new(own("map"), MapKind::Array, key_size, 8)
 }
 
 /// A program that prints nothing of a target that can't be attached to without a map.

@@ -9,22 +9,22 @@ use crate::insn::Insn;
 use crate::label::{Label, Labels, Place};
 use crate::operand::Address;
 use crate::relax::{self, Jump, Tied};
-use crate::slot::Hole;
+use crate::reloc::AnyReloc;
 
-/// What the kernel is able to do that a program is assembled for, as far as
-/// [`Assembler::finish_for`] chooses instructions by it.
+/// The instruction set of the kernel that a program is finished for: what of it is newer than the oldest
+/// kernel supported and [`Assembler::finish_for`] may use.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub struct Target {
+pub struct Isa {
     /// Whether it has `gotol`. Since Linux 6.6.
     pub gotol: bool,
 }
 
-impl Target {
-    /// Everything there is.
+impl Isa {
+    /// All instructions.
     pub const NEWEST: Self = Self { gotol: true };
 
-    /// The kernel of that version.
+    /// The instructions of the kernel of that version.
     pub const fn linux(major: u16, minor: u16) -> Self {
         Self { gotol: major > 6 || major == 6 && minor >= 6 }
     }
@@ -48,7 +48,7 @@ pub struct Assembler {
     /// The instructions whose offset is 0 until `finish` ties them to their labels, in order.
     jumps: Vec<(Place, Label)>,
     /// The instructions that a loader completes, in order.
-    holes: Vec<(Place, Hole)>,
+    relocs: Vec<(Place, AnyReloc)>,
     /// The first thing that went wrong.
     error: Option<AsmError>,
 }
@@ -72,7 +72,7 @@ impl Assembler {
             halves: Vec::new(),
             labels: Labels::new(),
             jumps: Vec::new(),
-            holes: Vec::new(),
+            relocs: Vec::new(),
             error: None,
         }
     }
@@ -109,13 +109,13 @@ impl Assembler {
         before
     }
 
-    /// Emits an instruction as it is. A map that it names by index is a hole, as in
-    /// [`Assembler::load_slot`]. An offset of a jump counts the slots that were emitted: if
+    /// Emits an instruction as it is. A map that it names by index is a relocation, as in
+    /// [`Assembler::load_reloc`]. An offset of a jump counts the slots that were emitted: if
     /// [`Assembler::finish`] has to add some in between to make other jumps reach, it grows.
     #[track_caller]
     pub fn emit(&mut self, insn: Insn) {
-        if let Some(hole) = Hole::of(insn) {
-            self.holes.push((self.here(), hole));
+        if let Some(reloc) = AnyReloc::of(insn) {
+            self.relocs.push((self.here(), reloc));
         }
         self.push(insn);
     }
@@ -126,24 +126,24 @@ impl Assembler {
     }
 
     /// Ties jumps to their labels, for the newest kernels: [`Assembler::finish_for`] with
-    /// [`Target::NEWEST`].
+    /// [`Isa::NEWEST`].
     ///
     /// # Errors
     ///
     /// As [`Assembler::finish_for`].
     pub fn finish(self) -> Result<Code, AsmError> {
-        self.finish_for(Target::NEWEST)
+        self.finish_for(Isa::NEWEST)
     }
 
     /// Ties jumps to their labels. Those that 16 bits are too few for are made to reach, with what
-    /// instructions the target has for it; other jumps stay as they are.
+    /// instructions the isa has for it; other jumps stay as they are.
     ///
     /// # Errors
     ///
     /// [`AsmErrorKind`] lists them. The first one met while emitting is returned; if none was, then
     /// that of the first label never bound; if all are, then that of a jump that can't be tied.
-    pub fn finish_for(self, target: Target) -> Result<Code, AsmError> {
-        let Self { insns, lines, mut marks, mut halves, labels, jumps, mut holes, error } = self;
+    pub fn finish_for(self, isa: Isa) -> Result<Code, AsmError> {
+        let Self { insns, lines, mut marks, mut halves, labels, jumps, mut relocs, error } = self;
         if let Some(error) = error {
             return Err(error);
         }
@@ -157,10 +157,10 @@ impl Assembler {
             Ok(Jump { from: jump, to: target.ok_or(error)? })
         });
         let jumps: Vec<_> = jumps.collect::<Result<_, _>>()?;
-        let is_hole = |insn| holes.binary_search_by_key(&insn, |(hole, _)| hole.insn).is_ok();
-        let Tied { insns, lines, moved } = relax::tie(insns, lines, &jumps, target.gotol, is_hole)?;
+        let is_reloc = |insn| relocs.binary_search_by_key(&insn, |(reloc, _)| reloc.insn).is_ok();
+        let Tied { insns, lines, moved } = relax::tie(insns, lines, &jumps, isa.gotol, is_reloc)?;
         if let Some(moved) = moved {
-            holes.iter_mut().for_each(|(hole, _)| *hole = moved[hole.insn]);
+            relocs.iter_mut().for_each(|(reloc, _)| *reloc = moved[reloc.insn]);
             marks.retain(|(insn, _)| *insn < moved.len());
             marks.iter_mut().for_each(|(insn, _)| *insn = moved[*insn].insn);
             halves.clear();
@@ -170,7 +170,7 @@ impl Assembler {
                 halves.extend((insn.slots() == 2).then_some(slot - 1));
             }
         }
-        Ok(Code { insns, lines, marks, halves, holes })
+        Ok(Code { insns, lines, marks, halves, relocs })
     }
 
     /// The place of what is emitted next.
@@ -189,9 +189,9 @@ impl Assembler {
     }
 
     #[track_caller]
-    pub(crate) fn emit_hole(&mut self, hole: Hole) {
-        self.holes.push((self.here(), hole));
-        self.push(hole.unfilled());
+    pub(crate) fn emit_reloc(&mut self, reloc: AnyReloc) {
+        self.relocs.push((self.here(), reloc));
+        self.push(reloc.unfilled());
     }
 
     #[track_caller]

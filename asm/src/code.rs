@@ -5,11 +5,12 @@ use core::panic::Location;
 
 use crate::insn::Insn;
 use crate::label::Place;
-use crate::slot::{CallSlot, Fill, Hole, MapRef, Slot};
+use crate::reloc::{AnyReloc, CallReloc, Fill, MapRef, Reloc};
 use crate::wide::Wide;
 use crate::wire::Endian;
 
-/// The instructions of a program, complete but for its holes: [`Slot`]s and [`CallSlot`]s.
+/// The instructions of a finished program, and its relocations: [`Reloc`]s and [`CallReloc`]s, whose values a
+/// loader supplies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Code {
     pub(crate) insns: Vec<Insn>,
@@ -20,12 +21,12 @@ pub struct Code {
     /// The slots that are the second half of a wide load, in order.
     pub(crate) halves: Vec<usize>,
     /// In order.
-    pub(crate) holes: Vec<(Place, Hole)>,
+    pub(crate) relocs: Vec<(Place, AnyReloc)>,
 }
 
 impl Code {
-    /// The instructions; a wide load is one. Maps that are holes are [`Wide::MapIdx`] and
-    /// [`Wide::MapIdxValue`]; other holes have an offset or a descriptor of -1.
+    /// The instructions; a wide load is one. Relocations of maps are [`Wide::MapIdx`] and
+    /// [`Wide::MapIdxValue`]; other relocations have an offset or a descriptor of -1.
     pub fn insns(&self) -> &[Insn] {
         &self.insns
     }
@@ -36,20 +37,20 @@ impl Code {
         self.insns.len() + self.halves.len()
     }
 
-    /// The holes in wide loads in order, each with the number of the 8-byte slot its wide load
+    /// The relocations in wide loads in order, each with the number of the 8-byte slot its wide load
     /// begins at.
-    pub fn slots(&self) -> impl Iterator<Item = (usize, Slot)> + '_ {
-        self.holes.iter().filter_map(|(place, hole)| match *hole {
-            Hole::Load(_, slot) => Some((place.slot, slot)),
-            Hole::Call(_) => None,
+    pub fn relocs(&self) -> impl Iterator<Item = (usize, Reloc)> + '_ {
+        self.relocs.iter().filter_map(|(place, reloc)| match *reloc {
+            AnyReloc::Load(_, reloc) => Some((place.slot, reloc)),
+            AnyReloc::Call(_) => None,
         })
     }
 
-    /// The holes in calls in order, each with the number of its 8-byte slot.
-    pub fn call_slots(&self) -> impl Iterator<Item = (usize, CallSlot)> + '_ {
-        self.holes.iter().filter_map(|(place, hole)| match *hole {
-            Hole::Load(..) => None,
-            Hole::Call(slot) => Some((place.slot, slot)),
+    /// The relocations in calls in order, each with the number of its 8-byte slot.
+    pub fn call_relocs(&self) -> impl Iterator<Item = (usize, CallReloc)> + '_ {
+        self.relocs.iter().filter_map(|(place, reloc)| match *reloc {
+            AnyReloc::Load(..) => None,
+            AnyReloc::Call(reloc) => Some((place.slot, reloc)),
         })
     }
 
@@ -57,13 +58,13 @@ impl Code {
     /// calls and the addresses of functions lead. The kernel's `func_info` wants them.
     pub fn functions(&self) -> Vec<usize> {
         let mut functions = Vec::from_iter((!self.insns.is_empty()).then_some(0));
-        let mut holes = self.holes.iter().map(|(place, _)| place.insn).peekable();
+        let mut relocs = self.relocs.iter().map(|(place, _)| place.insn).peekable();
         let mut slot = 0;
         for (i, insn) in self.insns.iter().enumerate() {
-            let is_hole = holes.next_if_eq(&i).is_some();
+            let is_reloc = relocs.next_if_eq(&i).is_some();
             if let Insn::CallLocal { offset } | Insn::LoadWide { value: Wide::Func { offset }, .. } = *insn {
                 let target = usize::try_from(slot as i64 + 1 + i64::from(offset));
-                functions.extend(target.ok().filter(|_| !is_hole));
+                functions.extend(target.ok().filter(|_| !is_reloc));
             }
             slot += insn.slots();
         }
@@ -73,30 +74,30 @@ impl Code {
     }
 
     /// The program's bytes, 8 for each slot, for a kernel of that byte order. `fd` is asked for the
-    /// file descriptor of each [`Slot::Map`] and [`Slot::MapValue`], in order, and as often as there
-    /// are such. A program with other holes needs [`Code::encode_with`].
-    pub fn encode(&self, endian: Endian, fd: impl FnMut(Slot) -> i32) -> Vec<u8> {
+    /// file descriptor of each [`Reloc::Map`] and [`Reloc::MapValue`], in order, and as often as there
+    /// are such. A program with other relocations needs [`Code::encode_with`].
+    pub fn encode(&self, endian: Endian, fd: impl FnMut(Reloc) -> i32) -> Vec<u8> {
         let mut fd = fd;
-        self.bytes(endian, |slot, hole| match hole {
-            Hole::Load(_, map @ (Slot::Map(_) | Slot::MapValue { .. })) => {
-                hole.filled(slot, &mut Fd(fd(map)))
+        self.bytes(endian, |slot, reloc| match reloc {
+            AnyReloc::Load(_, map @ (Reloc::Map(_) | Reloc::MapValue { .. })) => {
+                reloc.filled(slot, &mut Fd(fd(map)))
             }
-            hole => hole.unfilled(),
+            reloc => reloc.unfilled(),
         })
     }
 
-    /// The program's bytes, 8 for each slot, for a kernel of that byte order, with every hole
+    /// The program's bytes, 8 for each slot, for a kernel of that byte order, with every relocation
     /// filled.
     pub fn encode_with(&self, endian: Endian, fill: &mut impl Fill) -> Vec<u8> {
-        self.bytes(endian, |slot, hole| hole.filled(slot, fill))
+        self.bytes(endian, |slot, reloc| reloc.filled(slot, fill))
     }
 
-    fn bytes(&self, endian: Endian, mut filled: impl FnMut(usize, Hole) -> Insn) -> Vec<u8> {
+    fn bytes(&self, endian: Endian, mut filled: impl FnMut(usize, AnyReloc) -> Insn) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.len_slots() * 8);
         let mut done = 0;
-        for &(place, hole) in &self.holes {
+        for &(place, reloc) in &self.relocs {
             Insn::encode_all(self.insns.get(done..place.insn).unwrap_or_default(), endian, &mut out);
-            filled(place.slot, hole).encode(endian, &mut out);
+            filled(place.slot, reloc).encode(endian, &mut out);
             done = place.insn + 1;
         }
         Insn::encode_all(self.insns.get(done..).unwrap_or_default(), endian, &mut out);

@@ -8,7 +8,7 @@ use crate::label::Label;
 use crate::op::{AluOp, AtomicOp, PacketSize, SignExtend, Size, SwapOp, Width};
 use crate::operand::{Address, Condition, Memory, Operand, PacketAddress, SignedMemory, Source};
 use crate::reg::Reg;
-use crate::slot::{CallSlot, Hole, Slot};
+use crate::reloc::{AnyReloc, CallReloc, Reloc};
 use crate::wide::Wide;
 
 /// Instructions by name.
@@ -99,10 +99,10 @@ impl Assembler {
         self.emit(Insn::LoadWide { dst, value: Wide::Imm(value) });
     }
 
-    /// `dst =` what a loader puts here.
+    /// `dst =` a value that only the loader knows.
     #[track_caller]
-    pub fn load_slot(&mut self, dst: Reg, slot: Slot) {
-        self.emit_hole(Hole::Load(dst, slot));
+    pub fn load_reloc(&mut self, dst: Reg, reloc: Reloc) {
+        self.emit_reloc(AnyReloc::Load(dst, reloc));
     }
 
     /// `dst =` the address of the function at the label, for a helper to call back
@@ -188,10 +188,10 @@ impl Assembler {
         self.emit_jump(Insn::CallLocal { offset: 0 }, target);
     }
 
-    /// Calls what a loader puts here. Registers as in [`Assembler::call`].
+    /// Calls a function that only the loader knows. Registers as in [`Assembler::call`].
     #[track_caller]
-    pub fn call_slot(&mut self, slot: CallSlot) {
-        self.emit_hole(Hole::Call(slot));
+    pub fn call_reloc(&mut self, reloc: CallReloc) {
+        self.emit_reloc(AnyReloc::Call(reloc));
     }
 
     /// Calls a helper: arguments in R1 to R5, the result in R0, and R1 to R5 are lost.

@@ -39,15 +39,15 @@
 //! instruction as bytes, for what a kernel gives back of a loaded program.
 //!
 //! [`Assembler`] emits instructions and ties jumps to [`Label`]s, however far they lead:
-//! [`Assembler::finish_for`] a [`Target`] uses what its kernel has for it. What is wrong with a
+//! [`Assembler::finish_for`] an [`Isa`] uses what its kernel has for it. What is wrong with a
 //! program is an [`AsmError`] that names the line of Rust at fault. The finished [`Code`] has a
-//! [`Slot`] or a [`CallSlot`] wherever only a loader knows the value, and knows the line behind each
+//! [`Reloc`] or a [`CallReloc`] wherever only a loader knows the value, and knows the line behind each
 //! instruction, for when the kernel's verifier speaks of one.
 //!
 //! Instructions are text, too: they print as LLVM's disassembler prints them, a [`Listing`] prints a
 //! whole program, and [`parse`] reads that, what people write for LLVM's assembler, and the logs of
-//! the verifier; what it can't read is a [`ParseError`] that shows the place. [`assemble`] and [`disassemble`] go between
-//! text and bytes directly.
+//! the verifier; what it can't read is a [`ParseError`] that shows the place. [`assemble`] and
+//! [`disassemble`] are the same between text and bytes.
 //!
 //! Meanings and bytes are those of [RFC 9669](https://www.rfc-editor.org/rfc/rfc9669), all of it, and
 //! of the Linux kernel up to 6.19; [`Insn`] names the section or the file of each, and the version that
@@ -63,7 +63,6 @@ extern crate alloc;
 mod build;
 mod code;
 mod decode;
-mod display;
 mod emit;
 mod encode;
 mod error;
@@ -72,30 +71,23 @@ mod helpers;
 mod insn;
 mod island;
 mod label;
-mod line;
 mod listing;
 mod op;
 mod opcode;
 mod operand;
+mod parse;
+mod print;
 mod program;
 mod reg;
 mod relax;
-mod scan;
-mod shape;
-mod slot;
+mod reloc;
 mod table;
 #[cfg(feature = "tag")]
 mod tag;
-mod text;
-mod text_error;
-mod text_label;
-mod text_shape;
-mod text_value;
 mod wide;
 mod wire;
-mod word;
 
-pub use build::{Assembler, Target};
+pub use build::{Assembler, Isa};
 pub use code::Code;
 pub use decode::{DecodeError, DecodeReason};
 pub use error::{AsmError, AsmErrorKind};
@@ -107,12 +99,11 @@ pub use listing::{Listing, Named, disassemble};
 pub use op::{AluOp, AtomicOp, JumpOp, PacketSize, SignExtend, SignedSize, Size, SwapOp, Width};
 pub use operand::{Address, Condition, Memory, Operand, PacketAddress, SignedMemory, Source};
 pub use operand::{s8_at, s16_at, s32_at, u8_at, u16_at, u32_at, u64_at};
+pub use parse::{Expected, ParseError, assemble, parse};
 pub use program::{Decoded, TargetError};
 pub use reg::Reg;
-pub use slot::{BtfRef, CallSlot, Fill, KfuncRef, MapRef, Slot};
+pub use reloc::{BtfRef, CallReloc, Fill, KfuncRef, MapRef, Reloc};
 #[cfg(feature = "tag")]
 pub use tag::{TagHash, program_tag};
-pub use text::{assemble, parse};
-pub use text_error::{Expected, ParseError};
 pub use wide::Wide;
 pub use wire::{Endian, Field};

@@ -1,19 +1,16 @@
 //! A program as text.
 
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use crate::decode::{DecodeError, DecodeReason};
-use crate::display::{LABEL, Style};
 use crate::helper::HelperId;
 use crate::insn::Insn;
-use crate::line::{Dec, Line, Piece};
+use crate::print::{Label, Printer, put};
 use crate::program::Decoded;
-use crate::shape::Shape;
 use crate::wide::Wide;
-use crate::wire::{Endian, Raw};
+use crate::wire::Endian;
 
 /// A program as text, one instruction a line, through [`Display`](fmt::Display).
 ///
@@ -137,50 +134,72 @@ impl<T> fmt::Debug for Listing<'_, T> {
 
 impl<T: Copy + Into<Decoded>> fmt::Display for Listing<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let marks = if self.labels { self.marks() } else { Vec::new() };
-        // Many lines are written at once: a call through the formatter costs as much as a line.
-        let mut bytes = [0; PAGE];
-        let mut page = Line::new(&mut bytes);
-        let mut at = 0;
+        let labels = if self.labels { self.label_slots() } else { Vec::new() };
+        let is_label = |slot: usize| labels.binary_search(&slot).is_ok();
+        let mut line = String::new();
+        let mut slot = 0;
         for &one in self.program {
             let decoded = one.into();
-            if marks.get(at) == Some(&Mark::Target) {
-                LABEL.put(&mut page);
-                Dec(at as i64).put(&mut page);
-                ":\n".put(&mut page);
+            line.clear();
+            if is_label(slot) {
+                put!(&mut line; Label(slot), ":\n");
             }
             if self.slots {
-                let blanks = 3usize.saturating_sub(at.checked_ilog10().unwrap_or(0) as usize);
-                (0..blanks).for_each(|_| " ".put(&mut page));
-                Dec(at as i64).put(&mut page);
-                ": ".put(&mut page);
+                write!(line, "{slot:4}: ")?;
             }
-            let comment = match &decoded {
-                Decoded::Insn(insn) => self.insn(insn, at, &marks, &mut page),
-                Decoded::Raw(_) => {
-                    page.decoded(&decoded, &Style::PLAIN);
-                    None
+            let mut printer = Printer { map_ids: self.map_ids, ..Printer::PLAIN };
+            let mut comment = None;
+            if let Decoded::Insn(insn) = &decoded {
+                printer.label = target(insn, slot).filter(|&slot| is_label(slot));
+                let named = self.names.and_then(|names| Some((Named::by(insn)?, names)));
+                comment = named.and_then(|(named, names)| names(named));
+                if let Some((Named::Helper(id), _)) = named {
+                    printer.helper =
+                        id.known().map(|helper| helper.name()).filter(|&name| comment == Some(name));
                 }
-            };
-            if let Some(name) = comment {
-                f.write_str(page.text())?;
-                page.clear();
-                write_comment(name, f)?;
             }
-            "\n".put(&mut page);
-            if page.is_full() {
-                f.write_str(page.text())?;
-                page.clear();
+            printer.decoded(&decoded, &mut line);
+            if let Some(name) = comment.filter(|_| printer.helper.is_none()) {
+                line.push_str(" # ");
+                line.extend(
+                    name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }),
+                );
             }
-            at += decoded.slots();
+            line.push('\n');
+            f.write_str(&line)?;
+            slot += decoded.slots();
         }
-        f.write_str(page.text())
+        Ok(())
     }
 }
 
-const PAGE: usize = 4096;
+impl<T: Copy + Into<Decoded>> Listing<'_, T> {
+    /// The slots that get a label: an instruction begins there, and another one leads to it. In order.
+    fn label_slots(&self) -> Vec<usize> {
+        let (mut starts, mut targets) = (Vec::with_capacity(self.program.len()), Vec::new());
+        let mut slot = 0;
+        for &one in self.program {
+            let decoded = one.into();
+            if let Decoded::Insn(insn) = &decoded {
+                targets.extend(target(insn, slot));
+            }
+            starts.push(slot);
+            slot += decoded.slots();
+        }
+        targets.retain(|target| starts.binary_search(target).is_ok());
+        targets.sort_unstable();
+        targets.dedup();
+        targets
+    }
+}
 
-/// The text of `bytes`, one instruction a line: what a [`Listing`] prints of [`Decoded::all`], without that in between.
+/// The slot that the instruction, which begins at that slot, leads to.
+fn target(insn: &Insn, slot: usize) -> Option<usize> {
+    let distance = isize::try_from(insn.relative()?).ok()?;
+    (slot + 1).checked_add_signed(distance)
+}
+
+/// The text of `bytes`, one instruction a line: what a [`Listing`] prints of [`Decoded::all`].
 ///
 /// ```
 /// use kwalk_asm::{Endian, disassemble};
@@ -196,96 +215,15 @@ const PAGE: usize = 4096;
 pub fn disassemble(bytes: &[u8], endian: Endian) -> Result<String, DecodeError> {
     // Few instructions have more text than this.
     let mut text = String::with_capacity(bytes.len() * 4);
-    let mut buffer = [0; PAGE];
-    let mut page = Line::new(&mut buffer);
     let mut rest = bytes;
-    while let Some((slot, next)) = rest.split_first_chunk() {
-        let number = Raw::slot(*slot, endian);
-        rest = match Shape::of(number) {
-            Some(shape) => {
-                page.shape(shape, Raw::from_slot(number), &Style::PLAIN);
-                next
-            }
-            None => {
-                let (decoded, len) = Decoded::first(slot, rest, endian);
-                page.decoded(&decoded, &Style::PLAIN);
-                rest.get(len..).unwrap_or_default()
-            }
-        };
-        "\n".put(&mut page);
-        if page.is_full() {
-            text.push_str(page.text());
-            page.clear();
-        }
+    while let Some(slot) = rest.first_chunk() {
+        let (decoded, len) = Decoded::first(slot, rest, endian);
+        Printer::PLAIN.decoded(&decoded, &mut text);
+        text.push('\n');
+        rest = rest.get(len..).unwrap_or_default();
     }
-    text.push_str(page.text());
     if rest.is_empty() {
         return Ok(text);
     }
     Err(DecodeError { offset: bytes.len() - rest.len(), reason: DecodeReason::Truncated })
-}
-
-/// What a slot is to a jump.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    Start,
-    Target,
-    SecondHalf,
-}
-
-impl<'a, T: Copy + Into<Decoded>> Listing<'a, T> {
-    /// The name is what is still to be said, in a comment.
-    #[inline]
-    fn insn(&self, insn: &Insn, at: usize, marks: &[Mark], page: &mut Line<'_>) -> Option<&'a str> {
-        let mut style = Style { map_ids: self.map_ids, ..Style::PLAIN };
-        if !marks.is_empty() {
-            style.label = target(insn, at).filter(|&slot| marks.get(slot) == Some(&Mark::Target));
-        }
-        let mut comment = None;
-        if let Some(names) = self.names {
-            let named = Named::by(insn);
-            comment = named.and_then(names);
-            if let Some(Named::Helper(id)) = named {
-                style.helper = id.known().map(|helper| helper.name()).filter(|&name| comment == Some(name));
-            }
-        }
-        page.insn(insn, &style);
-        comment.filter(|_| style.helper.is_none())
-    }
-
-    fn marks(&self) -> Vec<Mark> {
-        let slots = self.program.iter().map(|&one| one.into().slots()).sum();
-        let mut marks = vec![Mark::Start; slots];
-        let mut at = 0;
-        for &one in self.program {
-            let slots = one.into().slots();
-            if let (2, Some(half)) = (slots, marks.get_mut(at + 1)) {
-                *half = Mark::SecondHalf;
-            }
-            at += slots;
-        }
-        let mut at = 0;
-        for &one in self.program {
-            let decoded = one.into();
-            if let Decoded::Insn(insn) = &decoded {
-                if let Some(mark @ Mark::Start) = target(insn, at).and_then(|slot| marks.get_mut(slot)) {
-                    *mark = Mark::Target;
-                }
-            }
-            at += decoded.slots();
-        }
-        marks
-    }
-}
-
-fn write_comment(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str(" # ")?;
-    let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    name.chars().map(printable).try_for_each(|c| f.write_char(c))
-}
-
-/// The slot that the instruction, at that slot, leads to.
-fn target(insn: &Insn, at: usize) -> Option<usize> {
-    let distance = isize::try_from(insn.relative()?).ok()?;
-    (at + 1).checked_add_signed(distance)
 }

@@ -79,13 +79,13 @@ impl Insn {
 }
 
 /// Ties `jumps`, of which there is one for an instruction at most, in the order of instructions.
-/// `is_hole` tells the instructions whose offset isn't known yet.
+/// `is_reloc` tells the instructions whose offset isn't known yet.
 pub(crate) fn tie(
     mut insns: Vec<Insn>,
     lines: Vec<Line>,
     jumps: &[Jump],
     gotol: bool,
-    is_hole: impl Fn(usize) -> bool,
+    is_reloc: impl Fn(usize) -> bool,
 ) -> Result<Tied, AsmError> {
     if jumps.iter().all(|jump| insns[jump.from.insn].leading(jump.distance()).is_some()) {
         for jump in jumps {
@@ -101,7 +101,7 @@ pub(crate) fn tie(
         starts.push(slot);
         slot += insn.slots();
     }
-    let jumps = with_untied(&insns, &lines, jumps, &starts, is_hole)?;
+    let jumps = with_untied(&insns, &lines, jumps, &starts, is_reloc)?;
     let islands = if gotol { Islands::none() } else { Islands::place(&insns) };
     let mut plan = Plan { far: vec![false; jumps.len()], starts, insns: &insns, jumps: &jumps, islands };
     plan.settle().and_then(|()| plan.carry_out(&lines)).map_err(|jump| {
@@ -123,14 +123,14 @@ fn with_untied(
     lines: &[Line],
     jumps: &[Jump],
     starts: &[usize],
-    is_hole: impl Fn(usize) -> bool,
+    is_reloc: impl Fn(usize) -> bool,
 ) -> Result<Vec<Jump>, AsmError> {
     let mut tied = jumps.iter().peekable();
     let mut all = Vec::with_capacity(jumps.len());
     for (i, insn) in insns.iter().enumerate() {
         if let Some(jump) = tied.next_if(|jump| jump.from.insn == i) {
             all.push(*jump);
-        } else if let Some(offset) = insn.relative().filter(|_| !is_hole(i)) {
+        } else if let Some(offset) = insn.relative().filter(|_| !is_reloc(i)) {
             let slot = starts[i] as i64 + 1 + i64::from(offset);
             let target = usize::try_from(slot).ok().and_then(|slot| {
                 let insn = starts.binary_search(&slot).ok()?;

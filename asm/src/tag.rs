@@ -69,7 +69,7 @@ fn tag(bytes: &[u8], endian: Endian, mut hash: impl Digest + Update) -> [u8; 8] 
 
 impl Code {
     /// The tag by which a kernel knows the program once it is loaded: [`program_tag`] of its bytes
-    /// with descriptors for its maps, as [`Code::encode`] has them. Of a program with other holes,
+    /// with descriptors for its maps, as [`Code::encode`] has them. Of a program with other relocations,
     /// only the bytes of [`Code::encode_with`] have the tag.
     pub fn tag(&self, endian: Endian, hash: TagHash) -> [u8; 8] {
         program_tag(&self.encode(endian, |_| 0), endian, hash)

@@ -36,10 +36,10 @@ pub enum Wide {
     },
     /// A map, by its index in the `fd_array` the program is loaded with (`BPF_PSEUDO_MAP_IDX`,
     /// since Linux 5.14); before loading, a map whose descriptor is still to be filled in:
-    /// [`Slot::Map`](crate::Slot::Map).
+    /// [`Reloc::Map`](crate::Reloc::Map).
     MapIdx(u32),
     /// The address of a byte in a map's value, by index (`BPF_PSEUDO_MAP_IDX_VALUE`, since Linux
-    /// 5.14); before loading, [`Slot::MapValue`](crate::Slot::MapValue).
+    /// 5.14); before loading, [`Reloc::MapValue`](crate::Reloc::MapValue).
     MapIdxValue {
         /// The index of the map.
         index: u32,

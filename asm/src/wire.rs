@@ -130,22 +130,16 @@ impl Raw {
 
     #[inline(always)]
     pub(crate) fn from_bytes(bytes: [u8; Self::BYTES], endian: Endian) -> Self {
-        Self::from_slot(Self::slot(bytes, endian))
-    }
-
-    /// What [`Raw::to_slot`] gives for these bytes.
-    #[inline(always)]
-    pub(crate) fn slot(bytes: [u8; Self::BYTES], endian: Endian) -> u64 {
-        let slot = u64::from_le_bytes(bytes);
+        let slot = Self::from_slot(u64::from_le_bytes(bytes));
         match endian {
             Endian::Little => slot,
-            Endian::Big => Self::from_slot(slot).swapped().to_slot(),
+            Endian::Big => slot.swapped(),
         }
     }
 
     /// The little-endian number that the bytes are for a little-endian machine.
     #[inline(always)]
-    pub(crate) fn to_slot(self) -> u64 {
+    fn to_slot(self) -> u64 {
         let Self { opcode, dst, src, offset, imm } = self;
         let (regs, offset, imm) =
             (u64::from(src << 4 | dst), u64::from(offset as u16), u64::from(imm as u32));
@@ -153,7 +147,7 @@ impl Raw {
     }
 
     #[inline(always)]
-    pub(crate) fn from_slot(slot: u64) -> Self {
+    fn from_slot(slot: u64) -> Self {
         let (opcode, dst, src) = (slot as u8, (slot >> 8 & 0xf) as u8, (slot >> 12 & 0xf) as u8);
         Self { opcode, dst, src, offset: (slot >> 16) as i16, imm: (slot >> 32) as i32 }
     }

@@ -1,11 +1,11 @@
-//! Programs as a whole: labels, holes, lines, and what is refused.
+//! Programs as a whole: labels, relocations, lines, and what is refused.
 
 use std::panic::Location;
 
 use kwalk_asm::Reg::*;
 use kwalk_asm::{
-    AsmError, AsmErrorKind, Assembler, AtomicOp, BtfRef, CallSlot, Endian, Fill, Insn, KfuncRef, Label,
-    MapRef, Size, Slot, Wide, u16_at, u32_at, u64_at,
+    AsmError, AsmErrorKind, Assembler, AtomicOp, BtfRef, CallReloc, Endian, Fill, Insn, KfuncRef, Label,
+    MapRef, Reloc, Size, Wide, u16_at, u32_at, u64_at,
 };
 
 fn offsets(insns: &[Insn]) -> Vec<i16> {
@@ -71,21 +71,21 @@ fn a_program_without_instructions_is_empty() {
 
 #[test]
 fn a_loader_finds_and_fills_the_holes() {
-    let value = Slot::MapValue { index: 1, offset: 4 };
+    let value = Reloc::MapValue { index: 1, offset: 4 };
     let mut a = Assembler::new();
     a.load_imm64(R1, 7);
-    a.load_slot(R1, Slot::Map(0));
+    a.load_reloc(R1, Reloc::Map(0));
     a.exit();
-    a.load_slot(R2, value);
+    a.load_reloc(R2, value);
     let code = a.finish().unwrap();
-    assert!(code.slots().eq([(2, Slot::Map(0)), (5, value)]));
+    assert!(code.relocs().eq([(2, Reloc::Map(0)), (5, value)]));
 
     let mut asked = Vec::new();
     let bytes = code.encode(Endian::Big, |slot| {
         asked.push(slot);
         40 + asked.len() as i32
     });
-    assert_eq!(asked, [Slot::Map(0), value]);
+    assert_eq!(asked, [Reloc::Map(0), value]);
     assert_eq!(bytes.len(), code.len_slots() * 8);
     assert_eq!(
         Insn::decode_all(&bytes, Endian::Big).unwrap(),
@@ -291,7 +291,7 @@ fn functions_are_called_and_named_by_their_labels() {
     assert_eq!(Assembler::new().finish().unwrap().functions(), []);
 }
 
-/// Fills each kind of hole with something that names its index.
+/// Fills each kind of relocation with something that names its index.
 struct Loader;
 
 impl Fill for Loader {
@@ -320,12 +320,12 @@ impl Fill for Nothing {}
 #[test]
 fn a_loader_fills_each_kind_of_hole() {
     let mut a = Assembler::new();
-    a.load_slot(R1, Slot::Map(1)); //                             slots 0 and 1
-    a.load_slot(R1, Slot::MapValue { index: 2, offset: 4 }); //   slots 2 and 3
-    a.load_slot(R1, Slot::Btf(3)); //                             slots 4 and 5
-    a.load_slot(R1, Slot::Func(4)); //                            slots 6 and 7
-    a.call_slot(CallSlot::Kfunc(5)); //                           slot 8
-    a.call_slot(CallSlot::Func(6)); //                            slot 9
+    a.load_reloc(R1, Reloc::Map(1)); //                             slots 0 and 1
+    a.load_reloc(R1, Reloc::MapValue { index: 2, offset: 4 }); //   slots 2 and 3
+    a.load_reloc(R1, Reloc::Btf(3)); //                             slots 4 and 5
+    a.load_reloc(R1, Reloc::Func(4)); //                            slots 6 and 7
+    a.call_reloc(CallReloc::Kfunc(5)); //                           slot 8
+    a.call_reloc(CallReloc::Func(6)); //                            slot 9
     a.exit();
     let code = a.finish().unwrap();
     let wide = |value| Insn::LoadWide { dst: R1, value };
@@ -360,8 +360,8 @@ fn a_loader_fills_each_kind_of_hole() {
     assert_eq!(by_fd[..2], [wide(Wide::MapFd(7)), wide(Wide::MapFdValue { fd: 7, offset: 4 })]);
     assert_eq!(by_fd[2..], code.insns()[2..]);
 
-    let value = Slot::MapValue { index: 2, offset: 4 };
-    assert!(code.slots().eq([(0, Slot::Map(1)), (2, value), (4, Slot::Btf(3)), (6, Slot::Func(4))]));
-    assert!(code.call_slots().eq([(8, CallSlot::Kfunc(5)), (9, CallSlot::Func(6))]));
+    let value = Reloc::MapValue { index: 2, offset: 4 };
+    assert!(code.relocs().eq([(0, Reloc::Map(1)), (2, value), (4, Reloc::Btf(3)), (6, Reloc::Func(4))]));
+    assert!(code.call_relocs().eq([(8, CallReloc::Kfunc(5)), (9, CallReloc::Func(6))]));
     assert_eq!(code.functions(), [0]);
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use kwalk_asm::Reg::*;
 use kwalk_asm::{
-    AsmErrorKind, Assembler, Code, Condition, Endian, Fill, Insn, Label, MapRef, Operand, Slot, Target, Width,
+    AsmErrorKind, Assembler, Code, Condition, Endian, Fill, Insn, Isa, Label, MapRef, Operand, Reloc, Width,
 };
 use proptest::prelude::*;
 
-const OLD: Target = Target::linux(6, 5);
-const TARGETS: [Target; 2] = [Target::NEWEST, OLD];
+const OLD: Isa = Isa::linux(6, 5);
+const ISAS: [Isa; 2] = [Isa::NEWEST, OLD];
 
 /// What a program of these tests is made of. Labels are numbers; place `n` is where label `n` is.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ enum Step {
     Place(usize),
 }
 
-fn assemble(steps: &[Step], target: Target) -> Result<Code, AsmErrorKind> {
+fn assemble(steps: &[Step], isa: Isa) -> Result<Code, AsmErrorKind> {
     let mut a = Assembler::new();
     let places = steps.iter().filter(|step| matches!(step, Step::Place(_))).count();
     let labels: Vec<Label> = (0..places).map(|_| a.label()).collect();
@@ -42,7 +42,7 @@ fn assemble(steps: &[Step], target: Target) -> Result<Code, AsmErrorKind> {
         }
     }
     a.exit();
-    a.finish_for(target).map_err(|error| error.kind)
+    a.finish_for(isa).map_err(|error| error.kind)
 }
 
 fn holds(condition: &Condition, left: i64) -> bool {
@@ -164,9 +164,9 @@ fn shape(code: &Code) -> Vec<Insn> {
 
 #[test]
 fn jumps_are_short_as_far_as_16_bits_reach() {
-    for target in TARGETS {
+    for isa in ISAS {
         let steps = |n| [Step::Place(0), Step::Goto(1), Step::Filler(n), Step::Place(1), Step::Goto(0)];
-        let code = assemble(&steps(32766), target).unwrap();
+        let code = assemble(&steps(32766), isa).unwrap();
         assert_eq!(shape(&code)[..2], [Insn::Jump { offset: 32766 }, Insn::Jump { offset: -32768 }]);
     }
 }
@@ -176,20 +176,20 @@ fn a_goto_becomes_a_gotol() {
     // Forward, one more would do, but the way back is two slots longer.
     let code = assemble(
         &[Step::Place(0), Step::Goto(1), Step::Filler(32767), Step::Place(1), Step::Goto(0)],
-        Target::NEWEST,
+        Isa::NEWEST,
     );
     assert_eq!(
         shape(&code.unwrap()),
         [Insn::Jump { offset: 32767 }, Insn::JumpLong { offset: -32769 }, Insn::Exit]
     );
-    let code = assemble(&[Step::Goto(0), Step::Filler(32768), Step::Place(0)], Target::NEWEST).unwrap();
+    let code = assemble(&[Step::Goto(0), Step::Filler(32768), Step::Place(0)], Isa::NEWEST).unwrap();
     assert_eq!(shape(&code), [Insn::JumpLong { offset: 32768 }, Insn::Exit]);
     assert_eq!(code.len_slots(), 32770);
 }
 
 #[test]
 fn a_conditional_jump_becomes_its_opposite_over_a_gotol() {
-    let far = |step| assemble(&[step, Step::Filler(40000), Step::Place(0)], Target::NEWEST).unwrap();
+    let far = |step| assemble(&[step, Step::Filler(40000), Step::Place(0)], Isa::NEWEST).unwrap();
     let code = far(Step::If(|value| R1.slt(value), 7, 0));
     assert_eq!(
         shape(&code),
@@ -220,9 +220,37 @@ fn without_gotol_islands_carry_a_jump() {
     );
 }
 
+/// Hundreds of conditions lead from each of two halves into the other, further than 16 bits can say, each to a label of
+/// its own: those that hold arrive there, those that don't go on.
+#[test]
+fn without_gotol_islands_carry_many_jumps() {
+    const COUNT: usize = 600;
+    let holding = [|v| R1.eq(v), |v| R1.ge(v), |v| R1.le(v), |v| R1.sge(v), |v| R1.sle(v), |v| R1.set(v)];
+    let failing = [|v| R1.ne(v), |v| R1.gt(v), |v| R1.lt(v), |v| R1.sgt(v), |v| R1.slt(v)];
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    // Label 2i is in the first half and label 2i + 1 in the second. Each sets its own value and leads to the next.
+    for label in 0..2 * COUNT {
+        let half = if label % 2 == 0 { &mut first } else { &mut second };
+        let (value, next) = (label as i32 + 1, (label + 1) % (2 * COUNT));
+        half.extend([
+            Step::Place(label),
+            Step::Value(value),
+            Step::If(failing[label % failing.len()], value, next),
+            Step::If(holding[label % holding.len()], value, next),
+            Step::Value(-1),
+        ]);
+    }
+    let steps = [&first[..], &[Step::Filler(70_000)], &second].concat();
+    let code = assemble(&steps, OLD).unwrap();
+    assert!(!code.insns().iter().any(|insn| matches!(insn, Insn::JumpLong { .. })));
+    let expected: Vec<_> = (1..=2 * COUNT as i32).chain([1]).collect();
+    assert_eq!(run(&code, expected.len()), expected);
+    assert_eq!(unreachable(&code), 0);
+}
+
 #[test]
 fn lines_stay_with_their_instructions() {
-    for target in TARGETS {
+    for isa in ISAS {
         let mut a = Assembler::new();
         let end = a.label();
         let first = line!() + 1;
@@ -233,7 +261,7 @@ fn lines_stay_with_their_instructions() {
         a.mov(R1, 1);
         a.bind(end);
         a.exit();
-        let code = a.finish_for(target).unwrap();
+        let code = a.finish_for(isa).unwrap();
         let mut slot = 0;
         let line = |slot| code.line_of(slot).unwrap().line();
         for insn in code.insns() {
@@ -254,7 +282,7 @@ fn lines_stay_with_their_instructions() {
 
 #[test]
 fn marks_stay_with_their_instructions() {
-    for target in TARGETS {
+    for isa in ISAS {
         let mut a = Assembler::new();
         let end = a.label();
         a.mark(Some(1));
@@ -266,7 +294,7 @@ fn marks_stay_with_their_instructions() {
         a.bind(end);
         a.exit();
         a.mark(Some(4));
-        let code = a.finish_for(target).unwrap();
+        let code = a.finish_for(isa).unwrap();
         let mut slot = 0;
         let mut found = Vec::new();
         for insn in code.insns() {
@@ -282,7 +310,7 @@ fn marks_stay_with_their_instructions() {
             found.push(wanted);
             slot += insn.slots();
         }
-        assert!(found.is_sorted(), "{target:?}");
+        assert!(found.is_sorted(), "{isa:?}");
         assert_eq!(code.mark_of(slot), None);
     }
 }
@@ -297,7 +325,7 @@ impl Fill for Maps {
 
 #[test]
 fn holes_offsets_and_calls_move_with_their_instructions() {
-    for target in TARGETS {
+    for isa in ISAS {
         let jumping = |offset| {
             let mut a = Assembler::new();
             let (end, func) = (a.label(), a.label());
@@ -306,12 +334,12 @@ fn holes_offsets_and_calls_move_with_their_instructions() {
             a.load_func(R3, func);
             a.call_local(func);
             (0..40000).for_each(|_| a.mov(R2, 0));
-            a.load_slot(R1, Slot::Map(3));
+            a.load_reloc(R1, Reloc::Map(3));
             a.bind(end);
             a.exit();
             a.bind(func);
             a.exit();
-            a.finish_for(target)
+            a.finish_for(isa)
         };
         let into_wide_load = jumping(2).unwrap_err();
         assert_eq!(into_wide_load.kind, AsmErrorKind::NothingThere { offset: 2 });
@@ -320,7 +348,7 @@ fn holes_offsets_and_calls_move_with_their_instructions() {
         assert_eq!(code.insns()[0].relative(), Some(5));
         let last = code.len_slots() as i32 - 1;
         assert_eq!(code.functions(), [0, last as usize]);
-        assert!(code.slots().eq([(last as usize - 3, Slot::Map(3))]));
+        assert!(code.relocs().eq([(last as usize - 3, Reloc::Map(3))]));
         let bytes = code.encode_with(Endian::Little, &mut Maps);
         assert_eq!(bytes.len(), code.len_slots() * 8);
         assert!(Insn::decode_program(&bytes, Endian::Little).is_ok());
@@ -383,13 +411,13 @@ proptest! {
     #[test]
     fn long_jumps_lead_where_short_ones_would(steps in steps()) {
         let (expected, ended) = expected(&steps);
-        for target in TARGETS {
-            let code = assemble(&steps, target).unwrap();
+        for isa in ISAS {
+            let code = assemble(&steps, isa).unwrap();
             prop_assert_eq!(run(&code, expected.len() + usize::from(ended)), &expected[..]);
             let bytes = code.encode(Endian::Little, |_| 0);
             prop_assert_eq!(&Insn::decode_program(&bytes, Endian::Little).unwrap()[..], code.insns());
             let long = code.insns().iter().any(|insn| matches!(insn, Insn::JumpLong { .. }));
-            prop_assert!(target.gotol || !long);
+            prop_assert!(isa.gotol || !long);
         }
     }
 
@@ -411,18 +439,18 @@ proptest! {
                 steps.push(Step::Goto(label));
             }
         }
-        for target in TARGETS {
-            prop_assert_eq!(unreachable(&assemble(&steps, target).unwrap()), 0);
+        for isa in ISAS {
+            prop_assert_eq!(unreachable(&assemble(&steps, isa).unwrap()), 0);
         }
     }
 }
 
 /// Assembles a million instructions and more; quadratic work would take minutes.
-fn at_once(name: &str, target: Target, write: impl Fn(&mut Assembler)) {
+fn at_once(name: &str, isa: Isa, write: impl Fn(&mut Assembler)) {
     let mut a = Assembler::new();
     write(&mut a);
     let start = Instant::now();
-    let code = a.finish_for(target).unwrap();
+    let code = a.finish_for(isa).unwrap();
     let bytes = code.encode(Endian::Little, |_| 0);
     assert!(start.elapsed() < Duration::from_secs(60), "{name}: {:?}", start.elapsed());
     assert!(Insn::decode_program(&bytes, Endian::Little).is_ok(), "{name}");
@@ -431,8 +459,8 @@ fn at_once(name: &str, target: Target, write: impl Fn(&mut Assembler)) {
 #[test]
 fn a_million_instructions_take_no_time() {
     const MANY: usize = 1_000_000;
-    for target in TARGETS {
-        at_once("each to the next", target, |a| {
+    for isa in ISAS {
+        at_once("each to the next", isa, |a| {
             for _ in 0..MANY {
                 let next = a.label();
                 a.jump_if(R1.eq(0), next);
@@ -440,13 +468,13 @@ fn a_million_instructions_take_no_time() {
             }
             a.exit();
         });
-        at_once("all to the end", target, |a| {
+        at_once("all to the end", isa, |a| {
             let end = a.label();
             (0..MANY).for_each(|_| a.jump_if(R1.eq(0), end));
             a.bind(end);
             a.exit();
         });
-        at_once("all to the start", target, |a| {
+        at_once("all to the start", isa, |a| {
             let start = a.label();
             a.bind(start);
             (0..MANY).for_each(|_| a.may_goto(start));
@@ -456,7 +484,7 @@ fn a_million_instructions_take_no_time() {
 
     // Each is at the edge of its reach, so that making one longer puts the one before out of range, and so on.
     for reach in [32_767, 32_766, 16_384] {
-        at_once("falling like dominoes", Target::NEWEST, |a| {
+        at_once("falling like dominoes", Isa::NEWEST, |a| {
             let labels: Vec<_> = (0..MANY + reach + 2).map(|_| a.label()).collect();
             for (i, &label) in labels.iter().enumerate() {
                 a.bind(label);
@@ -470,9 +498,9 @@ fn a_million_instructions_take_no_time() {
             a.exit();
         });
     }
-    for target in TARGETS {
+    for isa in ISAS {
         let start = Instant::now();
-        let code = assemble(&one_by_one(40), target).unwrap();
+        let code = assemble(&one_by_one(40), isa).unwrap();
         assert!(code.len_slots() > 800_000 && start.elapsed() < Duration::from_secs(60));
     }
 }
@@ -504,7 +532,7 @@ fn one_by_one(jumps: usize) -> Vec<Step> {
 #[test]
 fn one_jump_after_the_other_gets_longer() {
     let far = |jumps| {
-        let code = assemble(&one_by_one(jumps), Target::NEWEST).unwrap();
+        let code = assemble(&one_by_one(jumps), Isa::NEWEST).unwrap();
         let far = code.insns().iter().filter(|insn| matches!(insn, Insn::JumpLong { .. })).count();
         let bytes = code.encode(Endian::Little, |_| 0);
         assert!(Insn::decode_program(&bytes, Endian::Little).is_ok());
@@ -514,11 +542,11 @@ fn one_jump_after_the_other_gets_longer() {
         assert_eq!(far(jumps), jumps);
     }
 
-    for target in TARGETS {
+    for isa in ISAS {
         let mut steps = vec![Step::Value(1)];
         steps.extend(one_by_one(40));
         steps.push(Step::Value(2));
-        let code = assemble(&steps, target).unwrap();
+        let code = assemble(&steps, isa).unwrap();
         assert_eq!(run(&code, 3), [1, 2]);
         assert_eq!(unreachable(&code), 0);
     }

@@ -2,16 +2,16 @@
 //! bpf_prog_info`; the SHA-1 one of the first program is known from older kernels.
 
 use kwalk_asm::Reg::*;
-use kwalk_asm::{Assembler, Endian, Insn, Slot, TagHash, Wide, program_tag};
+use kwalk_asm::{Assembler, Endian, Insn, Reloc, TagHash, Wide, program_tag};
 
 /// What comes before `r0 = 0; exit`, its tag in new kernels, its tag in old ones.
 type Vector = (fn(&mut Assembler), &'static str, &'static str);
 
 const VECTORS: &[Vector] = &[
     (|_| (), "59f4a931744dcdc6", "a04f5eef06a7f555"),
-    (|a| a.load_slot(R1, Slot::Map(3)), "0bd0168676c7c779", "2c24d7c519a868e3"),
+    (|a| a.load_reloc(R1, Reloc::Map(3)), "0bd0168676c7c779", "2c24d7c519a868e3"),
     // The offset in the value doesn't count.
-    (|a| a.load_slot(R1, Slot::MapValue { index: 3, offset: 4 }), "28813e616f1f93d1", "e76de9ef2eb663cb"),
+    (|a| a.load_reloc(R1, Reloc::MapValue { index: 3, offset: 4 }), "28813e616f1f93d1", "e76de9ef2eb663cb"),
     (|a| a.load_imm64(R1, 0x4_0000_0007), "1e30a6a8000f3a9f", "8d5cbcb6c48350a8"),
     (
         |a| {
@@ -66,7 +66,7 @@ fn maps_by_index_count() {
 fn a_map_is_found_in_either_order() {
     let tag = |fd, endian| {
         let mut a = Assembler::new();
-        a.load_slot(R1, Slot::MapValue { index: 0, offset: 4 });
+        a.load_reloc(R1, Reloc::MapValue { index: 0, offset: 4 });
         program_tag(&end(a).encode(endian, |_| fd), endian, TagHash::Sha256)
     };
     assert_eq!(tag(1, Endian::Big), tag(2, Endian::Big));

@@ -67,9 +67,9 @@ proptest! {
         }
     }
 
-    /// Lines as they are printed are read and printed in a shorter way than others. With a blank at its end, none is.
+    /// `assemble` and `disassemble` do what `parse` and `Listing` do, and blanks at the end of a line change nothing.
     #[test]
-    fn the_short_ways_lead_where_the_long_ones_do(
+    fn bytes_and_instructions_have_the_same_text(
         program in prop::collection::vec(decoded(), 0..6), at: prop::sample::Index, change in "[ -~]{0,2}",
         cut in 0usize..3, change_it: bool,
     ) {
@@ -78,12 +78,12 @@ proptest! {
             let start = at.index(text.len() + 1);
             text.replace_range(start..text.len().min(start + cut), &change);
         }
-        let long = text.replace('\n', " \n") + " ";
+        let blanks = text.replace('\n', " \n") + " ";
         // Where the line ends is a column later then.
         let place = |error: ParseError| {
             (error.line, error.expected, Some(error.column).filter(|_| !error.found.is_empty()), error.found)
         };
-        prop_assert_eq!(parse(&text).map_err(place), parse(&long).map_err(place), "{}", text);
+        prop_assert_eq!(parse(&text).map_err(place), parse(&blanks).map_err(place), "{}", text);
         if let Ok(program) = parse(&text) {
             for endian in [Endian::Little, Endian::Big] {
                 let mut bytes = Vec::new();

@@ -4,7 +4,7 @@
 use kwalk_asm::Reg::*;
 use kwalk_asm::{
     AluOp, Assembler, AtomicOp, Condition, Endian, Helper, HelperId, Insn, JumpOp, Operand, PacketSize,
-    SignExtend, Slot, SwapOp, Wide, Width, s8_at, s16_at, s32_at, u8_at, u16_at, u32_at, u64_at,
+    Reloc, SignExtend, SwapOp, Wide, Width, s8_at, s16_at, s32_at, u8_at, u16_at, u32_at, u64_at,
 };
 
 /// The assembly text, the same in Rust, its bytes with the lowest first, its bytes with the highest first.
@@ -38,9 +38,9 @@ const VECTORS: &[Vector] = &[
 
     ("r1 = 0x123456789abcdef0 ll", |a| a.load_imm64(R1, 0x1234_5678_9abc_def0),
         "18 01 00 00 f0 de bc 9a 00 00 00 00 78 56 34 12", "18 10 00 00 9a bc de f0 00 00 00 00 12 34 56 78"),
-    ("r1 = map_by_fd(9)",        |a| a.load_slot(R1, Slot::Map(2)),
+    ("r1 = map_by_fd(9)",        |a| a.load_reloc(R1, Reloc::Map(2)),
         "18 11 00 00 09 00 00 00 00 00 00 00 00 00 00 00", "18 11 00 00 00 00 00 09 00 00 00 00 00 00 00 00"),
-    ("r3 = map_val(map_by_fd(9)) + 16", |a| a.load_slot(R3, Slot::MapValue { index: 2, offset: 16 }),
+    ("r3 = map_val(map_by_fd(9)) + 16", |a| a.load_reloc(R3, Reloc::MapValue { index: 2, offset: 16 }),
         "18 23 00 00 09 00 00 00 00 00 00 00 10 00 00 00", "18 32 00 00 00 00 00 09 00 00 00 00 00 00 00 10"),
 
     ("call 126",                 |a| a.call(Helper::SeqPrintf),        "85 00 00 00 7e 00 00 00", "85 00 00 00 00 00 00 7e"),

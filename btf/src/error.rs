@@ -27,7 +27,8 @@ pub enum Error {
         /// Where the record begins.
         offset: usize,
     },
-    /// A record of a kind that this reader doesn't know. Its length is unknown too, so nothing behind it can be read.
+    /// A record of a kind that this reader doesn't know. Unless the layout section gives its length, nothing behind it can be
+    /// read.
     UnknownKind {
         /// Where the record begins.
         offset: usize,

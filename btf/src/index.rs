@@ -6,54 +6,54 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::ops::ControlFlow;
 
-use crate::view::Names;
-use crate::walk::{Lane, Mark, STRETCH, Stop, Stretch};
+use crate::view::begins_with;
+use crate::walk::{BLOCK, Block, Entry, Lane, Position};
 use crate::wire::Record;
 use crate::{Btf, Error, Kind, TypeId, near};
 
 /// How many found names are kept, more than a program asks for. The oldest goes first.
 const KEPT: usize = 64;
 
-/// Where the stretches begin that a walk has passed, and what was found last.
+/// Where the blocks end that a walk has passed, and what was found last.
 #[derive(Clone, Default)]
 pub(crate) struct Index {
-    marks: RefCell<Vec<Mark>>,
+    ends: RefCell<Vec<Position>>,
     count: Cell<Option<u32>>,
     found: RefCell<VecDeque<Found>>,
 }
 
 impl Index {
-    /// Keeps a mark, if it is beyond all others; where all types end, it is the last.
-    pub(crate) fn learn(&self, mark: Mark, end: usize) {
-        let mut marks = self.marks.borrow_mut();
-        if marks.is_empty() {
+    /// Keeps the end of a block, if it is beyond all others; `end` is where all types end.
+    pub(crate) fn learn(&self, position: Position, end: usize) {
+        let mut ends = self.ends.borrow_mut();
+        if ends.is_empty() {
             // As many as there can be, so that it never grows.
-            marks.reserve_exact(end / STRETCH + 1);
+            ends.reserve_exact(end / BLOCK + 1);
         }
-        if marks.last().is_none_or(|last| last.place < mark.place) {
-            marks.push(mark);
+        if ends.last().is_none_or(|last| last.index < position.index) {
+            ends.push(position);
         }
-        if mark.start as usize == end {
-            self.count.set(Some(mark.place));
+        if position.offset as usize == end {
+            self.count.set(Some(position.index));
         }
     }
 
-    /// The mark that is farthest on.
-    fn frontier(&self) -> Mark {
-        self.marks.borrow().last().copied().unwrap_or_default()
+    /// The farthest position that a walk has reached.
+    fn frontier(&self) -> Position {
+        self.ends.borrow().last().copied().unwrap_or_default()
     }
 
-    /// The records from the nearest mark on that is not behind this place, if a walk has passed it.
-    fn stretch_of(&self, place: u32) -> Option<Stretch> {
-        let marks = self.marks.borrow();
-        let beyond = marks.partition_point(|mark| mark.place <= place);
-        let to = *marks.get(beyond)?;
-        let from = beyond.checked_sub(1).and_then(|before| marks.get(before)).copied().unwrap_or_default();
-        Some(Stretch { from, to, is_wanted: true })
+    /// The block with the record of this index, if a walk has passed it.
+    fn block_of(&self, index: u32) -> Option<Block> {
+        let ends = self.ends.borrow();
+        let nth = ends.partition_point(|end| end.index <= index);
+        let to = *ends.get(nth)?;
+        let from = nth.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default();
+        Some(Block { from, to, is_wanted: true })
     }
 }
 
-/// The answer to a question that may be asked again. The name stays where it is, among the strings.
+/// The answer to a question that may be asked again. The name is an offset into the strings.
 #[derive(Clone, Copy)]
 struct Found {
     kind: Kind,
@@ -61,59 +61,62 @@ struct Found {
     id: TypeId,
 }
 
-/// What most records are told by that are none of the wanted: the kinds, and the first bytes of the names, as many of them as
-/// the shortest name has with the zero behind it, at most a word. It takes no call, and is wrong for few.
-struct Sieve {
-    /// A bit for each kind that something is missing of: structs are many and lie here and there among the first types of a
-    /// kernel, so that each jump for one is a bad guess; functions begin where those have all been found.
+/// A Bloom filter of kinds and names, which rejects most records without a call. Of a name it knows the first bytes: as many
+/// as the shortest wanted name has with its zero byte, at most 8.
+struct Filter {
+    /// A bit for each kind that something is missing of. A kernel's structs are many and lie scattered among its first types,
+    /// so that branches on them are mispredicted; its functions begin where all structs have been found.
     kinds: Cell<u32>,
     mask: u64,
-    /// A bit for each hash of such bytes.
+    /// A bit for each hash of a name's first bytes.
     hashes: u64,
 }
 
-impl Sieve {
-    fn of(wanted: &[(Kind, &str)]) -> Sieve {
+impl Filter {
+    fn new(wanted: &[(Kind, &str)], found: &[Option<TypeId>]) -> Filter {
         let shortest = wanted.iter().map(|(_, name)| name.len() + 1).min().unwrap_or(0);
         let mut mask = [0; 8];
         mask.iter_mut().take(shortest).for_each(|byte| *byte = u8::MAX);
-        let mut sieve = Sieve { kinds: Cell::new(0), mask: u64::from_ne_bytes(mask), hashes: 0 };
+        let mut filter = Filter { kinds: Cell::new(0), mask: u64::from_ne_bytes(mask), hashes: 0 };
         for (_, name) in wanted {
             let mut bytes = [0; 8];
             bytes.iter_mut().zip(name.bytes()).for_each(|(byte, of_name)| *byte = of_name);
-            sieve.hashes |= 1 << sieve.hash(bytes);
+            filter.hashes |= 1 << filter.hash(bytes);
         }
-        sieve
+        filter.narrow(wanted, found);
+        filter
     }
 
-    /// Lets only those pass from now on that are not found; gives whether there are any.
+    /// Rejects from now on the kinds of which everything has been found; returns whether anything is missing.
     fn narrow(&self, wanted: &[(Kind, &str)], found: &[Option<TypeId>]) -> bool {
         let missing = wanted.iter().zip(found).filter(|(_, found)| found.is_none());
         self.kinds.set(missing.fold(0, |kinds, ((kind, _), _)| kinds | 1 << *kind as u8));
         self.kinds.get() != 0
     }
 
-    /// The upper 6 bits of a product, in which all bytes have a part: 2⁶⁴ over the golden ratio spreads them well.
+    /// The upper 6 bits of a product, which depend on all bytes: 2⁶⁴ over the golden ratio spreads them well.
     #[inline(always)]
     fn hash(&self, bytes: [u8; 8]) -> u64 {
         (u64::from_ne_bytes(bytes) & self.mask).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58
     }
 
-    /// Whether one of some records passes. Which of them is of a wanted kind can't be foreseen, so that a jump for each
-    /// would be wrong too often; whether any is, can.
+    /// Whether one of some records may be wanted. Which of them has a wanted kind can't be predicted, so that a branch for
+    /// each would be mispredicted too often; whether any has, can.
     #[inline(always)]
-    fn lets_pass(&self, records: &[Record], names: Names<'_>) -> bool {
+    fn accepts(&self, records: &[Record], strings: &[u8]) -> bool {
         let is_of_kind = |record: &Record| self.kinds.get() >> (record.raw_kind() % 32) & 1;
         if records.iter().fold(0, |any, record| any | is_of_kind(record)) == 0 {
             return false;
         }
-        let passes = |record: &Record| {
+        let accepts = |record: &Record| {
             // The name of any other is not looked at.
             let is_of_kind = is_of_kind(record);
-            let name = names.from(record.name_off & is_of_kind.wrapping_neg()).first_chunk();
+            let name = strings
+                .get((record.name_off & is_of_kind.wrapping_neg()) as usize..)
+                .and_then(<[u8]>::first_chunk);
             u64::from(is_of_kind) & name.map_or(1, |bytes| self.hashes >> self.hash(*bytes))
         };
-        records.iter().fold(0, |any, record| any | passes(record)) != 0
+        records.iter().fold(0, |any, record| any | accepts(record)) != 0
     }
 }
 
@@ -121,7 +124,7 @@ impl<'a> Btf<'a> {
     /// Finds the type of this kind and name; of several, the one with the lowest id.
     ///
     /// The kind is part of the question because names are unique within a kind at best: `bpf_iter_task` is a STRUCT
-    /// and a FUNC. An anonymous type can't be found.
+    /// and a FUNC. An anonymous type can't be found. Of split BTF, the own types are searched, not those of its base.
     ///
     /// # Errors
     ///
@@ -147,22 +150,25 @@ impl<'a> Btf<'a> {
     fn find_missing(&self, wanted: &[(Kind, &str)], found: &mut [Option<TypeId>]) -> Result<(), Error> {
         // Comparing names on the way costs less than searching the string section first: the walk waits for the lengths of
         // records, and the names come in meanwhile.
-        let (sieve, names) = (Sieve::of(wanted), self.names());
-        sieve.narrow(wanted, found);
+        let (mut filter, strings) = (Filter::new(wanted, found), self.names.strings);
+        if self.is_split() {
+            // Names may be among the base's strings: only the kinds are filtered.
+            filter.hashes = u64::MAX;
+        }
         let is_wanted =
-            |records: &[Record]| sieve.lets_pass(records, names) && self.any_is_one_of(wanted, records);
+            |records: &[Record]| filter.accepts(records, strings) && self.any_is_one_of(wanted, records);
         self.walk(
-            |start| self.pass(start, &is_wanted),
-            |stop| {
-                if !is_wanted(&[stop.record]) {
+            |start| self.scan(start, &is_wanted),
+            |Entry { record, position, .. }| {
+                if !is_wanted(&[record]) {
                     return ControlFlow::Continue(());
                 }
                 for (&(kind, name), found) in wanted.iter().zip(&mut *found) {
-                    if found.is_none() && self.is(stop.record, kind, name) {
-                        *found = Some(self.keep(kind, stop.record.name_off, stop.id()));
+                    if found.is_none() && self.is(record, kind, name) {
+                        *found = Some(self.keep(kind, record.name_off, self.id(position)));
                     }
                 }
-                if sieve.narrow(wanted, found) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                if filter.narrow(wanted, found) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             },
         )?;
         Ok(())
@@ -172,21 +178,21 @@ impl<'a> Btf<'a> {
     #[cold]
     #[inline(never)]
     fn any_is_one_of(&self, wanted: &[(Kind, &str)], records: &[Record]) -> bool {
-        let is_one_of = |record: &Record| wanted.iter().any(|(kind, name)| self.is(*record, *kind, name));
-        records.iter().any(is_one_of)
+        records.iter().any(|record| {
+            let text = self.names.tail(record.name_off);
+            wanted.iter().any(|(kind, name)| record.raw_kind() == *kind as u8 && begins_with(text, name))
+        })
     }
 
     /// Whether the record is of this kind and name.
     fn is(&self, record: Record, kind: Kind, name: &str) -> bool {
-        record.raw_kind() == kind as u8 && self.names().is(record.name_off, name)
+        record.raw_kind() == kind as u8 && self.names.is(record.name_off, name)
     }
 
     fn found_before(&self, kind: Kind, name: &str) -> Option<TypeId> {
         let found = self.index.found.borrow();
-        found
-            .iter()
-            .find(|found| found.kind == kind && self.names().is(found.name_off, name))
-            .map(|found| found.id)
+        let is_it = |found: &&Found| found.kind == kind && self.names.is(found.name_off, name);
+        found.iter().find(is_it).map(|found| found.id)
     }
 
     fn keep(&self, kind: Kind, name_off: u32, id: TypeId) -> TypeId {
@@ -198,25 +204,26 @@ impl<'a> Btf<'a> {
         id
     }
 
-    /// All types of this kind whose names begin with `prefix`, in the order of their ids; anonymous ones never.
+    /// All types of this kind whose names begin with `prefix`, in the order of their ids; anonymous ones never. Of split BTF,
+    /// its own ones.
     ///
     /// # Errors
     ///
     /// What is wrong with the records or one of those names.
     pub fn with_prefix(&self, kind: Kind, prefix: &str) -> Result<Vec<(TypeId, &'a str)>, Error> {
+        let may_be = |record: &Record| {
+            record.raw_kind() == kind as u8 && self.names.tail(record.name_off).starts_with(prefix.as_bytes())
+        };
         let mut found = Vec::new();
         let broken = self.walk(
-            |start| self.pass_all(start),
-            |stop| {
-                let name_off = stop.record.name_off;
-                if stop.record.raw_kind() == kind as u8
-                    && self.names().from(name_off).starts_with(prefix.as_bytes())
-                {
-                    match self.string(name_off) {
-                        Ok(name) if name.is_empty() || !name.starts_with(prefix) => {}
-                        Ok(name) => found.push((stop.id(), name)),
-                        Err(error) => return ControlFlow::Break(error),
+            |start| self.scan(start, &|records: &[Record]| records.iter().any(may_be)),
+            |Entry { record, position, .. }| {
+                match may_be(&record).then(|| self.string(record.name_off)) {
+                    Some(Err(error)) => return ControlFlow::Break(error),
+                    Some(Ok(name)) if !name.is_empty() && name.starts_with(prefix) => {
+                        found.push((self.id(position), name));
                     }
+                    _ => {}
                 }
                 ControlFlow::Continue(())
             },
@@ -234,57 +241,59 @@ impl<'a> Btf<'a> {
         Ok(near(name, all.into_iter().map(|(_, name)| name)))
     }
 
-    /// How many types there are; their ids run from 1 to this.
+    /// How many types there are; their ids run from 1 to this. Those of a base are counted too.
     ///
     /// # Errors
     ///
     /// What is wrong with the records, all of which must be passed to count them.
     pub fn type_count(&self) -> Result<u32, Error> {
-        if let Some(count) = self.index.count.get() {
-            return Ok(count);
-        }
-        for stretch in self.unseen() {
-            stretch?;
+        if self.index.count.get().is_none() {
+            self.unseen().try_for_each(|block| block.map(drop))?;
         }
         // A walk that has not failed has counted, unless there was nothing to walk over.
-        Ok(self.index.count.get().unwrap_or(0))
+        let own = self.index.count.get().unwrap_or(0);
+        Ok((self.first_id - 1).saturating_add(own))
     }
 
-    /// The record of type `id`.
-    pub(crate) fn stop(&self, id: TypeId) -> Result<Stop<'a>, Error> {
-        let place = id.0.checked_sub(1).ok_or(Error::Void)?;
-        let mut known = self.index.stretch_of(place);
+    /// The record of type `id`, which is none of the base's.
+    pub(crate) fn entry(&self, id: TypeId) -> Result<Entry<'a>, Error> {
+        let index = id.0.checked_sub(self.first_id).ok_or(Error::Void)?;
+        let mut block = self.index.block_of(index);
         let mut ahead = self.unseen();
-        while known.is_none() {
-            let Some(stretch) = ahead.next() else { break };
-            known = Some(stretch?).filter(|stretch| stretch.to.place > place);
+        while block.is_none() {
+            let Some(next) = ahead.next() else { break };
+            block = Some(next?).filter(|block| block.to.index > index);
         }
-        let found = known.map(|stretch| {
-            self.visit(stretch, |stop| {
-                if stop.mark.place == place { ControlFlow::Break(stop) } else { ControlFlow::Continue(()) }
+        let found = block.map(|block| {
+            self.visit(block, |entry| {
+                if entry.position.index == index {
+                    ControlFlow::Break(entry)
+                } else {
+                    ControlFlow::Continue(())
+                }
             })
         });
         match found {
-            Some(ControlFlow::Break(stop)) => Ok(stop),
+            Some(ControlFlow::Break(entry)) => Ok(entry),
             _ => Err(Error::NoSuchType { id, count: self.type_count()? }),
         }
     }
 
-    /// The stretches that the index does not know yet.
-    fn unseen(&self) -> impl Iterator<Item = Result<Stretch, Error>> {
-        self.stretches(self.index.frontier(), |start| self.pass_all(start))
+    /// The blocks that the index does not know yet.
+    fn unseen(&self) -> impl Iterator<Item = Result<Block, Error>> {
+        self.blocks(self.index.frontier(), |start| self.scan_all(start))
     }
 
-    /// Walks all records until `visit` breaks. It sees those of the stretches that `pass` has found something wanted in.
+    /// Visits the records of the blocks in which `scan` finds something wanted, until `visit` breaks.
     fn walk<B, const N: usize>(
         &self,
-        pass: impl Fn(usize) -> [Lane; N],
-        mut visit: impl FnMut(Stop<'a>) -> ControlFlow<B>,
+        scan: impl Fn(usize) -> [Lane; N],
+        mut visit: impl FnMut(Entry<'a>) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
-        for stretch in self.stretches(Mark::default(), pass) {
-            let stretch = stretch?;
-            if stretch.is_wanted {
-                if let ControlFlow::Break(value) = self.visit(stretch, &mut visit) {
+        for block in self.blocks(Position::default(), scan) {
+            let block = block?;
+            if block.is_wanted {
+                if let ControlFlow::Break(value) = self.visit(block, &mut visit) {
                     return Ok(Some(value));
                 }
             }

@@ -6,13 +6,14 @@
 //! lie, which loads lead from a `task_struct` to its parent's `tgid`?
 //!
 //! [`Btf`] borrows the bytes, mapped or read by somebody else, looks at the header, and does no more until it is asked.
-//! A name is found by one walk over the records; a type, by a sparse index that those walks leave behind.
+//! A name is found by one walk over the records; a type, by a sparse index that those walks leave behind. The BTF of a
+//! kernel's module is split: [`Btf::new_split`] reads it with the kernel's as its base.
 //!
 //! [`Writer`] goes the other way: it makes the BTF that a program brings with it, with the lines of source that the kernel
 //! cites when it rejects the program.
 //!
 //! The bytes are not trusted. Whatever they are, every question ends in an answer or an [`Error`], after work bounded
-//! by their length.
+//! by their length. The crate needs `alloc`, but no `std`.
 //!
 //! # Example
 //!
@@ -32,11 +33,6 @@
 //! # assert_eq!(parent(b"ELF?"), Err(Error::NotBtf));
 //! ```
 //!
-//! # Features
-//!
-//! `modules`, off by default, reads the types of the kernel's modules, with the crate btf-rs, whose licence is the LGPL.
-//! Without it, this crate needs no `std`.
-//!
 //! # Terms
 //!
 //! They are the ones of the kernel's `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h`. Type ids are the
@@ -50,9 +46,8 @@ extern crate alloc;
 
 mod contents;
 mod error;
+mod header;
 mod index;
-#[cfg(feature = "modules")]
-mod module;
 mod named;
 mod near;
 mod path;
@@ -67,8 +62,6 @@ pub use contents::{
     SectionVars,
 };
 pub use error::{Error, Reason, WriteError};
-#[cfg(feature = "modules")]
-pub use module::{Base, ModuleError};
 pub use near::near;
 pub use path::{Bits, Class, Field, Hop, Path};
 pub use view::{Btf, NAME_MAX, Type};

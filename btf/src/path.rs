@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 use core::iter;
 use core::ops::ControlFlow;
 
-use crate::view::CHAIN_MAX;
-use crate::{Btf, Error, Kind, Member, Members, Reason, Type, TypeId, near};
+use crate::{Btf, Error, Kind, Member, Reason, Type, TypeId, near};
 
 /// How to get from an object to one of its fields, or to a field of an object it points to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub struct Field {
     pub bits: Option<Bits>,
 }
 
-/// A bitfield's place in the unit that holds it.
+/// A bitfield's cursor in the unit that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bits {
     /// Its first bit: counted from the unit's least significant bit on a little-endian machine, from its most
@@ -106,41 +105,41 @@ impl<'a> Btf<'a> {
     /// [`Error::Path`] if the path doesn't fit the types, and what [`resolve`](Btf::resolve) and
     /// [`size_of`](Btf::size_of) may say of the types on the way.
     pub fn path(&self, root: TypeId, path: &str) -> Result<Path, Error> {
-        let mut place = Place { hops: Vec::new(), bit: 0, width: 0, ty: root };
+        let mut cursor = Cursor { hops: Vec::new(), bit: 0, width: 0, ty: root };
         let mut last = (0, path);
         let walked = segments(path).try_for_each(|(at, segment, step)| {
             last = (at, segment);
-            match step.ok_or(Stuck::Path(Reason::Syntax))? {
-                Step::Member(name) => self.step_into(&mut place, name),
-                Step::Index(index) => self.step_along(&mut place, index),
+            match step.ok_or(Failure::Path(Reason::Syntax))? {
+                Step::Member(name) => self.step_into(&mut cursor, name),
+                Step::Index(index) => self.step_along(&mut cursor, index),
             }
         });
-        match walked.and_then(|()| self.field(&place)) {
-            Ok(field) => Ok(Path { hops: place.hops, field }),
-            Err(Stuck::Types(error)) => Err(error),
-            Err(Stuck::Path(reason)) => Err(Error::Path {
+        match walked.and_then(|()| self.field(&cursor)) {
+            Ok(field) => Ok(Path { hops: cursor.hops, field }),
+            Err(Failure::Types(error)) => Err(error),
+            Err(Failure::Path(reason)) => Err(Error::Path {
                 path: String::from(path),
                 at: last.0,
                 segment: String::from(last.1),
-                type_name: self.c_name(place.ty),
+                type_name: self.spelling(cursor.ty).unwrap_or_else(|_| format!("type {}", cursor.ty)),
                 reason,
             }),
         }
     }
 
-    /// Steps to a member of the struct or union at `place`, or of the one that the pointer there points to.
-    fn step_into(&self, place: &mut Place, name: &str) -> Result<(), Stuck> {
-        let mut ty = self.behind(place.ty)?;
+    /// Steps to a member of the struct or union at `cursor`, or of the one that the pointer there points to.
+    fn step_into(&self, cursor: &mut Cursor, name: &str) -> Result<(), Failure> {
+        let mut ty = self.behind(cursor.ty)?;
         if let Some(pointer) = ty.filter(|ty| ty.kind() == Kind::Ptr) {
-            ty = self.cross(place, &pointer)?;
+            ty = self.cross(cursor, &pointer)?;
         }
         let outer = match ty {
             Some(ty) if matches!(ty.kind(), Kind::Struct | Kind::Union) => ty,
-            Some(ty) if ty.kind() == Kind::Fwd => return Err(Stuck::Path(Reason::ForwardDeclared)),
-            _ => return Err(Stuck::Path(Reason::NotAStruct)),
+            Some(ty) if ty.kind() == Kind::Fwd => return Err(Failure::Path(Reason::ForwardDeclared)),
+            _ => return Err(Failure::Path(Reason::NotAStruct)),
         };
-        let names = self.names();
-        let found = self.each_member(outer, |name_off, member, bit| {
+        let names = self.names;
+        let found = self.each_member(&outer, |name_off, member, bit| {
             if names.is(name_off, name) {
                 ControlFlow::Break((member, bit))
             } else {
@@ -149,7 +148,7 @@ impl<'a> Btf<'a> {
         })?;
         let Some((member, bit)) = found else {
             let mut names = Vec::new();
-            let broken = self.each_member(outer, |name_off, _, _| match self.string(name_off) {
+            let broken = self.each_member(&outer, |name_off, _, _| match self.string(name_off) {
                 Ok(name) => {
                     names.push(name);
                     ControlFlow::Continue(())
@@ -159,60 +158,60 @@ impl<'a> Btf<'a> {
             if let Some(error) = broken {
                 return Err(error.into());
             }
-            return Err(Stuck::Path(Reason::NoSuchMember { near: near(name, names.into_iter()) }));
+            return Err(Failure::Path(Reason::NoSuchMember { near: near(name, names.into_iter()) }));
         };
-        place.bit = place.bit.saturating_add(bit);
-        place.ty = member.type_id;
-        place.width = member.bitfield_width;
+        cursor.bit = cursor.bit.saturating_add(bit);
+        cursor.ty = member.type_id;
+        cursor.width = member.bitfield_width;
         Ok(())
     }
 
-    /// Steps to an element of the array at `place`, or of those that the pointer there points to.
-    fn step_along(&self, place: &mut Place, index: u32) -> Result<(), Stuck> {
-        let ty = self.behind(place.ty)?.ok_or(Stuck::Path(Reason::NotAnArray))?;
+    /// Steps to an element of the array at `cursor`, or of those that the pointer there points to.
+    fn step_along(&self, cursor: &mut Cursor, index: u32) -> Result<(), Failure> {
+        let ty = self.behind(cursor.ty)?.ok_or(Failure::Path(Reason::NotAnArray))?;
         let element = match ty.array() {
             Some(array) if array.len != 0 && index >= array.len => {
-                return Err(Stuck::Path(Reason::IndexOutOfRange { index, len: array.len }));
+                return Err(Failure::Path(Reason::IndexOutOfRange { index, len: array.len }));
             }
             Some(array) => array.element,
             None if ty.kind() == Kind::Ptr => {
                 // An error names the pointer, not what is behind it.
                 let pointee = ty.refers_to().unwrap_or(TypeId(0));
                 match self.behind(pointee)?.map(|ty| ty.kind()) {
-                    None | Some(Kind::FuncProto) => return Err(Stuck::Path(Reason::NotAnArray)),
-                    Some(Kind::Fwd) => return Err(Stuck::Path(Reason::ForwardDeclared)),
-                    Some(_) => self.cross(place, &ty)?,
+                    None | Some(Kind::FuncProto) => return Err(Failure::Path(Reason::NotAnArray)),
+                    Some(Kind::Fwd) => return Err(Failure::Path(Reason::ForwardDeclared)),
+                    Some(_) => self.cross(cursor, &ty)?,
                 };
                 pointee
             }
-            None => return Err(Stuck::Path(Reason::NotAnArray)),
+            None => return Err(Failure::Path(Reason::NotAnArray)),
         };
         // Fewer than 2³² elements of fewer than 2³² bytes; what comes out too large is found by `byte`.
         let bytes = u64::from(index) * u64::from(self.size_of(element)?);
-        place.bit = place.bit.saturating_add(bytes.saturating_mul(8));
-        place.byte()?;
-        place.ty = element;
-        place.width = 0;
+        cursor.bit = cursor.bit.saturating_add(bytes.saturating_mul(8));
+        cursor.byte()?;
+        cursor.ty = element;
+        cursor.width = 0;
         Ok(())
     }
 
-    /// Crosses the pointer at `place`. Gives what is behind it; nothing for `void`.
-    fn cross(&self, place: &mut Place, pointer: &Type<'a>) -> Result<Option<Type<'a>>, Stuck> {
-        let offset = place.byte()?;
-        place.ty = pointer.refers_to().unwrap_or(TypeId(0));
-        let behind = self.behind(place.ty)?;
-        place.hops.push(Hop { offset, pointee: behind.map_or(TypeId(0), |ty| ty.id) });
-        place.bit = 0;
+    /// Crosses the pointer at `cursor`. Gives what is behind it; nothing for `void`.
+    fn cross(&self, cursor: &mut Cursor, pointer: &Type<'a>) -> Result<Option<Type<'a>>, Failure> {
+        let offset = cursor.byte()?;
+        cursor.ty = pointer.refers_to().unwrap_or(TypeId(0));
+        let behind = self.behind(cursor.ty)?;
+        cursor.hops.push(Hop { offset, pointee: behind.map_or(TypeId(0), |ty| ty.id) });
+        cursor.bit = 0;
         Ok(behind)
     }
 
-    /// What lies at `place`, at the end of a path.
-    fn field(&self, place: &Place) -> Result<Field, Stuck> {
-        let ty = self.behind(place.ty)?.ok_or(Error::Void)?;
+    /// What lies at `cursor`, at the end of a path.
+    fn field(&self, cursor: &Cursor) -> Result<Field, Failure> {
+        let ty = self.behind(cursor.ty)?.ok_or(Error::Void)?;
         let class = self.class_of(&ty)?;
         let size = self.size_of(ty.id)?;
-        let mut bit = place.bit;
-        let mut width = u32::from(place.width);
+        let mut bit = cursor.bit;
+        let mut width = u32::from(cursor.width);
         // Without the kind flag, a bitfield is an integer that fills only part of its own bytes.
         if let Some(int) = ty.int().filter(|_| width == 0) {
             bit = bit.saturating_add(u64::from(int.offset));
@@ -221,16 +220,16 @@ impl<'a> Btf<'a> {
             }
         }
         let (offset, size, bits) = if width == 0 {
-            (place.byte()?, size, None)
+            (cursor.byte()?, size, None)
         } else {
             let number = matches!(class, Class::Int { .. } | Class::Bool | Class::Char | Class::Enum { .. });
             let unit = unit(bit, width).filter(|_| number);
-            let (offset, size, bits) = unit.ok_or(Stuck::Path(Reason::Unaligned))?;
-            (offset.try_into().map_err(|_| place.too_large())?, size, Some(bits))
+            let (offset, size, bits) = unit.ok_or(Failure::Path(Reason::Unaligned))?;
+            (offset.try_into().map_err(|_| cursor.too_large())?, size, Some(bits))
         };
         // Whoever adds the two shall not have to check.
-        offset.checked_add(size).ok_or_else(|| place.too_large())?;
-        Ok(Field { offset, ty: place.ty, size, class, bits })
+        offset.checked_add(size).ok_or_else(|| cursor.too_large())?;
+        Ok(Field { offset, ty: cursor.ty, size, class, bits })
     }
 
     /// What a value of this type is: a field, what a pointer points to, or an array's element. So a pointer to text is one
@@ -272,29 +271,30 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// Shows every named member, those of anonymous structs and unions too, with the offset of its name, which is not
-    /// read, and its own in bits from `outer`, until `visit` breaks.
-    fn each_member<B>(
+    /// Visits every named member in the order of declaration, those of anonymous structs and unions too, until `visit`
+    /// breaks: with the offset of its name, which is not read, and with its own in bits from `outer`.
+    pub(crate) fn each_member<B>(
         &self,
-        outer: Type<'a>,
+        outer: &Type<'a>,
         mut visit: impl FnMut(u32, Member<'a>, u64) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
         // A damaged BTF may nest a struct in itself, or the same one a thousand times: no second visit finds new names.
         let mut seen = BTreeSet::from([outer.id]);
-        let mut open = Vec::from([(outer, 0u64)]);
-        while let Some((ty, base)) = open.pop() {
-            let mut members = self.members_of(&ty);
-            while let Some((name_off, member)) = members.as_mut().and_then(Members::next_unnamed) {
+        let mut open: Vec<_> = self.members_of(outer).map(|members| (members, 0u64)).into_iter().collect();
+        while let Some((mut members, base)) = open.pop() {
+            while let Some((name_off, member)) = members.next_unnamed() {
                 let bit = base.saturating_add(u64::from(member.bit_offset));
-                if !self.names().is_empty(name_off) {
+                if !self.names.is_empty(name_off) {
                     if let ControlFlow::Break(value) = visit(name_off, member, bit) {
                         return Ok(Some(value));
                     }
                 } else if seen.insert(member.type_id) {
                     let inner = self.behind(member.type_id)?;
-                    open.extend(
-                        inner.filter(|ty| ty.id == member.type_id || seen.insert(ty.id)).map(|ty| (ty, bit)),
-                    );
+                    let inner = inner.filter(|ty| ty.id == member.type_id || seen.insert(ty.id));
+                    if let Some(inner) = inner.and_then(|ty| self.members_of(&ty)) {
+                        open.extend([(members, base), (inner, bit)]);
+                        break;
+                    }
                 }
             }
         }
@@ -309,47 +309,10 @@ impl<'a> Btf<'a> {
             Err(error) => Err(error),
         }
     }
-
-    /// A type's name for an error message, near to how C writes it: `struct file *`, `char[16]`.
-    fn c_name(&self, mut id: TypeId) -> String {
-        let mut tail = String::new();
-        for _ in 0..CHAIN_MAX {
-            let ty = match self.get(id) {
-                Ok(ty) => ty,
-                Err(Error::Void) => return format!("void{tail}"),
-                Err(_) => break,
-            };
-            let name = if ty.name().is_empty() { "(anonymous)" } else { ty.name() };
-            match ty.kind() {
-                Kind::Struct => return format!("struct {name}{tail}"),
-                Kind::Union => return format!("union {name}{tail}"),
-                Kind::Enum | Kind::Enum64 => return format!("enum {name}{tail}"),
-                Kind::Fwd if ty.kind_flag() => return format!("union {name}{tail}"),
-                Kind::Fwd => return format!("struct {name}{tail}"),
-                Kind::Ptr => tail.insert_str(0, if tail.starts_with('*') { "*" } else { " *" }),
-                Kind::Const
-                | Kind::Volatile
-                | Kind::Restrict
-                | Kind::TypeTag
-                | Kind::DeclTag
-                | Kind::Array => {}
-                Kind::FuncProto => return format!("function{tail}"),
-                _ => return format!("{name}{tail}"),
-            }
-            id = match ty.array() {
-                Some(array) => {
-                    tail.push_str(&format!("[{}]", array.len));
-                    array.element
-                }
-                None => ty.refers_to().unwrap_or(TypeId(0)),
-            };
-        }
-        format!("type {id}{tail}")
-    }
 }
 
 /// Where a path has come to.
-struct Place {
+struct Cursor {
     hops: Vec<Hop>,
     /// From the last base.
     bit: u64,
@@ -358,33 +321,33 @@ struct Place {
     ty: TypeId,
 }
 
-impl Place {
+impl Cursor {
     /// The offset from the last base in whole bytes.
-    fn byte(&self) -> Result<u32, Stuck> {
+    fn byte(&self) -> Result<u32, Failure> {
         if self.bit % 8 != 0 {
-            return Err(Stuck::Path(Reason::Unaligned));
+            return Err(Failure::Path(Reason::Unaligned));
         }
         (self.bit / 8).try_into().map_err(|_| self.too_large())
     }
 
-    fn too_large(&self) -> Stuck {
-        Stuck::Types(Error::TooLarge { id: self.ty })
+    fn too_large(&self) -> Failure {
+        Failure::Types(Error::TooLarge { id: self.ty })
     }
 }
 
 /// Why a step could not be made.
-enum Stuck {
+enum Failure {
     /// The path doesn't fit the types.
     Path(Reason),
     /// The types themselves are wrong.
     Types(Error),
 }
 
-impl From<Error> for Stuck {
-    fn from(error: Error) -> Stuck {
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
         match error {
-            Error::Loop { .. } => Stuck::Path(Reason::Loop),
-            error => Stuck::Types(error),
+            Error::Loop { .. } => Failure::Path(Reason::Loop),
+            error => Failure::Types(error),
         }
     }
 }
@@ -394,7 +357,7 @@ enum Step<'p> {
     Index(u32),
 }
 
-/// Cuts a path into names and bracketed indices, each with its place in the path; no step for what is neither.
+/// Cuts a path into names and bracketed indices, each with its cursor in the path; no step for what is neither.
 fn segments(path: &str) -> impl Iterator<Item = (usize, &str, Option<Step<'_>>)> {
     let mut next_piece = 0;
     path.split('.').flat_map(move |piece| {
@@ -422,7 +385,7 @@ fn parse_index(text: &str) -> Option<u32> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
-/// The smallest aligned unit that holds these bits: its offset and size in bytes, and the bits' place in it.
+/// The smallest aligned unit that holds these bits: its offset and size in bytes, and the bits' cursor in it.
 fn unit(bit: u64, width: u32) -> Option<(u64, u32, Bits)> {
     [1u32, 2, 4, 8].into_iter().find_map(|size| {
         let unit_bits = u64::from(size) * 8;

@@ -7,14 +7,14 @@ use alloc::vec::Vec;
 
 use crate::{Btf, Error, Kind, Type, TypeId};
 
-/// How many types one spelling may pass. The longest of a kernel, those of functions with many parameters, pass fewer than 60; a
-/// damaged BTF could lead on forever.
+/// How many types one spelling may lead through: those of a kernel's functions with the most parameters take fewer than 60; a
+/// damaged BTF could go on forever.
 const STEPS: u32 = 256;
 
 impl<'a> Btf<'a> {
     /// A type as C writes it, in the manner of bpftool: `const char *`, `struct list_head[4]`, `int (*)(void *)`.
     ///
-    /// What has no name is `struct {...}` or the like. A tag is a word, as in the kernel's sources: `char __user *`.
+    /// An anonymous type is `struct {...}` or the like. A tag is a word, as in the kernel's sources: `char __user *`.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl<'a> Btf<'a> {
         self.declare(id, String::from(name), &mut { STEPS })
     }
 
-    /// Goes from the outermost type to the one that a declaration begins with. `declarator` is what is declared so far:
+    /// Goes from the outermost type to the one that the declaration begins with. `declarator` is the text so far:
     /// `(*name)(int)`.
     fn declare(&self, id: TypeId, mut declarator: String, steps: &mut u32) -> Result<String, Error> {
         let mut words = Words::default();
@@ -42,7 +42,7 @@ impl<'a> Btf<'a> {
             *steps = steps.checked_sub(1).ok_or(Error::Loop { id })?;
             let ty = match self.get(next) {
                 Ok(ty) => ty,
-                Err(Error::Void) => return Ok(words.before(Cow::Borrowed("void"), &declarator)),
+                Err(Error::Void) => return Ok(words.before("void", &declarator)),
                 Err(error) => return Err(error),
             };
             let wanted = "a type that C can write";
@@ -71,7 +71,7 @@ impl<'a> Btf<'a> {
                 | Kind::Union
                 | Kind::Fwd
                 | Kind::Enum
-                | Kind::Enum64 => return Ok(words.before(name(&ty), &declarator)),
+                | Kind::Enum64 => return Ok(words.before(&name(&ty), &declarator)),
             }
             let element = ty.array().map(|array| array.element);
             next = element.or(ty.refers_to()).unwrap_or(TypeId(0));
@@ -96,12 +96,12 @@ impl<'a> Btf<'a> {
     }
 }
 
-/// `*x` binds less than what is about to follow it.
+/// In parentheses if it is a pointer, which binds less than the `[…]` or `(…)` to follow.
 fn grouped(declarator: String) -> String {
     if declarator.starts_with('*') { format!("({declarator})") } else { declarator }
 }
 
-/// What a type that needs no others is called.
+/// The name of a type that refers to no other.
 fn name<'a>(ty: &Type<'a>) -> Cow<'a, str> {
     let keyword = match ty.kind() {
         Kind::Struct => "struct ",
@@ -118,7 +118,7 @@ fn name<'a>(ty: &Type<'a>) -> Cow<'a, str> {
     }
 }
 
-/// The qualifiers and tags of a type that is about to come.
+/// Qualifiers and tags, before their type is known.
 #[derive(Default)]
 struct Words {
     qualifiers: Vec<&'static str>,
@@ -126,7 +126,7 @@ struct Words {
 }
 
 impl Words {
-    /// Adds one that is nearer to the type. Compilers say it of an array and of its elements, where once is enough.
+    /// Adds one that is nearer to the type. Compilers qualify an array and its elements too, where once is enough.
     fn qualify(&mut self, word: &'static str) {
         if !self.qualifiers.contains(&word) {
             self.qualifiers.insert(0, word);
@@ -136,40 +136,40 @@ impl Words {
     fn tag(&mut self, tag: &Type<'_>) {
         // The kernel's macros are the tags' names with underscores; other attributes have the kind flag.
         let name = tag.name();
-        self.tags.insert(
-            0,
-            if tag.kind_flag() { format!("__attribute__(({name}))") } else { format!("__{name}") },
-        );
+        let word = if tag.kind_flag() { format!("__attribute__(({name}))") } else { format!("__{name}") };
+        self.tags.insert(0, word);
     }
 
-    /// The whole declaration, which `base` begins.
-    fn before(self, base: Cow<'_, str>, declarator: &str) -> String {
+    /// The whole declaration, whose type is `base`.
+    fn before(self, base: &str, declarator: &str) -> String {
         let mut text = String::new();
         for qualifier in self.qualifiers {
-            text.push_str(qualifier);
+            text += qualifier;
             text.push(' ');
         }
-        text.push_str(&base);
+        text += base;
         for tag in self.tags {
             text.push(' ');
-            text.push_str(&tag);
+            text += &tag;
         }
-        if !declarator.is_empty() && !declarator.starts_with('[') {
-            text.push(' ');
-        }
-        text + declarator
+        spaced(text, declarator)
     }
 
-    /// A pointer to what is declared so far, with these words said of the pointer.
+    /// A pointer to what is declared so far, qualified by these words.
     fn behind_asterisk(self, declarator: &str) -> String {
         let mut text = String::from("*");
         for word in self.qualifiers.iter().copied().chain(self.tags.iter().map(String::as_str)) {
             text.push(' ');
-            text.push_str(word);
+            text += word;
         }
-        if text.len() > 1 && !declarator.is_empty() && !declarator.starts_with('[') {
-            text.push(' ');
-        }
-        text + declarator
+        if text.len() == 1 { text + declarator } else { spaced(text, declarator) }
     }
+}
+
+/// Both, with a space in between where C writes one.
+fn spaced(mut text: String, declarator: &str) -> String {
+    if !declarator.is_empty() && !declarator.starts_with('[') {
+        text.push(' ');
+    }
+    text + declarator
 }

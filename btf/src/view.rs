@@ -2,14 +2,14 @@
 
 use core::ffi::CStr;
 use core::fmt;
-use core::ops::Range;
 
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::contents::{Items, Values};
+use crate::header::Sections;
 use crate::index::Index;
-use crate::walk::Stop;
-use crate::wire::Endian;
+use crate::walk::Entry;
+use crate::wire::{Endian, Layout};
 use crate::{
     Array, Component, Enumerators, Error, Fwd, Int, Kind, Linkage, Members, Params, SectionVars, TypeId, wire,
 };
@@ -32,8 +32,12 @@ pub struct Btf<'a> {
     pub(crate) types: &'a [u8],
     /// Where `types` begins in the bytes given, for error messages.
     pub(crate) types_at: usize,
-    pub(crate) strings: &'a [u8],
-    strings_at: usize,
+    /// The id of the first of `types`: 1, or in split BTF the one that follows the base's last.
+    pub(crate) first_id: u32,
+    base: Option<&'a Btf<'a>>,
+    /// The sizes of kinds, by the kinds' numbers; empty where no layout section gives them.
+    pub(crate) layouts: &'a [Layout],
+    pub(crate) names: Names<'a>,
     pub(crate) endian: Endian,
     pub(crate) index: Index,
 }
@@ -42,39 +46,60 @@ impl<'a> Btf<'a> {
     /// Borrows BTF bytes, such as those of `/sys/kernel/btf/vmlinux`. Only the header is looked at.
     ///
     /// Their byte order may be the other one than this machine's. A header longer than the one known is accepted, as the
-    /// format intends.
+    /// format intends. Where it names a layout section (since Linux 7.1), records of unknown kinds are skipped by the sizes
+    /// given there: they count as types, but [`get`](Btf::get) refuses them with [`Error::UnknownKind`].
     ///
     /// # Errors
     ///
     /// [`Error::NotBtf`], [`Error::Version`] or [`Error::Header`].
     pub fn new(bytes: &'a [u8]) -> Result<Btf<'a>, Error> {
-        let endian = bytes.first_chunk().and_then(|&magic| Endian::of_magic(magic)).ok_or(Error::NotBtf)?;
-        let (header, _) = wire::Header::ref_from_prefix(bytes)
-            .map_err(|_| Error::Header { why: "it ends before its last field" })?;
-        if header.version != wire::VERSION {
-            return Err(Error::Version(header.version));
+        Btf::with_base(bytes, None)
+    }
+
+    /// Borrows split BTF, such as that of `/sys/kernel/btf/<module>` (since Linux 5.11): its type ids and string offsets
+    /// continue those of `base`, for a module the BTF of the kernel that it is loaded in.
+    ///
+    /// It answers for the ids of the base too. Names are looked up among its own types only, by [`find`](Btf::find),
+    /// [`with_prefix`](Btf::with_prefix) and the like. Where an error is about a record or name of the base, its offset
+    /// is one in the base's bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Btf::new), and what [`type_count`](Btf::type_count) may say of the base.
+    pub fn new_split(bytes: &'a [u8], base: &'a Btf<'a>) -> Result<Btf<'a>, Error> {
+        Btf::with_base(bytes, Some(base))
+    }
+
+    fn with_base(bytes: &'a [u8], base: Option<&'a Btf<'a>>) -> Result<Btf<'a>, Error> {
+        let Sections { endian, types, types_at, strings, strings_at, mut layouts } = Sections::read(bytes)?;
+        let bad = |why| Err(Error::Header { why });
+        let (mut first_id, mut first_offset) = (1, 0);
+        if let Some(base) = base {
+            if base.endian != endian {
+                return bad("its byte order is not that of its base");
+            }
+            first_id = base.type_count()?.saturating_add(1);
+            if base.names.end() + strings.len() as u64 > u32::MAX.into() {
+                return bad("its strings and those of its base are more than 4 GiB");
+            }
+            first_offset = base.names.end() as u32;
+            // A module's BTF relies on the kernel's layout section (`btf_type_size_unknown` in libbpf).
+            if layouts.is_empty() {
+                layouts = base.layouts;
+            }
+            if strings.last().is_some_and(|last| *last != 0) {
+                return bad("the string section does not end with a zero byte");
+            }
+        } else if strings.first() != Some(&0) || strings.last() != Some(&0) {
+            return bad("the string section does not begin and end with a zero byte");
         }
-        let end = endian.get(header.hdr_len) as usize;
-        if end < wire::HEADER_LEN {
-            return Err(Error::Header { why: "its length is less than that of its fields" });
-        }
-        let section = |offset: wire::Word, len: wire::Word| -> Option<Range<usize>> {
-            let start = end.checked_add(endian.get(offset) as usize)?;
-            Some(start..start.checked_add(endian.get(len) as usize)?)
-        };
-        let types_at = section(header.type_off, header.type_len);
-        let strings_at = section(header.str_off, header.str_len);
-        let cut = |range: Option<Range<usize>>| {
-            range.and_then(|range| Some((bytes.get(range.clone())?, range.start)))
-        };
-        let (types, types_at) =
-            cut(types_at).ok_or(Error::Header { why: "the type section lies beyond the end of the file" })?;
-        let (strings, strings_at) = cut(strings_at)
-            .ok_or(Error::Header { why: "the string section lies beyond the end of the file" })?;
-        if strings.first() != Some(&0) || strings.last() != Some(&0) {
-            return Err(Error::Header { why: "the string section does not begin and end with a zero byte" });
-        }
-        Ok(Btf { types, types_at, strings, strings_at, endian, index: Index::default() })
+        let names = Names { strings, strings_at, first_offset, base: base.map(|base| &base.names), endian };
+        Ok(Btf { types, types_at, first_id, base, layouts, names, endian, index: Index::default() })
+    }
+
+    /// Whether it has a base.
+    pub(crate) fn is_split(&self) -> bool {
+        self.base.is_some()
     }
 
     /// The order of its numbers' bytes, which is that of the machine it describes.
@@ -88,10 +113,16 @@ impl<'a> Btf<'a> {
     ///
     /// [`Error::Void`] for 0, [`Error::NoSuchType`], [`Error::Name`], or what is wrong with the records on the way.
     pub fn get(&self, id: TypeId) -> Result<Type<'a>, Error> {
-        let Stop { mark, record, trail } = self.stop(id)?;
+        if let Some(base) = self.base.filter(|_| id.0 < self.first_id) {
+            return base.get(id);
+        }
+        let Entry { position, record, trail } = self.entry(id)?;
         let number = record.raw_kind();
         let Some(kind) = Kind::from_number(number) else {
-            return Err(Error::UnknownKind { offset: self.types_at + mark.start as usize, kind: number });
+            return Err(Error::UnknownKind {
+                offset: self.types_at + position.offset as usize,
+                kind: number,
+            });
         };
         Ok(Type { id, kind, name: self.string(record.name_off)?, record, trail, endian: self.endian })
     }
@@ -170,7 +201,7 @@ impl<'a> Btf<'a> {
         if ty.kind != Kind::FuncProto {
             return Err(Error::WrongKind { id, kind: ty.kind, wanted: "FUNC or FUNC_PROTO" });
         }
-        Ok(Params::new(self.names(), ty.items()))
+        Ok(Params::new(self.names, ty.items()))
     }
 
     /// The variables of a section, in the order of their offsets.
@@ -216,16 +247,11 @@ impl<'a> Btf<'a> {
     ///
     /// [`Error::Name`].
     pub fn string(&self, offset: u32) -> Result<&'a str, Error> {
-        self.names().get(offset)
-    }
-
-    #[inline]
-    pub(crate) fn names(&self) -> Names<'a> {
-        Names { strings: self.strings, strings_at: self.strings_at, endian: self.endian }
+        self.names.get(offset)
     }
 
     fn items<T: Item>(&self, ty: &Type<'a>) -> Items<'a, T> {
-        Items { names: self.names(), rest: ty.items().iter() }
+        Items { names: self.names, rest: ty.items().iter() }
     }
 }
 
@@ -233,49 +259,76 @@ impl fmt::Debug for Btf<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Btf")
             .field("type_bytes", &self.types.len())
-            .field("string_bytes", &self.strings.len())
+            .field("string_bytes", &self.names.strings.len())
             .finish_non_exhaustive()
     }
 }
 
-/// What it takes to read names, and the words that say where they are.
+/// The string section, and how to read the offsets into it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Names<'a> {
-    strings: &'a [u8],
+    pub(crate) strings: &'a [u8],
+    /// Where `strings` begins in the bytes given, for error messages.
     strings_at: usize,
+    /// The offset of the first of `strings`: 0, or in split BTF the one that follows the base's last.
+    first_offset: u32,
+    base: Option<&'a Names<'a>>,
     pub(crate) endian: Endian,
 }
 
 impl<'a> Names<'a> {
-    pub(crate) fn get(self, offset: u32) -> Result<&'a str, Error> {
-        let rest = self.from(offset);
+    pub(crate) fn get(&self, offset: u32) -> Result<&'a str, Error> {
+        if let Some(base) = self.base.filter(|_| offset < self.first_offset) {
+            return base.get(offset);
+        }
+        let rest = self.tail(offset);
         // The bound keeps a section without zero bytes from being searched again for every name.
-        CStr::from_bytes_until_nul(rest.get(..=NAME_MAX).unwrap_or(rest))
-            .ok()
-            .and_then(|name| name.to_str().ok())
-            .ok_or(Error::Name { offset: self.strings_at.saturating_add(offset as usize) })
+        let name = CStr::from_bytes_until_nul(rest.get(..=NAME_MAX).unwrap_or(rest)).ok();
+        name.and_then(|name| name.to_str().ok()).ok_or_else(|| {
+            let own = offset.saturating_sub(self.first_offset) as usize;
+            Error::Name { offset: self.strings_at.saturating_add(own) }
+        })
     }
 
     /// The strings from an offset on; none if it lies outside.
     #[inline]
-    pub(crate) fn from(self, offset: u32) -> &'a [u8] {
-        self.strings.get(offset as usize..).unwrap_or_default()
+    pub(crate) fn tail(&self, offset: u32) -> &'a [u8] {
+        match self.strings.get(offset.wrapping_sub(self.first_offset) as usize..) {
+            Some(own) => own,
+            None => self.base_tail(offset),
+        }
     }
 
-    /// Whether this name is there: whole, not empty, and one name only.
+    /// Apart, so that the rest is compiled into its callers.
+    #[cold]
+    fn base_tail(&self, offset: u32) -> &'a [u8] {
+        self.base.map_or(&[], |base| base.tail(offset))
+    }
+
+    /// The offset that no string has, nor any after it.
+    pub(crate) fn end(&self) -> u64 {
+        u64::from(self.first_offset) + self.strings.len() as u64
+    }
+
+    /// Whether this name is there.
     #[inline]
-    pub(crate) fn is(self, offset: u32, name: &str) -> bool {
-        let rest = self.from(offset);
-        rest.get(name.len()) == Some(&0)
-            && rest.starts_with(name.as_bytes())
-            && !name.is_empty()
-            && !name.contains('\0')
+    pub(crate) fn is(&self, offset: u32, name: &str) -> bool {
+        begins_with(self.tail(offset), name)
     }
 
     /// Whether the empty name is there.
-    pub(crate) fn is_empty(self, offset: u32) -> bool {
-        self.from(offset).first() == Some(&0)
+    pub(crate) fn is_empty(&self, offset: u32) -> bool {
+        self.tail(offset).first() == Some(&0)
     }
+}
+
+/// Whether strings begin with this name: whole, not empty, and one name only.
+#[inline]
+pub(crate) fn begins_with(strings: &[u8], name: &str) -> bool {
+    strings.get(name.len()) == Some(&0)
+        && strings.starts_with(name.as_bytes())
+        && !name.is_empty()
+        && !name.contains('\0')
 }
 
 /// One type, borrowed from the BTF bytes.
@@ -387,6 +440,6 @@ impl<'a> Type<'a> {
     }
 }
 
-/// What of several follow a record.
+/// An element of the array that follows a record: member, enumerator, parameter, variable.
 trait Item: FromBytes + Immutable + KnownLayout + Unaligned {}
 impl<T: FromBytes + Immutable + KnownLayout + Unaligned> Item for T {}

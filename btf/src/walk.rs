@@ -1,125 +1,119 @@
-//! The way over the records. Where one ends only it can tell, so that a processor has to wait for each before it sees the
-//! next: therefore several stretches are passed side by side. Where the later ones begin is a guess, which counts for
-//! nothing until the stretch before it ends just there.
+//! Sequential traversal of type records, whose lengths depend on their contents.
+//!
+//! A processor has to read one record to see where the next begins. Therefore several blocks of records are scanned side by
+//! side: where all but the first begin is a guess, and what was scanned from there is discarded unless the block before ends
+//! exactly there.
 
 use core::iter;
 use core::ops::ControlFlow;
 
 use zerocopy::FromBytes;
 
-use crate::wire::{Endian, RawRecord, Record};
+use crate::wire::{Endian, Layout, RawRecord, Record};
 use crate::{Btf, Error, Kind, TypeId};
 
-/// A stretch ends with the record that reaches beyond so many bytes: after some 160 of a kernel's, half of which a
-/// look-up by id passes.
-pub(crate) const STRETCH: usize = 4096;
+/// A block ends with the record that reaches beyond so many bytes: some 160 of a kernel's, half of which a look-up by id
+/// passes.
+pub(crate) const BLOCK: usize = 4096;
 
-/// How many stretches are passed side by side.
+/// How many blocks are scanned side by side.
 pub(crate) const LANES: usize = 4;
 
-/// How many places are looked at for one where a record may begin.
+/// How many offsets are tried to find one where a record may begin.
 const GUESSES: usize = 64;
 
 /// Where a record begins, or the last one ends.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Mark {
+pub(crate) struct Position {
     /// In the type section, of at most 4 GiB.
-    pub(crate) start: u32,
-    /// How many records come before: they are counted from 0, types from 1.
-    pub(crate) place: u32,
+    pub(crate) offset: u32,
+    /// How many records come before.
+    pub(crate) index: u32,
 }
 
-/// Some records in a row.
+/// Consecutive records.
 #[derive(Clone, Copy)]
-pub(crate) struct Stretch {
-    pub(crate) from: Mark,
-    pub(crate) to: Mark,
-    /// Whether one of them is wanted.
+pub(crate) struct Block {
+    pub(crate) from: Position,
+    pub(crate) to: Position,
+    /// Whether one of them may be wanted.
     pub(crate) is_wanted: bool,
 }
 
-/// A record on the way.
-pub(crate) struct Stop<'a> {
-    pub(crate) mark: Mark,
+/// A record in its position.
+pub(crate) struct Entry<'a> {
+    pub(crate) position: Position,
     pub(crate) record: Record,
     /// What follows the record: members and the like.
     pub(crate) trail: &'a [u8],
 }
 
-impl Stop<'_> {
-    pub(crate) fn id(&self) -> TypeId {
-        // Fewer than 2³² records fit the section.
-        TypeId(self.mark.place + 1)
-    }
-}
-
-/// What was passed from a place on where a stretch may begin.
+/// What was scanned from an offset on where a block may begin.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Lane {
     start: usize,
-    at: usize,
+    end: usize,
     count: u32,
     is_wanted: bool,
 }
 
 impl Lane {
-    /// What was passed, if it is what follows `from`.
-    fn behind(&self, from: Mark) -> Option<Stretch> {
-        let to = Mark { start: self.at as u32, place: from.place + self.count };
-        let follows = self.start == from.start as usize && self.count > 0;
-        follows.then_some(Stretch { from, to, is_wanted: self.is_wanted })
+    /// The block that was scanned, if it begins at `from`.
+    fn after(&self, from: Position) -> Option<Block> {
+        let to = Position { offset: self.end as u32, index: from.index + self.count };
+        let follows = self.start == from.offset as usize && self.count > 0;
+        follows.then_some(Block { from, to, is_wanted: self.is_wanted })
     }
 }
 
 impl<'a> Btf<'a> {
-    /// The stretches from `mark` on, in their order, up to the end or to a record that can't be read, as [`Btf::pass`] or
-    /// [`Btf::pass_all`] passes them. The index learns of each.
-    pub(crate) fn stretches<const N: usize>(
+    /// The blocks from a position on, in their order, up to the end or to a record that can't be read, as `scan` scans them:
+    /// [`Btf::scan`] or [`Btf::scan_all`]. The index learns of each.
+    pub(crate) fn blocks<const N: usize>(
         &self,
-        mark: Mark,
-        pass: impl Fn(usize) -> [Lane; N],
-    ) -> impl Iterator<Item = Result<Stretch, Error>> {
-        let mut from = mark;
-        let mut passed = [Lane::default(); N].into_iter();
+        mut from: Position,
+        scan: impl Fn(usize) -> [Lane; N],
+    ) -> impl Iterator<Item = Result<Block, Error>> {
+        let mut lanes = [Lane::default(); N].into_iter();
         iter::from_fn(move || {
-            let start = from.start as usize;
+            let start = from.offset as usize;
             if start == self.types.len() {
                 return None;
             }
-            let mut next = passed.next().and_then(|lane| lane.behind(from));
-            if next.is_none() {
-                passed = pass(start).into_iter();
-                next = passed.next().and_then(|lane| lane.behind(from));
-            }
-            let Some(stretch) = next else { return Some(Err(self.fault(start))) };
-            self.index.learn(stretch.to, self.types.len());
-            from = stretch.to;
-            Some(Ok(stretch))
+            let block = lanes.next().and_then(|lane| lane.after(from)).or_else(|| {
+                lanes = scan(start).into_iter();
+                lanes
+                    .next()
+                    .and_then(|lane| lane.after(from))
+                    .or_else(|| self.scan_by_layout(start).after(from))
+            });
+            let Some(block) = block else { return Some(Err(self.record_error(start))) };
+            self.index.learn(block.to, self.types.len());
+            from = block.to;
+            Some(Ok(block))
         })
     }
 
-    /// Passes the stretch that begins at `start`, and those that seem to follow. `is_wanted` says whether one of some
-    /// records is.
+    /// Scans the block that begins at `start`, and those that seem to follow. `is_wanted` says whether one of some records
+    /// may be.
     #[inline(never)]
-    pub(crate) fn pass(&self, start: usize, is_wanted: &impl Fn(&[Record]) -> bool) -> [Lane; LANES] {
-        match self.endian {
-            // The kernel's own order is built into its loop.
-            Endian::NATIVE => self.pass_in(Endian::NATIVE, start, is_wanted),
-            _ => {
-                let mut passed = self.pass_all(start).into_iter();
-                [(); LANES].map(|()| passed.next().unwrap_or_default())
-            }
+    pub(crate) fn scan(&self, start: usize, is_wanted: &impl Fn(&[Record]) -> bool) -> [Lane; LANES] {
+        if self.endian == Endian::NATIVE {
+            // The constant is compiled into the loop.
+            return self.scan_in(Endian::NATIVE, start, is_wanted);
         }
+        let [first] = self.scan_all(start);
+        [first, Lane::default(), Lane::default(), Lane::default()]
     }
 
-    /// Passes one stretch, whose records are all wanted, with less code and in more time.
+    /// Scans one block, all of whose records are wanted: less code than [`Btf::scan`], and slower.
     #[inline(never)]
-    pub(crate) fn pass_all(&self, start: usize) -> [Lane; 1] {
-        self.pass_in(self.endian, start, &|_| true)
+    pub(crate) fn scan_all(&self, start: usize) -> [Lane; 1] {
+        self.scan_in(self.endian, start, &|_| true)
     }
 
     #[inline(always)]
-    fn pass_in<const N: usize>(
+    fn scan_in<const N: usize>(
         &self,
         endian: Endian,
         start: usize,
@@ -130,85 +124,132 @@ impl<'a> Btf<'a> {
         let mut next = Some(start);
         for (at, end) in at.iter_mut().zip(&mut ends) {
             let Some(guess) = next else { break };
-            (*at, *end) = (guess, guess.saturating_add(STRETCH).min(self.types.len()));
+            (*at, *end) = (guess, guess.saturating_add(BLOCK).min(self.types.len()));
             next = self.guess(*end);
         }
         let starts = at;
-        // A round passes a record of each, as long as all have one. Counted once and with one answer for all, this takes
+        // Each round reads one record per lane, as long as all lanes have one. A common counter and a common answer take
         // few registers.
         let (mut rounds, mut any_is_wanted) = (0, false);
         while at.iter().zip(&ends).all(|(at, end)| at < end) {
             let found = at.map(|at| self.record(endian, at));
             let Some(found) = all(found) else { break };
             any_is_wanted |= is_wanted(&found.map(|(record, _)| record));
-            at = found.map(|(_, behind)| behind);
+            at = found.map(|(_, end)| end);
             rounds += 1;
         }
         let mut lanes = [Lane::default(); N];
         for (lane, ((&start, &at), &end)) in lanes.iter_mut().zip(starts.iter().zip(&at).zip(&ends)) {
-            *lane = Lane { start, at, count: rounds, is_wanted: false };
-            while lane.at < end {
-                let Some((record, behind)) = self.record(endian, lane.at) else { break };
+            *lane = Lane { start, end: at, count: rounds, is_wanted: false };
+            while lane.end < end {
+                let Some((record, behind)) = self.record(endian, lane.end) else { break };
                 any_is_wanted |= is_wanted(&[record]);
-                lane.at = behind;
+                lane.end = behind;
                 lane.count += 1;
             }
         }
         lanes.map(|lane| Lane { is_wanted: any_is_wanted, ..lane })
     }
 
-    /// The first place from here on where a record seems to begin.
+    /// Scans one block that begins with a record of an unknown kind.
+    #[cold]
+    fn scan_by_layout(&self, start: usize) -> Lane {
+        let end = start.saturating_add(BLOCK).min(self.types.len());
+        let mut lane = Lane { start, end: start, count: 0, is_wanted: true };
+        while lane.end < end {
+            let Some((_, behind)) = self.any_record(lane.end) else { break };
+            lane.end = behind;
+            lane.count += 1;
+        }
+        lane
+    }
+
+    /// The first offset from here on where a record seems to begin.
     #[inline(never)]
     fn guess(&self, from: usize) -> Option<usize> {
         let seems = |&start: &usize| {
             self.record(self.endian, start)
-                .is_some_and(|(record, _)| (record.name_off as usize) < self.strings.len())
+                .is_some_and(|(record, _)| u64::from(record.name_off) < self.names.end())
         };
         (from..self.types.len()).step_by(size_of::<u32>()).take(GUESSES).find(seems)
     }
 
-    /// The record that begins here, and where what follows it ends.
-    // What is wrong with it is found out where it is told: an eager error would cost each of 100,000 rounds a drop.
+    /// The record of a known kind that begins here, and where what follows it ends.
+    // An error would have to be dropped in each of 100,000 rounds: `record_error` finds it out.
     #[inline(always)]
     fn record(&self, endian: Endian, start: usize) -> Option<(Record, usize)> {
+        self.record_or(endian, start, |_| u64::MAX)
+    }
+
+    /// As [`record`](Btf::record), but also of a kind that only the layout section gives the length of.
+    #[inline(always)]
+    fn any_record(&self, start: usize) -> Option<(Record, usize)> {
+        self.record_or(self.endian, start, |record| self.layout_len(record.raw_kind(), record.vlen()))
+    }
+
+    #[inline(always)]
+    fn record_or(
+        &self,
+        endian: Endian,
+        start: usize,
+        unknown_len: impl Fn(&Record) -> u64,
+    ) -> Option<(Record, usize)> {
         let (raw, behind) = RawRecord::ref_from_prefix(self.types.get(start..)?).ok()?;
         let record = raw.read(endian);
-        let len = record.trail_len();
+        let mut len = record.trail_len();
+        if len > behind.len() as u64 {
+            len = unknown_len(&record);
+        }
         (len <= behind.len() as u64).then(|| (record, start + size_of::<RawRecord>() + len as usize))
+    }
+
+    /// How many bytes follow a record of an unknown kind, by the layout section.
+    #[cold]
+    fn layout_len(&self, kind: u8, vlen: u32) -> u64 {
+        let sizes = Layout::of_unknown(self.layouts, kind);
+        sizes.map_or(u64::MAX, |(once, each)| u64::from(once) + u64::from(each) * u64::from(vlen))
     }
 
     /// Why there is no record here.
     #[cold]
-    fn fault(&self, start: usize) -> Error {
+    fn record_error(&self, start: usize) -> Error {
         let offset = self.types_at + start;
         let raw = self.types.get(start..).and_then(|rest| RawRecord::ref_from_prefix(rest).ok());
-        let kind = raw.map(|(raw, _)| raw.read(self.endian).raw_kind());
-        match kind.filter(|&kind| Kind::from_number(kind).is_none()) {
-            Some(kind) => Error::UnknownKind { offset, kind },
-            None => Error::Record { offset },
+        let record = raw.map(|(raw, _)| raw.read(self.endian));
+        let has_len = |&kind: &u8| {
+            Kind::from_number(kind).is_some() || Layout::of_unknown(self.layouts, kind).is_some()
+        };
+        match record.map(|record| record.raw_kind()) {
+            Some(kind) if !has_len(&kind) => Error::UnknownKind { offset, kind },
+            _ => Error::Record { offset },
         }
     }
 
-    /// Visits the records of a stretch, until `visit` breaks.
+    /// Visits the records of a block, until `visit` breaks.
     pub(crate) fn visit<B>(
         &self,
-        stretch: Stretch,
-        mut visit: impl FnMut(Stop<'a>) -> ControlFlow<B>,
+        block: Block,
+        mut visit: impl FnMut(Entry<'a>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let mut mark = stretch.from;
-        while mark.start < stretch.to.start {
-            let start = mark.start as usize;
-            // There is one: the stretch has been passed.
-            let Some((record, end)) = self.record(self.endian, start) else { break };
+        let mut position = block.from;
+        while position.offset < block.to.offset {
+            let start = position.offset as usize;
+            // The block has been scanned, so that there is one.
+            let Some((record, end)) = self.any_record(start) else { break };
             let trail = self.types.get(start + size_of::<RawRecord>()..end).unwrap_or_default();
-            visit(Stop { mark, record, trail })?;
-            mark = Mark { start: end as u32, place: mark.place + 1 };
+            visit(Entry { position, record, trail })?;
+            position = Position { offset: end as u32, index: position.index + 1 };
         }
         ControlFlow::Continue(())
     }
+
+    /// The id of the type with this index among the own ones.
+    pub(crate) fn id(&self, position: Position) -> TypeId {
+        TypeId(self.first_id.saturating_add(position.index))
+    }
 }
 
-/// All of them, if there are all.
+/// All records, or `None` if one is missing.
 #[inline(always)]
 fn all<const N: usize>(found: [Option<(Record, usize)>; N]) -> Option<[(Record, usize); N]> {
     found.iter().all(Option::is_some).then(|| found.map(Option::unwrap_or_default))

@@ -42,24 +42,6 @@ impl Endian {
     }
 }
 
-/// `struct btf_header`, the part known to every kernel. A newer one may be longer, and says so in `hdr_len`.
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub(crate) struct Header {
-    _magic: [u8; 2],
-    pub(crate) version: u8,
-    _flags: u8,
-    /// All offsets that follow are relative to the end of the header.
-    pub(crate) hdr_len: Word,
-    pub(crate) type_off: Word,
-    pub(crate) type_len: Word,
-    pub(crate) str_off: Word,
-    pub(crate) str_len: Word,
-}
-
-/// How long [`Header`] is.
-pub(crate) const HEADER_LEN: usize = size_of::<Header>();
-
 /// The kind flag's place in a record's second word.
 pub(crate) const fn flag(flag: bool) -> u32 {
     (flag as u32) << 31
@@ -95,16 +77,14 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The kind's number.
-    ///
-    /// The documentation leaves bits 29, 30 and 16 to 23 unused. They are read as the upper bits of their neighbours:
-    /// should they ever be set, the record counts as unknown or too long rather than as something it may not be.
+    /// The kind's number, in bits 24 to 30: bits 29 and 30 belong to it since Linux 7.2 (`BTF_INFO_KIND`), and are zero before.
     #[inline]
     pub(crate) fn raw_kind(&self) -> u8 {
         (self.info >> 24) as u8 & 0x7f
     }
 
-    /// How many members, enumerators, parameters or variables follow; a function's linkage.
+    /// How many members, enumerators, parameters or variables follow; a function's linkage. In bits 0 to 23: bits 16 to 23
+    /// belong to it since Linux 7.2 (`BTF_INFO_VLEN`), and are zero before.
     #[inline]
     pub(crate) fn vlen(&self) -> u32 {
         self.info & 0x00ff_ffff
@@ -112,6 +92,27 @@ impl Record {
 
     pub(crate) fn kind_flag(&self) -> bool {
         self.info >> 31 != 0
+    }
+}
+
+/// `struct btf_layout`, an entry of the layout section: the sizes of what follows a record of one kind.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct Layout {
+    /// Of what follows once, in bytes.
+    info_sz: u8,
+    /// Of what follows `vlen` times.
+    elem_sz: u8,
+    _flags: [u8; 2],
+}
+
+impl Layout {
+    /// Both sizes for a kind that is unknown here; none without an entry, or where they are not in whole words, as in
+    /// libbpf's `btf_type_size_unknown`.
+    pub(crate) fn of_unknown(layouts: &[Layout], kind: u8) -> Option<(u8, u8)> {
+        let Layout { info_sz, elem_sz, .. } = layouts.get(usize::from(kind))?;
+        let known = Kind::from_number(kind).is_some();
+        (!known && info_sz % 4 == 0 && elem_sz % 4 == 0).then_some((*info_sz, *elem_sz))
     }
 }
 

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::wire::{Endian, HEADER_LEN, MAGIC, VERSION};
+use crate::header::HEADER_LEN;
+use crate::wire::{Endian, MAGIC, VERSION};
 use crate::{
     Array, Component, Enumerator, Fwd, Int, Kind, Linkage, Member, NAME_MAX, SectionVar, TypeId, WriteError,
     wire,

@@ -48,7 +48,7 @@ fn it_compiles_where_there_is_no_std() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     // And what needs std does not.
-    let output = build("kwalk-progs");
+    let output = build("kwalk");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("can't find crate for `std`"), "{said}");
 }

@@ -1,7 +1,6 @@
 //! The targets that a kernel's BTF offers.
 
 use alloc::borrow::Cow;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -88,6 +87,7 @@ fn described(btf: &Btf<'_>, name: &str, context: TypeId) -> Target {
         trusted: false,
         shared: false,
         loses: false,
+        locks_memory: false,
         parameters: Parameters::None,
     }
 }
@@ -129,7 +129,8 @@ impl Available {
     }
 }
 
-/// The names in BTF of a target's attach function and of its context struct.
-pub(crate) fn btf_names(target: &str) -> (String, String) {
+/// The names in BTF of a target's attach function, a FUNC, and of its context, a STRUCT. [`find`] looks both up: whoever asks
+/// for more can have all of it in one walk over the types, by [`Btf::find_many`], which keeps what it has found.
+pub fn btf_names(target: &str) -> (String, String) {
     (format!("{FUNC}{target}"), format!("{CONTEXT}{target}"))
 }

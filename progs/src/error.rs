@@ -52,6 +52,11 @@ pub enum Error {
         /// What the program needs: "a pointer to a struct", "an integer".
         needs: &'static str,
     },
+    /// The program calls a function of the kernel's, which a kernel without a JIT refuses (`net.core.bpf_jit_enable`).
+    NoJit {
+        /// The function.
+        function: &'static str,
+    },
     /// More values are to be printed at once than the kernel takes.
     TooManyValues {
         /// What they are to be printed with.
@@ -104,6 +109,12 @@ impl fmt::Display for Error {
                 write!(f, "target {target}: the verifier does not trust its argument {argument}")
             }
             Error::Field { path, needs } => write!(f, "field {path}: it is not {needs}"),
+            Error::NoJit { function } => {
+                write!(
+                    f,
+                    "function {function}: kernels call it only where their JIT is on, and this one's is off"
+                )
+            }
             Error::TooManyValues { format } => {
                 write!(f, "format {format:?}: the kernel prints at most 12 values")
             }
@@ -113,15 +124,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl core::error::Error for Error {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Error::Btf(error) => Some(error),
-            Error::Asm(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+/// No `source`: what `Display` says includes the cause, and the variant has it as data.
+impl core::error::Error for Error {}
 
 impl From<kwalk_btf::Error> for Error {
     fn from(error: kwalk_btf::Error) -> Self {

@@ -1,6 +1,6 @@
 //! What is true of the kernel that a program is written for. What differs between kernels is decided from these facts.
 
-use kwalk_asm::Target as Isa;
+use kwalk_asm::Isa;
 use kwalk_btf::{Btf, Error, Kind, TypeId};
 
 use crate::version::Version;

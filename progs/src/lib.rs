@@ -19,6 +19,7 @@
 
 #![no_std]
 
+#[macro_use]
 extern crate alloc;
 
 mod available;
@@ -36,7 +37,7 @@ pub mod targets;
 pub mod text;
 mod version;
 
-pub use available::{Available, available, find};
+pub use available::{Available, available, btf_names, find};
 pub use builder::{Builder, CTX, OVERFLOW, Rows, SEQ, Saved};
 pub use error::{CommError, Error};
 pub use fragment::{Fragment, Role};

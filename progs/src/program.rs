@@ -19,7 +19,7 @@ pub struct Program {
     pub name: &'static str,
     /// What type of program it is, and what it attaches to.
     pub program_type: ProgramType,
-    /// The instructions; `Slot::Map(n)` in them means `maps[n]`, `CallSlot::Kfunc(n)` means `kfuncs[n]`.
+    /// The instructions; `Reloc::Map(n)` in them means `maps[n]`, `CallReloc::Kfunc(n)` means `kfuncs[n]`.
     pub code: Code,
     /// Whether it may sleep, as helpers that read a process's memory do (`BPF_F_SLEEPABLE`). Since Linux 5.18, for the
     /// targets task, task_file, task_vma and ksym.
@@ -71,6 +71,21 @@ pub struct Map {
     pub value_size: u32,
     /// How many elements at most.
     pub max_entries: u32,
+    /// Keys to insert before the program is loaded, each with a value of zeros. A program can't write to a map that has some
+    /// (`BPF_F_RDONLY_PROG`, since Linux 5.2).
+    pub keys: Vec<Vec<u8>>,
+}
+
+impl Map {
+    /// A map of one element, without keys to insert.
+    pub fn new(name: &'static str, kind: MapKind, key_size: u32, value_size: u32) -> Map {
+        Map { name, kind, key_size, value_size, max_entries: 1, keys: Vec::new() }
+    }
+
+    /// An array of one element.
+    pub fn value(name: &'static str, value_size: u32) -> Map {
+        Map::new(name, MapKind::Array, 4, value_size)
+    }
 }
 
 /// The kinds of map that programs here use (`enum bpf_map_type`).
@@ -78,6 +93,8 @@ pub struct Map {
 pub enum MapKind {
     /// `BPF_MAP_TYPE_ARRAY`, since Linux 3.19.
     Array,
+    /// `BPF_MAP_TYPE_HASH`, since Linux 3.19.
+    Hash,
     /// `BPF_MAP_TYPE_LRU_HASH`, since Linux 4.10: when it is full, the element that was used least recently goes.
     LruHash,
 }

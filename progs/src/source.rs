@@ -1,7 +1,6 @@
 //! Where a program's instructions come from, as the kernel takes it: BTF with a name for each function, and the line of
 //! Rust, or the user's words, behind each instruction. The verifier's log then cites them.
 
-use alloc::format;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 

@@ -24,6 +24,9 @@ pub struct Target {
     /// Whether walks lose objects where a read ends, without an error: the rest of a hash bucket of `unix`, since Linux 5.18
     /// (`net/unix/af_unix.c`, `bpf_iter_unix_batch` begins with the next bucket whatever has been shown; seen on 6.18).
     pub loses: bool,
+    /// Whether the walk holds the `mmap_lock` of the process that it is at, so that a program that reads the process's
+    /// memory would wait for ever (`kernel/bpf/task_iter.c`, `task_vma_seq_get_next`).
+    pub locks_memory: bool,
     /// What a walk of this target can be restricted to.
     pub parameters: Parameters,
 }

@@ -10,7 +10,7 @@ use kwalk::Error;
 use kwalk::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
 use kwalk::print::table::Column;
 use kwalk::progs::find;
-use kwalk::select::{FUNCTIONS, Schema, Select, columns};
+use kwalk::select::{FUNCTIONS, resolved_columns};
 
 /// More rows than anybody reads, and a few megabytes.
 const MOST: usize = 100_000;
@@ -24,17 +24,11 @@ pub(crate) fn fields(
     let types = types.open()?;
     let btf = Btf::new(types.bytes())?;
     let kernel = types.kernel(&btf);
+    // Those that this kernel has.
+    let named = path.map_or_else(|| resolved_columns(&kernel, target), |_| Ok(Vec::new()));
     let target = find(&btf, target)?;
-    let name = &*target.target.name;
+    let named = named.map_err(Error::from)?;
     let mut tree = Tree { btf: &btf, rows: Vec::new(), depth, open: Vec::new() };
-    let mut named = Vec::new();
-    for column in columns::of(name).iter().filter(|_| path.is_none()) {
-        // Those that this kernel has.
-        if let Ok(plan) = Select::new(name).fields([column.name]).plan(&kernel) {
-            let sources = plan.schema().into_iter().flat_map(Schema::columns);
-            named.extend(sources.map(|shown| vec![column.name.into(), shown.source.clone()]));
-        }
-    }
     match path {
         None => tree.members(0, 0, target.context)?,
         Some(path) => {
@@ -50,7 +44,14 @@ pub(crate) fn fields(
         |heading: &[&str], rows| listed(heading.iter().map(|name| Column::text(name)).collect(), rows);
     let mut out = String::new();
     if !named.is_empty() {
-        out = table(&["COLUMN", "WHAT"], named) + "\n";
+        let has_units = named.iter().any(|(column, _)| !column.unit.is_empty());
+        let unit = |unit: &'static str| has_units.then_some(unit);
+        let rows = named.into_iter().map(|(column, what)| {
+            let texts = [Some(column.name), unit(column.unit), Some(column.meaning), Some(&what)];
+            texts.into_iter().flatten().map(String::from).collect()
+        });
+        let heading = [Some("COLUMN"), unit("UNIT"), Some("MEANING"), Some("WHAT")];
+        out = table(&heading.into_iter().flatten().collect::<Vec<_>>(), rows.collect()) + "\n";
         let functions = FUNCTIONS.iter().map(|function| {
             vec![format!("{}({})", function.name, function.arguments.join(", ")), function.about.into()]
         });

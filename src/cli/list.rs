@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::hints::options;
 use crate::message::Failure;
-use crate::scope::{options, order_name};
+use crate::scope::order_name;
 use crate::types::Types;
 use kwalk::btf::{Btf, TypeId};
 use kwalk::print::table::{Column, Screen, Table};
 use kwalk::progs::{Available, available, targets};
-use kwalk::select::columns;
+use kwalk::select::named_columns;
 use kwalk::sys::{LinkFd, ProgFd, ids, open_id};
 use kwalk::{Error, text};
 
@@ -37,7 +38,7 @@ pub(crate) fn targets(types: &Types) -> Result<ExitCode, Failure> {
     let btf = Btf::new(kernel.bytes())?;
     let targets = available(&btf)?;
     let rows = targets.iter().map(|Available { target, context }| {
-        let columns = columns::of(&target.name).iter().filter(|column| column.default);
+        let columns = named_columns(&target.name).iter().filter(|column| column.default);
         let columns: Vec<_> = columns.map(|column| column.name).collect();
         let is_known = targets::by_name(&target.name).is_some();
         Ok(vec![

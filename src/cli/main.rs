@@ -3,15 +3,17 @@
 mod doctor;
 mod explain;
 mod fields;
+mod hints;
 mod insns;
 mod list;
 mod message;
+mod progress;
 mod rows;
 mod scope;
 mod terminal;
 mod text;
-
 mod types;
+mod usage;
 mod walk;
 
 use std::ffi::OsString;
@@ -113,7 +115,7 @@ enum Command {
         /// or else from the object that is walked [default: all context arguments]
         path: Option<String>,
         /// How many levels to list below it
-        #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+        #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = usage::u32)]
         depth: u32,
     },
     /// List the text programs
@@ -127,7 +129,7 @@ enum Command {
         #[arg(group = "source")]
         program: Option<String>,
         /// The id of a loaded program, as the kernel has rewritten it
-        #[arg(long, value_name = "N", group = "source")]
+        #[arg(long, value_name = "N", group = "source", value_parser = usage::u32)]
         prog_id: Option<u32>,
         /// A file of instruction bytes, or - for stdin
         #[arg(long, group = "source")]
@@ -157,10 +159,10 @@ struct Filter {
     /// Only tasks with this command name, of at most 15 bytes
     comm: Option<OsString>,
     /// Only this process
-    #[arg(long, value_name = "N", conflicts_with = "tid", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "tid", allow_negative_numbers = true, value_parser = usage::process)]
     pid: Option<u32>,
     /// Only this thread
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = usage::process)]
     tid: Option<u32>,
 }
 
@@ -172,12 +174,12 @@ fn main() -> ExitCode {
     if word.is_some_and(|word| !Command::has_subcommand(word)) {
         return match Walk::try_parse_from(&args) {
             Ok(walk) => walk::walk(&walk).unwrap_or_else(|failure| failure.report(walk.common.verbose)),
-            Err(error) => usage(&error, true),
+            Err(error) => not_parsed(&error, true),
         };
     }
     let Cli { command, common: Common { verbose, types } } = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, word.is_some()),
+        Err(error) => return not_parsed(&error, word.is_some()),
     };
     let done = match command {
         Command::Cat { program, filter } => text::cat(&types, &program, &filter),
@@ -227,38 +229,21 @@ fn first_word(args: &[OsString]) -> Option<&str> {
     None
 }
 
-/// What clap has to say, of one command or of all: help that was asked for goes to stdout, anything else is wrong usage.
-fn usage(error: &clap::Error, of_one: bool) -> ExitCode {
-    let help = match of_one {
+/// Help on one command or on all, if it was asked for, goes to stdout; anything else is wrong usage.
+fn not_parsed(error: &clap::Error, of_one: bool) -> ExitCode {
+    let help = || match of_one {
         true => error.to_string(),
         false => format!("{error}\nOptions of a walk:\n{}", walk::options()),
     };
     match error.kind() {
-        ErrorKind::DisplayHelp => return print(&help),
-        ErrorKind::DisplayVersion => return print(&error.to_string()),
+        ErrorKind::DisplayHelp => print(&help()),
+        ErrorKind::DisplayVersion => print(&error.to_string()),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            say(format_args!("{}", help.trim_end()));
-            return ExitCode::from(2);
+            say(format_args!("{}", help().trim_end()));
+            ExitCode::from(2)
         }
-        _ => {}
+        _ => usage::report(error),
     }
-    // What is missing stands in lines of its own.
-    let text = error.to_string().replace(":\n  ", ": ");
-    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with("For more")) {
-        let ours = [
-            ("error: ", "kwalk: "),
-            ("  tip: ", "hint: "),
-            ("Usage: ", "hint: usage: "),
-            ("  [possible values: ", "hint: it can be "),
-        ];
-        let (lead, rest) = ours
-            .into_iter()
-            .find_map(|(clap, ours)| Some((ours, line.strip_prefix(clap)?)))
-            .unwrap_or(("", line));
-        let rest = if lead.ends_with("be ") { rest.trim_end_matches(']') } else { rest };
-        say(format_args!("{lead}{rest}"));
-    }
-    ExitCode::from(2)
 }
 
 fn print(text: &str) -> ExitCode {

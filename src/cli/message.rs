@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
+use crate::hints;
 use crate::types::Unusable;
 use kwalk::btf::Reason;
 use kwalk::print::Escape;
@@ -83,7 +84,7 @@ impl Failure {
     pub(crate) fn message(&self) -> (String, Option<String>) {
         match self {
             Failure::Output(error) => (format!("standard output: {error}"), None),
-            Failure::Library(error) => (error.to_string(), error.hint()),
+            Failure::Library(error) => (error.to_string(), hints::hint(error)),
             Failure::Other(message) => (message.clone(), None),
             Failure::Usage(message, hint) => (message.clone(), Some(hint.clone())),
             Failure::Types { file, reason } => (format!("{file}: {reason}"), Some(reason.hint().into())),

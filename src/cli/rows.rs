@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::message::Failure;
+use crate::progress::Progress;
 use crate::terminal;
 use kwalk::Error;
 use kwalk::kallsyms::Kallsyms;
 use kwalk::print::csv::Csv;
 use kwalk::print::json::Json;
 use kwalk::print::raw::Raw;
-use kwalk::print::{Format, Progress, Symbols, table};
+use kwalk::print::{Format, Symbols, table};
 use kwalk::select::{Order, Row, Rows, Schema, Sorted, Type};
 
 /// How rows are shown.
@@ -107,7 +108,11 @@ pub(crate) fn print(
         out.format.symbolise(symbols()?);
     }
     out.format.begin(&mut out.buffer);
-    if order.is_empty() { as_they_come(rows, &mut out) } else { sorted(rows, &schema, order, &mut out) }
+    if order.is_empty() {
+        return as_they_come(rows, &mut out);
+    }
+    let sorted = Sorted::new(rows.schema().clone(), order, limit);
+    in_order(rows, &schema, sorted, &mut out)
 }
 
 fn as_they_come(mut rows: Rows, out: &mut Out) -> Result<ExitCode, Failure> {
@@ -130,8 +135,7 @@ fn as_they_come(mut rows: Rows, out: &mut Out) -> Result<ExitCode, Failure> {
     out.end()
 }
 
-fn sorted(mut rows: Rows, schema: &Schema, order: Vec<Order>, out: &mut Out) -> Result<ExitCode, Failure> {
-    let mut sorted = Sorted::new(rows.schema().clone(), order);
+fn in_order(mut rows: Rows, schema: &Schema, mut sorted: Sorted, out: &mut Out) -> Result<ExitCode, Failure> {
     let mut count = 0;
     while let Some(row) = rows.next_row()? {
         sorted.push(&row);
@@ -141,9 +145,6 @@ fn sorted(mut rows: Rows, schema: &Schema, order: Vec<Order>, out: &mut Out) -> 
         }
     }
     for row in sorted.rows(schema) {
-        if out.rows == out.limit {
-            break;
-        }
         out.row(&row);
         out.flush(false)?;
     }

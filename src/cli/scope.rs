@@ -10,6 +10,7 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
 use crate::message::Failure;
+use crate::usage;
 use kwalk::progs::{Parameters, Target};
 use kwalk::sys::{CgroupOrder, CgroupStart, MapFd};
 use kwalk::{Error, MapName, Netns, Scope, open_cgroup};
@@ -27,10 +28,10 @@ const ORDERS: [(&str, CgroupOrder); 5] = [
 #[derive(Args)]
 pub(crate) struct ScopeArgs {
     /// task, task_file, task_vma: only this process
-    #[arg(long, value_name = "N", conflicts_with = "tid", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "tid", allow_negative_numbers = true, value_parser = usage::process)]
     pid: Option<u32>,
     /// task, task_file, task_vma: only this thread
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = usage::process)]
     tid: Option<u32>,
     /// bpf_map_elem, sockmap, bpf_sk_storage_map: what this map holds; id:N, name:NAME or the path where it is pinned
     #[arg(long, value_name = "WHAT", value_parser = OsStringValueParser::new().try_map(MapName::new))]
@@ -170,16 +171,5 @@ impl ScopeArgs {
             (_, Some(netns)) => format!("nothing: it walks all objects; network namespace: {netns}"),
             _ => "nothing: it walks all objects".into(),
         }
-    }
-}
-
-/// The options of the command line that restrict a walk.
-pub(crate) fn options(parameters: Parameters) -> &'static str {
-    match parameters {
-        Parameters::None => "",
-        Parameters::Task => "[--pid N | --tid N]",
-        Parameters::Map => "--map WHAT",
-        Parameters::Cgroup => "[--cgroup PATH] --order self|pre|post|up|children",
-        Parameters::Net => "[--netns PATH|PID|all]",
     }
 }

@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, Parser};
 use crate::message::Failure;
 use crate::rows::{self, Output};
 use crate::scope::ScopeArgs;
-use crate::{Common, explain};
+use crate::{Common, explain, usage};
 use kwalk::Error;
 use kwalk::btf::Btf;
 use kwalk::progs::{self, Target, available, find, targets};
@@ -41,7 +41,7 @@ pub(crate) struct What {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     sort: Option<String>,
     /// Show no more than so many rows
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = usage::u64)]
     limit: Option<u64>,
     /// Show how many there are, and nothing else; the kernel counts
     #[arg(long, conflicts_with_all = ["fields", "sort", "limit", "format"])]

@@ -4,9 +4,13 @@
 //! `127.0.0.1`, values of enums their names if they have any. Control characters in texts, line feeds too, and what is not
 //! UTF-8 are `\xNN`, so that a row is always one line.
 
-use super::escape::add_escaped;
-use super::{Format, Symbols, number};
-use crate::select::{Row, Schema, Value};
+use std::net::IpAddr;
+
+use kwalk_query::{Row, Schema, Stack};
+
+use super::escape::{Special, add_escaped, add_with};
+use super::format::{Format, Symbols, Visitor, visit};
+use super::number;
 
 /// Lines of fields.
 pub struct Csv {
@@ -19,7 +23,9 @@ impl Csv {
     pub fn new(schema: &Schema) -> Csv {
         let mut header = Vec::new();
         for (nth, column) in schema.columns().iter().enumerate() {
-            separate(nth, &mut header);
+            if nth > 0 {
+                header.push(b',');
+            }
             text(column.name.as_bytes(), &mut header);
         }
         header.extend_from_slice(b"\r\n");
@@ -37,9 +43,12 @@ impl Format for Csv {
     }
 
     fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
+        let mut fields = Fields { symbols: &self.symbols, out };
         for (nth, value) in row.values().enumerate() {
-            separate(nth, out);
-            add(value, &self.symbols, out);
+            if nth > 0 {
+                fields.out.push(b',');
+            }
+            visit(value, &mut fields);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -47,26 +56,49 @@ impl Format for Csv {
     fn end(&mut self, _out: &mut Vec<u8>) {}
 }
 
-fn separate(nth: usize, out: &mut Vec<u8>) {
-    if nth > 0 {
-        out.push(b',');
-    }
+/// Adds the fields of a row.
+struct Fields<'a> {
+    symbols: &'a Symbols,
+    out: &'a mut Vec<u8>,
 }
 
-/// A value of each kind. How a number is to be shown is for people, but for addresses.
-fn add(value: Value<'_>, symbols: &Symbols, out: &mut Vec<u8>) {
-    match value {
-        Value::Int(value) => number::decimal(value, out),
-        Value::Uint(value) => number::decimal(value, out),
-        Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        Value::Text(value) => text(value, out),
-        Value::Enum { name: Some(name), .. } => text(name.as_bytes(), out),
-        Value::Enum { value, name: None } => number::decimal(value, out),
-        Value::Pointer(value) => number::hex(value, out),
-        Value::Ip(value) => number::ip(value, out),
-        Value::Bytes(value) => number::bytes(value, out),
-        Value::Stack(stack) => number::stack(stack, symbols, b" ", out),
-        _ => {}
+impl Visitor for Fields<'_> {
+    fn null(&mut self) {}
+
+    fn int(&mut self, value: i64) {
+        number::decimal(value, self.out);
+    }
+
+    fn uint(&mut self, value: u64) {
+        number::decimal(value, self.out);
+    }
+
+    fn bool(&mut self, value: bool) {
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    fn text(&mut self, value: &[u8]) {
+        text(value, self.out);
+    }
+
+    fn nameless(&mut self, value: i128) {
+        number::decimal(value, self.out);
+    }
+
+    fn pointer(&mut self, address: u64) {
+        number::hex(address, self.out);
+    }
+
+    fn ip(&mut self, address: IpAddr) {
+        number::ip(address, self.out);
+    }
+
+    fn stack(&mut self, stack: Stack<'_>) {
+        number::stack(stack, self.symbols, b" ", self.out);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        number::bytes(bytes, self.out);
     }
 }
 
@@ -75,13 +107,13 @@ fn text(text: &[u8], out: &mut Vec<u8>) {
     if !text.is_empty() && !text.iter().any(|byte| matches!(byte, b',' | b'"')) {
         return add_escaped(text, out);
     }
+    let escape = |special: Special<'_>, out: &mut Vec<u8>| match special {
+        Special::Char('"') => out.extend_from_slice(b"\"\""),
+        // A vector takes all that is written to it.
+        special => drop(special.write(out)),
+    };
     out.push(b'"');
-    for (nth, part) in text.split(|byte| *byte == b'"').enumerate() {
-        if nth > 0 {
-            out.extend_from_slice(b"\"\"");
-        }
-        add_escaped(part, out);
-    }
+    add_with(text, |char| char.is_control() || char == '"', escape, out);
     out.push(b'"');
 }
 

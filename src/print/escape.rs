@@ -1,9 +1,10 @@
-//! Texts from the kernel, made safe for a terminal.
+//! Texts from the kernel without the characters that a terminal, or a format, would take for commands.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::append::append;
+use super::format::append;
+use super::number;
 
 /// A writer that escapes control characters, so that the name of a process can't command a terminal.
 ///
@@ -38,35 +39,21 @@ impl<W: Write> Escape<W> {
     ///
     /// Those of the inner writer.
     pub fn finish(mut self) -> io::Result<W> {
-        let cut = std::mem::take(&mut self.cut);
-        self.escape_bytes(&cut)?;
+        Special::NotUtf8(&self.cut).write(&mut self.out)?;
         self.out.flush()?;
         Ok(self.out)
     }
 
-    fn escape_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        bytes.iter().try_for_each(|byte| write!(self.out, "\\x{byte:02x}"))
-    }
-
-    fn text(&mut self, text: &str) -> io::Result<()> {
-        let mut plain = 0;
-        for (at, char) in text.char_indices().filter(|(_, char)| char.is_control() && *char != '\n') {
-            let next = at + char.len_utf8();
-            self.out.write_all(&text.as_bytes()[plain..at])?;
-            self.escape_bytes(&text.as_bytes()[at..next])?;
-            plain = next;
-        }
-        self.out.write_all(&text.as_bytes()[plain..])
-    }
-
     fn all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut chunks = bytes.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            self.text(chunk.valid())?;
-            if chunks.peek().is_none() && is_cut(chunk.invalid()) {
-                self.cut.extend(chunk.invalid());
-            } else {
-                self.escape_bytes(chunk.invalid())?;
+        let mut pieces = pieces(bytes, |char| char.is_control() && char != '\n').peekable();
+        while let Some((plain, special)) = pieces.next() {
+            self.out.write_all(plain.as_bytes())?;
+            match special {
+                Some(Special::NotUtf8(bytes)) if pieces.peek().is_none() && is_cut(bytes) => {
+                    self.cut.extend_from_slice(bytes);
+                }
+                Some(special) => special.write(&mut self.out)?,
+                None => {}
             }
         }
         Ok(())
@@ -111,23 +98,66 @@ pub fn escape_line(text: &str) -> Cow<'_, str> {
 
 /// Adds any bytes to `out` as a part of a line.
 pub(super) fn add_escaped(text: &[u8], out: &mut Vec<u8>) {
-    let plain = text.iter().take_while(|byte| matches!(byte, b' '..=b'~')).count();
-    let (plain, rest) = text.split_at(plain);
+    // A vector takes all that is written to it.
+    add_with(text, char::is_control, |special, out| drop(special.write(out)), out);
+}
+
+/// Adds a text to `out` as it is, except for characters that are `special` and bytes that are not UTF-8: `escape` adds
+/// something in their stead.
+pub(super) fn add_with(
+    text: &[u8],
+    is_special: impl Fn(char) -> bool + Copy,
+    escape: impl Fn(Special<'_>, &mut Vec<u8>),
+    out: &mut Vec<u8>,
+) {
+    // Most texts are printable ASCII from beginning to end.
+    let is_plain = |byte: &&u8| matches!(byte, b' '..=b'~') && !is_special(char::from(**byte));
+    let (plain, rest) = text.split_at(text.iter().take_while(is_plain).count());
     append(plain, out);
-    let escape = |bytes: &[u8], out: &mut Vec<u8>| {
-        for byte in bytes {
-            let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
-            out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
+    for (plain, special) in pieces(rest, is_special) {
+        out.extend_from_slice(plain.as_bytes());
+        if let Some(special) = special {
+            escape(special, out);
         }
-    };
-    for chunk in rest.utf8_chunks() {
-        let mut bytes = [0; 4];
-        for char in chunk.valid().chars() {
-            let bytes = char.encode_utf8(&mut bytes).as_bytes();
-            if char.is_control() { escape(bytes, out) } else { out.extend_from_slice(bytes) }
-        }
-        escape(chunk.invalid(), out);
     }
+}
+
+/// What can't be written as it is.
+pub(super) enum Special<'a> {
+    Char(char),
+    NotUtf8(&'a [u8]),
+}
+
+impl Special<'_> {
+    /// Writes each of its bytes as `\xNN`.
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut utf8 = [0; 4];
+        let bytes = match *self {
+            Special::Char(char) => char.encode_utf8(&mut utf8).as_bytes(),
+            Special::NotUtf8(bytes) => bytes,
+        };
+        bytes.iter().try_for_each(|byte| {
+            let [high, low] = number::digits(*byte);
+            out.write_all(&[b'\\', b'x', high, low])
+        })
+    }
+}
+
+/// Splits a text into what can be written as it is and what follows it and can't, if anything does.
+fn pieces<'a>(
+    text: &'a [u8],
+    is_special: impl Fn(char) -> bool + Copy,
+) -> impl Iterator<Item = (&'a str, Option<Special<'a>>)> {
+    text.utf8_chunks().flat_map(move |chunk| {
+        let valid = chunk.valid().split_inclusive(is_special).map(move |piece| {
+            match piece.char_indices().next_back().filter(|(_, char)| is_special(*char)) {
+                Some((at, char)) => (piece.get(..at).unwrap_or_default(), Some(Special::Char(char))),
+                None => (piece, None),
+            }
+        });
+        let invalid = (!chunk.invalid().is_empty()).then(|| ("", Some(Special::NotUtf8(chunk.invalid()))));
+        valid.chain(invalid)
+    })
 }
 
 #[cfg(test)]

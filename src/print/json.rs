@@ -4,9 +4,13 @@
 //! they have any, or else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. In texts
 //! every control character (C0, DEL, C1) is escaped as `\uNNNN`, and what is not UTF-8 becomes U+FFFD.
 
-use super::append::append;
-use super::{Format, Symbols, number};
-use crate::select::{Row, Schema, Value};
+use std::net::IpAddr;
+
+use kwalk_query::{ColumnInfo, Row, Schema, Stack};
+
+use super::escape::{Special, add_with};
+use super::format::{Format, Symbols, Visitor, append, visit};
+use super::number;
 
 /// Objects: one a line, or the lines of an array.
 pub struct Json {
@@ -21,7 +25,7 @@ pub struct Json {
 impl Json {
     /// One object a line, and nothing else: NDJSON.
     pub fn lines(schema: &Schema) -> Json {
-        let key = |(nth, column): (usize, &crate::select::ColumnInfo)| {
+        let key = |(nth, column): (usize, &ColumnInfo)| {
             let mut key = vec![if nth == 0 { b'{' } else { b',' }];
             text(column.name.as_bytes(), &mut key);
             key.push(b':');
@@ -57,9 +61,10 @@ impl Format for Json {
             out.extend_from_slice(if self.begun { b",\n" } else { b"\n" });
         }
         self.begun = true;
+        let mut values = Values { symbols: &self.symbols, out };
         for (key, value) in self.keys.iter().zip(row.values()) {
-            append(key, out);
-            add(value, &self.symbols, out);
+            append(key, values.out);
+            visit(value, &mut values);
         }
         out.extend_from_slice(if self.array { b"}" } else { b"}\n" });
     }
@@ -71,69 +76,81 @@ impl Format for Json {
     }
 }
 
-/// A value of each kind. How a number is to be shown is for people, but for addresses.
-fn add(value: Value<'_>, symbols: &Symbols, out: &mut Vec<u8>) {
-    let quoted = |out: &mut Vec<u8>, write: fn(u64, &mut Vec<u8>), value| {
-        out.push(b'"');
-        write(value, out);
-        out.push(b'"');
-    };
-    match value {
-        Value::Int(value) => number::decimal(value, out),
-        Value::Uint(value) => number::decimal(value, out),
-        Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        Value::Text(value) => text(value, out),
-        Value::Enum { name: Some(name), .. } => text(name.as_bytes(), out),
-        Value::Enum { value, name: None } => number::decimal(value, out),
-        Value::Pointer(value) => quoted(out, number::hex, value),
-        Value::Ip(value) => {
-            out.push(b'"');
-            number::ip(value, out);
-            out.push(b'"');
+/// Adds the values of a row.
+struct Values<'a> {
+    symbols: &'a Symbols,
+    out: &'a mut Vec<u8>,
+}
+
+impl Values<'_> {
+    /// Adds in quotes what `write` adds, in which nothing needs to be escaped.
+    fn quoted(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.out.push(b'"');
+        write(self.out);
+        self.out.push(b'"');
+    }
+}
+
+impl Visitor for Values<'_> {
+    fn null(&mut self) {
+        self.out.extend_from_slice(b"null");
+    }
+
+    fn int(&mut self, value: i64) {
+        number::decimal(value, self.out);
+    }
+
+    fn uint(&mut self, value: u64) {
+        number::decimal(value, self.out);
+    }
+
+    fn bool(&mut self, value: bool) {
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    fn text(&mut self, value: &[u8]) {
+        text(value, self.out);
+    }
+
+    fn nameless(&mut self, value: i128) {
+        number::decimal(value, self.out);
+    }
+
+    fn pointer(&mut self, address: u64) {
+        self.quoted(|out| number::hex(address, out));
+    }
+
+    fn ip(&mut self, address: IpAddr) {
+        self.quoted(|out| number::ip(address, out));
+    }
+
+    fn stack(&mut self, stack: Stack<'_>) {
+        let symbols = self.symbols;
+        self.out.push(b'[');
+        if stack.addresses().len() > 0 {
+            self.quoted(|out| number::stack(stack, symbols, b"\",\"", out));
         }
-        Value::Bytes(value) => {
-            out.push(b'"');
-            number::bytes(value, out);
-            out.push(b'"');
-        }
-        Value::Stack(stack) => {
-            out.push(b'[');
-            if stack.addresses().len() > 0 {
-                out.push(b'"');
-                number::stack(stack, symbols, b"\",\"", out);
-                out.push(b'"');
-            }
-            out.push(b']');
-        }
-        _ => out.extend_from_slice(b"null"),
+        self.out.push(b']');
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.quoted(|out| number::bytes(bytes, out));
     }
 }
 
 /// A text in quotes.
 fn text(text: &[u8], out: &mut Vec<u8>) {
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    let escape = |special: Special<'_>, out: &mut Vec<u8>| match special {
+        Special::Char(char @ ('"' | '\\')) => out.extend_from_slice(&[b'\\', char as u8]),
+        // All control characters are below U+0100.
+        Special::Char(char) => {
+            let [high, low] = number::digits(char as u8);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+        Special::NotUtf8(_) => out.extend_from_slice("\u{fffd}".as_bytes()),
+    };
     out.push(b'"');
-    let plain = text.iter().take_while(|byte| is_plain(byte)).count();
-    let (plain, rest) = text.split_at(plain);
-    append(plain, out);
-    for chunk in rest.utf8_chunks() {
-        let mut bytes = [0; 4];
-        for char in chunk.valid().chars() {
-            match char {
-                '"' | '\\' => out.extend_from_slice(&[b'\\', char as u8]),
-                // All of these are below U+0100.
-                _ if char.is_control() => {
-                    let digit = |nibble: u32| b"0123456789abcdef"[(nibble & 15) as usize];
-                    let code = u32::from(char);
-                    out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(code >> 4), digit(code)]);
-                }
-                _ => out.extend_from_slice(char.encode_utf8(&mut bytes).as_bytes()),
-            }
-        }
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
-        }
-    }
+    add_with(text, |char| char.is_control() || matches!(char, '"' | '\\'), escape, out);
     out.push(b'"');
 }
 

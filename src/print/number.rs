@@ -1,11 +1,12 @@
-//! Numbers as text, added to a buffer.
+//! Numbers, addresses and quantities as text. Whatever a format writes in digits is written here.
 
+use std::fmt::{self, Display, Formatter};
 use std::io::Write;
 use std::net::IpAddr;
 
-use super::Symbols;
-use super::append::append;
-use crate::select::Stack;
+use kwalk_query::Stack;
+
+use super::format::{Symbols, append};
 
 /// In decimal.
 pub(super) fn decimal(value: impl itoa::Integer, out: &mut Vec<u8>) {
@@ -35,10 +36,14 @@ pub(super) fn ip(value: IpAddr, out: &mut Vec<u8>) {
     }
 }
 
+/// The two hexadecimal digits of a byte.
+pub(super) fn digits(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 15].map(|nibble| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 })
+}
+
 /// Bytes in hexadecimal, two digits each.
 pub(super) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    let digit = |nibble: u8| b"0123456789abcdef".get(usize::from(nibble)).copied().unwrap_or(b'?');
-    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    out.extend(bytes.iter().flat_map(|byte| digits(*byte)));
 }
 
 /// The addresses of a stack, with `between` between them.
@@ -46,5 +51,91 @@ pub(super) fn stack(stack: Stack<'_>, symbols: &Symbols, between: &[u8], out: &m
     for (nth, address) in stack.addresses().enumerate() {
         out.extend_from_slice(if nth > 0 { between } else { b"" });
         symbols(address, out);
+    }
+}
+
+/// A time in nanoseconds: `417ns`, `12.3ms`, `1.234s`, `12m03s`, `5h02m`, `3d04h`. What is smaller is cut off.
+pub(super) struct Duration(pub(super) u64);
+
+impl Display for Duration {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let nanos = self.0;
+        let (seconds, minutes) = (nanos / 1_000_000_000, nanos / 60_000_000_000);
+        match nanos {
+            0 => f.write_str("0s"),
+            1..1_000 => write!(f, "{nanos}ns"),
+            1_000..1_000_000 => write!(f, "{}.{}us", nanos / 1_000, nanos / 100 % 10),
+            1_000_000..1_000_000_000 => write!(f, "{}.{}ms", nanos / 1_000_000, nanos / 100_000 % 10),
+            _ if seconds < 60 => write!(f, "{seconds}.{:03}s", nanos / 1_000_000 % 1_000),
+            _ if minutes < 60 => write!(f, "{minutes}m{:02}s", seconds % 60),
+            _ if minutes < 24 * 60 => write!(f, "{}h{:02}m", minutes / 60, minutes % 60),
+            _ => write!(f, "{}d{:02}h", minutes / (24 * 60), minutes / 60 % 24),
+        }
+    }
+}
+
+/// A number of bytes, as `ls -h` has them: `512`, `4.0K`, `12M`.
+pub(super) struct Size(pub(super) u64);
+
+impl Display for Size {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut units = ["", "K", "M", "G", "T", "P"].into_iter();
+        let (mut unit, mut tenths) = (units.next().unwrap_or_default(), u128::from(self.0) * 10);
+        for next in units {
+            // Not 1024K.
+            if tenths < 10_235 {
+                break;
+            }
+            (unit, tenths) = (next, tenths.div_ceil(1024));
+        }
+        match tenths {
+            _ if unit.is_empty() => write!(f, "{}", self.0),
+            0..100 => write!(f, "{}.{}{unit}", tenths / 10, tenths % 10),
+            _ => write!(f, "{}{unit}", tenths.div_ceil(10)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let second = 1_000_000_000;
+        for (nanos, shown) in [
+            (0, "0s"),
+            (999, "999ns"),
+            (1_250, "1.2us"),
+            (12_345_678, "12.3ms"),
+            (999_999_999, "999.9ms"),
+            (1_234_567_890, "1.234s"),
+            (60 * second - 1, "59.999s"),
+            (723 * second, "12m03s"),
+            (3_600 * second - 1, "59m59s"),
+            (18_120 * second, "5h02m"),
+            (86_400 * second, "1d00h"),
+            (76 * 3_600 * second, "3d04h"),
+            (u64::MAX, "213503d23h"),
+        ] {
+            assert_eq!(Duration(nanos).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (bytes, shown) in [
+            (0, "0"),
+            (1_023, "1023"),
+            (1_024, "1.0K"),
+            (4_096, "4.0K"),
+            (10_240, "10K"),
+            (10_241, "11K"),
+            (1_048_575, "1.0M"),
+            (1_258_291, "1.2M"),
+            (u64::MAX, "16384P"),
+        ] {
+            assert_eq!(Size(bytes).to_string(), shown);
+        }
     }
 }

@@ -33,9 +33,9 @@
 use std::io::{self, Read};
 use std::{error, fmt};
 
-use super::Format;
-use super::append::append;
-use crate::select::{NotARow, NotASchema, Row, Schema};
+use kwalk_query::{NotARow, NotASchema, Row, Schema};
+
+use super::format::{Format, append};
 
 const MAGIC: [u8; 6] = *b"kwalk\0";
 const VERSION: u16 = 1;

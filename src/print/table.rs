@@ -1,13 +1,14 @@
 //! A table for a person: aligned columns under a heading, as wide as the terminal and no wider.
 
 use std::io::Write;
+use std::net::IpAddr;
 
+use kwalk_query::{ColumnInfo, Row, Schema, Show, Stack, Type};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::escape::add_escaped;
-use super::human::{Duration, Size};
-use super::{Format, Symbols, number};
-use crate::select::{ColumnInfo, Row, Schema, Show, Type, Value};
+use super::format::{Format, Symbols, Visitor, visit};
+use super::number::{self, Duration, Size};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -211,11 +212,11 @@ fn column(column: &ColumnInfo) -> Column {
         true => &column.name.to_ascii_uppercase(),
         false => &column.name,
     };
-    match (&column.ty, column.show) {
-        (Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes, _) => {
+    match column.ty {
+        Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes => {
             Column::text(heading)
         }
-        (Type::Int { .. } | Type::Pointer, _) => Column::number(heading),
+        Type::Int { .. } | Type::Pointer => Column::number(heading),
     }
 }
 
@@ -229,7 +230,7 @@ impl Format for Rows {
     fn row(&mut self, row: &Row<'_>, _out: &mut Vec<u8>) {
         let Rows { table, shows, symbols, .. } = self;
         for (value, show) in row.values().zip(shows) {
-            table.add(|out| add(value, *show, symbols, out));
+            table.add(|out| visit(value, &mut Cell { show: *show, symbols, out }));
         }
     }
 
@@ -242,32 +243,68 @@ impl Format for Rows {
     }
 }
 
-/// A value of each kind, as a person reads it.
-fn add(value: Value<'_>, show: Show, symbols: &Symbols, out: &mut Vec<u8>) {
-    // What is computed has a sign, though it is never negative.
-    let value = match value {
-        Value::Int(value @ 0..) => Value::Uint(value as u64),
-        value => value,
-    };
-    match (value, show) {
-        (Value::Uint(value), Show::Hex) => number::hex(value, out),
-        // The bits of a number, not its sign.
-        (Value::Int(value), Show::Hex) => number::hex(value as u64, out),
-        (Value::Uint(value), Show::Nanoseconds) => drop(write!(out, "{}", Duration(value))),
-        (Value::Uint(value), Show::Bytes) => drop(write!(out, "{}", Size(value))),
-        (Value::Uint(value @ 1..), Show::Octal) => drop(write!(out, "0{value:o}")),
-        (Value::Uint(value), Show::Device) => drop(write!(out, "{}:{}", value >> 20, value & 0xf_ffff)),
-        (Value::Int(value), _) => number::decimal(value, out),
-        (Value::Uint(value), _) => number::decimal(value, out),
-        (Value::Bool(value), _) => out.extend_from_slice(if value { b"yes" } else { b"no" }),
-        (Value::Text(value), _) => add_escaped(value, out),
-        (Value::Enum { name: Some(name), .. }, _) => add_escaped(name.as_bytes(), out),
-        (Value::Enum { value, name: None }, _) => number::decimal(value, out),
-        (Value::Pointer(value), _) => number::hex(value, out),
-        (Value::Ip(value), _) => number::ip(value, out),
-        (Value::Bytes(value), _) => number::bytes(value, out),
-        (Value::Stack(stack), _) => number::stack(stack, symbols, b" ", out),
-        _ => out.push(b'-'),
+/// Adds one value as a person reads it.
+struct Cell<'a> {
+    show: Show,
+    symbols: &'a Symbols,
+    out: &'a mut Vec<u8>,
+}
+
+impl Visitor for Cell<'_> {
+    fn null(&mut self) {
+        self.out.push(b'-');
+    }
+
+    fn int(&mut self, value: i64) {
+        match (u64::try_from(value), self.show) {
+            // The result of a computation has a sign, though it may never be negative.
+            (Ok(value), _) => self.uint(value),
+            // The bits of a number, not its sign.
+            (Err(_), Show::Hex) => number::hex(value as u64, self.out),
+            (Err(_), _) => number::decimal(value, self.out),
+        }
+    }
+
+    fn uint(&mut self, value: u64) {
+        let out = &mut *self.out;
+        // A vector takes all that is written to it.
+        match self.show {
+            Show::Hex => number::hex(value, out),
+            Show::Nanoseconds => drop(write!(out, "{}", Duration(value))),
+            Show::Bytes => drop(write!(out, "{}", Size(value))),
+            Show::Octal if value > 0 => drop(write!(out, "0{value:o}")),
+            Show::Device => drop(write!(out, "{}:{}", value >> 20, value & 0xf_ffff)),
+            // A column of characters has the type of texts, one of numbers with names that of enums.
+            Show::Plain | Show::Octal | Show::Char | Show::Names(_) => number::decimal(value, out),
+        }
+    }
+
+    fn bool(&mut self, value: bool) {
+        self.out.extend_from_slice(if value { b"yes" } else { b"no" });
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        add_escaped(text, self.out);
+    }
+
+    fn nameless(&mut self, value: i128) {
+        number::decimal(value, self.out);
+    }
+
+    fn pointer(&mut self, address: u64) {
+        number::hex(address, self.out);
+    }
+
+    fn ip(&mut self, address: IpAddr) {
+        number::ip(address, self.out);
+    }
+
+    fn stack(&mut self, stack: Stack<'_>) {
+        number::stack(stack, self.symbols, b" ", self.out);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        number::bytes(bytes, self.out);
     }
 }
 

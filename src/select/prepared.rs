@@ -1,15 +1,10 @@
 //! A question on its way to the kernel: planned for it, then loaded and attached.
 
-use std::borrow::Borrow;
 use std::iter::once;
 
 use kwalk_progs::{Kernel, Program, Target, find};
 use kwalk_query::{Expr, Plan, PlanOptions, Pushed, Select, Sink, cgroup_ids, field};
 
-use super::cgroups;
-use super::output::Output;
-use super::rows::Rows;
-use super::windows::Windows;
 use crate::error::Error;
 use crate::iter::Iter;
 use crate::link::Link;
@@ -111,7 +106,7 @@ impl<'a> Walk<'a> {
 /// ```
 #[derive(Debug)]
 pub struct Prepared<'a> {
-    plan: Plan,
+    pub(super) plan: Plan,
     pub(super) scope: Scope<'a>,
     /// The program for a walk of more cgroups than the kernel gives at once.
     pub(super) cgroup_ids: Option<Program>,
@@ -125,34 +120,6 @@ impl<'a> Prepared<'a> {
         &self.plan
     }
 
-    /// Walks, and gives the rows as they come. Of network namespaces, one is walked after the other.
-    ///
-    /// The kernel does not go on with a walk of cgroups beyond its buffer of 8 pages. If there is more, it is done in two:
-    /// the cgroups' ids first, in one walk, then each of them by its id, in that order. One that has gone in between is left
-    /// out, as is one outside of this process's cgroup namespace, which has no id there.
-    ///
-    /// Where a target's walks lose objects between two reads ([`Target::loses`]), only what one read gives whole is taken; if
-    /// there is more, it is walked again in halves, so often that each object is shown, and once. That takes about two walks
-    /// for each 32 kB of rows, and goes through all objects in half of them.
-    ///
-    /// # Errors
-    ///
-    /// What [`Link::iter`] and, for the first network namespace, [`Link::iter_in`] report; for the others,
-    /// [`Rows::next_row`] does, and goes on with those that follow if it is asked again. [`Error::Read`], too, of cgroups and
-    /// where walks lose objects: with `EAGAIN` if there are more than 1,000,000, which no read goes through.
-    pub fn rows(&mut self) -> Result<Rows<'_>, Error> {
-        rows(&*self)
-    }
-
-    /// The same once, without keeping what is loaded for another walk.
-    ///
-    /// # Errors
-    ///
-    /// As [`Prepared::rows`].
-    pub fn into_rows(self) -> Result<Rows<'a>, Error> {
-        rows(self)
-    }
-
     /// Walks, and gives how many objects the program has counted; 0 where the plan is for rows.
     ///
     /// # Errors
@@ -164,58 +131,44 @@ impl<'a> Prepared<'a> {
         let mut value = [0; 8];
         bpf(MapUpdateElem { map, key: &[0; 4], value: &value, flags: ElemFlags::empty() })?;
         for netns in self.namespaces() {
-            let mut walk = self.iter(netns?.as_ref())?;
+            let mut walk = self.iter(&netns?)?;
             while !walk.next_chunk()?.is_empty() {}
         }
         bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
         Ok(u64::from_ne_bytes(value))
     }
 
-    /// A walk in a network namespace, or where this thread is.
-    pub(super) fn iter(&self, netns: Option<&Netns>) -> Result<Iter, Error> {
-        netns.map_or_else(|| self.link.iter(), |netns| self.link.iter_in(netns))
+    /// A walk in a network namespace.
+    pub(super) fn iter(&self, netns: &In<'_>) -> Result<Iter, Error> {
+        match netns {
+            In::Own => self.link.iter(),
+            In::Listed(netns) => self.link.iter_in(netns),
+            In::Found(netns) => self.link.iter_in(netns),
+        }
     }
 
-    /// The network namespaces to walk in; none is the thread's own.
-    fn namespaces(&self) -> Namespaces<'a> {
+    /// The network namespaces to walk in.
+    pub(super) fn namespaces(&self) -> Namespaces<'a> {
         match self.scope {
-            Scope::AllNetns => Box::new(Netns::all().map(|netns| netns.map(Some))),
-            Scope::Netns(list) => Box::new(list.iter().map(|netns| Ok(Some(netns.try_clone()?)))),
-            _ => Box::new(once(Ok(None))),
+            Scope::AllNetns => Box::new(Netns::all().map(|netns| netns.map(In::Found))),
+            Scope::Netns(list) => Box::new(list.iter().map(|netns| Ok(In::Listed(netns)))),
+            _ => Box::new(once(Ok(In::Own))),
         }
     }
 }
 
-type Namespaces<'a> = Box<dyn Iterator<Item = Result<Option<Netns>, Error>> + Send + 'a>;
-
-/// The rows of a walk of what is prepared, owned or borrowed. What keeps the first walk from starting is said before
-/// anything is read.
-fn rows<'a: 'p, 'p, P>(prepared: P) -> Result<Rows<'p>, Error>
-where
-    P: Borrow<Prepared<'a>> + Send + 'p,
-{
-    let this = prepared.borrow();
-    let schema = this.plan.schema().cloned().unwrap_or_default();
-    if let Scope::Cgroup { .. } = this.scope {
-        return Ok(match cgroups::walk(this)? {
-            cgroups::Walked::Output(output) => Rows::new(schema, once(Ok(Output::Bytes(output)))),
-            cgroups::Walked::Ids(ids) => {
-                let one = move |id| cgroups::one(prepared.borrow(), id);
-                Rows::new(schema, ids.into_iter().filter_map(one))
-            }
-        });
-    }
-    let namespaces = this.namespaces();
-    match this.plan.window {
-        Some(map) => Rows::new(schema, Windows::new(prepared, map, namespaces)).begun(),
-        None => {
-            let walk = move |netns: Result<Option<Netns>, Error>| {
-                Ok(Output::Iter(prepared.borrow().iter(netns?.as_ref())?))
-            };
-            Rows::new(schema, namespaces.map(walk)).begun()
-        }
-    }
+/// Where a walk goes.
+pub(super) enum In<'a> {
+    /// Through the thread's own network namespace, or where there are none.
+    Own,
+    /// Through one of the scope's.
+    Listed(&'a Netns),
+    /// Through one that was found.
+    Found(Netns),
 }
+
+/// Network namespaces to walk in, one after the other.
+pub(super) type Namespaces<'a> = Box<dyn Iterator<Item = Result<In<'a>, Error>> + Send + 'a>;
 
 /// What the link can filter, of what the condition is about.
 fn pushed(plan: &Plan, kernel: &Kernel<'_>) -> Result<Scope<'static>, Error> {

@@ -75,20 +75,19 @@ impl<'p> Rows<'p> {
     /// [`Error::Read`] where the walk breaks off, [`Error::Row`] where its output is not made of rows; of several walks,
     /// what keeps one of them from being started.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, Error> {
-        loop {
+        // A row is borrowed only when nothing more has to be read for it.
+        let len = loop {
             let rest = self.pending.get(self.at..).unwrap_or_default();
-            let len = match self.schema.row(rest)? {
-                Some((_, len)) if !rest.is_empty() => len,
-                _ => match self.read()? {
-                    true => continue,
-                    false => return Ok(None),
-                },
-            };
-            let from = self.at;
-            self.at += len;
-            let row = self.schema.row(self.pending.get(from..).unwrap_or_default())?;
-            return Ok(row.map(|(row, _)| row));
-        }
+            if let Some((_, len @ 1..)) = self.schema.row(rest)? {
+                break len;
+            }
+            if !self.read()? {
+                return Ok(None);
+            }
+        };
+        let bytes = self.pending.get(self.at..self.at + len).unwrap_or_default();
+        self.at += len;
+        Ok(Some(self.schema.whole_row(bytes)))
     }
 
     /// Reads on, and gives whether there is more. A row may come in two reads, where the kernel's buffer is larger than

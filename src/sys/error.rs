@@ -1,16 +1,11 @@
-//! What can go wrong, why, and what to do about it.
+//! What can go wrong, and why.
 
 use std::fmt;
 use std::io;
 
 use nix::errno::Errno;
 
-use super::object::sealed::Kind;
-use super::{
-    BtfFd, BtfLoad, Caps, Command, IterCreate, KernelBtf, LinkCreate, LinkFd, LinkUpdate, MapCreate,
-    MapDeleteElem, MapFd, MapUpdateElem, NetnsFd, ObjGet, ObjPin, ProgBindMap, ProgFd, ProgLoad, ProgRun,
-    release,
-};
+use super::release;
 
 /// The result of a system call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -21,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// use kwalk::sys::{Error, MapCreate, MapType, bpf};
 ///
 /// match bpf(MapCreate::new(MapType::HASH, 0, 0, 0)) {
-///     Err(e) if e.errno() == libc::EPERM => eprintln!("hint: {}", e.hint().unwrap_or_default()),
+///     Err(e) if e.errno() == libc::EPERM => eprintln!("{e}: may this process create maps?"),
 ///     other => assert_eq!(other.unwrap_err().errno(), libc::EINVAL),
 /// }
 /// ```
@@ -76,29 +71,26 @@ impl Error {
         Some(self.log_true_size).filter(|&size| size > 0)
     }
 
-    /// What to do about it, where that is known. Looks at the capabilities of the calling thread.
-    pub fn hint(&self) -> Option<String> {
-        self.hint_on(release())
+    /// The kernel that first has this command, as major and minor, if the running kernel is older, and the error number
+    /// (`EINVAL`) is the one for an unknown command. The commands that are as old as the kernel's own BTF (5.4) are not
+    /// looked at.
+    ///
+    /// Source: `enum bpf_cmd` of include/uapi/linux/bpf.h, release by release.
+    pub fn since(&self) -> Option<(u16, u16)> {
+        self.since_on(release())
     }
 
     /// The same, on a kernel of that version, if it is known.
-    fn hint_on(&self, release: Option<Version>) -> Option<String> {
-        let since = SINCE.iter().find(|(calls, _)| calls.contains(&self.call)).map(|(_, since)| *since);
-        // What the kernel says of a command that it doesn't know, among much else.
-        let unknown = self.errno == libc::EINVAL && release.is_some_and(|release| Some(release) < since);
-        if let Some((major, minor)) = since.filter(|_| unknown) {
-            return Some(format!(
-                "this kernel has no {}: it is there since Linux {major}.{minor}",
-                self.call
-            ));
-        }
-        let (_, _, hint) = HINTS.iter().find(|(calls, errno, _)| {
-            *errno == self.errno && (calls.is_empty() || calls.contains(&self.call))
-        })?;
-        Some(match *hint {
-            Say(text) => text.into(),
-            Need(caps) => need(caps),
-        })
+    fn since_on(&self, release: Option<(u16, u16)>) -> Option<(u16, u16)> {
+        let since = match self.call {
+            "BPF_LINK_CREATE" | "BPF_LINK_UPDATE" => (5, 7),
+            "BPF_ITER_CREATE" | "BPF_LINK_GET_NEXT_ID" | "BPF_LINK_GET_FD_BY_ID" => (5, 8),
+            "BPF_PROG_BIND_MAP" => (5, 10),
+            // Of programs that issue system calls; of others before.
+            "BPF_PROG_RUN" => (5, 14),
+            _ => return None,
+        };
+        (self.errno == libc::EINVAL && release? < since).then_some(since)
     }
 }
 
@@ -125,7 +117,6 @@ struct Why(i32);
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (Errno::from_raw(self.0), self.0) {
-            // The kernel's own number for "not supported", which bpf(2) lets out.
             (_, ENOTSUPP) => write!(f, "Operation not supported (ENOTSUPP)"),
             (Errno::UnknownErrno, number) => write!(f, "error {number}"),
             (errno, _) => write!(f, "{} ({errno:?})", errno.desc()),
@@ -133,146 +124,33 @@ impl fmt::Display for Why {
     }
 }
 
-const ENOTSUPP: i32 = 524;
-
-/// Major and minor.
-type Version = (u16, u16);
-
-/// The commands that came after the BTF of the kernel itself, and when.
-const SINCE: &[(&[&str], Version)] = &[
-    (LINK, (5, 7)),
-    (UPDATE, (5, 7)),
-    (&[IterCreate::NAME, LinkFd::NEXT_ID.1, LinkFd::FD_BY_ID.1], (5, 8)),
-    (&[ProgBindMap::NAME], (5, 10)),
-    // Of programs that issue system calls; of others before.
-    (&[ProgRun::NAME], (5, 14)),
-];
-
-/// What to do about an error number of some calls.
-type Row = (&'static [&'static str], i32, Hint);
-
-#[derive(Clone, Copy)]
-enum Hint {
-    Say(&'static str),
-    Need(Caps),
-}
-use Hint::{Need, Say};
-
-const ANY: &[&str] = &[];
-const LOAD: &[&str] = &[ProgLoad::NAME];
-const CREATE: &[&str] = &[MapCreate::NAME, BtfLoad::NAME];
-const LINK: &[&str] = &[LinkCreate::NAME];
-const UPDATE: &[&str] = &[LinkUpdate::NAME];
-const ELEM: &[&str] = &[MapUpdateElem::NAME, MapDeleteElem::NAME];
-const PIN: &[&str] = &[ObjPin::NAME];
-const GET: &[&str] = &[ObjGet::NAME];
-const BY_ID: &[&str] = &[
-    ProgFd::NEXT_ID.1,
-    ProgFd::FD_BY_ID.1,
-    MapFd::NEXT_ID.1,
-    MapFd::FD_BY_ID.1,
-    LinkFd::NEXT_ID.1,
-    LinkFd::FD_BY_ID.1,
-    BtfFd::NEXT_ID.1,
-    BtfFd::FD_BY_ID.1,
-];
-const NETNS: &[&str] = &[NetnsFd::ENTER];
-const KERNEL_BTF: &[&str] = &[KernelBtf::OPEN];
-
-/// The first row that matches counts.
-const HINTS: &[Row] = &[
-    (LOAD, libc::EPERM, Need(Caps::BPF.union(Caps::PERFMON))),
-    (LOAD, libc::EACCES, Say("the verifier rejected the program; its log says where and why")),
-    (
-        LOAD,
-        libc::E2BIG,
-        Say("the program has more instructions, or more paths, than the verifier goes through"),
-    ),
-    (LOAD, libc::ENOSPC, Say("the verifier's log needs a larger buffer")),
-    (LOAD, ENOTSUPP, Say("this kernel or machine can't run this kind of program")),
-    (CREATE, libc::EPERM, Need(Caps::BPF)),
-    (LINK, libc::EBADF, Say("this target walks what a map holds: name the map")),
-    (
-        LINK,
-        libc::E2BIG,
-        Say(
-            "this kernel is too old to be told that: links know of maps since Linux 5.9, of tasks and cgroups since 6.1",
-        ),
-    ),
-    (UPDATE, libc::EINVAL, Say("a link's programs must all be iterators of the same target")),
-    (UPDATE, libc::EPERM, Say("the link has another program than expected: somebody else updated it")),
-    (ELEM, libc::EPERM, Say("the map is frozen, or was opened read-only")),
-    (ELEM, libc::E2BIG, Say("the map is full, or the index too large")),
-    (
-        PIN,
-        libc::EPERM,
-        Say("objects are pinned in a bpffs (mount -t bpf bpf /sys/fs/bpf), and under names without a dot"),
-    ),
-    (PIN, libc::EEXIST, Say("something has that name already: remove it, or choose another")),
-    (PIN, libc::ENOENT, Say("the directory must exist")),
-    (GET, libc::EACCES, Say("it is no pinned program, map or link, or this user may not read and write it")),
-    (BY_ID, libc::EPERM, Need(Caps::SYS_ADMIN)),
-    (NETNS, libc::EPERM, Need(Caps::SYS_ADMIN)),
-    (
-        KERNEL_BTF,
-        libc::ENOENT,
-        Say("the kernel needs CONFIG_DEBUG_INFO_BTF (since Linux 5.4), and /sys must be mounted"),
-    ),
-    (ANY, libc::EPERM, Need(Caps::BPF)),
-    (ANY, libc::E2BIG, Say("this kernel is too old for one of the parameters")),
-    (ANY, libc::ENOSYS, Say("the kernel has no bpf(2) (CONFIG_BPF_SYSCALL), or a seccomp filter hides it")),
-    (ANY, libc::EMFILE, Say("this process has too many open files (ulimit -n)")),
-    (ANY, libc::ENFILE, Say("the system has too many open files (sysctl fs.file-max)")),
-    (ANY, libc::ENOMEM, Say("the kernel is out of memory, or a cgroup's limit is reached")),
-];
-
-/// Which of the capabilities this thread lacks; or, if none, what else denies permission.
-fn need(caps: Caps) -> String {
-    // Who lacks the one for a program's maps would be told next of the one for the program.
-    let load = Caps::BPF | Caps::PERFMON;
-    let told = if caps.intersects(load) { load } else { caps };
-    let lacking = |caps: Caps| Caps::effective().map_or(caps, |effective| caps.missing_from(effective));
-    let missing = lacking(told);
-    if lacking(caps).is_empty() {
-        return "the capabilities are there: a locked-memory limit (ulimit -l; kernels before 5.11), a user namespace, \
-                seccomp, lockdown or another security module denies it"
-            .into();
-    }
-    let instead = if missing.contains(Caps::SYS_ADMIN) { "" } else { ", or CAP_SYS_ADMIN" };
-    format!("{missing} missing{instead}: run it as root, outside of containers and user namespaces")
-}
+/// The kernel's own number for "not supported" (`include/linux/errno.h`), which is not meant for user space, but which
+/// `bpf(2)` returns; no libc has it.
+pub const ENOTSUPP: i32 = 524;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_command_s_own_row_comes_before_the_general_one() {
-        let hint = |call, errno| Error::new(call, errno).hint().unwrap_or_default();
-        assert!(hint(ProgLoad::NAME, libc::E2BIG).contains("verifier"));
-        assert!(hint(LinkCreate::NAME, libc::E2BIG).contains("too old"));
-        assert_eq!(Error::new(ProgLoad::NAME, libc::EINTR).hint(), None);
-        let shadowed = HINTS.iter().enumerate().find(|(i, row)| {
-            let before = &HINTS[..*i];
-            before
-                .iter()
-                .any(|b| b.1 == row.1 && (b.0.is_empty() || b.0.iter().any(|call| row.0.contains(call))))
-        });
-        assert!(shadowed.is_none(), "{:?}", shadowed.map(|(_, row)| (row.0, row.1)));
-    }
+    use crate::sys::object::sealed::Kind;
+    use crate::sys::{
+        Command, IterCreate, LinkCreate, LinkFd, LinkUpdate, ObjGet, ObjPin, ProgBindMap, ProgRun,
+    };
 
     #[test]
     fn a_command_that_the_kernel_is_too_old_for_says_since_when() {
-        let hint = |call, errno, release| Error::new(call, errno).hint_on(release).unwrap_or_default();
-        let old = hint(IterCreate::NAME, libc::EINVAL, Some((5, 7)));
-        assert_eq!(old, "this kernel has no BPF_ITER_CREATE: it is there since Linux 5.8");
-        assert!(hint(ProgRun::NAME, libc::EINVAL, Some((5, 10))).ends_with("since Linux 5.14"));
+        let since = |call, errno, release| Error::new(call, errno).since_on(release);
+        assert_eq!(since(IterCreate::NAME, libc::EINVAL, Some((5, 7))), Some((5, 8)));
+        assert_eq!(since(LinkFd::NEXT_ID.1, libc::EINVAL, Some((4, 19))), Some((5, 8)));
+        assert_eq!(since(LinkFd::FD_BY_ID.1, libc::EINVAL, Some((4, 19))), Some((5, 8)));
+        assert_eq!(since(LinkCreate::NAME, libc::EINVAL, Some((5, 4))), Some((5, 7)));
+        assert_eq!(since(LinkUpdate::NAME, libc::EINVAL, Some((5, 4))), Some((5, 7)));
+        assert_eq!(since(ProgBindMap::NAME, libc::EINVAL, Some((5, 9))), Some((5, 10)));
+        assert_eq!(since(ProgRun::NAME, libc::EINVAL, Some((5, 10))), Some((5, 14)));
         // Any other reason is not about that.
-        assert_eq!(hint(IterCreate::NAME, libc::EINVAL, Some((5, 8))), "");
-        assert_eq!(hint(IterCreate::NAME, libc::EINVAL, None), "");
-        assert_eq!(hint(IterCreate::NAME, libc::EBADF, Some((5, 7))), "");
-        let update = hint(LinkUpdate::NAME, libc::EINVAL, Some((5, 10)));
-        assert!(update.contains("the same target"), "{update}");
+        assert_eq!(since(IterCreate::NAME, libc::EINVAL, Some((5, 8))), None);
+        assert_eq!(since(IterCreate::NAME, libc::EINVAL, None), None);
+        assert_eq!(since(IterCreate::NAME, libc::EBADF, Some((5, 7))), None);
+        assert_eq!(since(ObjGet::NAME, libc::EINVAL, Some((4, 3))), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The system calls: `bpf(2)` as typed commands, the file descriptors it gives, and the kernel's BTF.
 //!
 //! A command of `bpf(2)` is a type that holds its inputs, borrowed; [`bpf`] issues it and gives its typed result or an
-//! [`Error`] that knows what to do about it:
+//! [`Error`] that says which call failed, and with which number:
 //!
 //! ```no_run
 //! use kwalk::sys::{IterCreate, IterLinkInfo, LinkCreate, ProgLoad, bpf};
@@ -45,7 +45,7 @@ pub use btf::{BtfLoad, KernelBtf};
 pub use caps::{Caps, pidfd_open, raise_memlock};
 pub use command::{Command, Returned, bpf};
 pub use elem::{ElemFlags, MapDeleteElem, MapFreeze, MapLookupElem, MapUpdateElem};
-pub use error::{Error, Result};
+pub use error::{ENOTSUPP, Error, Result};
 pub use fd::{BtfFd, IterFd, LinkFd, NetnsFd, ProgFd};
 pub use info::{BtfInfo, IterInfo, LinkInfo, LinkType, MapInfo, ProgInfo};
 pub use link::{CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkUpdate};

@@ -7,8 +7,8 @@ use kwalk::btf::{FuncInfo, TypeId};
 use kwalk::sys::*;
 use kwalk_asm::Reg::*;
 use kwalk_asm::{
-    AluOp, Assembler, Condition, Decoded, Endian, Helper, Insn, JumpOp, Operand, SignExtend, Size, SwapOp,
-    Target, Wide, Width, program_tag, u8_at, u16_at, u32_at, u64_at,
+    AluOp, Assembler, Condition, Decoded, Endian, Helper, Insn, Isa, JumpOp, Operand, SignExtend, Size,
+    SwapOp, Wide, Width, program_tag, u8_at, u16_at, u32_at, u64_at,
 };
 
 use super::kernel::{self, load, symbol, xlated};
@@ -177,7 +177,7 @@ pub(crate) fn maps_come_back_by_id() {
     let fds = [map.as_fd()];
     let mut tags = Vec::new();
     for insns in [by_fd, by_index] {
-        // A map by index is a hole to the assembler, which a loader fills or leaves.
+        // A map by index is a relocation to the assembler, which a loader fills or leaves.
         let mut bytes = Vec::new();
         Insn::encode_all(&insns, Endian::NATIVE, &mut bytes);
         let command = ProgLoad::new(ProgType::SYSCALL, &bytes, c"GPL");
@@ -195,9 +195,6 @@ pub(crate) fn maps_come_back_by_id() {
 /// A counter on the stack, and the time: what makes sure that the loop ends, with instructions and a register that
 /// programs don't have.
 pub(crate) fn may_goto_counts() {
-    if kernel_version() < (6, 9) {
-        return;
-    }
     let sent = assemble(|a| {
         let (top, out) = (a.label(), a.label());
         a.mov(R0, 0);
@@ -326,13 +323,12 @@ pub(crate) fn a_kernel_function_becomes_its_address() {
     let kernel = KernelBtf::open().unwrap();
     let btf = btf_rs::Btf::from_bytes(kernel.bytes()).unwrap();
     let id = |name: &str| {
-        let ids = btf.resolve_ids_by_name(name).unwrap_or_default();
-        ids.into_iter().find(|id| matches!(btf.resolve_type_by_id(*id), Ok(btf_rs::Type::Func(_))))
+        let ids = btf.resolve_ids_by_name(name).unwrap();
+        ids.into_iter().find(|id| matches!(btf.resolve_type_by_id(*id), Ok(btf_rs::Type::Func(_)))).unwrap()
     };
-    let (Some(lock), Some(unlock)) = (id("bpf_rcu_read_lock"), id("bpf_rcu_read_unlock")) else { return };
     let sent = assemble(|a| {
-        a.call_kfunc(lock, 0);
-        a.call_kfunc(unlock, 0);
+        a.call_kfunc(id("bpf_rcu_read_lock"), 0);
+        a.call_kfunc(id("bpf_rcu_read_unlock"), 0);
         a.mov(R0, 0);
         a.exit();
     });
@@ -404,7 +400,7 @@ pub(crate) fn a_function_is_called_back() {
 
 /// Jumps too long for 16 bits, with the instructions of new kernels and of old ones.
 pub(crate) fn long_jumps_lead_where_they_should() {
-    for target in [Target::NEWEST, Target::linux(6, 5)] {
+    for isa in [Isa::NEWEST, Isa::linux(6, 5)] {
         let mut a = Assembler::new();
         let (end, back, skip) = (a.label(), a.label(), a.label());
         a.mov(R0, 0);
@@ -419,10 +415,9 @@ pub(crate) fn long_jumps_lead_where_they_should() {
         a.jump_if(R2.set(2), back);
         a.bind(end);
         a.exit();
-        let code = a.finish_for(target).unwrap();
+        let code = a.finish_for(isa).unwrap();
         assert!(
-            code.insns().iter().any(|insn| matches!(insn, Insn::JumpLong { .. }))
-                == (target == Target::NEWEST)
+            code.insns().iter().any(|insn| matches!(insn, Insn::JumpLong { .. })) == (isa == Isa::NEWEST)
         );
         let bytes = code.encode(Endian::NATIVE, |_| 0);
         let prog = load(ProgType::SYSCALL, &bytes).unwrap();
@@ -430,6 +425,43 @@ pub(crate) fn long_jumps_lead_where_they_should() {
         for (number, result) in [(1u64, 0), (2, 7), (4, 40_000)] {
             assert_eq!(bpf(ProgRun { prog: &prog, ctx: &mut number.to_ne_bytes() }).unwrap(), result);
         }
+    }
+}
+
+/// A kernel without `gotol` takes a program of more than 32,767 slots in which hundreds of conditions lead further than
+/// 16 bits can say, forward and back, each to a label of its own.
+pub(crate) fn many_long_jumps_lead_where_they_should_without_gotol() {
+    const CASES: i32 = 500;
+    let mut a = Assembler::new();
+    let cases: Vec<_> = (0..CASES).map(|_| [a.label(), a.label()]).collect();
+    a.load(R2, u64_at(R1 + 0));
+    a.mov(R0, 0);
+    for (case, [far, near]) in (0..).zip(&cases) {
+        a.jump_if(R2.eq(case), *far);
+        a.bind(*near);
+        a.add(R0, 1);
+    }
+    (0..40_000).for_each(|_| a.add(R0, 1));
+    a.exit();
+    for (case, [far, near]) in (0..).zip(&cases) {
+        a.bind(*far);
+        a.mov(R0, 1_000_000 + case * 1_000);
+        a.jump_if(R2.lt(1), *near);
+        a.jump_if(R2.ne(1), *near);
+        a.exit();
+    }
+    let code = a.finish_for(Isa::linux(6, 5)).unwrap();
+    assert!(!code.insns().iter().any(|insn| matches!(insn, Insn::JumpLong { .. })));
+    let prog = load(ProgType::SYSCALL, &code.encode(Endian::NATIVE, |_| 0)).unwrap();
+    for number in [0, 1, 2, 250, 498, 499, CASES, 1 << 30, -1] {
+        let mut ctx = i64::from(number).to_ne_bytes();
+        let result = match number {
+            1 => 1_001_000,
+            0..CASES => 1_000_000 + number * 1_000 + (CASES - number) + 40_000,
+            _ => CASES + 40_000,
+        };
+        let run = bpf(ProgRun { prog: &prog, ctx: &mut ctx }).unwrap();
+        assert_eq!(run, result as u32, "of {number}");
     }
 }
 

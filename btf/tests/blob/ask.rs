@@ -2,11 +2,25 @@
 
 use kwalk_btf::{Btf, Kind, TypeId};
 
-/// How many types are asked about, so that large inputs take no longer than it takes to read them.
+/// How many types are asked about, and how many of a base, so that large inputs take no longer than it takes to read them.
 const MOST: u32 = 256;
 
 pub(crate) fn ask_everything(bytes: &[u8], path: &str) {
-    let Ok(btf) = Btf::new(bytes) else { return };
+    if let Ok(btf) = Btf::new(bytes) {
+        ask(&btf, 1, path);
+    }
+}
+
+/// The same of split BTF, if the base can be read.
+pub(crate) fn ask_split(base: &[u8], bytes: &[u8], path: &str) {
+    let Ok(base) = Btf::new(base) else { return };
+    if let Ok(btf) = Btf::new_split(bytes, &base) {
+        ask(&btf, base.type_count().unwrap() + 1, path);
+    }
+}
+
+/// Types from `first` on are found by their names.
+fn ask(btf: &Btf<'_>, first: u32, path: &str) {
     for &kind in Kind::ALL {
         let _ = btf.find(kind, "either");
         let _ = btf.with_prefix(kind, "");
@@ -15,13 +29,13 @@ pub(crate) fn ask_everything(bytes: &[u8], path: &str) {
     let two = [(Kind::Struct, "pair"), (Kind::Func, "absent")];
     // The second answer comes from what the first left behind.
     assert_eq!(btf.find_many(two), btf.find_many(two));
-    let count = btf.type_count().unwrap_or(64).min(MOST);
-    for id in (0..=count + 1).chain([u32::MAX]).map(TypeId) {
+    let count = btf.type_count().unwrap_or(64).min(first.saturating_add(MOST));
+    for id in (first.saturating_sub(MOST)..=count.saturating_add(1)).chain([0, u32::MAX]).map(TypeId) {
         if let Ok(ty) = btf.get(id) {
             let _ = (ty.kind(), ty.name(), ty.size(), ty.refers_to(), ty.kind_flag());
             let _ = (ty.int(), ty.array(), ty.fwd(), ty.linkage(), ty.component());
             if let Ok(found) = btf.find(ty.kind(), ty.name()) {
-                assert!(found <= id);
+                assert!(found <= id || id.0 < first);
                 assert_eq!(btf.find(ty.kind(), ty.name()), Ok(found));
             }
         }

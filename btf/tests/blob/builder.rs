@@ -131,28 +131,34 @@ pub(crate) const fn bits(offset: u32, width: u32) -> u32 {
 /// One type of every kind, in the kernel's order of kinds, so that each type's id is its kind's number.
 pub(crate) fn every_kind() -> Builder {
     let mut b = Builder::default();
-    let int = b.int("int", 4, SIGNED);
+    add_every_kind(&mut b, |kind| TypeId(kind as u32));
+    b
+}
+
+/// One type of every kind, in the kernel's order of kinds. They refer to those that `id` gives, and have names of their own.
+pub(crate) fn add_every_kind(b: &mut Builder, id: impl Fn(Kind) -> TypeId) {
+    let int = id(Kind::Int);
+    b.int("int", 4, SIGNED);
     b.ptr(int);
     b.array(int, 7);
     b.flagged("pair", 12, &[("left", int, 0), ("right", int, 32), ("flag", int, bits(67, 3))]);
-    b.union("either", 8, &[("number", int, 0), ("pointer", TypeId(2), 0)]);
+    b.union("either", 8, &[("number", int, 0), ("pointer", id(Kind::Ptr), 0)]);
     let (red, blue) = (b.name("RED"), b.name("BLUE"));
     b.add(Kind::Enum, "color", 1 << 31 | 2, 4, &[red, 1, blue, u32::MAX]);
     b.add(Kind::Fwd, "opaque", 0, 0, &[]);
     b.refer(Kind::Typedef, "int_t", int);
     b.refer(Kind::Volatile, "", int);
-    b.refer(Kind::Const, "", TypeId(8));
-    b.refer(Kind::Restrict, "", TypeId(2));
+    b.refer(Kind::Const, "", id(Kind::Typedef));
+    b.refer(Kind::Restrict, "", id(Kind::Ptr));
     // A function's linkage stands where others have the number of what follows.
-    b.add(Kind::Func, "either", 2, 13, &[]);
+    b.add(Kind::Func, "either", 2, id(Kind::FuncProto).0, &[]);
     let argument = b.name("argument");
     b.add(Kind::FuncProto, "", 2, int.0, &[argument, int.0, 0, 0]);
     b.add(Kind::Var, "counter", 0, int.0, &[1]);
-    b.add(Kind::Datasec, ".data", 1, 4, &[14, 0, 4]);
+    b.add(Kind::Datasec, ".data", 1, 4, &[id(Kind::Var).0, 0, 4]);
     b.add(Kind::Float, "double", 0, 8, &[]);
-    b.add(Kind::DeclTag, "tag", 0, 4, &[1]);
+    b.add(Kind::DeclTag, "tag", 0, id(Kind::Struct).0, &[1]);
     b.refer(Kind::TypeTag, "user", int);
     let (low, high) = (b.name("LOW"), b.name("HIGH"));
     b.add(Kind::Enum64, "wide", 2, 8, &[low, 1, 0, high, 0, 0x8000_0000]);
-    b
 }

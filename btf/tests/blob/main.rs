@@ -2,9 +2,12 @@
 
 mod ask;
 mod builder;
+mod cut;
 mod damage;
+mod layout;
 mod path;
 mod spec;
 mod spell;
+mod split;
 mod types;
 mod write;

@@ -257,7 +257,8 @@ fn a_header_keeps_its_promises_or_is_refused() {
     let strings = [0];
     let good = [&header(24, [0, 0, 0, 1], &[])[..], &strings].concat();
     assert_eq!(Btf::new(&good).unwrap().type_count(), Ok(0));
-    let longer = [&header(32, [0, 0, 0, 1], &[9; 8])[..], &strings].concat();
+    let no_layout_and_more = [0, 0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9];
+    let longer = [&header(36, [0, 0, 0, 1], &no_layout_and_more)[..], &strings].concat();
     assert_eq!(Btf::new(&longer).unwrap().type_count(), Ok(0));
 
     let mut version = good.clone();

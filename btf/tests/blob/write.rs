@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::spec::Spec;
 
-const ORDERS: [Endian; 2] = [Endian::Little, Endian::Big];
+pub(crate) const ORDERS: [Endian; 2] = [Endian::Little, Endian::Big];
 
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![1 => Just(String::new()), 6 => "[a-z_]{1,3}", 1 => "[^\\x00]{1,20}"]

@@ -2,24 +2,56 @@
 
 use std::fmt::{self, Write};
 use std::process::Command;
+use std::{fs, path};
 
 use kwalk_btf::{Btf, Component, Fwd, Kind, Linkage, Type, TypeId};
 
+use crate::builder::{add_every_kind, every_kind};
+use crate::cut::cut;
+
 /// What bpftool says, or why it says nothing.
 pub(crate) fn dump(path: &str) -> Result<String, String> {
-    let output = Command::new("bpftool").args(["btf", "dump", "file", path, "format", "raw"]).output();
+    run(&["btf", "dump", "file", path, "format", "raw"])
+}
+
+fn run(args: &[&str]) -> Result<String, String> {
+    let output = Command::new("bpftool").args(args).output();
     let output = output.map_err(|error| format!("needs the program bpftool: {error}"))?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout).unwrap())
 }
 
 pub(crate) fn every_type_is_the_one_bpftool_dumps(bytes: &[u8], dump: &str) {
-    let btf = Btf::new(bytes).unwrap();
+    compare(&Btf::new(bytes).unwrap(), 1, dump);
+}
+
+/// A type of each kind, and the same again in split BTF, with names and references of both.
+pub(crate) fn every_type_of_split_btf_is_the_one_bpftool_dumps() -> Result<(), String> {
+    let mut b = every_kind();
+    let base = b.bytes();
+    let again =
+        |kind: Kind| TypeId(kind as u32 + if kind as u32 % 2 == 0 { 0 } else { Kind::ALL.len() as u32 });
+    add_every_kind(&mut b, again);
+    let split = cut(&base, &b.bytes());
+    let dir = path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let [base_path, split_path] = [("base.btf", &base), ("split.btf", &split)].map(|(name, bytes)| {
+        let path = dir.join(name);
+        fs::write(&path, bytes).unwrap();
+        path.into_os_string().into_string().unwrap()
+    });
+    let dump = run(&["--base-btf", &base_path, "btf", "dump", "file", &split_path, "format", "raw"])?;
+    let base = Btf::new(&base).unwrap();
+    compare(&Btf::new_split(&split, &base).unwrap(), base.type_count().unwrap() + 1, &dump);
+    Ok(())
+}
+
+/// The types from `first` on are those of the dump.
+fn compare(btf: &Btf<'_>, first: u32, dump: &str) {
     let mut theirs = dump.lines();
     let mut ours = String::new();
-    for id in 1..=btf.type_count().unwrap() {
+    for id in first..=btf.type_count().unwrap() {
         ours.clear();
-        print(&btf, &btf.get(TypeId(id)).unwrap(), &mut ours).unwrap();
+        print(btf, &btf.get(TypeId(id)).unwrap(), &mut ours).unwrap();
         for line in ours.lines() {
             assert_eq!(Some(line), theirs.next());
         }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 
-use crate::ask::ask_everything;
+use crate::ask::{ask_everything, ask_split};
 use crate::spec::Spec;
 
 pub(crate) fn every_type_is_copied_in_either_order(bytes: &[u8]) {
@@ -81,7 +81,9 @@ pub(crate) fn damaged_slices_are_survived(bytes: &[u8]) {
         // A few of the strings, the rest of the names being outside of them.
         let names = names.index(all_strings.len() - 4096);
         let strings = [&[0], &all_strings[names..names + 4096], &[0]].concat();
-        ask_everything(&blob(&slice, &strings), "comm");
+        let slice = blob(&slice, &strings);
+        ask_everything(&slice, "comm");
+        ask_split(bytes, &slice, "comm");
     });
 }
 

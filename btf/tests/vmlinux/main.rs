@@ -7,7 +7,12 @@
 #[path = "../blob/ask.rs"]
 mod ask;
 mod bpftool;
+#[allow(dead_code, reason = "shared with the tests of small blobs")]
+#[path = "../blob/builder.rs"]
+mod builder;
 mod copy;
+#[path = "../blob/cut.rs"]
+mod cut;
 #[path = "../blob/spec.rs"]
 mod spec;
 
@@ -16,8 +21,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use btf_rs::BtfType as _;
-use kwalk_btf::{Btf, Class, Component, Error, Fwd, Kind, Linkage, Member, Path, Reason, Type, TypeId};
+use kwalk_btf::{
+    Btf, Class, Component, Error, Fwd, Kind, Linkage, Member, Path, Reason, Type, TypeId, Writer,
+};
 use libtest_mimic::{Arguments, Completion, Trial};
+use spec::Spec;
 
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 const LINKAGES: [Linkage; 3] = [Linkage::Static, Linkage::Global, Linkage::Extern];
@@ -40,6 +48,10 @@ fn main() -> ExitCode {
             Err(reason) => Ok(Completion::ignored_with(reason)),
         }
     }));
+    trials.push(Trial::ignorable_test("every_type_of_split_btf_is_the_one_bpftool_dumps", || {
+        Ok(bpftool::every_type_of_split_btf_is_the_one_bpftool_dumps()
+            .map_or_else(Completion::ignored_with, |()| Completion::Completed))
+    }));
     let dir = path::Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("vm").join("btf");
     for kernel in KERNELS {
         let types = types(&dir.join(format!("{kernel}.btf")));
@@ -54,10 +66,11 @@ fn types(path: &path::Path) -> Types {
 }
 
 /// What is tested of any kernel's types.
-fn tests(prefix: &str, types: &Types) -> [Trial; 9] {
+fn tests(prefix: &str, types: &Types) -> [Trial; 10] {
     type Test = fn(&[u8]);
-    let tests: [(&str, Test); 9] = [
+    let tests: [(&str, Test); 10] = [
         ("every_type_is_the_one_btf_rs_reads", every_type_is_the_one_btf_rs_reads),
+        ("every_type_of_split_btf_is_the_one_btf_rs_reads", every_type_of_split_btf_is_the_one_btf_rs_reads),
         ("every_name_is_found", every_name_is_found),
         ("iterator_contexts_lead_to_their_objects", iterator_contexts_lead_to_their_objects),
         ("an_index_crosses_a_pointer", an_index_crosses_a_pointer),
@@ -112,8 +125,34 @@ fn kind_and_size(ty: &btf_rs::Type) -> (Kind, Option<usize>) {
 }
 
 fn every_type_is_the_one_btf_rs_reads(bytes: &[u8]) {
-    let btf = Btf::new(bytes).unwrap();
-    let witness = btf_rs::Btf::from_bytes(bytes).unwrap();
+    compare(&Btf::new(bytes).unwrap(), &btf_rs::Btf::from_bytes(bytes).unwrap());
+}
+
+/// The kernel's types, cut in two.
+fn every_type_of_split_btf_is_the_one_btf_rs_reads(bytes: &[u8]) {
+    let kernel = Btf::new(bytes).unwrap();
+    let count = kernel.type_count().unwrap();
+    let (mut w, mut base) = (Writer::new(), Vec::new());
+    for id in 1..=count {
+        if id == count / 2 {
+            base = w.finish();
+        }
+        Spec::read(&kernel, TypeId(id)).unwrap().write(&mut w).unwrap();
+    }
+    let split = cut::cut(&base, &w.finish());
+    let base_witness = btf_rs::Btf::from_bytes(&base).unwrap();
+    let base = Btf::new(&base).unwrap();
+    assert_eq!(base.type_count(), Ok(count / 2 - 1));
+    let btf = Btf::new_split(&split, &base).unwrap();
+    assert_eq!(btf.type_count(), Ok(count));
+    compare(&btf, &btf_rs::Btf::from_split_bytes(&split, &base_witness).unwrap());
+    for (kind, name) in [(Kind::Func, "bpf_iter_task"), (Kind::Struct, "task_struct")] {
+        let found = [&base, &btf].map(|btf| btf.find(kind, name).ok());
+        assert_eq!(found[0].or(found[1]), kernel.find(kind, name).ok(), "{name}");
+    }
+}
+
+fn compare(btf: &Btf<'_>, witness: &btf_rs::Btf) {
     let count = btf.type_count().unwrap();
     assert!(count > 1000, "{count}");
     assert!(witness.resolve_type_by_id(count).is_ok());
@@ -126,10 +165,10 @@ fn every_type_is_the_one_btf_rs_reads(bytes: &[u8]) {
         let refers_to = ours.refers_to().or(ours.array().map(|array| array.element));
         let (name, their_type) = match (&theirs, theirs.as_btf_type()) {
             (btf_rs::Type::FuncProto(proto), _) => (String::new(), Some(proto.return_type_id())),
-            (_, general) => (name(&witness, general.unwrap()), general.unwrap().get_type_id()),
+            (_, general) => (name(witness, general.unwrap()), general.unwrap().get_type_id()),
         };
         assert_eq!((ours.name(), refers_to.map(|id| id.0)), (name.as_str(), their_type), "{id}");
-        compare_details(&btf, &witness, &ours, &theirs);
+        compare_details(btf, witness, &ours, &theirs);
     }
 }
 

@@ -2,17 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
-
 use core::net::IpAddr;
 
-use crate::condition::Condition;
+use crate::error::{Error, Reason};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
-use crate::number::Number;
-use crate::planner::{Planner, compared, wrong};
+use crate::ir::Condition;
+use crate::ir::Number;
+use crate::planner::{Planner, compared};
 use crate::resolve::{IpPlace, Value};
-use crate::{Error, Reason};
 
 const AF_INET: i128 = 2;
 const AF_INET6: i128 = 10;
@@ -105,10 +103,10 @@ impl Planner<'_> {
     pub(crate) fn cidr(&mut self, address: &Expr, network: &Expr) -> Result<Condition, Error> {
         let ip = match self.value(address, None)? {
             Value::Ip(ip) => ip,
-            other => return Err(wrong(address, other.kind(), "an IP address")),
+            other => return Err(Error::kind(address, other.kind(), "an IP address")),
         };
         let Node::Text(bytes) = &network.node else {
-            return Err(wrong(network, self.kind(network), "a network in quotes"));
+            return Err(Error::kind(network, self.kind(network), "a network in quotes"));
         };
         let text = String::from_utf8_lossy(bytes);
         let parsed = text.split_once('/').and_then(|(ip, bits)| {

@@ -1,7 +1,7 @@
 //! The ids of cgroups, in the order of their walk: what it takes to walk more of them than the kernel gives at once.
 
 use kwalk_asm::Reg::*;
-use kwalk_asm::{Helper, Slot, u32_at, u64_at};
+use kwalk_asm::{Helper, Reloc, u32_at, u64_at};
 use kwalk_progs::{Builder, Error, Kernel, Map, MapKind, Program, Value, targets};
 
 /// A program that stores the ids of a walk's cgroups in its only map, an array of numbers: how many there are comes
@@ -13,13 +13,7 @@ use kwalk_progs::{Builder, Error, Kernel, Map, MapKind, Program, Value, targets}
 /// [`Error::NoTarget`] where this kernel has no such target, [`Error::Btf`] where the BTF is damaged.
 pub fn cgroup_ids(kernel: &Kernel<'_>) -> Result<Program, Error> {
     let mut walk = Builder::new(kernel, &targets::cgroup::TARGET)?;
-    let map = walk.map(Map {
-        name: "cgroup_ids",
-        kind: MapKind::Array,
-        key_size: 4,
-        value_size: 8,
-        max_entries: 1 << 14,
-    });
+    let map = walk.map(Map { max_entries: 1 << 14, ..Map::new("cgroup_ids", MapKind::Array, 4, 8) });
     let (index, id) = (walk.stack_slot(), walk.stack_slot());
     let done = walk.asm.label();
     let cgroup = walk.object(R7, done)?;
@@ -33,7 +27,7 @@ pub fn cgroup_ids(kernel: &Kernel<'_>) -> Result<Program, Error> {
     walk.asm.store(u32_at(index.address()), R1);
     walk.load(R1, cgroup.field("kn.id"))?;
     walk.asm.store(u64_at(id.address()), R1);
-    walk.asm.load_slot(R1, Slot::Map(map));
+    walk.asm.load_reloc(R1, Reloc::Map(map));
     for (reg, value) in [(R2, index), (R3, id)] {
         walk.load(reg, Value::StackAddress(value))?;
     }

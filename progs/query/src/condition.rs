@@ -1,121 +1,16 @@
-//! Conditions with their names resolved: what the instructions are made of.
+//! Conditions simplified, and what is known of them: what they cost, and which operands they read.
 
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::expr::Compare;
-use crate::number::{Node, Number};
-use crate::pattern::{Pattern, TEXT_MAX};
+use crate::ir::{Condition, Member, Node, Number, Text, TextKind};
 use crate::place::Place;
-
-/// The longest path, or list of arguments, with its NUL (`PATH_MAX`).
-pub(crate) const LONG_MAX: usize = 4096;
-/// A stack of as many addresses as the kernel gives (`PERF_MAX_STACK_DEPTH`).
-pub(crate) const STACK_MAX: usize = 127 * 8;
-
-/// The longest name of a Unix socket (`sun_path`), with a NUL.
-pub(crate) const UNIX_MAX: usize = 109;
-
-/// True, false or unknown.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Condition {
-    /// Known without looking; none is unknown.
-    Known(Option<bool>),
-    /// One number, read once, compared with constants: all of the comparisons hold, or any.
-    Test {
-        number: Number,
-        tests: Vec<Test>,
-        all: bool,
-    },
-    /// Two numbers.
-    Compare(Compare, Number, Number),
-    /// A text that is like a pattern.
-    Like(Text, Pattern),
-    /// A number that is NULL.
-    NumberIsNull(Number),
-    /// A pointer that is NULL, or lies behind one.
-    PointerIsNull(Place),
-    /// A text that is made, and can't be.
-    TextIsNull(Text),
-    /// A field that lies behind a pointer that is NULL.
-    BehindNull(Place),
-    And(Vec<Condition>),
-    Or(Vec<Condition>),
-    Not(Box<Condition>),
-    /// True or false as said, and not unknown.
-    Is(bool, Box<Condition>),
-    /// The one that a part of the selection says, by its number.
-    Part(u32, Box<Condition>),
-}
-
-/// A comparison with a constant.
-pub(crate) type Test = (Compare, i128);
-
-/// A text's place.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Text {
-    pub(crate) place: Place,
-    pub(crate) kind: TextKind,
-}
-
-/// What a text's place holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TextKind {
-    /// The text itself, in as many bytes as the field has.
-    Array,
-    /// A pointer to it.
-    Pointer,
-    /// A `struct path`, whose name a helper gives.
-    Path,
-    /// A pointer to a node of a tree whose nodes have names: the text is the path from the root.
-    Node(Tree),
-    /// A pointer to the `mm_struct` of the context's task, which lies at `task`: the text is its arguments, from the
-    /// address at `start` in it to that at `end`.
-    Cmdline { task: u32, start: u32, end: u32 },
-    /// A pointer to the address of a Unix socket: the text is its name, which is as long as the number at `len` says,
-    /// less what of the address is `before` it; the address is at `start`.
-    UnixName { len: u32, start: u32, before: u32 },
-    /// A pointer to a task: not a text, but the addresses of its stack.
-    Stack,
-    /// A pointer to so many bytes that a program may read.
-    Bytes { size: u32 },
-}
-
-/// Where a node of a tree has what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tree {
-    /// The pointer to its name.
-    pub(crate) name: u32,
-    /// The pointer to the node above it, which the root has not, or which is the root itself.
-    pub(crate) parent: u32,
-}
-
-impl TextKind {
-    /// Whether it is made by the program, in a map.
-    pub(crate) fn is_made(self) -> bool {
-        !matches!(self, TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. })
-    }
-}
-
-impl Text {
-    /// How many bytes it has at most.
-    pub(crate) fn size(&self) -> usize {
-        match self.kind {
-            TextKind::Array | TextKind::Pointer => TEXT_MAX,
-            TextKind::Path | TextKind::Node(_) | TextKind::Cmdline { .. } => LONG_MAX,
-            TextKind::Stack => STACK_MAX,
-            TextKind::UnixName { .. } => UNIX_MAX,
-            TextKind::Bytes { size } => size as usize,
-        }
-    }
-}
 
 impl Condition {
     /// The same for somebody who takes what is unknown for `unknown`: what is known beforehand is either all of it, or no
     /// part of it.
     pub(crate) fn simplified(self, unknown: bool) -> Condition {
-        use Condition::{And, Is, Known, Not, Or, Part};
+        use Condition::{And, Is, Known, Marked, Not, Or};
         match self {
             Known(None) => Known(Some(unknown)),
             And(all) => simplified(all, unknown, true),
@@ -129,9 +24,9 @@ impl Condition {
                 Known(value) => Known(value.map(|value| value == truth)),
                 of => Is(truth, Box::new(of)),
             },
-            Part(part, of) => match of.simplified(unknown) {
+            Marked(fragment, of) => match of.simplified(unknown) {
                 Known(value) => Known(value),
-                of => Part(part, Box::new(of)),
+                of => Marked(fragment, Box::new(of)),
             },
             other => other,
         }
@@ -144,8 +39,12 @@ impl Condition {
             Condition::Test { number, .. } => number.may_be_null(),
             Condition::Compare(_, left, right) => left.may_be_null() || right.may_be_null(),
             Condition::Like(text, _) => text.kind != TextKind::Array || text.place.may_be_null(),
+            Condition::InSet(Member::Text(text), _) => {
+                text.kind != TextKind::Array || text.place.may_be_null()
+            }
+            Condition::InSet(Member::Number(number), _) => number.may_be_null(),
             Condition::And(all) | Condition::Or(all) => all.iter().any(Condition::may_be_unknown),
-            Condition::Not(of) | Condition::Part(_, of) => of.may_be_unknown(),
+            Condition::Not(of) | Condition::Marked(_, of) => of.may_be_unknown(),
             Condition::NumberIsNull(_)
             | Condition::PointerIsNull(_)
             | Condition::TextIsNull(_)
@@ -192,16 +91,37 @@ impl Condition {
         all
     }
 
-    /// Whether it looks at all that it is about, whatever comes of it.
-    pub(crate) fn is_certain(&self) -> bool {
+    /// Whether evaluation always reads every operand (no short circuit).
+    pub(crate) fn reads_all_operands(&self) -> bool {
         matches!(self.bare(), Condition::Test { .. } | Condition::Compare(..) | Condition::Like(..))
     }
 
-    /// It without the number of its part.
+    /// It without the number of its fragment.
     pub(crate) fn bare(&self) -> &Condition {
         match self {
-            Condition::Part(_, of) => of.bare(),
+            Condition::Marked(_, of) => of.bare(),
             bare => bare,
+        }
+    }
+
+    /// Whether it is decided for every object as it would be of the whole texts: no program looks at all of some.
+    pub(crate) fn is_exact(&self) -> bool {
+        match self {
+            Condition::Known(_) | Condition::PointerIsNull(_) | Condition::BehindNull(_) => true,
+            Condition::TextIsNull(text) => text.is_whole(),
+            Condition::Test { number, .. } | Condition::NumberIsNull(number) => is_exact(number),
+            Condition::Compare(_, left, right) => is_exact(left) && is_exact(right),
+            Condition::InSet(Member::Number(number), _) => is_exact(number),
+            Condition::InSet(Member::Text(text), _) => text.is_whole() || !text.kind.is_made(),
+            Condition::Like(text, pattern) => match (text.is_whole(), text.kind.is_made()) {
+                (true, false) => true,
+                // Of a text behind a pointer, or in a large array, the beginning is looked at.
+                (false, false) => !pattern.open_start,
+                // What stands anywhere is searched for in the beginning.
+                (whole, true) => whole && !(pattern.open_start && pattern.open_end),
+            },
+            Condition::And(all) | Condition::Or(all) => all.iter().all(Condition::is_exact),
+            Condition::Not(of) | Condition::Is(_, of) | Condition::Marked(_, of) => of.is_exact(),
         }
     }
 
@@ -215,7 +135,7 @@ impl Condition {
     }
 
     /// The numbers and the places of fields that are looked at by each condition that is true of all that is shown.
-    pub(crate) fn certain(&self) -> (Vec<&Number>, Vec<&Place>) {
+    pub(crate) fn operands_read(&self) -> (Vec<&Number>, Vec<&Place>) {
         let (mut numbers, mut places) = (Vec::new(), Vec::new());
         for term in self.terms() {
             match term {
@@ -235,21 +155,22 @@ impl Condition {
             Condition::Known(_) => 0,
             Condition::Test { number, tests, .. } => cost(number) + tests.len(),
             Condition::Compare(_, left, right) => cost(left) + cost(right) + 1,
-            Condition::Like(Text { place, kind }, pattern) => {
+            Condition::Like(text, pattern) => {
                 let words = 2 * pattern.bytes.len().div_ceil(4);
-                let copy = match kind {
-                    TextKind::Array if !pattern.open_start => 0,
-                    TextKind::Array | TextKind::Pointer => 100,
-                    _ => 10_000,
+                let copy = match text.kind {
+                    TextKind::Array if !pattern.open_start => hops(&text.place),
+                    _ => text_cost(text),
                 };
                 let search = if pattern.open_start && pattern.open_end { 1000 } else { 0 };
-                hops(place) + words + copy + search
+                words + copy + search
             }
+            Condition::InSet(Member::Text(text), _) => 60 + text_cost(text),
+            Condition::InSet(Member::Number(number), _) => 60 + cost(number),
             Condition::NumberIsNull(number) => cost(number),
             Condition::TextIsNull(_) => 10_000,
             Condition::PointerIsNull(place) | Condition::BehindNull(place) => hops(place) + 1,
             Condition::And(all) | Condition::Or(all) => all.iter().map(Condition::cost).sum(),
-            Condition::Not(of) | Condition::Is(_, of) | Condition::Part(_, of) => of.cost(),
+            Condition::Not(of) | Condition::Is(_, of) | Condition::Marked(_, of) => of.cost(),
         }
     }
 }
@@ -271,12 +192,32 @@ fn simplified(terms: Vec<Condition>, unknown: bool, all: bool) -> Condition {
     }
 }
 
+fn is_exact(number: &Number) -> bool {
+    match &number.node {
+        Node::Null | Node::Constant | Node::Field(_) => true,
+        Node::Binary(_, left, right) => is_exact(left) && is_exact(right),
+        Node::Case(arms, otherwise) => {
+            arms.iter().all(|(condition, number)| condition.is_exact() && is_exact(number))
+                && is_exact(otherwise)
+        }
+    }
+}
+
 fn cost(number: &Number) -> usize {
     match &number.node {
         Node::Null | Node::Constant => 0,
         Node::Field(place) => hops(place) + 1,
         Node::Binary(_, left, right) => cost(left) + cost(right) + 1,
+        Node::Case(arms, otherwise) => {
+            let arms = arms.iter().map(|(condition, number)| condition.cost() + cost(number) + 1);
+            arms.sum::<usize>() + cost(otherwise)
+        }
     }
+}
+
+/// A text that is copied before it is looked at.
+fn text_cost(text: &Text) -> usize {
+    hops(&text.place) + if text.kind.is_made() { 10_000 } else { 100 }
 }
 
 /// A pointer that is followed may lie in memory that nothing else has touched.

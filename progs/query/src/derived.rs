@@ -45,54 +45,9 @@ pub(crate) struct Found {
     pub(crate) choices: Vec<(Place, Place)>,
 }
 
-macro_rules! derived {
-    ($($target:literal { $($name:literal $($ty:ident)? $from:literal $by:expr;)* })*) => {
-        &[$(($target, &[$(Derived { name: $name, ty: derived!(@$name $($ty)?), from: $from, by: $by }),*])),*]
-    };
-    (@$name:literal) => { $name };
-    (@$name:literal $ty:ident) => { stringify!($ty) };
-}
-
-const ALL: &[(&str, &[Derived])] = derived! {
-    "task" {
-        // What the task's own pid namespace knows it by: those above it come before.
-        "upid"              ""     By::Element(("thread_pid.level", "thread_pid.numbers[0]"));
+impl Derived {
+    /// One whose name is that of its struct.
+    pub(crate) const fn new(name: &'static str, from: &'static str, by: By) -> Derived {
+        Derived { name, ty: name, from, by }
     }
-    "task_file" {
-        "socket"            "file"                                       By::Helper(Helper::SockFromFile);
-    }
-    "tcp" {
-        "tcp_sock"          "sk_common"                                  By::Helper(Helper::SkcToTcpSock);
-        "tcp6_sock"         "sk_common"                                  By::Helper(Helper::SkcToTcp6Sock);
-        "tcp_timewait_sock" "sk_common"                                  By::Helper(Helper::SkcToTcpTimewaitSock);
-        "tcp_request_sock"  "sk_common"                                  By::Helper(Helper::SkcToTcpRequestSock);
-        "socket_alloc"      "tcp_sock.inet_conn.icsk_inet.sk.sk_socket"  By::Cast;
-    }
-    "udp" {
-        "udp6_sock"         "udp_sk"                                     By::Helper(Helper::SkcToUdp6Sock);
-        "socket_alloc"      "udp_sk.inet.sk.sk_socket"                   By::Cast;
-    }
-    "unix" {
-        "socket_alloc"      "unix_sk.sk.sk_socket"                       By::Cast;
-    }
-    "netlink" {
-        // An array of long words, which is what a set of processors is, too.
-        "groups"            cpumask "sk.groups"                          By::Cast;
-        "socket_alloc"      "sk.sk.sk_socket"                            By::Cast;
-    }
-    "ipv6_route" {
-        "nh_group"          "rt.nh.nh_grp"                               By::Cast;
-        "fib6_nh"           "nh_group.nh_entries[0].nh.nh_info.fib6_nh"  NEXT_HOP;
-        // Before Linux 6.2, that is all that verifiers can follow.
-        "fib6_nh_of_its_own" fib6_nh ""                                  By::Choice(OWN);
-    }
-};
-
-/// The first next hop of a route: its own, or the one of an object that routes share, or of such a group's first object.
-const OWN: &[(&str, &str)] = &[("rt.nh", "rt.fib6_nh[0]")];
-const NEXT_HOP: By = By::Choice(&[("rt.nh", "rt.fib6_nh[0]"), ("rt.nh.is_group", "rt.nh.nh_info.fib6_nh")]);
-
-/// Those of one target.
-pub(crate) fn of(target: &str) -> &'static [Derived] {
-    ALL.iter().find(|(name, _)| *name == target).map_or(&[], |(_, derived)| derived)
 }

@@ -1,6 +1,5 @@
 //! What a map's keys and values are: its elements are memory, of which only the map itself knows the types.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 

@@ -1,20 +1,20 @@
 //! What is wrong with what a user asked for.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
-
 use core::fmt;
 
-use crate::function::{FUNCTIONS, FunctionInfo};
 use kwalk_progs::Span;
 use kwalk_progs::Version;
 
+use crate::expr::Expr;
+use crate::function::FunctionInfo;
+
 /// Why a selection can't be done, and the part of the user's text that it is about.
 ///
-/// `Display` says what and why and, where the selection was parsed, shows the text with carets under that part;
-/// [`Error::hint`] says what to do.
+/// `Display` says what and why and, where the selection was parsed, shows the text with carets under that part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Error {
     /// What is wrong.
@@ -28,7 +28,7 @@ pub struct Error {
 #[non_exhaustive]
 pub enum Reason {
     /// The text is no SQL expression, or goes on behind one.
-    Syntax(String),
+    Syntax(Syntax),
     /// SQL that no program in the kernel is made of.
     Unsupported(&'static str),
     /// It is nested too deeply, or has too many parts.
@@ -126,6 +126,24 @@ pub enum Reason {
     Program(kwalk_progs::Error),
 }
 
+/// What is wrong with the grammar of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Syntax {
+    /// This word or sign can't stand where it stands.
+    Unexpected(String),
+    /// Something else is needed here: "the end", "a name".
+    Expected(&'static str),
+    /// The text ends, and its expression does not.
+    End,
+    /// A quote is opened and not closed.
+    OpenQuote,
+    /// No words or signs can be made of what begins here.
+    Unreadable,
+    /// A number that has no digits, or more than fit 64 bits.
+    Number(String),
+}
+
 /// What something is that is of the wrong kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -158,45 +176,18 @@ impl Error {
         Error { reason: reason.into(), span }
     }
 
-    /// What to do about it, where something is known to help.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match &*self.reason {
-            Reason::Name { near, .. } | Reason::Literal { near, .. } if near.is_empty() => return None,
-            Reason::Function { near, .. } if near.is_empty() => {
-                let names: Vec<_> = FUNCTIONS.iter().map(|function| function.name).collect();
-                return Some(format!("the functions are {}", names.join(", ")));
-            }
-            Reason::Name { near, .. } | Reason::Function { near, .. } | Reason::Literal { near, .. } => {
-                return Some(format!("did you mean {}?", near.join(", ")));
-            }
-            Reason::TooComplex => "select more than you need, and filter what comes out",
-            Reason::Kind { is: Kind::Text, needs: "a number", what } if what.starts_with('\'') => {
-                "numbers and the names of enum values are written without quotes"
-            }
-            Reason::Kind { is: Kind::Pointer, what, needs: "a condition" } => {
-                return Some(format!("for \"is there one\", write {what} IS NOT NULL"));
-            }
-            Reason::Kind { is: Kind::Pointer, what, needs: "a number" | "a text" } => {
-                return Some(format!("name a field behind it, {what}.FIELD; or test {what} IS NULL"));
-            }
-            Reason::Kind { is: Kind::Struct, what, .. } => {
-                return Some(format!("name one of its fields: {what}.FIELD"));
-            }
-            Reason::Kind { is: Kind::Array, what, .. } => {
-                return Some(format!("name one of its elements: {what}[0]"));
-            }
-            Reason::Unsupported(what) if what.starts_with("a comparison of two") => {
-                "select both, and compare what comes out"
-            }
-            Reason::Unsupported(what) if what.starts_with("cmdline()") => "take it from the target task",
-            Reason::Null => "write IS NULL or IS NOT NULL",
-            Reason::NullPointer { what } => return Some(format!("write {what} IS NULL or IS NOT NULL")),
-            Reason::Percent => "combine two patterns: x LIKE 'a%' AND x LIKE '%b'",
-            Reason::SameName(_) => "give one another name: EXPR AS NAME",
-            Reason::NoDefaults(_) => "name the fields to show",
-            _ => return None,
+    /// Of an expression that is of another kind than its place needs.
+    pub(crate) fn kind(expr: &Expr, is: Kind, needs: &'static str) -> Error {
+        let what = match &expr.span {
+            Some(span) => span.excerpt().into(),
+            None => expr.to_string(),
         };
-        Some(hint.into())
+        Error::new(Reason::Kind { what, is, needs }, expr.span.clone())
+    }
+
+    /// Of something that takes a constant on one side, of which this is the second side that is none.
+    pub(crate) fn second(what: &'static str, second: &Expr) -> Error {
+        Error::new(Reason::Unsupported(what), second.span.clone())
     }
 }
 
@@ -218,10 +209,23 @@ impl fmt::Display for Kind {
     }
 }
 
+impl fmt::Display for Syntax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Syntax::Unexpected(text) => write!(f, "`{text}` is not expected here"),
+            Syntax::Expected(what) => write!(f, "{what} is expected here"),
+            Syntax::End => f.write_str("the expression ends here, where more is expected"),
+            Syntax::OpenQuote => f.write_str("the quote that begins here is not closed"),
+            Syntax::Unreadable => f.write_str("this can't be read as SQL"),
+            Syntax::Number(text) => write!(f, "{text} is no number of at most 64 bits"),
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reason::Syntax(message) => f.write_str(message),
+            Reason::Syntax(syntax) => syntax.fmt(f),
             Reason::Unsupported(what) => write!(f, "{what} can't be done in the kernel"),
             Reason::TooComplex => f.write_str("it has too many parts for a program in the kernel"),
             Reason::Name { name, .. } => write!(f, "{name}: there is no such column or field"),

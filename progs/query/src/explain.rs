@@ -2,11 +2,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-
 use core::fmt::{self, Display, Formatter};
 
-use crate::condition::{Condition, Text, TextKind};
-use crate::number::{Node, Number};
+use crate::ir::{Condition, Member, Node, Number, Text, TextKind};
 use crate::pattern::Pattern;
 use crate::resolve::Value;
 
@@ -23,6 +21,13 @@ impl Display for Condition {
             Condition::Compare(op, left, right) => write!(f, "{left} {op} {right}"),
             Condition::Like(text, pattern) if is_exact(pattern) => write!(f, "{text} = {pattern}"),
             Condition::Like(text, pattern) => write!(f, "{text} LIKE {pattern}"),
+            Condition::InSet(member, set) => {
+                match member {
+                    Member::Text(text) => text.fmt(f)?,
+                    Member::Number(number) => number.fmt(f)?,
+                }
+                write!(f, " IN (… {} values, looked up in a map)", set.keys.len())
+            }
             Condition::NumberIsNull(number) => write!(f, "{number} IS NULL"),
             Condition::TextIsNull(text) => write!(f, "{text} IS NULL"),
             Condition::PointerIsNull(place) | Condition::BehindNull(place) => {
@@ -31,7 +36,7 @@ impl Display for Condition {
             Condition::And(all) => joined(f, all, " AND ", part),
             Condition::Or(any) => joined(f, any, " OR ", part),
             Condition::Not(of) => write!(f, "NOT ({of})"),
-            Condition::Part(_, of) => of.fmt(f),
+            Condition::Marked(_, of) => of.fmt(f),
             Condition::Is(truth, of) => write!(f, "({of}) IS {}", if *truth { "TRUE" } else { "FALSE" }),
         }
     }
@@ -67,6 +72,16 @@ impl Display for Number {
             Node::Constant => self.min.fmt(f),
             Node::Field(place) => f.write_str(&place.path),
             Node::Binary(op, left, right) => write!(f, "({left} {op} {right})"),
+            Node::Case(arms, otherwise) => {
+                f.write_str("CASE")?;
+                for (condition, number) in arms {
+                    write!(f, " WHEN {condition} THEN {number}")?;
+                }
+                match otherwise.node {
+                    Node::Null => f.write_str(" END"),
+                    _ => write!(f, " ELSE {otherwise} END"),
+                }
+            }
         }
     }
 }

@@ -13,16 +13,19 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
-
 use core::fmt;
-use core::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Rem, Shl, Shr, Sub};
+use core::ops::{Add, BitAnd, BitOr, BitXor, ControlFlow, Div, Mul, Neg, Rem, Shl, Shr, Sub};
 
-use crate::function::Function;
 use kwalk_progs::Span;
 
+use crate::function::Function;
+
 /// A condition, or what a column shows: fields, numbers and texts, and what is made of them.
+///
+/// It is a tree: [`Expr::node`] is what an expression is, of other expressions, [`Expr::visit`] goes through all of them, and
+/// a [`Node`] is made an expression by `into()`. It displays as SQL, which [`sql::expression`](crate::sql) reads as the same
+/// tree.
 #[derive(Clone, Debug)]
 pub struct Expr {
     pub(crate) node: Node,
@@ -31,51 +34,87 @@ pub struct Expr {
 
 /// What an expression is.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Node {
+#[non_exhaustive]
+pub enum Node {
     /// A named column, a field's path, or the name of an enum's value.
     Name(String),
-    /// From −2⁶³ to 2⁶⁴−1; anything else is refused when it is planned.
+    /// A number from −2⁶³ to 2⁶⁴−1; anything else is refused when it is planned.
     Int(i128),
+    /// A text, which need not be UTF-8.
     Text(Vec<u8>),
+    /// `-x`
     Neg(Box<Expr>),
+    /// Two numbers, computed.
     Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
+    /// Two values, compared.
     Compare(Compare, Box<Expr>, Box<Expr>),
+    /// `AND` of two conditions or more.
     And(Vec<Expr>),
+    /// `OR` of two conditions or more.
     Or(Vec<Expr>),
+    /// `NOT`
     Not(Box<Expr>),
     /// `IS NULL`, of a value or of a condition.
     IsNull(Box<Expr>),
     /// `IS TRUE` or `IS FALSE`.
     Is(bool, Box<Expr>),
+    /// `IN`: whether a value is one of a list.
     In(Box<Expr>, Vec<Expr>),
+    /// `BETWEEN`: a value, its lowest and its highest, both included.
     Between(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `LIKE`: a text and a pattern.
     Like(Box<Expr>, Box<Expr>),
+    /// A function and its arguments.
     Call(Function, Vec<Expr>),
+    /// `CASE WHEN condition THEN value … ELSE value END`: the value behind the first condition that is true, else the last
+    /// one, or NULL if there is none.
+    Case {
+        /// The conditions, each with its value.
+        arms: Vec<(Expr, Expr)>,
+        /// The value if none of them is true.
+        otherwise: Option<Box<Expr>>,
+    },
 }
 
 /// What computes a number from two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arithmetic {
+pub enum Arithmetic {
+    /// `+`
     Add,
+    /// `-`
     Sub,
+    /// `*`
     Mul,
+    /// `/`, rounded towards zero; by 0 it is NULL.
     Div,
+    /// `%`, with the sign of the left side; by 0 it is NULL.
     Rem,
+    /// `&`
     And,
+    /// `|`
     Or,
+    /// `^`
     Xor,
+    /// `<<`, by the lowest 6 bits of the right side.
     Shl,
+    /// `>>`, which keeps the sign of a signed number.
     Shr,
 }
 
 /// What compares two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compare {
+pub enum Compare {
+    /// `=`
     Eq,
+    /// `<>`
     Ne,
+    /// `<`
     Lt,
+    /// `<=`
     Le,
+    /// `>`
     Gt,
+    /// `>=`
     Ge,
 }
 
@@ -130,10 +169,37 @@ pub fn page_size() -> Expr {
     Node::Call(Function::PageSize, Vec::new()).into()
 }
 
+/// The expression that a node is. A number's sign belongs to the number, and AND or OR of one is that one: the parser of SQL
+/// makes no other.
 impl From<Node> for Expr {
     fn from(node: Node) -> Expr {
+        let node = match node {
+            Node::Neg(of) => match of.node {
+                Node::Int(value) => Node::Int(value.wrapping_neg()),
+                _ => Node::Neg(of),
+            },
+            Node::And(mut terms) | Node::Or(mut terms) if terms.len() == 1 => match terms.pop() {
+                Some(one) => return one,
+                None => Node::And(terms),
+            },
+            node => node,
+        };
         Expr { node, span: None }
     }
+}
+
+/// `CASE`: the value behind the first of these conditions that is true, else NULL; see [`Expr::or_else`].
+///
+/// ```
+/// use kwalk_query::{case, field};
+///
+/// let backlog = case([(field("state").eq("LISTEN"), field("ack_backlog"))]);
+/// assert_eq!(backlog.to_string(), "CASE WHEN state = 'LISTEN' THEN ack_backlog END");
+/// assert_eq!(backlog.or_else(0).to_string(), "CASE WHEN state = 'LISTEN' THEN ack_backlog ELSE 0 END");
+/// ```
+pub fn case<C: Into<Expr>, V: Into<Expr>>(arms: impl IntoIterator<Item = (C, V)>) -> Expr {
+    let arms = arms.into_iter().map(|(condition, value)| (condition.into(), value.into()));
+    Node::Case { arms: arms.collect(), otherwise: None }.into()
 }
 
 /// Spans don't count: two expressions are equal if they say the same.
@@ -262,6 +328,89 @@ impl Expr {
         Node::Call(Function::UnixName, vec![self]).into()
     }
 
+    /// `NULLIF`: NULL where the two are equal, else the first.
+    pub fn null_if(self, other: impl Into<Expr>) -> Expr {
+        Node::Call(Function::NullIf, vec![self, other.into()]).into()
+    }
+
+    /// `ELSE`: the value of a [`case`] none of whose conditions is true. Of any other expression, it is the expression.
+    #[must_use]
+    pub fn or_else(self, value: impl Into<Expr>) -> Expr {
+        match self.node {
+            Node::Case { arms, .. } => Node::Case { arms, otherwise: Some(Box::new(value.into())) }.into(),
+            node => Expr { node, span: self.span },
+        }
+    }
+
+    /// What it is.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// What it is, taken out.
+    pub fn into_node(self) -> Node {
+        self.node
+    }
+
+    /// The expressions that it is made of, in the order in which they stand in SQL.
+    pub fn children(&self) -> Vec<&Expr> {
+        match &self.node {
+            Node::Name(_) | Node::Int(_) | Node::Text(_) => Vec::new(),
+            Node::Neg(of) | Node::Not(of) | Node::IsNull(of) | Node::Is(_, of) => vec![of],
+            Node::Arithmetic(_, left, right) | Node::Compare(_, left, right) | Node::Like(left, right) => {
+                vec![left, right]
+            }
+            Node::And(all) | Node::Or(all) | Node::Call(_, all) => all.iter().collect(),
+            Node::In(of, list) => [&**of].into_iter().chain(list).collect(),
+            Node::Between(of, low, high) => vec![of, low, high],
+            Node::Case { arms, otherwise } => {
+                let arms = arms.iter().flat_map(|(condition, value)| [condition, value]);
+                arms.chain(otherwise.as_deref()).collect()
+            }
+        }
+    }
+
+    /// Calls `visitor` with it and all that it is made of, each before what that is made of, until `visitor` breaks.
+    ///
+    /// ```
+    /// use core::ops::ControlFlow;
+    /// use kwalk_query::{Node, field};
+    ///
+    /// let mut names = Vec::new();
+    /// let _ = (field("utime") + field("stime")).gt(1).visit(&mut |expr| {
+    ///     if let Node::Name(name) = expr.node() {
+    ///         names.push(name.clone());
+    ///     }
+    ///     ControlFlow::<()>::Continue(())
+    /// });
+    /// assert_eq!(names, ["utime", "stime"]);
+    /// ```
+    pub fn visit<B>(&self, visitor: &mut impl FnMut(&Expr) -> ControlFlow<B>) -> ControlFlow<B> {
+        // Expressions of a few thousand terms are as deep as they are long, at most.
+        let mut rest = vec![self];
+        while let Some(expr) = rest.pop() {
+            visitor(expr)?;
+            rest.extend(expr.children().into_iter().rev());
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The conditions that are all true where it is: the terms of AND, and of AND in them; else it alone.
+    ///
+    /// ```
+    /// use kwalk_query::field;
+    ///
+    /// let all = field("a").eq(1).and(field("b").eq(2).and(field("c").eq(3)));
+    /// assert_eq!(all.conjuncts().len(), 3);
+    /// assert_eq!(field("a").eq(1).or(field("b").eq(2)).conjuncts().len(), 1);
+    /// ```
+    pub fn conjuncts(self) -> Vec<Expr> {
+        match self.node {
+            Node::And(all) => all.into_iter().flat_map(Expr::conjuncts).collect(),
+            node => vec![Expr { node, span: self.span }],
+        }
+    }
+
     /// Where in the user's text it stands, if it was parsed.
     pub fn span(&self) -> Option<&Span> {
         self.span.as_ref()
@@ -297,9 +446,10 @@ impl Neg for Expr {
     type Output = Expr;
 
     fn neg(self) -> Expr {
-        match self.node {
-            Node::Int(value) => Expr { node: Node::Int(value.wrapping_neg()), span: self.span },
-            node => Node::Neg(Box::new(Expr { node, span: self.span })).into(),
+        let span = self.span.clone();
+        match Node::Neg(Box::new(self)).into() {
+            Expr { node: node @ Node::Int(_), .. } => Expr { node, span },
+            other => other,
         }
     }
 }
@@ -367,45 +517,142 @@ impl fmt::Display for Compare {
     }
 }
 
+/// Words that SQL has for itself: a name that is one of them stands in quotes.
+const RESERVED: &[&str] = &[
+    "all",
+    "any",
+    "between",
+    "case",
+    "current_catalog",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "end",
+    "exists",
+    "false",
+    "interval",
+    "localtime",
+    "localtimestamp",
+    "not",
+    "null",
+    "select",
+    "session_user",
+    "some",
+    "struct",
+    "trim",
+    "true",
+    "user",
+    "with",
+];
+
 /// As SQL, which the parser reads as the same expression.
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, items: &[Expr], between: &str| {
-            for (nth, item) in items.iter().enumerate() {
-                write!(f, "{}{item}", if nth == 0 { "" } else { between })?;
-            }
-            Ok(())
-        };
         match &self.node {
-            Node::Name(name) => f.write_str(name),
+            Node::Name(path) => name(f, path),
             Node::Int(value) => value.fmt(f),
-            Node::Text(text) => write!(f, "'{}'", String::from_utf8_lossy(text).replace('\'', "''")),
-            Node::Neg(of) => write!(f, "-({of})"),
-            Node::Arithmetic(op, left, right) => write!(f, "({left} {op} {right})"),
-            Node::Compare(op, left, right) => write!(f, "{left} {op} {right}"),
-            Node::And(all) | Node::Or(all) => {
-                f.write_str("(")?;
-                list(f, all, if matches!(self.node, Node::And(_)) { " AND " } else { " OR " })?;
-                f.write_str(")")
-            }
-            Node::Not(of) => match &of.node {
-                Node::And(_) | Node::Or(_) => write!(f, "NOT {of}"),
-                _ => write!(f, "NOT ({of})"),
-            },
-            Node::IsNull(of) => write!(f, "({of}) IS NULL"),
-            Node::Is(truth, of) => write!(f, "({of}) IS {}", if *truth { "TRUE" } else { "FALSE" }),
+            Node::Text(bytes) => text(f, bytes),
+            Node::Neg(of) => write!(f, "-{}", Operand(of)),
+            Node::Arithmetic(op, left, right) => write!(f, "({} {op} {})", Operand(left), Operand(right)),
+            Node::Compare(op, left, right) => write!(f, "{} {op} {}", Operand(left), Operand(right)),
+            Node::And(all) => joined(f, all, " AND "),
+            Node::Or(any) => joined(f, any, " OR "),
+            Node::Not(of) => write!(f, "NOT {}", Operand(of)),
+            Node::IsNull(of) => write!(f, "{} IS NULL", Operand(of)),
+            Node::Is(truth, of) => write!(f, "{} IS {}", Operand(of), if *truth { "TRUE" } else { "FALSE" }),
             Node::In(of, items) => {
-                write!(f, "{of} IN (")?;
+                write!(f, "{} IN (", Operand(of))?;
                 list(f, items, ", ")?;
                 f.write_str(")")
             }
-            Node::Between(of, low, high) => write!(f, "{of} BETWEEN {low} AND {high}"),
-            Node::Like(of, pattern) => write!(f, "{of} LIKE {pattern}"),
+            Node::Between(of, low, high) => {
+                write!(f, "{} BETWEEN {} AND {}", Operand(of), Operand(low), Operand(high))
+            }
+            Node::Like(of, pattern) => write!(f, "{} LIKE {}", Operand(of), Operand(pattern)),
             Node::Call(function, arguments) => {
                 write!(f, "{}(", function.name())?;
                 list(f, arguments, ", ")?;
                 f.write_str(")")
             }
+            Node::Case { arms, otherwise } => {
+                f.write_str("CASE")?;
+                for (condition, value) in arms {
+                    write!(f, " WHEN {condition} THEN {value}")?;
+                }
+                match otherwise {
+                    Some(value) => write!(f, " ELSE {value} END"),
+                    None => f.write_str(" END"),
+                }
+            }
+        }
+    }
+}
+
+/// An operand: in parentheses, unless it is a name, a literal, a call, or in parentheses anyway.
+struct Operand<'e>(&'e Expr);
+
+impl fmt::Display for Operand<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.node {
+            Node::Name(_)
+            | Node::Int(_)
+            | Node::Text(_)
+            | Node::Arithmetic(..)
+            | Node::And(_)
+            | Node::Or(_)
+            | Node::Call(..)
+            | Node::Case { .. } => self.0.fmt(f),
+            _ => write!(f, "({})", self.0),
+        }
+    }
+}
+
+fn joined(f: &mut fmt::Formatter<'_>, terms: &[Expr], between: &str) -> fmt::Result {
+    f.write_str("(")?;
+    for (nth, term) in terms.iter().enumerate() {
+        f.write_str(if nth == 0 { "" } else { between })?;
+        match &term.node {
+            // NOT binds tighter than AND and OR, and everything else tighter than NOT.
+            Node::And(_) | Node::Or(_) => write!(f, "{}", Operand(term))?,
+            _ => write!(f, "{term}")?,
+        }
+    }
+    f.write_str(")")
+}
+
+fn list(f: &mut fmt::Formatter<'_>, items: &[Expr], between: &str) -> fmt::Result {
+    for (nth, item) in items.iter().enumerate() {
+        write!(f, "{}{item}", if nth == 0 { "" } else { between })?;
+    }
+    Ok(())
+}
+
+/// A path: each of its names in quotes that would be something else without.
+fn name(f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
+    for (nth, segment) in path.split('.').enumerate() {
+        f.write_str(if nth == 0 { "" } else { "." })?;
+        let (name, index) = segment.split_at(segment.find('[').unwrap_or(segment.len()));
+        let mut chars = name.chars();
+        let is_plain = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+            && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+        match is_plain && !RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name)) {
+            true => f.write_str(name)?,
+            false => write!(f, "\"{}\"", name.replace('"', "\"\""))?,
+        }
+        f.write_str(index)?;
+    }
+    Ok(())
+}
+
+/// In quotes; in hexadecimal, if it is not UTF-8.
+fn text(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    match core::str::from_utf8(bytes) {
+        Ok(text) => write!(f, "'{}'", text.replace('\'', "''")),
+        Err(_) => {
+            f.write_str("X'")?;
+            bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+            f.write_str("'")
         }
     }
 }

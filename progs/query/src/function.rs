@@ -1,8 +1,10 @@
 //! The functions that expressions can call.
 
-/// A function.
+/// A function; [`FUNCTIONS`] says of each what it takes and gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Function {
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is described in FUNCTIONS")]
+pub enum Function {
     Ntohs,
     Ntohl,
     Ip,
@@ -12,9 +14,9 @@ pub(crate) enum Function {
     UnixName,
     Cmdline,
     Stack,
-    /// An address of either family: of what says which one it is, and where each is.
     Address,
     PageSize,
+    NullIf,
 }
 
 /// What is to be known of a function to use it.
@@ -26,7 +28,8 @@ pub struct FunctionInfo {
     pub arguments: &'static [&'static str],
     /// What it gives.
     pub about: &'static str,
-    pub(crate) function: Function,
+    /// The function itself.
+    pub function: Function,
 }
 
 macro_rules! functions {
@@ -51,12 +54,14 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     cgroup_path("FIELD")        CgroupPath "the path of a cgroup, of a struct cgroup *";
     unix_name("FIELD")          UnixName   "the name of a Unix socket, of a struct unix_address *, with an @ for each NUL";
     cmdline()                   Cmdline    "the arguments that the process was started with";
+    nullif("X", "Y")            NullIf     "NULL where two numbers are equal, else the first";
     page_size()                 PageSize   "bytes of a page, in which the kernel counts memory";
     stack()                     Stack      "where in the kernel the task is";
 };
 
 impl Function {
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name.
+    pub fn name(self) -> &'static str {
         FUNCTIONS.iter().find(|known| known.function == self).map_or("", |known| known.name)
     }
 

@@ -2,72 +2,19 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use kwalk_btf::Class;
 
 use crate::columns::Show;
-use crate::condition::{Condition, Text, TextKind};
-use crate::emit::{Chunk, Column, ColumnKind, Kept, Rows, STACK};
-use crate::expr::Expr;
-use crate::number::{Node, Number};
-use crate::pattern::TEXT_MAX;
+use crate::emit::{Chunk, Column, ColumnKind, Rows};
+use crate::ir::{Node, Number, Text, TextKind};
+use crate::limits::{STACK, TEXT_MAX};
 use crate::place::Place;
+use crate::planned::Planned;
 use crate::record::{At, ColumnInfo, Schema, Type};
 use crate::resolve::{IpPlace, Names, Value};
-
-/// A column before it has its place.
-#[derive(Clone)]
-pub(crate) struct Planned {
-    pub(crate) name: String,
-    pub(crate) expr: Expr,
-    pub(crate) show: Show,
-    pub(crate) value: Value,
-    /// The number of its fragment.
-    pub(crate) fragment: u32,
-}
-
-/// What columns want that the condition finds on the way, as much as there is room for: what is kept, and so is there.
-pub(crate) fn keep(condition: &Condition, columns: &mut [Planned], room: usize) -> Vec<Kept> {
-    let (numbers, places) = condition.certain();
-    let mut keep = Vec::new();
-    let mut there = |place: &mut Place| {
-        let is = |kept: &Kept| matches!(kept, Kept::Pointer(kept) if kept.beside(place));
-        if !keep.iter().any(is) {
-            let wanted = place.may_be_null() && places.iter().any(|found| found.beside(place));
-            if !wanted || keep.len() >= room {
-                return;
-            }
-            keep.push(Kept::Pointer(place.clone()));
-        }
-        place.there = true;
-    };
-    for column in columns.iter_mut() {
-        match &mut column.value {
-            Value::Number(number) => number.each_place(&mut there),
-            Value::Pointer(place) | Value::Text(Text { place, kind: TextKind::Array }) => there(place),
-            Value::Ip(ip) => {
-                [&mut ip.family, &mut ip.v4, &mut ip.v6].into_iter().flatten().for_each(&mut there);
-            }
-            _ => {}
-        }
-    }
-    // Of numbers, those that take longest to compute.
-    let wanted =
-        |column: &&Planned| matches!(&column.value, Value::Number(number) if numbers.contains(&number));
-    let mut wanted: Vec<_> = columns.iter().filter(wanted).map(|column| &column.value).collect();
-    wanted.sort_by_key(|value| matches!(value, Value::Number(Number { node: Node::Field(_), .. })));
-    for value in wanted {
-        if let (Value::Number(number), true) = (value, keep.len() < room) {
-            if !number.may_be_null() {
-                keep.push(Kept::Number(number.clone()));
-            }
-        }
-    }
-    keep
-}
 
 /// Lays columns out: in their order into chunks that fit the stack, in each chunk by their width.
 pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema) {

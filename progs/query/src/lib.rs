@@ -9,20 +9,23 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else { return Ok(()) };
 //! let btf = kwalk_btf::Btf::new(&bytes)?;
+//! let kernel = kwalk_progs::Kernel::described(&btf);
 //! let plan = Select::new("task")
 //!     .fields(["pid", "comm", "real_parent.comm"])
 //!     .filter(field("tgid").eq(1).and(field("comm").like("s%")))
-//!     .plan(&btf)?;
-//! assert_eq!(plan.schema.columns().len(), 3);
+//!     .plan(&kernel)?;
+//! assert_eq!(plan.schema().map(|schema| schema.columns().len()), Some(3));
 //! // The kernel need not look at other processes.
 //! assert_eq!(plan.pushed, Some(Pushed::Tgid(1)));
+//! let program = plan.program(&kernel)?;
+//! assert_eq!(program.target().name, "task");
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # What expressions mean
 //!
-//! Names are the target's columns ([`columns`]), fields of its object (`comm`, `real_parent.tgid`, `se.load.weight`), or
+//! Names are the target's columns ([`named_columns`]), fields of its object (`comm`, `real_parent.tgid`, `se.load.weight`), or
 //! of another argument of its context (`file.f_flags` of `task_file`). A path through a pointer that is NULL is NULL, and
 //! so is a pointer of 0, `x / 0` and `x % 0`; conditions are true, false or unknown, as in SQL, and an object is shown
 //! where its condition is true.
@@ -38,11 +41,12 @@
 #![no_std]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[macro_use]
 extern crate alloc;
 
 mod address;
 mod cgroups;
-pub mod columns;
+mod columns;
 mod condition;
 mod derived;
 mod elements;
@@ -50,36 +54,49 @@ mod emit;
 mod error;
 mod explain;
 mod expr;
+mod filters;
 mod function;
+mod ir;
 mod layout;
+mod limits;
 mod meaning;
-mod names;
 mod number;
 mod order;
+mod partition;
 mod pattern;
 mod place;
 mod plan;
+mod planned;
 mod planner;
+mod projection;
+mod pushed;
 mod record;
 mod registers;
 mod resolve;
+mod resolved;
+mod reuse;
 mod select;
 #[cfg(feature = "sql")]
 pub mod sql;
 mod stored;
-mod window;
+mod targets;
+mod view;
 
 pub use cgroups::cgroup_ids;
-pub use columns::{NamedColumn, Show, Source};
+pub use columns::{NamedColumn, Numbers, Show, Source};
 pub use elements::{ElementTypes, Elements};
-pub use error::{Error, Kind, Reason};
-pub use expr::{Expr, cmdline, field, page_size, stack};
-pub use function::{FUNCTIONS, FunctionInfo};
+pub use error::{Error, Kind, Reason, Syntax};
+pub use expr::{Arithmetic, Compare, Expr, Node, case, cmdline, field, page_size, stack};
+pub use filters::Verdict;
+pub use function::{FUNCTIONS, Function, FunctionInfo};
 pub use kwalk_progs::{Fragment, Role, Span};
+pub use limits::{COLUMNS_MAX, TEXT_MAX};
 pub use order::{Key, Order};
-pub use pattern::TEXT_MAX;
-pub use plan::{Plan, PlanOptions, Pushed, Sink};
+pub use partition::Partition;
+pub use plan::{Plan, PlanOptions, Sink};
+pub use pushed::Pushed;
 pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
-pub use select::{COLUMNS_MAX, Column, Select};
+pub use resolved::resolved_columns;
+pub use select::{Column, Select};
 pub use stored::NotASchema;
-pub use window::Window;
+pub use targets::named_columns;

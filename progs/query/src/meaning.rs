@@ -1,13 +1,11 @@
 //! What names and units say of numbers.
 
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::columns::Show;
+use crate::error::{Error, Kind, Reason};
 use crate::expr::Expr;
-use crate::planner::wrong;
-use crate::{Error, Kind, Reason};
 
 /// What is known of the numbers that an expression gives.
 #[derive(Default)]
@@ -45,7 +43,7 @@ impl Meaning {
         }
         let reason = match (self.show, self.names.is_empty()) {
             (Show::Plain | Show::Hex | Show::Octal, true) => {
-                return Err(wrong(literal, Kind::Text, "a number"));
+                return Err(Error::kind(literal, Kind::Text, "a number"));
             }
             (show, _) => {
                 let needs = if self.names.is_empty() { show.needs() } else { "one of its names" };

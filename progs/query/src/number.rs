@@ -10,40 +10,48 @@
 //! - Comparisons compare the numbers themselves: −1 is less than 2⁶⁴−1, though the two have the same bits.
 
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::expr::{Arithmetic, Compare};
+use crate::ir::{Condition, Node, Number};
 use crate::place::Place;
 
 const SIGNED: (i128, i128) = (i64::MIN as i128, i64::MAX as i128);
 const UNSIGNED: (i128, i128) = (0, u64::MAX as i128);
 
-/// A number, and what is known of it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Number {
-    pub(crate) node: Node,
-    /// Whether its 64 bits have no sign.
-    pub(crate) unsigned: bool,
-    /// It is never less,
-    pub(crate) min: i128,
-    /// and never more.
-    pub(crate) max: i128,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Node {
-    /// NULL, always: a division by a zero that is written as one.
-    Null,
-    /// The number that both bounds are.
-    Constant,
-    Field(Box<Place>),
-    Binary(Arithmetic, Box<Number>, Box<Number>),
-}
-
 impl Number {
     pub(crate) fn constant(value: i128) -> Number {
         Number { node: Node::Constant, unsigned: value > SIGNED.1, min: value, max: value }
+    }
+
+    pub(crate) fn null() -> Number {
+        Number { node: Node::Null, unsigned: false, min: 0, max: 0 }
+    }
+
+    /// `CASE`: the number behind the first condition that is true, or else the last one. What is known beforehand is left
+    /// out: the verifier refuses instructions that nothing leads to.
+    pub(crate) fn case(arms: Vec<(Condition, Number)>, otherwise: Number) -> Number {
+        let (mut possible, mut otherwise) = (Vec::new(), otherwise);
+        for (condition, number) in arms {
+            match condition.simplified(false) {
+                Condition::Known(Some(true)) => {
+                    otherwise = number;
+                    break;
+                }
+                Condition::Known(_) => {}
+                condition => possible.push((condition, number)),
+            }
+        }
+        if possible.is_empty() {
+            return otherwise;
+        }
+        let numbers = || possible.iter().map(|(_, number)| number).chain([&otherwise]);
+        // NULL has no bounds of its own.
+        let unsigned = numbers().any(|number| number.unsigned);
+        let bounds =
+            numbers().filter(|number| number.node != Node::Null).map(|number| number.bounds(unsigned));
+        let (min, max) = bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
+        Number { node: Node::Case(possible, Box::new(otherwise)), unsigned, min, max }
     }
 
     pub(crate) fn field(place: Place, signed: bool, bits: u32) -> Number {
@@ -59,16 +67,18 @@ impl Number {
         (self.node == Node::Constant).then_some(self.min)
     }
 
-    /// The fields that it is made of.
+    /// The fields that are read for it, whatever their values.
     pub(crate) fn places(&self) -> Vec<&Place> {
         match &self.node {
             Node::Null | Node::Constant => Vec::new(),
             Node::Field(place) => vec![place],
             Node::Binary(_, left, right) => [left.places(), right.places()].concat(),
+            // Which of them is read depends on the conditions.
+            Node::Case(..) => Vec::new(),
         }
     }
 
-    /// The same for all of them.
+    /// Changes the places of all fields that it is made of.
     pub(crate) fn each_place(&mut self, each: &mut impl FnMut(&mut Place)) {
         match &mut self.node {
             Node::Null | Node::Constant => {}
@@ -76,6 +86,10 @@ impl Number {
             Node::Binary(_, left, right) => {
                 left.each_place(each);
                 right.each_place(each);
+            }
+            Node::Case(arms, otherwise) => {
+                arms.iter_mut().for_each(|(_, number)| number.each_place(each));
+                otherwise.each_place(each);
             }
         }
     }
@@ -90,6 +104,9 @@ impl Number {
                 let divides = matches!(op, Arithmetic::Div | Arithmetic::Rem);
                 left.may_be_null() || right.may_be_null() || divides && right.min <= 0 && right.max >= 0
             }
+            Node::Case(arms, otherwise) => {
+                arms.iter().any(|(_, number)| number.may_be_null()) || otherwise.may_be_null()
+            }
         }
     }
 
@@ -102,7 +119,7 @@ impl Number {
     pub(crate) fn binary(op: Arithmetic, left: Number, right: Number) -> Number {
         let shift = matches!(op, Arithmetic::Shl | Arithmetic::Shr);
         let unsigned = left.unsigned || right.unsigned && !shift;
-        let null = Number { node: Node::Null, unsigned, min: 0, max: 0 };
+        let null = Number { unsigned, ..Number::null() };
         if left.node == Node::Null || right.node == Node::Null {
             return null;
         }

@@ -2,11 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::Reason;
-use crate::emit::STACK;
-
-/// The longest text that is read from behind a pointer, its NUL included; more of it is cut off.
-pub const TEXT_MAX: usize = 256;
+use crate::error::Reason;
+use crate::limits::PATTERN_MAX;
 
 /// Bytes, some of which may be any, and whether more may stand before or behind them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +35,7 @@ impl Pattern {
     }
 
     fn checked(bytes: Vec<Option<u8>>, open_start: bool, open_end: bool) -> Result<Pattern, Reason> {
-        // Beside a text, in whole words, it has to fit what is free of a program's stack.
-        let max = STACK - TEXT_MAX - 16;
+        let max = PATTERN_MAX;
         if bytes.contains(&Some(0)) {
             return Err(Reason::TextNul);
         }
@@ -52,6 +48,14 @@ impl Pattern {
     /// Whether every text is like it.
     pub(crate) fn is_any(&self) -> bool {
         self.bytes.is_empty() && self.open_start && self.open_end
+    }
+
+    /// The text that it stands for, if it stands for one alone.
+    pub(crate) fn exactly(&self) -> Option<Vec<u8>> {
+        if self.open_start || self.open_end {
+            return None;
+        }
+        self.bytes.iter().copied().collect()
     }
 
     /// The bytes as they stand at a text's end: with the NUL.

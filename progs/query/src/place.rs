@@ -23,8 +23,8 @@ pub(crate) struct Place {
     /// The offsets of the pointers to load, each behind the one before.
     pub(crate) hops: Vec<u32>,
     pub(crate) field: Field,
-    /// Whether what it lies behind is known to be there.
-    pub(crate) there: bool,
+    /// Whether the pointers that it lies behind are known not to be NULL.
+    pub(crate) never_null: bool,
     /// Whether its bytes are to be turned before it is a number.
     pub(crate) swap: bool,
     /// What the user calls it.
@@ -36,7 +36,7 @@ pub(crate) struct Place {
 /// What it is called does not count.
 impl PartialEq for Place {
     fn eq(&self, other: &Place) -> bool {
-        self.beside(other) && self.field == other.field && self.swap == other.swap
+        self.shares_base(other) && self.field == other.field && self.swap == other.swap
     }
 }
 
@@ -48,7 +48,7 @@ impl Place {
             base,
             hops,
             field: path.field,
-            there: false,
+            never_null: false,
             swap: false,
             name: name.into(),
             path: name.into(),
@@ -68,12 +68,12 @@ impl Place {
     }
 
     /// Whether a program reads it from the same pointer as `other`.
-    pub(crate) fn beside(&self, other: &Place) -> bool {
+    pub(crate) fn shares_base(&self, other: &Place) -> bool {
         self.base == other.base && self.hops == other.hops
     }
 
     /// Whether the way there can end at a NULL pointer.
     pub(crate) fn may_be_null(&self) -> bool {
-        !self.there && (!self.hops.is_empty() || matches!(self.base, Base::Derived(_)))
+        !self.never_null && (!self.hops.is_empty() || matches!(self.base, Base::Derived(_)))
     }
 }

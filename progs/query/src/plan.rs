@@ -6,26 +6,22 @@ use alloc::vec::Vec;
 
 use kwalk_progs::{Available, Builder, Fragment, Kernel, Program, Saved, Target, find};
 
-use crate::columns::Show;
-use crate::condition::Condition;
 use crate::derived::Found;
 use crate::elements::Elements;
-use crate::emit::{self, Emit, Fork, Kept, OBJECT};
-use crate::error::{Error, Kind, Reason};
-use crate::expr::Node;
-use crate::layout::{self, Planned};
-use crate::order::{self, Order};
-use crate::planner::{Planner, pushed};
+use crate::emit::{self, Emit, Fork, OBJECT};
+use crate::error::{Error, Reason};
+use crate::ir::Condition;
+use crate::layout;
+use crate::limits::{ROW_MAX, SLOTS_MAX};
+use crate::order::Order;
+use crate::planner::Planner;
+use crate::projection;
+use crate::pushed::{Pushed, pushed};
 use crate::record::Schema;
 use crate::registers;
-use crate::resolve::{Names, Value};
-use crate::select::{COLUMNS_MAX, Column, Select};
-use kwalk_progs::Role;
-
-/// What the kernel passes on of one object: less than the buffer that it collects in.
-const ROW_MAX: usize = 32 << 10;
-/// As many instructions a kernel looks at (`BPF_COMPLEXITY_LIMIT_INSNS`): of more the verifier says nothing.
-const SLOTS_MAX: usize = 1_000_000;
+use crate::resolve::Names;
+use crate::reuse::{Reused, reused};
+use crate::select::Select;
 
 /// How a question is planned.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,16 +30,6 @@ pub struct PlanOptions<'a> {
     pub count: bool,
     /// What the keys and values are of the map whose elements it walks: without, they are pointers.
     pub elements: Option<Elements<'a>>,
-}
-
-/// A restriction that a link can apply in the place of a condition, which the program tests all the same: the numbers here
-/// are those of the first pid namespace, a link takes those of whoever opens it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pushed {
-    /// Only the threads of this process.
-    Tgid(u32),
-    /// Only this thread.
-    Tid(u32),
 }
 
 /// What becomes of the objects that the condition picks.
@@ -76,8 +62,8 @@ pub struct Plan {
     /// What a link can filter.
     pub pushed: Option<Pushed>,
     /// Which of the program's maps says, in its one element, what part of the objects is shown
-    /// ([`Window`](crate::Window)), of a target whose walks can lose some of them ([`Target::loses`]).
-    pub window: Option<u32>,
+    /// ([`Partition`](crate::Partition)), of a target whose walks can lose some of them ([`Target::loses`]).
+    pub partition: Option<u32>,
     condition: Condition,
     rows: emit::Rows,
     derived: Vec<Found>,
@@ -85,17 +71,43 @@ pub struct Plan {
     tested: usize,
     fragments: Vec<Fragment>,
     saved: Saved,
-    keep: Vec<Kept>,
+    reused: Vec<Reused>,
     sleepable: bool,
     follows: bool,
 }
 
+impl Select {
+    /// Plans rows for a kernel.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] with [`Reason::Program`](crate::Reason::Program) where this kernel has no such target or its BTF is
+    /// damaged; else with what is wrong with the columns or the condition.
+    pub fn plan(&self, kernel: &Kernel<'_>) -> Result<Plan, Error> {
+        self.plan_with(kernel, &PlanOptions::default())
+    }
+
+    /// Plans a count of the objects, in the kernel and without any output, instead of rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Select::plan`].
+    pub fn plan_count(&self, kernel: &Kernel<'_>) -> Result<Plan, Error> {
+        self.plan_with(kernel, &PlanOptions { count: true, ..PlanOptions::default() })
+    }
+
+    /// Plans with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Select::plan`].
+    pub fn plan_with(&self, kernel: &Kernel<'_>, options: &PlanOptions<'_>) -> Result<Plan, Error> {
+        Plan::new(self, kernel, options)
+    }
+}
+
 impl Plan {
-    pub(crate) fn new(
-        select: &Select,
-        kernel: &Kernel<'_>,
-        options: &PlanOptions<'_>,
-    ) -> Result<Plan, Error> {
+    fn new(select: &Select, kernel: &Kernel<'_>, options: &PlanOptions<'_>) -> Result<Plan, Error> {
         let Available { target, context } = find(kernel.btf, &select.target)?;
         let mut planner = Planner::new(Names::new(kernel, &target, context, options.elements)?);
         let condition = match &select.filter {
@@ -104,10 +116,11 @@ impl Plan {
         };
         let tested = planner.names.derived.len();
         let pushed = pushed(&target, &mut planner.names, &condition);
-        let mut columns = if options.count { Vec::new() } else { columns(select, &target, &mut planner)? };
+        let mut columns =
+            if options.count { Vec::new() } else { projection::columns(select, &target, &mut planner)? };
         let shown = columns.len();
         let keys = if options.count { &[][..] } else { &select.order };
-        let order = order::planned(keys, &mut columns, &mut planner)?;
+        let order = projection::keys(keys, &mut columns, &mut planner)?;
 
         let Planner { names, fragments, .. } = planner;
         // A program that may sleep has to ask for RCU itself, which keeps files alive while the helper looks at them.
@@ -119,29 +132,29 @@ impl Plan {
             }
         }
         let saved = registers::saved(kernel, &target, &names, &condition, &columns)?;
-        let keep = layout::keep(&condition, &mut columns, emit::room(saved));
+        let reused = reused(&condition, &mut columns, emit::reuse_registers(saved));
         let (rows, schema) = layout::layout(columns, &names);
         if schema.row_max() >= ROW_MAX {
             return Err(Error::new(Reason::RowSize(schema.row_max()), None));
         }
         // The maps of a program are numbered in the order in which it asks for them, and these come first.
-        let (sink, window) = match options.count {
+        let (sink, partition) = match options.count {
             true => (Sink::Count { map: 0 }, None),
             // What counts prints nothing, so that one read is all of a walk.
             false => (Sink::Rows { schema, shown, order }, target.loses.then_some(0)),
         };
-        let window = window.filter(|_| condition != Condition::Known(Some(false)));
+        let partition = partition.filter(|_| condition != Condition::Known(Some(false)));
         Ok(Plan {
             sink,
             pushed,
-            window,
+            partition,
             condition,
             rows,
             derived: names.derived,
             tested,
             fragments,
             saved,
-            keep,
+            reused,
             sleepable: names.sleeps,
             follows: names.follows,
             target,
@@ -173,7 +186,7 @@ impl Plan {
         let done = builder.asm.label();
         // The verifier refuses what nothing leads to.
         let shows = self.condition != Condition::Known(Some(false));
-        let end = if self.window.is_some() { builder.asm.label() } else { done };
+        let end = if self.partition.is_some() { builder.asm.label() } else { done };
         if self.sleepable {
             builder.may_sleep();
         }
@@ -183,12 +196,12 @@ impl Plan {
             let _object = builder.uncast_object(OBJECT, end)?;
         }
         let shown = builder.asm.label();
-        let mut emit = Emit::keeping(&mut builder, self.keep.clone());
-        let window = if self.window.is_some() { Some(emit.window(done)?) } else { None };
+        let mut emit = Emit::new(&mut builder, self.reused.clone());
+        let partition = if self.partition.is_some() { Some(emit.partition(done)?) } else { None };
         emit.find(self.derived.get(..self.tested).unwrap_or_default())?;
         // Its map comes first.
         let counter = matches!(self.sink, Sink::Count { .. }).then(|| emit.counter());
-        emit.certain(&self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
+        emit.required(&self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.builder.asm.bind(shown);
         if shows {
             emit.find(&self.derived)?;
@@ -197,10 +210,13 @@ impl Plan {
                 None => emit.rows(&self.rows)?,
             }
         }
-        if let Some(window) = window {
+        if !emit.fits_stack() {
+            return Err(Error::new(Reason::TooComplex, None));
+        }
+        if let Some(partition) = partition {
             builder.asm.jump(done);
             builder.asm.bind(end);
-            emit::end(&mut builder, window);
+            emit::end(&mut builder, partition);
         }
         let mut program = builder.finish("select", done)?;
         if program.code.len_slots() > SLOTS_MAX {
@@ -209,45 +225,4 @@ impl Plan {
         program.fragments.clone_from(&self.fragments);
         Ok(program)
     }
-}
-
-/// The columns of a question, or those of the target that are shown by default, with their values.
-fn columns(select: &Select, target: &Target, planner: &mut Planner<'_>) -> Result<Vec<Planned>, Error> {
-    let columns = match &select.columns {
-        Some(columns) => columns.clone(),
-        None => {
-            let own = planner.names.columns.iter().filter(|column| column.default);
-            let elements = planner.names.elements().into_iter().map(|name| name.as_str().into());
-            own.map(|column| column.name.into()).chain(elements).collect()
-        }
-    };
-    if columns.is_empty() && select.columns.is_none() {
-        return Err(Error::new(Reason::NoDefaults(target.name.to_string()), None));
-    }
-    if columns.is_empty() || columns.len() > COLUMNS_MAX {
-        return Err(Error::new(Reason::Columns(columns.len()), None));
-    }
-    let mut names = alloc::collections::BTreeSet::new();
-    let mut planned = Vec::with_capacity(columns.len());
-    for Column { expr, name } in columns {
-        let show = match &expr.node {
-            Node::Name(name) => planner.names.column(name).map(|column| column.show),
-            _ => None,
-        };
-        let name = name.unwrap_or_else(|| match expr.span() {
-            Some(span) => span.excerpt().into(),
-            None => expr.to_string(),
-        });
-        if !names.insert(name.clone()) {
-            return Err(Error::new(Reason::SameName(name), expr.span));
-        }
-        let fragment = planner.fragment(Role::Column, &expr);
-        let value = planner.value(&expr, None)?;
-        if let Value::Literal(_) = value {
-            let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
-            return Err(Error::new(reason, expr.span));
-        }
-        planned.push(Planned { name, expr, show: show.unwrap_or(Show::Plain), value, fragment });
-    }
-    Ok(planned)
 }

@@ -2,45 +2,40 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::{String, ToString as _};
-use alloc::vec;
+use alloc::string::String;
 use alloc::vec::Vec;
-
 use core::fmt::{self, Write};
 
 use kwalk_btf::Class;
+use kwalk_progs::{Fragment, Role};
 
 use crate::columns::{Show, Source};
-use crate::condition::{Condition, Test, Text, TextKind};
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
 use crate::function::{FUNCTIONS, Function};
+use crate::ir::{self, Number};
+use crate::ir::{Condition, Member, Set, Test, Text, TextKind};
+use crate::limits::{DEPTH_MAX, SET_MIN, TERMS_MAX};
 use crate::meaning::Meaning;
-use crate::number::{self, Number};
+use crate::number;
 use crate::pattern::Pattern;
-use crate::place::{Base, Place};
-use crate::plan::Pushed;
+use crate::place::Place;
 use crate::resolve::{IpPlace, Names, Value};
-use kwalk_progs::{Fragment, Parameters, Role, Target};
-
-/// How deep an expression may be.
-const DEPTH_MAX: usize = 200;
-/// How many terms it may have, a list's included.
-const TERMS_MAX: usize = 10_000;
 
 /// Makes conditions and values of expressions.
 pub(crate) struct Planner<'a> {
     pub(crate) names: Names<'a>,
     /// What the program will have instructions for.
     pub(crate) fragments: Vec<Fragment>,
+    /// Whether the conditions that are planned are fragments of the question.
+    marks: bool,
     terms: usize,
     depth: usize,
 }
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
-        Planner { names, fragments: Vec::new(), terms: 0, depth: 0 }
+        Planner { names, fragments: Vec::new(), marks: true, terms: 0, depth: 0 }
     }
 
     fn enter(&mut self, expr: &Expr) -> Result<(), Error> {
@@ -74,13 +69,14 @@ impl<'a> Planner<'a> {
         // A condition that is made of others is not marked itself: they are.
         let fragment = match &expr.node {
             Node::And(_) | Node::Or(_) | Node::Not(_) | Node::Is(..) => None,
+            _ if !self.marks => None,
             _ => Some(self.fragment(Role::Condition, expr)),
         };
         let condition = self.condition_at(expr)?;
         self.depth -= 1;
         Ok(match (condition, fragment) {
             (condition @ Condition::Known(_), _) | (condition, None) => condition,
-            (condition, Some(fragment)) => Condition::Part(fragment, Box::new(condition)),
+            (condition, Some(fragment)) => Condition::Marked(fragment, Box::new(condition)),
         })
     }
 
@@ -88,8 +84,8 @@ impl<'a> Planner<'a> {
         let fail = |reason| Error::new(reason, expr.span.clone());
         match &expr.node {
             Node::And(all) | Node::Or(all) if all.is_empty() => Err(fail(Reason::EmptyList)),
-            Node::And(all) => Ok(Condition::And(self.all(all)?)),
-            Node::Or(any) => Ok(Condition::Or(self.all(any)?)),
+            Node::And(all) => Ok(Condition::And(self.all(all, true)?)),
+            Node::Or(any) => Ok(Condition::Or(self.all(any, false)?)),
             Node::Not(of) => Ok(Condition::Not(Box::new(self.condition(of)?))),
             Node::Is(truth, of) => Ok(Condition::Is(*truth, Box::new(self.condition(of)?))),
             Node::IsNull(of) if is_condition(of) => {
@@ -112,7 +108,7 @@ impl<'a> Planner<'a> {
             Node::In(_, list) if list.is_empty() => Err(fail(Reason::EmptyList)),
             Node::In(of, list) => {
                 let any = list.iter().map(|item| self.compare(Compare::Eq, of, item));
-                Ok(merged(any.collect::<Result<_, _>>()?, false))
+                Ok(any_equal(any.collect::<Result<_, _>>()?))
             }
             Node::Between(of, low, high) => {
                 let both = vec![self.compare(Compare::Ge, of, low)?, self.compare(Compare::Le, of, high)?];
@@ -121,10 +117,10 @@ impl<'a> Planner<'a> {
             Node::Like(of, pattern) => {
                 let text = match self.value(of, None)? {
                     Value::Text(text) => text,
-                    other => return Err(wrong(of, other.kind(), "a text")),
+                    other => return Err(Error::kind(of, other.kind(), "a text")),
                 };
                 let Node::Text(bytes) = &pattern.node else {
-                    return Err(wrong(pattern, self.kind(pattern), "a text in quotes"));
+                    return Err(Error::kind(pattern, self.kind(pattern), "a text in quotes"));
                 };
                 let pattern = Pattern::like(bytes).map_err(|why| Error::new(why, pattern.span.clone()))?;
                 let room = text.place.field.size as usize;
@@ -142,13 +138,21 @@ impl<'a> Planner<'a> {
             // What is no comparison is true where it is not 0.
             _ => match self.value(expr, None)? {
                 Value::Number(number) => Ok(compared(Compare::Ne, number, Number::constant(0))),
-                other => Err(wrong(expr, other.kind(), "a condition")),
+                other => Err(Error::kind(expr, other.kind(), "a condition")),
             },
         }
     }
 
-    fn all(&mut self, all: &[Expr]) -> Result<Vec<Condition>, Error> {
-        Ok(Condition::ordered(all.iter().map(|one| self.condition(one)).collect::<Result<_, _>>()?))
+    /// The terms of AND or OR, and those of the same in them.
+    fn all(&mut self, all: &[Expr], and: bool) -> Result<Vec<Condition>, Error> {
+        let mut terms = Vec::with_capacity(all.len());
+        for one in all {
+            match (self.condition(one)?, and) {
+                (Condition::And(inner), true) | (Condition::Or(inner), false) => terms.extend(inner),
+                (condition, _) => terms.push(condition),
+            }
+        }
+        Ok(Condition::ordered(terms))
     }
 
     fn compare(&mut self, op: Compare, left: &Expr, right: &Expr) -> Result<Condition, Error> {
@@ -164,14 +168,14 @@ impl<'a> Planner<'a> {
             }
             (Value::Ip(ip), Value::Literal(text)) => self.ip(op, &ip, &text, right),
             (Value::Literal(text), Value::Ip(ip)) => self.ip(op.mirrored(), &ip, &text, left),
-            (Value::Ip(_), Value::Ip(_)) => Err(two("a comparison of two addresses", right)),
-            (Value::Ip(_), other) => Err(wrong(right, other.kind(), "an IP address in quotes")),
-            (other, Value::Ip(_)) => Err(wrong(left, other.kind(), "an IP address in quotes")),
+            (Value::Ip(_), Value::Ip(_)) => Err(Error::second("a comparison of two addresses", right)),
+            (Value::Ip(_), other) => Err(Error::kind(right, other.kind(), "an IP address in quotes")),
+            (other, Value::Ip(_)) => Err(Error::kind(left, other.kind(), "an IP address in quotes")),
             (value @ (Value::Stack(_) | Value::Bytes(_)), _) => {
-                Err(wrong(left, value.kind(), "a number, a text or a pointer"))
+                Err(Error::kind(left, value.kind(), "a number, a text or a pointer"))
             }
             (_, value @ (Value::Stack(_) | Value::Bytes(_))) => {
-                Err(wrong(right, value.kind(), "a number, a text or a pointer"))
+                Err(Error::kind(right, value.kind(), "a number, a text or a pointer"))
             }
             (Value::Number(l), Value::Number(r)) => {
                 self.fits(left, &l, right, &r)?;
@@ -184,17 +188,21 @@ impl<'a> Planner<'a> {
             }
             (Value::Text(text), Value::Literal(bytes)) => self.text(op, text, &bytes, right),
             (Value::Literal(bytes), Value::Text(text)) => self.text(op.mirrored(), text, &bytes, left),
-            (Value::Text(_), Value::Text(_)) => Err(two("a comparison of two texts", right)),
-            (Value::Literal(_), Value::Literal(_)) => Err(wrong(right, Kind::Constant, "a field")),
-            (Value::Pointer(_), Value::Pointer(_)) => Err(two("a comparison of two pointers", right)),
-            (Value::Number(_) | Value::Pointer(_), other) => Err(wrong(right, other.kind(), "a number")),
-            (Value::Text(_) | Value::Literal(_), other) => Err(wrong(right, other.kind(), "a text")),
+            (Value::Text(_), Value::Text(_)) => Err(Error::second("a comparison of two texts", right)),
+            (Value::Literal(_), Value::Literal(_)) => Err(Error::kind(right, Kind::Constant, "a field")),
+            (Value::Pointer(_), Value::Pointer(_)) => {
+                Err(Error::second("a comparison of two pointers", right))
+            }
+            (Value::Number(_) | Value::Pointer(_), other) => {
+                Err(Error::kind(right, other.kind(), "a number"))
+            }
+            (Value::Text(_) | Value::Literal(_), other) => Err(Error::kind(right, other.kind(), "a text")),
         }
     }
 
     /// Refuses a number that the field it is compared with never has.
     fn fits(&self, literal: &Expr, value: &Number, field: &Expr, of: &Number) -> Result<(), Error> {
-        if let (Some(value), number::Node::Field(place)) = (value.value(), &of.node) {
+        if let (Some(value), ir::Node::Field(place)) = (value.value(), &of.node) {
             if !(of.min..=of.max).contains(&value) {
                 let (what, min, max) = (place.name.clone(), of.min, of.max);
                 let span = literal.span.clone().or_else(|| field.span.clone());
@@ -205,7 +213,7 @@ impl<'a> Planner<'a> {
     }
 
     fn pointer(&self, op: Compare, place: Place, number: Number, literal: &Expr) -> Result<Condition, Error> {
-        let value = number.value().ok_or_else(|| wrong(literal, Kind::Number, "a constant"))?;
+        let value = number.value().ok_or_else(|| Error::kind(literal, Kind::Number, "a constant"))?;
         let span = || literal.span.clone();
         if value == 0 {
             return Err(Error::new(Reason::NullPointer { what: place.name }, span()));
@@ -275,19 +283,33 @@ impl<'a> Planner<'a> {
                 }
                 Value::Number(Number::binary(*op, l, r))
             }
+            Node::Case { arms, otherwise } => Value::Number(self.case(arms, otherwise.as_deref())?),
             Node::Call(function, arguments) if !function.is_condition() => {
                 self.call(*function, arguments, expr)?
             }
-            _ => return Err(wrong(expr, Kind::Condition, "a number, a text or a pointer")),
+            _ => return Err(Error::kind(expr, Kind::Condition, "a number, a text or a pointer")),
         };
         self.depth -= 1;
         Ok(value)
     }
 
+    fn case(&mut self, arms: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<Number, Error> {
+        let mut planned = Vec::with_capacity(arms.len());
+        for (condition, value) in arms {
+            // A part of a value is not marked itself: the value is.
+            let marks = core::mem::take(&mut self.marks);
+            let tested = self.condition(condition);
+            self.marks = marks;
+            planned.push((tested?, self.number(value)?));
+        }
+        let otherwise = otherwise.map_or(Ok(Number::null()), |value| self.number(value))?;
+        Ok(Number::case(planned, otherwise))
+    }
+
     fn call(&mut self, function: Function, arguments: &[Expr], expr: &Expr) -> Result<Value, Error> {
         let place = |planner: &mut Self, of: &Expr| match &of.node {
             Node::Name(name) => planner.names.place(name, of.span.as_ref()),
-            _ => Err(wrong(of, planner.kind(of), "a field")),
+            _ => Err(Error::kind(of, planner.kind(of), "a field")),
         };
         match (function, arguments) {
             (Function::Ntohs | Function::Ntohl, [of]) => {
@@ -297,8 +319,8 @@ impl<'a> Planner<'a> {
                     Value::Number(_) if place.field.size == size && place.field.bits.is_none() => {
                         Ok(Value::Number(self.names.unsigned(place.part(0, size).big_endian())))
                     }
-                    other if size == 2 => Err(wrong(of, other.kind(), "a number of two bytes")),
-                    other => Err(wrong(of, other.kind(), "a number of four bytes")),
+                    other if size == 2 => Err(Error::kind(of, other.kind(), "a number of two bytes")),
+                    other => Err(Error::kind(of, other.kind(), "a number of four bytes")),
                 }
             }
             (Function::Ip, [of]) => {
@@ -310,7 +332,7 @@ impl<'a> Planner<'a> {
                     (16, _) => Ok(ip(None, None, Some(place))),
                     _ => {
                         let kind = self.names.value(place, None).map_or(Kind::Struct, |value| value.kind());
-                        Err(wrong(of, kind, "4 or 16 bytes"))
+                        Err(Error::kind(of, kind, "4 or 16 bytes"))
                     }
                 }
             }
@@ -321,7 +343,7 @@ impl<'a> Planner<'a> {
             }
             (Function::DPath | Function::CgroupPath | Function::UnixName, [of]) => {
                 let Node::Name(name) = &of.node else {
-                    return Err(wrong(of, self.kind(of), "a field"));
+                    return Err(Error::kind(of, self.kind(of), "a field"));
                 };
                 let (names, span) = (&mut self.names, of.span.as_ref());
                 let text = match function {
@@ -330,6 +352,11 @@ impl<'a> Planner<'a> {
                     _ => names.unix_name(name, span),
                 };
                 text.map(Value::Text)
+            }
+            (Function::NullIf, [left, right]) => {
+                let number = self.number(left)?;
+                let equal = self.compare(Compare::Eq, left, right)?;
+                Ok(Value::Number(Number::case(vec![(equal, Number::null())], number)))
             }
             (Function::PageSize, []) => {
                 Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
@@ -381,7 +408,7 @@ impl<'a> Planner<'a> {
     pub(crate) fn number(&mut self, expr: &Expr) -> Result<Number, Error> {
         match self.value(expr, None)? {
             Value::Number(number) => Ok(number),
-            other => Err(wrong(expr, other.kind(), "a number")),
+            other => Err(Error::kind(expr, other.kind(), "a number")),
         }
     }
 }
@@ -406,23 +433,15 @@ fn arguments_of(function: Function, expr: &Expr) -> Error {
     Error::new(reason, expr.span.clone())
 }
 
-pub(crate) fn wrong(expr: &Expr, is: Kind, needs: &'static str) -> Error {
-    let what = match &expr.span {
-        Some(span) => span.excerpt().to_owned(),
-        None => expr.to_string(),
-    };
-    Error::new(Reason::Kind { what, is, needs }, expr.span.clone())
-}
-
-/// Something that takes a constant on one side, of which this is the second that is none.
-fn two(what: &'static str, second: &Expr) -> Error {
-    Error::new(Reason::Unsupported(what), second.span.clone())
-}
-
 /// Whether an expression is true, false or unknown, rather than a value.
 pub(crate) fn is_condition(expr: &Expr) -> bool {
     match &expr.node {
-        Node::Name(_) | Node::Int(_) | Node::Text(_) | Node::Neg(_) | Node::Arithmetic(..) => false,
+        Node::Name(_)
+        | Node::Int(_)
+        | Node::Text(_)
+        | Node::Neg(_)
+        | Node::Arithmetic(..)
+        | Node::Case { .. } => false,
         Node::Call(function, _) => function.is_condition(),
         _ => true,
     }
@@ -430,7 +449,7 @@ pub(crate) fn is_condition(expr: &Expr) -> bool {
 
 /// Two numbers compared: with a constant, if one is.
 pub(crate) fn compared(op: Compare, left: Number, right: Number) -> Condition {
-    if left.node == number::Node::Null || right.node == number::Node::Null {
+    if left.node == ir::Node::Null || right.node == ir::Node::Null {
         return Condition::Known(None);
     }
     if let Some(holds) = number::decided(op, &left, &right) {
@@ -445,6 +464,30 @@ pub(crate) fn compared(op: Compare, left: Number, right: Number) -> Condition {
         (_, Some(value)) => Condition::Test { number: left, tests: vec![(op, value)], all: true },
         (Some(value), _) => Condition::Test { number: right, tests: vec![(op.mirrored(), value)], all: true },
         _ => Condition::Compare(op, left, right),
+    }
+}
+
+/// OR of equalities; of many with the same text or number, as a look-up in a set.
+fn any_equal(any: Vec<Condition>) -> Condition {
+    if any.len() < SET_MIN {
+        return merged(any, false);
+    }
+    if let Some(Condition::Like(text, _)) = any.first() {
+        let exact = |condition: &Condition| match condition {
+            Condition::Like(same, pattern) if same == text => pattern.exactly(),
+            _ => None,
+        };
+        let texts: Option<Vec<_>> = any.iter().map(exact).collect();
+        if let Some(texts) = texts {
+            return Condition::InSet(Member::Text(text.clone()), Set::texts(texts.iter().map(Vec::as_slice)));
+        }
+    }
+    match merged(any, false) {
+        Condition::Test { number, tests, all: false } if tests.iter().all(|(op, _)| *op == Compare::Eq) => {
+            let set = Set::numbers(tests.iter().map(|(_, value)| *value));
+            Condition::InSet(Member::Number(number), set)
+        }
+        other => other,
     }
 }
 
@@ -468,34 +511,6 @@ fn merged(conditions: Vec<Condition>, all: bool) -> Condition {
         Some((number, tests)) => Condition::Test { number, tests, all },
         None => Condition::Known(Some(all)),
     }
-}
-
-/// What the link can be told: the process or thread that a condition is about, if it is about one.
-pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Condition) -> Option<Pushed> {
-    if target.parameters != Parameters::Task {
-        return None;
-    }
-    let mut own = |name: &str| names.place(&format!("{}.{name}", target.object), None).ok();
-    let (tgid, pid) = (own("tgid")?, own("pid")?);
-    let number = |wanted: &Place| {
-        condition.terms().find_map(|term| match term {
-            Condition::Test { number: Number { node: number::Node::Field(place), .. }, tests, .. } => {
-                let own = place.base == Base::Object
-                    && place.hops.is_empty()
-                    && place.field == wanted.field
-                    && matches!(place.field.class, Class::Int { .. });
-                match tests.as_slice() {
-                    [(Compare::Eq, value)] if own => u32::try_from(*value).ok().filter(|value| *value > 0),
-                    _ => None,
-                }
-            }
-            _ => None,
-        })
-    };
-    // What threads share, a walk shows of one of them, and not if that is not the one it is told of: there the process,
-    // or none. Elsewhere one thread is less to walk, and the kernel takes only one of the two.
-    let tid = number(&pid).filter(|_| !target.shared).map(Pushed::Tid);
-    tid.or_else(|| number(&tgid).map(Pushed::Tgid))
 }
 
 /// Takes so many characters: an expression may be a list of thousands.

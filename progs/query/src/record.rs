@@ -5,7 +5,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-
 use core::cmp::Ordering;
 use core::fmt;
 use core::net::IpAddr;
@@ -78,8 +77,9 @@ pub(crate) enum At {
 }
 
 /// A value, borrowed from its row.
+///
+/// A `match` names every kind: whoever shows or stores values then does not compile until it handles a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Value<'a> {
     /// There is none: the way to it led through a NULL pointer, or it was divided by zero.
     Null,
@@ -209,7 +209,12 @@ impl Schema {
             }
             len += 2 + usize::from(text);
         }
-        Ok(bytes.get(..len).map(|bytes| (Row { schema: self, bytes }, len)))
+        Ok(bytes.get(..len).map(|bytes| (self.whole_row(bytes), len)))
+    }
+
+    /// The row that `bytes` are, as a [`Row::bytes`] gave them. Of other bytes, values that are cut off are NULL.
+    pub fn whole_row<'a>(&'a self, bytes: &'a [u8]) -> Row<'a> {
+        Row { schema: self, bytes }
     }
 }
 

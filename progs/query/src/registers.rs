@@ -2,12 +2,13 @@
 
 use kwalk_progs::{Kernel, Saved, Target};
 
-use crate::condition::{Condition, Text, TextKind};
 use crate::derived::By;
 use crate::emit;
 use crate::error::Error;
-use crate::layout::{self, Planned};
-use crate::number::Number;
+use crate::ir::{Condition, Text, TextKind};
+use crate::layout;
+use crate::limits::FREE_UNSAVED;
+use crate::planned::Planned;
 use crate::resolve::{Names, Value};
 
 /// What part of a program does that decides which registers are left to it.
@@ -47,34 +48,21 @@ pub(crate) fn saved(
     let values = columns.iter().map(|column| of_value(&column.value));
     let needs = values.fold(object.and(rows).and(of_condition(condition)), Needs::and);
     Ok(match needs {
-        Needs { calls: false, outputs: 0 | 1, registers } if registers <= emit::FREE_UNSAVED => {
-            Saved::Nothing
-        }
+        Needs { calls: false, outputs: 0 | 1, registers } if registers <= FREE_UNSAVED => Saved::Nothing,
         Needs { outputs: 0 | 1, .. } => Saved::Context,
         _ => Saved::ContextAndSeq,
     })
 }
 
 fn of_condition(condition: &Condition) -> Needs {
-    match condition {
-        Condition::Known(_) | Condition::PointerIsNull(_) | Condition::BehindNull(_) => Needs::default(),
-        Condition::Test { number, .. } => of_numbers([number, number]),
-        Condition::Compare(_, left, right) => of_numbers([left, right]),
-        Condition::NumberIsNull(number) => of_number(number),
-        Condition::Like(text, pattern) => {
-            Needs { calls: !emit::is_read_in_place(text, pattern), ..Needs::default() }
-        }
-        Condition::TextIsNull(text) => Needs { calls: text.kind.is_made(), ..Needs::default() },
-        Condition::And(all) | Condition::Or(all) => {
-            all.iter().map(of_condition).fold(Needs::default(), Needs::and)
-        }
-        Condition::Not(of) | Condition::Is(_, of) | Condition::Part(_, of) => of_condition(of),
-    }
+    Needs { calls: emit::condition_calls(condition), outputs: 0, registers: emit::need_of(condition) }
 }
 
 fn of_value(value: &Value) -> Needs {
     match value {
-        Value::Number(number) => of_number(number),
+        Value::Number(number) => {
+            Needs { calls: emit::calls(number), outputs: 0, registers: emit::need(number) }
+        }
         Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => of_text(text),
         Value::Pointer(_) | Value::Ip(_) | Value::Literal(_) => Needs::default(),
     }
@@ -89,14 +77,4 @@ fn of_text(text: &Text) -> Needs {
         _ => (true, 2),
     };
     Needs { calls, outputs, registers: 0 }
-}
-
-fn of_number(number: &Number) -> Needs {
-    Needs { registers: emit::need(number), ..Needs::default() }
-}
-
-/// Two numbers that are in registers at once.
-fn of_numbers([left, right]: [&Number; 2]) -> Needs {
-    let (l, r) = (emit::need(left), emit::need(right));
-    Needs { registers: if l == r { l + 1 } else { l.max(r) }, ..Needs::default() }
 }

@@ -2,24 +2,34 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
-use alloc::format;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-use alloc::collections::BTreeMap;
+use core::cell::OnceCell;
 
 use kwalk_asm::Helper;
 use kwalk_btf::{Class, Hop, Kind as BtfKind, Reason as PathReason, TypeId};
-
-use crate::columns::{NamedColumn, Source};
-use crate::condition::{Text, TextKind, Tree};
-use crate::derived::{self, By, Derived, Found};
-use crate::elements::Elements;
-use crate::error::{Error, Kind, Reason};
-use crate::number::Number;
-use crate::place::{Base, Place};
 use kwalk_progs::Span;
 use kwalk_progs::{Available, Kernel, Target, Version};
+
+use crate::columns::{NamedColumn, Source};
+use crate::derived::{By, Derived, Found};
+use crate::elements::Elements;
+use crate::error::{Error, Kind, Reason};
+use crate::ir::Number;
+use crate::ir::{Text, TextKind, Tree};
+use crate::place::{Base, Place};
+use crate::targets::view;
+use crate::view::View;
+
+/// The functions of the kernel's without which some columns can't be.
+pub(crate) const FUNCTIONS: [&str; 5] = [
+    "bpf_copy_from_user_task",
+    "bpf_map_sum_elem_count",
+    "bpf_rcu_read_lock",
+    "bpf_rdonly_cast",
+    "bpf_sock_from_file",
+];
 
 /// What a name or an expression without comparisons stands for.
 #[derive(Debug, Clone)]
@@ -73,8 +83,10 @@ pub(crate) struct Names<'a> {
     object_at: u32,
     /// What has been looked up: most names stand in a column and a condition.
     known: BTreeMap<String, Place>,
-    pub(crate) columns: &'static [NamedColumn],
+    pub(crate) view: &'static View,
     elements: Option<Elements<'a>>,
+    /// Which of [`FUNCTIONS`] the kernel has, once somebody has asked.
+    functions: OnceCell<[Option<TypeId>; FUNCTIONS.len()]>,
     /// The arguments that are found, in the order in which that is done.
     pub(crate) derived: Vec<Found>,
     /// The number of the fragment whose names are looked up.
@@ -96,15 +108,16 @@ impl<'a> Names<'a> {
         elements: Option<Elements<'a>>,
     ) -> Result<Names<'a>, kwalk_btf::Error> {
         let object_at = kernel.btf.path(context, &target.object)?.field.offset;
-        let (columns, known) = (crate::columns::of(&target.name), BTreeMap::new());
+        let (view, known) = (view(&target.name), BTreeMap::new());
         let target = Available { target: target.clone(), context };
         Ok(Names {
             kernel: *kernel,
             target,
             object_at,
             known,
-            columns,
+            view,
             elements,
+            functions: OnceCell::new(),
             derived: Vec::new(),
             fragment: 0,
             sleeps: false,
@@ -115,7 +128,7 @@ impl<'a> Names<'a> {
 
     /// The target's column of this name.
     pub(crate) fn column(&self, name: &str) -> Option<&'static NamedColumn> {
-        self.columns.iter().find(|column| column.name == name)
+        self.view.columns.iter().find(|column| column.name == name)
     }
 
     /// Where the column or field is that the user calls `name`.
@@ -173,9 +186,12 @@ impl<'a> Names<'a> {
         self.kernel.btf.get(id).map_or("", |ty| ty.name())
     }
 
-    /// Whether the kernel has a function of this name.
+    /// Whether the kernel has a function, one of [`FUNCTIONS`]: the first question looks them all up.
     pub(crate) fn has(&self, function: &str) -> bool {
-        self.kernel.btf.find(BtfKind::Func, function).is_ok()
+        let find = || self.kernel.btf.find_many(FUNCTIONS.map(|name| (BtfKind::Func, name)));
+        let found = self.functions.get_or_init(|| find().unwrap_or_default());
+        debug_assert!(FUNCTIONS.contains(&function), "{function}");
+        FUNCTIONS.iter().zip(found).any(|(name, found)| *name == function && found.is_some())
     }
 
     /// Where a struct has a field, or the first of these that it has.
@@ -198,7 +214,7 @@ impl<'a> Names<'a> {
     /// A path from what is in a register.
     fn path(&mut self, path: &str) -> Result<(Base, kwalk_btf::Path), kwalk_btf::Error> {
         let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-        let derived = derived::of(&self.target.target.name).iter().find(|derived| derived.name == first);
+        let derived = self.view.derived.iter().find(|derived| derived.name == first);
         if let Some(derived) = derived.filter(|_| !rest.is_empty()) {
             let nth = self.derive(derived)?;
             let ty = self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?.ty;
@@ -221,10 +237,11 @@ impl<'a> Names<'a> {
 
     /// A path into a key or a value whose type is known.
     fn element(&self, path: &str) -> Option<Result<(Base, kwalk_btf::Path), kwalk_btf::Error>> {
+        let elements = self.elements?;
         let argument =
             self.target.path(self.kernel.btf, path.split_once('.').map_or(path, |(first, _)| first)).ok()?;
         let hop = argument.field.offset;
-        Some(self.elements?.path(path)?.map(|mut path| match hop == self.object_at {
+        Some(elements.path(path)?.map(|mut path| match hop == self.object_at {
             true => (Base::Object, path),
             false => {
                 path.hops.push(Hop { offset: hop, pointee: TypeId(0) });
@@ -307,7 +324,7 @@ impl<'a> Names<'a> {
     /// Why this kernel can't find the derived root that the path begins with; none if it can, or there is no such root.
     fn newer(&self, path: &str) -> Option<Reason> {
         let first = path.split_once('.').map_or(path, |(first, _)| first);
-        let derived = derived::of(&self.target.target.name).iter().find(|derived| derived.name == first)?;
+        let derived = self.view.derived.iter().find(|derived| derived.name == first)?;
         match derived.by {
             By::Helper(Helper::SockFromFile) if !self.has("bpf_sock_from_file") => {
                 Some(Reason::Since { what: derived.name, since: (5, 11) })
@@ -323,7 +340,7 @@ impl<'a> Names<'a> {
         let kwalk_btf::Error::Path { reason: PathReason::NoSuchMember { near }, .. } = &error else {
             return Reason::Field(error);
         };
-        let mut all = kwalk_btf::near(name, self.columns.iter().map(|column| column.name));
+        let mut all = kwalk_btf::near(name, self.view.columns.iter().map(|column| column.name));
         // Names near to the last step that could be made.
         let before = name.rfind('.').map_or("", |at| name.get(..=at).unwrap_or_default());
         for near in near.iter().map(|near| format!("{before}{near}")) {
@@ -384,22 +401,12 @@ impl<'a> Names<'a> {
             _ => return Err(self.needs(place, "a struct path, or a pointer to a struct file", span)),
         };
         let place = self.argument(&own, span)?;
-        // The helper trusts what it is given: a file that nothing holds may be gone while it looks, and the kernel oopses.
-        // The walk holds the first two, RCU what it needs of the third.
-        const HELD: [(&str, &str); 5] = [
-            ("task_file", "file"),
-            ("task_vma", "vma.vm_file"),
-            ("task", "task.mm.exe_file"),
-            ("task_file", "task.mm.exe_file"),
-            ("task_vma", "task.mm.exe_file"),
-        ];
-        let here = HELD.iter().filter(|(target, _)| *target == self.target.target.name);
-        let is_held = here.map(|(_, held)| held).any(|held| {
-            let held = self.argument(&format!("{held}.f_path"), None);
-            held.is_ok_and(|held| held.beside(&place) && held.field.offset == place.field.offset)
+        let stays = self.view.files.iter().any(|file| {
+            let known = self.argument(&format!("{file}.f_path"), None);
+            known.is_ok_and(|known| known.shares_base(&place) && known.field.offset == place.field.offset)
         });
         // Kernels before 6.5 don't look at what they are given; this function came soon after.
-        if is_held && self.has("bpf_map_sum_elem_count") {
+        if stays && self.has("bpf_map_sum_elem_count") {
             self.paths = true;
             return Ok(Text { place, kind: TextKind::Path });
         }
@@ -447,8 +454,8 @@ impl<'a> Names<'a> {
     /// The arguments of the context's task.
     pub(crate) fn cmdline(&mut self, span: Option<&Span>) -> Result<Text, Error> {
         let task = self.argument("task", span)?.field.offset;
-        if self.target.target.name == "task_vma" {
-            // The walk holds the lock that reading the process's memory takes: both would wait for ever.
+        // Reading the process's memory takes the lock that the walk holds: both would wait for ever.
+        if self.target.target.locks_memory {
             return Err(Error::new(
                 Reason::Unsupported("cmdline() of what is walked under a lock"),
                 span.cloned(),

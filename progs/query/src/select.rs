@@ -3,15 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use kwalk_progs::Kernel;
-
-use crate::error::Error;
 use crate::expr::{Expr, field};
 use crate::order::Key;
-use crate::plan::{Plan, PlanOptions};
-
-/// As many columns as can be selected.
-pub const COLUMNS_MAX: usize = 500;
 
 /// A question to the kernel: a target, columns, a condition, an order.
 #[derive(Debug, Clone)]
@@ -83,33 +76,5 @@ impl Select {
     #[must_use]
     pub fn order<T: Into<Key>>(self, keys: impl IntoIterator<Item = T>) -> Select {
         Select { order: keys.into_iter().map(Into::into).collect(), ..self }
-    }
-
-    /// Plans rows for a kernel.
-    ///
-    /// # Errors
-    ///
-    /// An [`Error`] with [`Reason::Program`](crate::Reason::Program) where this kernel has no such target or its BTF is
-    /// damaged; else with what is wrong with the columns or the condition.
-    pub fn plan(&self, kernel: &Kernel<'_>) -> Result<Plan, Error> {
-        self.plan_with(kernel, &PlanOptions::default())
-    }
-
-    /// Plans a count of the objects, in the kernel and without any output, instead of rows.
-    ///
-    /// # Errors
-    ///
-    /// As [`Select::plan`].
-    pub fn plan_count(&self, kernel: &Kernel<'_>) -> Result<Plan, Error> {
-        self.plan_with(kernel, &PlanOptions { count: true, ..PlanOptions::default() })
-    }
-
-    /// Plans with options.
-    ///
-    /// # Errors
-    ///
-    /// As [`Select::plan`].
-    pub fn plan_with(&self, kernel: &Kernel<'_>, options: &PlanOptions<'_>) -> Result<Plan, Error> {
-        Plan::new(self, kernel, options)
     }
 }

@@ -4,25 +4,26 @@
 //! tightest: `* / %`, `+ -`, `&`, `^ << >>`, `|`, comparisons with `IN` and `BETWEEN`, `LIKE`, `IS`, `NOT`, `AND`, `OR`.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::string::ToString as _;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use alloc::sync::Arc;
-
+use kwalk_progs::Span;
 use sqlparser::ast::{
-    self, AccessExpr, BinaryOperator, Expr as Sql, Ident, Spanned, Subscript, UnaryOperator, Value as Literal,
+    self, AccessExpr, BinaryOperator, CaseWhen, Expr as Sql, Ident, Spanned, Subscript, UnaryOperator,
+    Value as Literal,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Token, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError};
 
+use crate::error::{Error, Reason, Syntax};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
 use crate::function::FUNCTIONS;
-use crate::{Column, Error, Key, Reason};
-use kwalk_progs::Span;
+use crate::order::Key;
+use crate::select::Column;
 
 /// Words, numbers and signs of a text, at most.
 const TOKENS_MAX: usize = 20_000;
@@ -55,7 +56,7 @@ pub fn expression(text: &str) -> Result<Expr, Error> {
     let expr = source.expr()?;
     match source.parser.peek_token_ref().token {
         Token::EOF => Ok(expr),
-        _ => Err(source.unexpected("the end")),
+        _ => Err(source.expected("the end")),
     }
 }
 
@@ -72,7 +73,7 @@ pub fn columns(text: &str) -> Result<Vec<Column>, Error> {
         if source.parser.parse_keyword(Keyword::AS) {
             match source.parser.peek_token_ref().token.clone() {
                 Token::Word(word) => column = column.named(word.value),
-                _ => return Err(source.unexpected("a name")),
+                _ => return Err(source.expected("a name")),
             }
             source.parser.advance_token();
         }
@@ -80,7 +81,7 @@ pub fn columns(text: &str) -> Result<Vec<Column>, Error> {
         match source.parser.peek_token_ref().token {
             Token::Comma => source.parser.advance_token(),
             Token::EOF => return Ok(columns),
-            _ => return Err(source.unexpected("a comma, AS or the end")),
+            _ => return Err(source.expected("a comma, AS or the end")),
         }
     }
 }
@@ -100,7 +101,7 @@ pub fn keys(text: &str) -> Result<Vec<Key>, Error> {
         match source.parser.peek_token_ref().token {
             Token::Comma => source.parser.advance_token(),
             Token::EOF => return Ok(keys),
-            _ => return Err(source.unexpected("a comma, ASC, DESC or the end")),
+            _ => return Err(source.expected("a comma, ASC, DESC or the end")),
         }
     }
 }
@@ -119,8 +120,9 @@ impl Source {
         let parser = Parser::new(&GenericDialect).with_recursion_limit(PARSER_DEPTH_MAX);
         let mut source = Source { text: text.into(), parser, operators: 0, is_ascii: text.is_ascii() };
         let tokens = Tokenizer::new(&GenericDialect, text).tokenize_with_location();
-        let tokens = tokens.map_err(|error| source.syntax(error.into()))?;
-        let all = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).count();
+        let tokens = tokens.map_err(|error| source.unreadable(&error))?;
+        let tokens = without_redundant_parentheses(tokens);
+        let all = tokens.len();
         source.operators = most_operators(tokens.iter().map(|token| &token.token));
         if all > TOKENS_MAX || source.operators > OPERATORS_MAX {
             return Err(Error::new(Reason::TooComplex, None));
@@ -131,7 +133,7 @@ impl Source {
 
     fn expr(&mut self) -> Result<Expr, Error> {
         let parsed = self.parser.parse_expr();
-        parsed.map_err(|error| self.syntax(error)).and_then(|sql| self.lower(&sql, 0))
+        parsed.map_err(|error| self.unexpected(&error)).and_then(|sql| self.lower(&sql, 0))
     }
 
     /// How many bytes into the text a place is; the parser counts lines and characters, from 1.
@@ -179,32 +181,46 @@ impl Source {
         Span::new(&self.text, start..end)
     }
 
-    fn unexpected(&self, wanted: &str) -> Error {
-        let token = self.parser.peek_token();
-        // The end of a text has no place of its own.
-        let end = || Span::new(&self.text, self.text.len()..self.text.len());
-        Error::new(
-            Reason::Syntax(format!("{wanted} is expected here")),
-            self.span(token.span).or_else(|| Some(end())),
-        )
+    /// Where a token is. The end of a text has no place of its own.
+    fn token(&self, token: &TokenWithSpan) -> Span {
+        match token.token {
+            Token::EOF => Span::new(&self.text, self.text.len()..self.text.len()),
+            _ => Span::new(&self.text, self.offset(token.span.start)..self.offset(token.span.end)),
+        }
     }
 
-    /// The parser tells the place at the end of its message.
-    fn syntax(&self, error: ParserError) -> Error {
+    fn expected(&self, what: &'static str) -> Error {
+        let span = self.token(self.parser.peek_token_ref());
+        Error::new(Reason::Syntax(Syntax::Expected(what)), Some(span))
+    }
+
+    /// The parser's errors are messages. They end with the place of the token that it can't go on with, as [`Location`]
+    /// displays it, unless that is the end of the text. By then it may have gone back to an earlier token itself.
+    fn unexpected(&self, error: &ParserError) -> Error {
         let message = match error {
             ParserError::RecursionLimitExceeded => return Error::new(Reason::TooComplex, None),
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
         };
-        let (message, place) = match message.rsplit_once(" at Line: ") {
-            Some((message, place)) => (message, place.split_once(", Column: ")),
-            None => (message.as_str(), None),
+        let mut tokens = (0..).map(|nth| self.parser.token_at(nth));
+        let token = tokens
+            .find(|found| found.token == Token::EOF || message.ends_with(&found.span.start.to_string()));
+        let span = token.map(|token| self.token(token));
+        let syntax = match span.as_ref().map_or("", Span::excerpt) {
+            "" => Syntax::End,
+            text => Syntax::Unexpected(text.into()),
         };
-        let place = place.and_then(|(line, column)| {
-            Some(self.offset(Location { line: line.parse().ok()?, column: column.parse().ok()? }))
-        });
-        // Nothing has a place of its own at the end of a text.
-        let place = place.unwrap_or(self.text.len());
-        Error::new(Reason::Syntax(message.into()), Some(Span::new(&self.text, place..place)))
+        Error::new(Reason::Syntax(syntax), span)
+    }
+
+    fn unreadable(&self, error: &TokenizerError) -> Error {
+        let at = self.offset(error.location);
+        let rest = self.text.get(at..).unwrap_or_default();
+        let syntax = match rest.chars().next() {
+            None => Syntax::End,
+            Some('\'' | '"' | '`') => Syntax::OpenQuote,
+            Some(_) => Syntax::Unreadable,
+        };
+        Error::new(Reason::Syntax(syntax), Some(Span::new(&self.text, at..self.text.len())))
     }
 
     fn lower(&self, sql: &Sql, depth: usize) -> Result<Expr, Error> {
@@ -220,7 +236,7 @@ impl Source {
             false => node,
         };
         let node = match sql {
-            Sql::Nested(inner) => return lower(inner),
+            Sql::Nested(inner) => return self.lower(inner, depth),
             Sql::Identifier(_) | Sql::CompoundIdentifier(_) | Sql::CompoundFieldAccess { .. } => {
                 match path(sql) {
                     Some(path) => Node::Name(path),
@@ -232,10 +248,14 @@ impl Source {
                 Literal::Boolean(value) => Node::Int((*value).into()),
                 Literal::Null => return Err(Error::new(Reason::Null, span)),
                 Literal::Number(digits, false) => self.number(digits, 10, span.clone())?,
-                // X'ff' is a string of bytes, which the parser doesn't tell from 0xff.
+                // The parser doesn't tell it from X'ff', which is a text of these bytes.
                 Literal::HexStringLiteral(digits) if self.begins(&span, "0x") => {
                     self.number(digits, 16, span.clone())?
                 }
+                Literal::HexStringLiteral(digits) => match bytes(digits) {
+                    Some(bytes) => Node::Text(bytes),
+                    None => return refuse("a literal of this kind"),
+                },
                 _ => return refuse("a literal of this kind"),
             },
             Sql::UnaryOp { op: UnaryOperator::Minus, expr } => {
@@ -276,7 +296,21 @@ impl Source {
             Sql::ILike { .. } => return refuse("ILIKE"),
             Sql::Function(function) => self.call(function, &span, depth)?,
             Sql::Subquery(_) | Sql::InSubquery { .. } | Sql::Exists { .. } => return refuse("a subquery"),
-            Sql::Case { .. } => return refuse("CASE"),
+            Sql::Case { operand, conditions, else_result, .. } => {
+                let operand = operand.as_deref().map(lower).transpose()?;
+                let arm = |arm: &CaseWhen| {
+                    let condition = lower(&arm.condition)?;
+                    let condition = match &operand {
+                        Some(operand) => operand.clone().eq(condition),
+                        None => condition,
+                    };
+                    Ok::<_, Error>((condition, lower(&arm.result)?))
+                };
+                let arms = conditions.iter().map(arm).collect::<Result<_, _>>()?;
+                // ELSE NULL is what there is without ELSE.
+                let otherwise = else_result.as_deref().filter(|value| !is_null(value));
+                Node::Case { arms, otherwise: otherwise.map(boxed).transpose()? }
+            }
             Sql::Cast { .. } | Sql::Convert { .. } => return refuse("a cast"),
             Sql::Tuple(_) => return refuse("a list of values"),
             Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => return refuse("*"),
@@ -348,9 +382,38 @@ impl Source {
         // Larger ones are refused where they are planned, by what they are compared with.
         let value = u64::from_str_radix(digits, radix).map(i128::from);
         value.map(Node::Int).map_err(|_| {
-            Error::new(Reason::Syntax(format!("{digits} is no number of at most 64 bits")), span)
+            let text = span.as_ref().map_or(digits, Span::excerpt);
+            Error::new(Reason::Syntax(Syntax::Number(text.into())), span.clone())
         })
     }
+}
+
+/// The tokens without white space, and without parentheses that have nothing but others in them: they say nothing, and
+/// would count against the depth that the parser allows.
+fn without_redundant_parentheses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut tokens = tokens;
+    tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+    let (mut open, mut redundant) = (Vec::new(), vec![false; tokens.len()]);
+    // Where the parentheses that were closed last begin and end.
+    let mut inner = None;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.token {
+            Token::LParen => open.push(at),
+            Token::RParen => {
+                let Some(start) = open.pop() else { continue };
+                if inner == Some((start + 1, at.saturating_sub(1))) {
+                    for one in [start, at] {
+                        redundant.get_mut(one).into_iter().for_each(|redundant| *redundant = true);
+                    }
+                }
+                inner = Some((start, at));
+            }
+            _ => {}
+        }
+    }
+    let mut redundant = redundant.into_iter();
+    tokens.retain(|_| !redundant.next().unwrap_or(false));
+    tokens
 }
 
 /// How many operators the expression has that has most of them; commas in brackets are its own.
@@ -400,6 +463,16 @@ fn operator(op: &BinaryOperator) -> Option<Operator> {
         BinaryOperator::PGBitwiseShiftRight => A(Arithmetic::Shr),
         _ => return None,
     })
+}
+
+/// The bytes that pairs of hexadecimal digits are.
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let pair = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..digits.len()).step_by(2).map(pair).collect()
+}
+
+fn is_null(sql: &Sql) -> bool {
+    matches!(sql, Sql::Value(value) if value.value == Literal::Null)
 }
 
 /// The terms of `a AND b AND c`, which the parser nests to the left, however many there are.

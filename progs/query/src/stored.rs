@@ -8,7 +8,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-
 use core::fmt;
 
 use crate::columns::Show;

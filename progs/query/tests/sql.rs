@@ -2,7 +2,7 @@
 
 #![cfg(feature = "sql")]
 
-use kwalk_query::{Expr, Key, Reason, field, sql};
+use kwalk_query::{Arithmetic, Compare, Expr, FUNCTIONS, Key, Node, Reason, Syntax, case, field, sql};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -65,54 +65,101 @@ fn spans_are_where_things_stand() {
     assert_eq!(parsed.span().unwrap().excerpt(), "comm = 'ü' and\n  -5 < x.y[2]");
 }
 
+/// Any tree, whether it makes sense or not: what an engine builds has to be printed and read, too.
 fn exprs() -> impl Strategy<Value = Expr> {
-    let names = select(vec!["tgid", "real_parent.comm", "a[3].b", "_x", "BPF_MAP_TYPE_HASH"]);
-    let value = prop_oneof![
+    let names = select(vec![
+        "tgid",
+        "real_parent.comm",
+        "fd[3].f_pos",
+        "end",
+        "Case",
+        "select.from",
+        "a b",
+        "é\"",
+        "null",
+    ]);
+    let leaf = prop_oneof![
         names.prop_map(field),
         any::<i64>().prop_map(Expr::from),
         any::<u64>().prop_map(Expr::from),
+        "[a-z%_' \\\\\n]{0,6}".prop_map(Expr::from),
+        prop::collection::vec(any::<u8>(), 0..4).prop_map(|bytes| Node::Text(bytes).into()),
     ];
-    let value = value.prop_recursive(4, 16, 2, |of| {
-        (0..11u8, of.clone(), of).prop_map(|(op, l, r)| match op {
-            0 => l + r,
-            1 => l - r,
-            2 => l * r,
-            3 => l / r,
-            4 => l % r,
-            5 => l & r,
-            6 => l | r,
-            7 => l ^ r,
-            8 => l << r,
-            9 => l >> r,
-            _ => -l,
-        })
-    });
-    let text = "[ -~ü]{0,8}";
-    let leaf = prop_oneof![
-        (0..6u8, value.clone(), value.clone()).prop_map(|(op, l, r)| match op {
-            0 => l.eq(r),
-            1 => l.ne(r),
-            2 => l.lt(r),
-            3 => l.le(r),
-            4 => l.gt(r),
-            _ => l.ge(r),
-        }),
-        text.prop_map(|text| field("comm").eq(text.as_str())),
-        text.prop_map(|text| field("comm").like(text)),
-        value.clone().prop_map(Expr::is_null),
-        (value.clone(), value.clone(), value.clone()).prop_map(|(of, l, h)| of.between(l, h)),
-        (value.clone(), prop::collection::vec(value, 1..4)).prop_map(|(of, list)| of.is_in(list)),
-    ];
-    leaf.prop_recursive(3, 12, 3, |of| {
+    leaf.prop_recursive(4, 24, 3, |of| {
+        let list = |of: &BoxedStrategy<Expr>| prop::collection::vec(of.clone(), 2..4);
+        let of = of.boxed();
+        let (a, b, c) = (|| of.clone(), || of.clone(), || of.clone());
+        let boxed = |expr: Expr| Box::new(expr);
+        let compare =
+            select(vec![Compare::Eq, Compare::Ne, Compare::Lt, Compare::Le, Compare::Gt, Compare::Ge]);
+        let arithmetic = select(vec![
+            Arithmetic::Add,
+            Arithmetic::Sub,
+            Arithmetic::Mul,
+            Arithmetic::Div,
+            Arithmetic::Rem,
+            Arithmetic::And,
+            Arithmetic::Or,
+            Arithmetic::Xor,
+            Arithmetic::Shl,
+            Arithmetic::Shr,
+        ]);
+        let called = select(FUNCTIONS.to_vec());
         prop_oneof![
-            (of.clone(), of.clone()).prop_map(|(l, r)| l.and(r)),
-            (of.clone(), of.clone()).prop_map(|(l, r)| l.or(r)),
-            of.clone().prop_map(Expr::not),
-            of.clone().prop_map(Expr::is_null),
-            of.clone().prop_map(Expr::is_true),
-            of.prop_map(Expr::is_false),
+            a().prop_map(move |of| Node::Neg(boxed(of)).into()),
+            (arithmetic, a(), b())
+                .prop_map(move |(op, l, r)| Node::Arithmetic(op, boxed(l), boxed(r)).into()),
+            (compare, a(), b()).prop_map(move |(op, l, r)| Node::Compare(op, boxed(l), boxed(r)).into()),
+            list(&of).prop_map(|all| Node::And(all).into()),
+            list(&of).prop_map(|any| Node::Or(any).into()),
+            a().prop_map(move |of| Node::Not(boxed(of)).into()),
+            a().prop_map(move |of| Node::IsNull(boxed(of)).into()),
+            (any::<bool>(), a()).prop_map(move |(truth, of)| Node::Is(truth, boxed(of)).into()),
+            (a(), list(&of)).prop_map(move |(of, list)| Node::In(boxed(of), list).into()),
+            (a(), b(), c()).prop_map(move |(of, l, h)| Node::Between(boxed(of), boxed(l), boxed(h)).into()),
+            (a(), b()).prop_map(move |(of, pattern)| Node::Like(boxed(of), boxed(pattern)).into()),
+            (called, a()).prop_map(|(function, of)| {
+                Node::Call(function.function, vec![of; function.arguments.len()]).into()
+            }),
+            (a(), b(), prop::option::of(c())).prop_map(move |(condition, value, otherwise)| {
+                Node::Case { arms: vec![(condition, value)], otherwise: otherwise.map(boxed) }.into()
+            }),
         ]
     })
+}
+
+/// Every word that the grammar knows is a name in quotes, if it is none without.
+#[test]
+fn words_of_the_grammar_are_names() {
+    let mut wrong = Vec::new();
+    for word in sqlparser::keywords::ALL_KEYWORDS {
+        let word = word.to_ascii_lowercase();
+        for expr in [
+            field(&*word),
+            case([(field(&*word).gt(1), field(&*word))]).or_else(field(&*word)),
+            field(&*word).like("a").and(field(&*word).is_null()),
+        ] {
+            let text = expr.to_string();
+            if sql::expression(&text).ok() != Some(expr) {
+                wrong.push(word.clone());
+            }
+        }
+    }
+    wrong.dedup();
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn redundant_parentheses_say_nothing() {
+    let many = |text: &str| format!("{}{text}{}", "(".repeat(400), ")".repeat(400));
+    let plain = sql::expression("a + b > 1 and c like 'x%'").unwrap();
+    let text = format!("{} and {}", many(&format!("{} + {} > 1", many("a"), many("b"))), many("c like 'x%'"));
+    assert_eq!(sql::expression(&text), Ok(plain));
+    // Those that say something stay.
+    assert_eq!(sql::expression("((a + b) * (c))"), Ok((field("a") + field("b")) * field("c")));
+    for text in ["((a)", "(a))", "()", "(())", "ip(((a, b)))"] {
+        assert!(sql::expression(text).is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -127,15 +174,52 @@ fn orders_are_the_keys_that_they_say() {
     for (text, keys) in cases {
         assert_eq!(sql::keys(text), Ok(keys), "{text}");
     }
-    let wanted = "a comma, ASC, DESC or the end is expected here";
+    let wanted = "a comma, ASC, DESC or the end";
     for text in ["a desc desc", "a nulls first", "a b", "a desc b", "a as b"] {
         let error = sql::keys(text).unwrap_err();
-        assert_eq!(*error.reason, Reason::Syntax(wanted.into()), "{text}");
+        assert_eq!(*error.reason, Reason::Syntax(Syntax::Expected(wanted)), "{text}");
     }
     // By itself, `desc` is a name.
     for text in ["", "a,", "a desc,"] {
         assert!(sql::keys(text).is_err(), "{text}");
     }
+}
+
+/// What is wrong, and which part of the text it is about.
+#[test]
+fn a_syntax_error_is_at_its_token() {
+    let unexpected = |text: &str| Syntax::Unexpected(text.into());
+    let cases = [
+        ("", Syntax::End, ""),
+        ("pid = ", Syntax::End, ""),
+        ("(pid = 1", Syntax::End, ""),
+        ("pid /* x", Syntax::End, ""),
+        // The parser tries other readings of it, and goes back.
+        ("cast(pid as", Syntax::End, ""),
+        ("pid = )", unexpected(")"), ")"),
+        ("pid in ( )", unexpected(")"), ")"),
+        ("pid = = 1", unexpected("="), "="),
+        ("pid in 1", unexpected("1"), "1"),
+        ("pid between 1 or 2", unexpected("or"), "or"),
+        ("pid is 'x'", unexpected("'x'"), "'x'"),
+        ("é = 1 and\n\té <> ,", unexpected(","), ","),
+        // Column 1 is not column 10.
+        ("(((((((((= 1)))))))))", unexpected("="), "="),
+        ("pid = 'a' and comm = 'b", Syntax::OpenQuote, "'b"),
+        ("pid = \"x", Syntax::OpenQuote, "\"x"),
+        ("comm = e'a", Syntax::Unreadable, "e'a"),
+        ("pid = 0x", Syntax::Number("0x".into()), "0x"),
+        ("pid = 99999999999999999999", Syntax::Number("99999999999999999999".into()), "99999999999999999999"),
+        ("comm like 'a' junk", Syntax::Expected("the end"), "junk"),
+        ("pid = 1)", Syntax::Expected("the end"), ")"),
+    ];
+    for (text, syntax, marked) in cases {
+        let error = sql::expression(text).unwrap_err();
+        assert_eq!(*error.reason, Reason::Syntax(syntax), "{text}");
+        assert_eq!(error.span.unwrap().excerpt(), marked, "{text}");
+    }
+    let error = sql::expression("a = 1 and b = = 2").unwrap_err();
+    assert_eq!(error.span.unwrap().range(), 14..15);
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! What a program calls: the kernel's helpers and kfuncs.
 
 use kwalk_asm::Reg::*;
-use kwalk_asm::{CallSlot, Helper, Slot, u64_at};
+use kwalk_asm::{CallReloc, Helper, Reloc, u64_at};
 
 use super::Builder;
 use crate::error::Error;
@@ -14,8 +14,11 @@ impl Builder<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the BTF is damaged.
+    /// [`Error::NoJit`] where the kernel calls no functions; [`Error::Btf`] where the BTF is damaged.
     pub fn kfunc(&mut self, name: &'static str) -> Result<Callee, Error> {
+        if !self.kernel.has_jit {
+            return Err(Error::NoJit { function: name });
+        }
         if let Some(id) = self.kernel.kfunc(name)? {
             return Ok(Callee(Owner::Kernel(id)));
         }
@@ -31,7 +34,7 @@ impl Builder<'_> {
     pub fn call(&mut self, callee: Callee) {
         match callee.0 {
             Owner::Kernel(id) => self.asm.call_kfunc(id.0, 0),
-            Owner::Module(index) => self.asm.call_slot(CallSlot::Kfunc(index)),
+            Owner::Module(index) => self.asm.call_reloc(CallReloc::Kfunc(index)),
         }
     }
 
@@ -77,7 +80,7 @@ impl Builder<'_> {
         self.asm.mov(R1, task.reg);
         match to {
             Buffer::Address(address) => self.asm.address(R2, address),
-            Buffer::MapValue { index, offset } => self.asm.load_slot(R2, Slot::MapValue { index, offset }),
+            Buffer::MapValue { index, offset } => self.asm.load_reloc(R2, Reloc::MapValue { index, offset }),
         }
         self.asm.mov(R3, size);
         self.asm.mov(R4, 0);
@@ -94,7 +97,7 @@ impl Builder<'_> {
     /// Looks the key in `key` up in map `index`. R0 is then a pointer to its value, or NULL.
     #[track_caller]
     pub fn lookup(&mut self, index: u32, key: StackSlot) {
-        self.asm.load_slot(R1, Slot::Map(index));
+        self.asm.load_reloc(R1, Reloc::Map(index));
         self.asm.address(R2, R10 - key.0);
         self.asm.call(Helper::MapLookupElem);
     }
@@ -102,7 +105,7 @@ impl Builder<'_> {
     /// Removes the key in `key` from map `index`.
     #[track_caller]
     pub fn delete(&mut self, index: u32, key: StackSlot) {
-        self.asm.load_slot(R1, Slot::Map(index));
+        self.asm.load_reloc(R1, Reloc::Map(index));
         self.asm.address(R2, key.address());
         self.asm.call(Helper::MapDeleteElem);
     }

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Address, Assembler, Label, Target as Isa, u8_at, u16_at, u32_at, u64_at};
+use kwalk_asm::{Address, Assembler, Isa, Label, u8_at, u16_at, u32_at, u64_at};
 use kwalk_btf::{Class, Kind, Path, TypeId};
 
 use crate::available::btf_names;
@@ -402,16 +402,19 @@ impl<'a> Builder<'a> {
         self.stack
     }
 
-    /// Takes `bytes` of the stack, rounded up to 8, for as long as `within` emits, and gives what that gives.
-    pub fn with_stack<T>(&mut self, bytes: usize, within: impl FnOnce(&mut Self) -> T) -> T {
+    /// Takes `bytes` of the stack, rounded up to 8, and gives what [`Builder::give_back_stack`] wants to free them again.
+    pub fn take_stack(&mut self, bytes: usize) -> i32 {
         let before = self.stack;
         self.stack += bytes.next_multiple_of(8) as i32;
-        let done = within(self);
-        self.stack = before;
-        done
+        before
     }
 
-    /// Asks the loader for a map; the index is what [`Slot::Map`](kwalk_asm::Slot::Map) takes.
+    /// Frees what of the stack was taken since `before`, which is what [`Builder::take_stack`] gave.
+    pub fn give_back_stack(&mut self, before: i32) {
+        self.stack = before;
+    }
+
+    /// Asks the loader for a map; the index is what [`Reloc::Map`](kwalk_asm::Reloc::Map) takes.
     pub fn map(&mut self, map: Map) -> u32 {
         self.maps.push(map);
         (self.maps.len() - 1) as u32

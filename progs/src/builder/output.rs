@@ -1,7 +1,7 @@
 //! What a program prints, and where it lays the texts for that.
 
 use kwalk_asm::Reg::*;
-use kwalk_asm::{Helper, u32_at, u64_at};
+use kwalk_asm::{Helper, Label, u8_at, u32_at, u64_at};
 use kwalk_btf::Kind;
 
 use super::{Builder, CTX, SEQ};
@@ -67,6 +67,31 @@ impl Builder<'_> {
         self.stack = stack;
         self.write(header.as_bytes());
         self.asm.bind(begun);
+        Ok(())
+    }
+
+    /// Goes to `done` if the walk has come to its end before. A reader that reads on restarts the kernel's walk, which then
+    /// shows what has been made since; no other end call follows (`kernel/bpf/bpf_iter.c`, `bpf_iter_get_info`), so that what
+    /// is printed then would stand behind a summary, and have none of its own. R0 to R5 are clobbered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where the kernel's types have no `bpf_iter_priv_data` with these fields.
+    #[track_caller]
+    pub fn until_end(&mut self, done: Label) -> Result<(), Error> {
+        let btf = self.kernel.btf;
+        let data = btf.find(Kind::Struct, "bpf_iter_priv_data")?;
+        let offset = |field: &str| Ok::<_, Error>(btf.path(data, field)?.field.offset as i32);
+        // What `seq_file.private` points to is the last member.
+        let before = offset("target_private")? - offset("done_stop")?;
+        self.load_path(R3, CTX, self.context, "meta.seq.private")?;
+        self.asm.sub(R3, before);
+        let stack = self.stack;
+        let read = self.stack_slot();
+        self.probe_read(read, 1);
+        self.asm.load(R1, u8_at(read.address()));
+        self.stack = stack;
+        self.asm.jump_if(R1.ne(0), done);
         Ok(())
     }
 

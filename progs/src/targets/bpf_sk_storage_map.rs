@@ -14,5 +14,6 @@ pub const TARGET: Target = Target {
     trusted: false,
     shared: false,
     loses: false,
+    locks_memory: false,
     parameters: Parameters::Map,
 };

@@ -14,5 +14,6 @@ pub const TARGET: Target = Target {
     trusted: false,
     shared: true,
     loses: false,
+    locks_memory: true,
     parameters: Parameters::Task,
 };

@@ -13,5 +13,6 @@ pub const TARGET: Target = Target {
     trusted: true,
     shared: false,
     loses: false,
+    locks_memory: false,
     parameters: Parameters::Net,
 };

@@ -13,5 +13,6 @@ pub const TARGET: Target = Target {
     trusted: false,
     shared: false,
     loses: true,
+    locks_memory: false,
     parameters: Parameters::Net,
 };

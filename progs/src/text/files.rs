@@ -1,7 +1,5 @@
 //! `files`: the open files of all tasks, or of those with one command name.
 
-use alloc::format;
-
 use kwalk_asm::Label;
 use kwalk_asm::Reg::*;
 
@@ -17,6 +15,7 @@ pub(super) fn emit(w: &mut Builder<'_>, options: &Options, done: Label) -> Resul
     let file = w.argument(R8, "file")?;
     let file = w.non_null(file, end);
     options.filter(w, &task, done)?;
+    w.until_end(done)?;
     w.header(
         &format!("{:<16} {:>8} {:>8} {:>6} {}\n", "COMM", "TGID", "PID", "FD", "FILE_OPS"),
         options.rows(),

@@ -1,7 +1,7 @@
 //! What a program remembers for each reader: two that read one pinned program don't see each other's totals.
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Helper, Label, Slot, u64_at};
+use kwalk_asm::{Helper, Label, Reloc, u64_at};
 
 use super::options::Options;
 use crate::builder::Builder;
@@ -28,23 +28,14 @@ impl Sessions {
     /// Asks for `size` bytes for each session, for as many as there are to be readers at once.
     pub(super) fn new(w: &mut Builder<'_>, options: &Options, size: u32) -> Sessions {
         let map = w.map(Map {
-            name: "sessions",
-            kind: MapKind::LruHash,
-            key_size: 8,
-            value_size: size,
             max_entries: options.readers.max(1),
+            ..Map::new("sessions", MapKind::LruHash, 8, size)
         });
         let key = w.stack_slot();
         let zeros = if size == 8 {
             Zeros::Stack(w.stack_slot())
         } else {
-            Zeros::Map(w.map(Map {
-                name: "zeros",
-                kind: MapKind::Array,
-                key_size: 4,
-                value_size: size,
-                max_entries: 1,
-            }))
+            Zeros::Map(w.map(Map::value("zeros", size)))
         };
         Sessions { map, key, zeros }
     }
@@ -70,9 +61,9 @@ impl Sessions {
                 w.asm.store(u64_at(slot.address()), 0);
                 w.asm.address(R3, slot.address());
             }
-            Zeros::Map(index) => w.asm.load_slot(R3, Slot::MapValue { index, offset: 0 }),
+            Zeros::Map(index) => w.asm.load_reloc(R3, Reloc::MapValue { index, offset: 0 }),
         }
-        w.asm.load_slot(R1, Slot::Map(self.map));
+        w.asm.load_reloc(R1, Reloc::Map(self.map));
         w.asm.address(R2, self.key.address());
         w.asm.mov(R4, 0);
         w.asm.call(Helper::MapUpdateElem);

@@ -25,6 +25,7 @@ pub(super) fn emit(w: &mut Builder<'_>, options: &Options, done: Label) -> Resul
     let memory = R8;
     let task = w.trusted_object(R7, end)?;
     options.filter(w, &task, done)?;
+    w.until_end(done)?;
     sessions.enter(w, memory)?;
     w.get_task_stack(&task, Buffer::Address(memory + FRAMES), 8 * DEPTH)?;
     // A task that is exiting has no stack any more; that of one that runs elsewhere can't be read.

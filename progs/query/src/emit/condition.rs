@@ -7,15 +7,18 @@
 //! like, begin anew. What is known beforehand has been taken out ([`Condition::simplified`]): the verifier refuses
 //! instructions that nothing leads to.
 
-use kwalk_asm::{Condition as Jump, JumpOp, Label, Operand, Reg, Width};
+use kwalk_asm::Reg::{self, R0, R1, R2};
+use kwalk_asm::{Address, Condition as Jump, Helper, JumpOp, Label, Operand, Reloc, Width, u64_at};
 use kwalk_btf::Class;
+use kwalk_progs::{Map, MapKind};
 
-use super::{Emit, KEEP, Kept};
-use crate::condition::{Condition, Test};
+use super::{Emit, REUSED};
 use crate::error::Error;
 use crate::expr::Compare;
-use crate::number::{Node, Number, Signs};
+use crate::ir::{Condition, Member, Node, Number, Set, Test};
+use crate::number::Signs;
 use crate::place::Place;
+use crate::reuse::Reused;
 
 /// Where a condition leads.
 #[derive(Clone, Copy)]
@@ -38,7 +41,7 @@ impl Emit<'_, '_> {
                 self.go(to, next);
             }
             Condition::Not(of) => self.condition(of, Fork { yes: no, no: yes, ..fork })?,
-            Condition::Part(part, of) => {
+            Condition::Marked(part, of) => {
                 let before = self.builder.asm.mark(Some(*part));
                 self.condition(of, fork)?;
                 self.builder.asm.mark(before);
@@ -47,7 +50,7 @@ impl Emit<'_, '_> {
             Condition::Is(false, of) => {
                 self.condition(of, Fork { yes: no, no: yes, unknown: no, next })?;
             }
-            Condition::And(all) if self.certain => self.certain_terms(all, fork)?,
+            Condition::And(all) if self.unconditional => self.required_terms(all, fork)?,
             Condition::And(all) => {
                 // All true leads to yes, and so does true or unknown, if unknown does.
                 self.terms(all, fork, |term, after| Fork {
@@ -66,6 +69,14 @@ impl Emit<'_, '_> {
             Condition::Test { number, tests, all } => self.tests(number, tests, *all, fork)?,
             Condition::Compare(op, left, right) => self.compare(*op, left, right, fork)?,
             Condition::Like(text, pattern) => self.like(text, pattern, fork)?,
+            Condition::InSet(Member::Text(text), set) => self.text_in_set(text, set, fork)?,
+            Condition::InSet(Member::Number(number), set) => {
+                let reg = self.number(number, fork.unknown)?;
+                let key = self.room(8);
+                self.builder.asm.store(u64_at(key), reg);
+                self.give_back(reg);
+                self.look_up(key, set, fork);
+            }
             Condition::NumberIsNull(number) => {
                 let reg = self.number(number, yes)?;
                 self.give_back(reg);
@@ -93,22 +104,23 @@ impl Emit<'_, '_> {
     }
 
     /// The terms of an AND that all that follows depends on: each is gone through in any case, up to what it compares.
-    fn certain_terms(&mut self, all: &[Condition], fork: Fork) -> Result<(), Error> {
+    fn required_terms(&mut self, all: &[Condition], fork: Fork) -> Result<(), Error> {
         let Some((last, rest)) = all.split_last() else { return Ok(()) };
         for term in rest {
             let after = self.builder.asm.label();
-            self.certain(term, Fork { yes: after, next: after, ..fork })?;
+            self.required(term, Fork { yes: after, next: after, ..fork })?;
             self.builder.asm.bind(after);
         }
-        self.certain(last, fork)
+        self.required(last, fork)
     }
 
     /// A condition without which nothing follows: unknown is no.
-    pub(crate) fn certain(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
-        let is_certain = matches!(condition.bare(), Condition::And(_)) || condition.is_certain();
-        self.certain = is_certain;
+    pub(crate) fn required(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
+        let is_unconditional =
+            matches!(condition.bare(), Condition::And(_)) || condition.reads_all_operands();
+        self.unconditional = is_unconditional;
         let done = self.condition(condition, fork);
-        self.certain = false;
+        self.unconditional = false;
         done
     }
 
@@ -137,8 +149,8 @@ impl Emit<'_, '_> {
         };
         let reg = match half {
             Some(place) => {
-                let keep = self.keep(|keep| matches!(keep, Kept::Number(same) if same == number));
-                let reg = keep.map_or_else(|| self.take(), Ok)?;
+                let reused = self.reuse(|reused| matches!(reused, Reused::Number(same) if same == number));
+                let reg = reused.map_or_else(|| self.take(), Ok)?;
                 self.field(reg, place, fork.unknown);
                 reg
             }
@@ -171,15 +183,30 @@ impl Emit<'_, '_> {
             }
             self.builder.asm.bind(after);
         }
-        if !KEEP.contains(&reg) {
+        if !REUSED.contains(&reg) {
             self.give_back(reg);
         }
         Ok(())
     }
 
-    /// A number, in a register where it is kept if it is to be.
+    /// Goes to yes if the key at an address is in a set.
+    pub(super) fn look_up(&mut self, key: Address, set: &Set, fork: Fork) {
+        let keys = set.keys.to_vec();
+        let index = self.builder.map(Map {
+            max_entries: keys.len() as u32,
+            keys,
+            ..Map::new("kwalk_set", MapKind::Hash, set.key_size as u32, 1)
+        });
+        let asm = &mut self.builder.asm;
+        asm.load_reloc(R1, Reloc::Map(index));
+        asm.address(R2, key);
+        asm.call(Helper::MapLookupElem);
+        self.branch(R0.ne(0), fork);
+    }
+
+    /// A number, in a register of its own if it is reused.
     fn tested(&mut self, number: &Number, null: Label) -> Result<Reg, Error> {
-        let Some(reg) = self.keep(|keep| matches!(keep, Kept::Number(same) if same == number)) else {
+        let Some(reg) = self.reuse(|reused| matches!(reused, Reused::Number(same) if same == number)) else {
             return self.number(number, null);
         };
         // The first one that is taken is the one that the result is in, if nothing else needs more of them.

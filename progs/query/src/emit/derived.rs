@@ -3,9 +3,10 @@
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Label, u64_at};
 
-use super::{DERIVED_MAX, Emit};
+use super::Emit;
 use crate::derived::{By, Found};
 use crate::error::{Error, Reason};
+use crate::limits::DERIVED_MAX;
 use crate::place::Place;
 
 impl Emit<'_, '_> {

@@ -2,13 +2,13 @@
 //! that of one program, which one reader at a time can run.
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Helper, Label, Slot, u8_at, u16_at, u32_at, u64_at};
+use kwalk_asm::{Helper, Label, Reloc, u8_at, u16_at, u32_at, u64_at};
+use kwalk_progs::{Buffer, Map};
 
 use super::{Emit, NULLS};
-use crate::condition::{LONG_MAX, STACK_MAX, Text, TextKind, Tree, UNIX_MAX};
 use crate::error::Error;
-use crate::pattern::TEXT_MAX;
-use kwalk_progs::{Buffer, Map, MapKind};
+use crate::ir::{Text, TextKind, Tree};
+use crate::limits::{LONG_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
 
 /// Where a text begins in the map's value: its length goes before it.
 const TEXT: u32 = 8;
@@ -20,14 +20,7 @@ const DEPTH_MAX: i32 = 64;
 impl Emit<'_, '_> {
     fn buffer(&mut self) -> u32 {
         *self.buffer.get_or_insert_with(|| {
-            self.builder.map(Map {
-                name: "kwalk_text",
-                kind: MapKind::Array,
-                key_size: 4,
-                // The verifier does not see that what begins late is short.
-                value_size: TEXT + 2 * LONG_MAX as u32 + TEXT_MAX as u32,
-                max_entries: 1,
-            })
+            self.builder.map(Map::value("kwalk_text", TEXT + 2 * LONG_MAX as u32 + TEXT_MAX as u32))
         })
     }
 
@@ -64,7 +57,7 @@ impl Emit<'_, '_> {
     /// The address at which a text begins that has been put together.
     fn begin(&mut self, reg: Reg, from: From) {
         let index = self.buffer();
-        self.builder.asm.load_slot(reg, Slot::MapValue { index, offset: TEXT });
+        self.builder.asm.load_reloc(reg, Reloc::MapValue { index, offset: TEXT });
         if from == From::Offset {
             self.builder.asm.add(reg, NULLS);
         }
@@ -72,7 +65,7 @@ impl Emit<'_, '_> {
 
     /// Writes a length that is known, 0 for NULL.
     fn write_length(&mut self, length: u32) -> Result<(), Error> {
-        let at = self.frame() - 8;
+        let at = self.room(8);
         self.builder.asm.store(u16_at(at), length as i32);
         self.write(at, 2)
     }
@@ -126,7 +119,7 @@ impl Emit<'_, '_> {
             }
         }
         asm.address(R1, base + text.place.field.offset as i32);
-        asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_reloc(R2, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.mov(R3, LONG_MAX as i32);
         asm.call(Helper::DPath);
         if sleeps {
@@ -169,7 +162,7 @@ impl Emit<'_, '_> {
         asm.jump_if(NULLS.sle(LONG_MAX as i32), fits);
         asm.mov(NULLS, LONG_MAX as i32);
         asm.bind(fits);
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.mov(R2, NULLS);
         asm.load(R4, u64_at(ctx + task as i32));
         asm.jump_if(R4.eq(0), null);
@@ -182,7 +175,7 @@ impl Emit<'_, '_> {
         let asm = &mut self.builder.asm;
         asm.jump_if(NULLS.eq(0), null);
         // The last one's own NUL, or what had no room.
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.add(R1, NULLS);
         asm.store(u8_at(R1 - 1), 0);
         asm.mov(R0, NULLS);
@@ -200,16 +193,16 @@ impl Emit<'_, '_> {
         asm.jump_if(NULLS.sle(0), null);
         asm.jump_if(NULLS.sge(UNIX_MAX as i32), null);
         asm.address(R3, R1 + (start + before) as i32);
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.mov(R2, NULLS);
         asm.call(Helper::ProbeReadKernel);
         asm.jump_if(R0.ne(0), null);
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.load(R2, u8_at(R1));
         asm.jump_if(R2.ne(0), done);
         self.replace_nuls(buffer, b'@', UNIX_MAX);
         let asm = &mut self.builder.asm;
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.add(R1, NULLS);
         asm.store(u8_at(R1), 0);
         asm.add(NULLS, 1);
@@ -222,7 +215,7 @@ impl Emit<'_, '_> {
     fn replace_nuls(&mut self, buffer: u32, by: u8, most: usize) {
         let (each, done) = (self.builder.asm.label(), self.builder.asm.label());
         let asm = &mut self.builder.asm;
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.load_imm64(R3, u64::from_ne_bytes([0x7f; 8]));
         asm.mov(R5, 0);
         asm.bind(each);
@@ -248,7 +241,7 @@ impl Emit<'_, '_> {
     /// follows once for each: they are made to forget all but that it is at most so large.
     fn forget(&mut self, buffer: u32, most: i32, null: Label) {
         let asm = &mut self.builder.asm;
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: 0 });
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: 0 });
         asm.store(u32_at(R1), NULLS);
         asm.load(NULLS, u32_at(R1));
         asm.jump_if(NULLS.gt(most), null);
@@ -260,13 +253,13 @@ impl Emit<'_, '_> {
         let buffer = self.buffer();
         let (each, done, named) =
             (self.builder.asm.label(), self.builder.asm.label(), self.builder.asm.label());
-        let frame = self.frame();
-        let (node, depth, name) = (frame - 8, frame - 16, frame - 16 - NAME_MAX);
+        let name = self.room(16 + NAME_MAX as usize);
+        let (depth, node) = (name + NAME_MAX, name + (NAME_MAX + 8));
         self.field(R1, &text.place, null);
         let asm = &mut self.builder.asm;
         asm.store(u64_at(node), R1);
         asm.store(u64_at(depth), 0);
-        asm.load_slot(R2, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_reloc(R2, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.store(u8_at(R2 + (LONG_MAX as i32 - 1)), 0);
         asm.mov(NULLS, LONG_MAX as i32 - 1);
 
@@ -286,7 +279,7 @@ impl Emit<'_, '_> {
         asm.sub(NULLS, R0);
         asm.jump_if(NULLS.slt(0), null);
         asm.jump_if(NULLS.sgt(LONG_MAX as i32), null);
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.add(R1, NULLS);
         asm.store(u8_at(R1), i32::from(b'/'));
         asm.add(R1, 1);
@@ -302,7 +295,7 @@ impl Emit<'_, '_> {
         asm.bind(done);
         asm.jump_if(NULLS.ne(LONG_MAX as i32 - 1), named);
         asm.sub(NULLS, 1);
-        asm.load_slot(R1, Slot::MapValue { index: buffer, offset: TEXT });
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.store(u8_at(R1 + (LONG_MAX as i32 - 2)), i32::from(b'/'));
         asm.bind(named);
         self.forget(buffer, LONG_MAX as i32 - 2, null);

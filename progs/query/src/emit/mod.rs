@@ -1,61 +1,43 @@
-//! Resolved selections to instructions.
+//! The instructions of a plan.
 //!
-//! The object of a call is in [`OBJECT`]. A number is computed in the registers that calls don't keep, for none is made
-//! while one is; what a helper writes lies on the stack, which conditions and rows use in turn from its top on.
-
-use alloc::vec;
-use alloc::vec::Vec;
+//! The object of a call is in [`OBJECT`]. A number is computed in R0 to R5, which calls clobber: what has to outlive a call
+//! waits on the stack. What a helper writes lies on the stack, too, below what is in use of it.
 
 mod condition;
 mod derived;
 mod long;
 mod number;
+mod partition;
 mod row;
 mod text;
-mod window;
+
+use alloc::vec::Vec;
 
 use kwalk_asm::Label;
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Address, u64_at};
-
-use super::number::Number;
-use super::place::{Base, Place};
-use super::{Error, Reason};
 use kwalk_progs::{Builder, Saved, StackSlot};
 
+use crate::error::{Error, Reason};
+use crate::place::{Base, Place};
+use crate::reuse::Reused;
+
 pub(crate) use condition::Fork;
-pub(crate) use number::need;
+pub(crate) use number::{calls, condition_calls, need, need_of};
+pub(crate) use partition::end;
 pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows, is_copied};
-pub(crate) use text::is_read_in_place;
-pub(crate) use window::end;
 
 /// Holds the object for the whole program.
 pub(crate) const OBJECT: Reg = R7;
 /// Holds the bits of the columns that are NULL.
 const NULLS: Reg = R8;
-/// What of a program's stack (`MAX_BPF_STACK`) is for conditions and rows: the rest holds the derived roots.
-pub(crate) const STACK: usize = 512 - 8 * DERIVED_MAX;
-/// As many derived roots a program has at most.
-pub(crate) const DERIVED_MAX: usize = 4;
-/// How many registers numbers can be computed in, in a program that saves nothing: the context is in R1.
-pub(crate) const FREE_UNSAVED: usize = 5;
+/// Hold what is reused, where the program does not save its arguments in them.
+const REUSED: [Reg; 2] = [R9, R6];
 
-/// What a program keeps that it has found for its condition, to have it for its row.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Kept {
-    /// The pointer that a place lies behind, which is not NULL.
-    Pointer(Place),
-    /// A number.
-    Number(Number),
-}
-
-/// Where.
-const KEEP: [Reg; 2] = [R9, R6];
-
-/// How many things a program can keep besides its own.
-pub(crate) fn room(saved: Saved) -> usize {
+/// How many values a program can reuse.
+pub(crate) fn reuse_registers(saved: Saved) -> usize {
     match saved {
-        Saved::Nothing => KEEP.len(),
+        Saved::Nothing => REUSED.len(),
         Saved::Context => 1,
         Saved::ContextAndSeq => 0,
     }
@@ -65,28 +47,37 @@ pub(crate) fn room(saved: Saved) -> usize {
 pub(crate) struct Emit<'w, 'a> {
     pub(crate) builder: &'w mut Builder<'a>,
     free: Vec<Reg>,
-    /// What is kept for later, once it has been found, and where.
-    kept: Vec<(Kept, Reg)>,
-    /// What is to be kept, and where, if all of the program that follows comes by there.
-    keep: Vec<(Kept, Reg)>,
-    /// Whether it does.
-    certain: bool,
+    /// What has been read and is reused, and the register that holds it.
+    reused: Vec<(Reused, Reg)>,
+    /// What is still to be read so, where all of the program that follows comes by.
+    to_reuse: Vec<(Reused, Reg)>,
+    /// Whether all of the program that follows comes by what is emitted now.
+    unconditional: bool,
     /// Where the derived roots lie that have been found.
     derived: Vec<StackSlot>,
+    /// How many bytes of the stack are used where most of them are.
+    deepest: i32,
     /// The map that texts go to which are too long for the stack.
     buffer: Option<u32>,
 }
 
 impl<'w, 'a> Emit<'w, 'a> {
-    /// Saved things for later, if the program is one that calls nothing before its last output: that leaves registers
-    /// which hold nothing else.
-    pub(crate) fn keeping(builder: &'w mut Builder<'a>, keep: Vec<Kept>) -> Emit<'w, 'a> {
+    /// Emits to a program that reuses these values, no more of them than it has registers for.
+    pub(crate) fn new(builder: &'w mut Builder<'a>, reused: Vec<Reused>) -> Emit<'w, 'a> {
         let mut free = vec![R0, R5, R4, R3, R2];
         if builder.ctx() != R1 {
             free.push(R1);
         }
-        let keep = keep.into_iter().zip(KEEP).collect();
-        Emit { builder, free, kept: Vec::new(), keep, certain: false, derived: Vec::new(), buffer: None }
+        Emit {
+            builder,
+            free,
+            reused: Vec::new(),
+            to_reuse: reused.into_iter().zip(REUSED).collect(),
+            unconditional: false,
+            derived: Vec::new(),
+            deepest: 0,
+            buffer: None,
+        }
     }
 
     fn take(&mut self) -> Result<Reg, Error> {
@@ -105,16 +96,17 @@ impl<'w, 'a> Emit<'w, 'a> {
     }
 
     /// The register from which the field lies at its offset: `reg`, or the object's. Goes to `null` where a pointer on
-    /// the way there is NULL: it may be loaded from where nothing is, as far as the verifier cares, and given to a helper.
+    /// the way there is NULL: to the verifier, the address behind one is as good as any, and a helper may be given it.
     fn follow(&mut self, reg: Reg, place: &Place, null: Label) -> Reg {
-        if let Some(kept) = self.kept(|kept| matches!(kept, Kept::Pointer(same) if same.beside(place))) {
-            // It is not, but what NULL leads to has to look as if it could be reached.
-            if !place.there {
-                self.builder.asm.jump_if(kept.eq(0), null);
+        let is = |reused: &Reused| matches!(reused, Reused::Pointer(other) if other.shares_base(place));
+        if let Some(reg) = self.reused(is) {
+            // It is not NULL, but the verifier refuses a label that nothing leads to.
+            if !place.never_null {
+                self.builder.asm.jump_if(reg.eq(0), null);
             }
-            return kept;
+            return reg;
         }
-        let reg = self.keep(|keep| matches!(keep, Kept::Pointer(same) if same.beside(place))).unwrap_or(reg);
+        let reg = self.reuse(is).unwrap_or(reg);
         let mut base = match place.base {
             Base::Object => OBJECT,
             Base::Context => self.builder.ctx(),
@@ -135,23 +127,37 @@ impl<'w, 'a> Emit<'w, 'a> {
         base
     }
 
-    /// The register that something is kept in.
-    fn kept(&self, is: impl Fn(&Kept) -> bool) -> Option<Reg> {
-        self.kept.iter().find(|(kept, _)| is(kept)).map(|(_, reg)| *reg)
+    /// The register that holds a value which is reused.
+    fn reused(&self, is: impl Fn(&Reused) -> bool) -> Option<Reg> {
+        self.reused.iter().find(|(reused, _)| is(reused)).map(|(_, reg)| *reg)
     }
 
-    /// The register to keep something in that is found now, if it is to be kept, and all that follows comes by here.
-    fn keep(&mut self, is: impl Fn(&Kept) -> bool) -> Option<Reg> {
-        let nth = self.keep.iter().position(|(keep, _)| is(keep)).filter(|_| self.certain)?;
-        let keep = self.keep.remove(nth);
-        let reg = keep.1;
-        self.kept.push(keep);
+    /// The register for a value that is read now, if it is to be reused and all that follows comes by here.
+    fn reuse(&mut self, is: impl Fn(&Reused) -> bool) -> Option<Reg> {
+        let nth = self.to_reuse.iter().position(|(reused, _)| is(reused)).filter(|_| self.unconditional)?;
+        let (value, reg) = self.to_reuse.remove(nth);
+        self.reused.push((value, reg));
         Some(reg)
     }
 
-    /// Where the stack begins that is free, from its top down.
-    fn frame(&self) -> Address {
-        R10 - self.builder.stack_in_use()
+    /// Takes `bytes` of the stack for as long as `within` emits.
+    fn with_stack<T>(&mut self, bytes: usize, within: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.builder.take_stack(bytes);
+        let done = within(self);
+        self.builder.give_back_stack(before);
+        done
+    }
+
+    /// Where `bytes` of the stack begin, rounded up to 8, that are free until more of it is taken.
+    fn room(&mut self, bytes: usize) -> Address {
+        let deepest = self.builder.stack_in_use() + bytes.next_multiple_of(8) as i32;
+        self.deepest = self.deepest.max(deepest);
+        R10 - deepest
+    }
+
+    /// Whether all that was used of the stack is there (`MAX_BPF_STACK`).
+    pub(crate) fn fits_stack(&self) -> bool {
+        self.deepest <= 512
     }
 
     /// An address that a load can name: 16 bits for the offset, else it is added to `reg` first.

@@ -1,12 +1,14 @@
 //! Numbers in registers.
 
-use kwalk_asm::{AluOp, Label, Memory, Reg, Size, SwapOp, Width};
+use kwalk_asm::{AluOp, Label, Memory, Reg, Size, SwapOp, Width, u64_at};
 use kwalk_btf::{Bits, Class};
 
 use super::Emit;
+use super::condition::Fork;
+use super::text::is_read_in_place;
 use crate::error::Error;
 use crate::expr::Arithmetic;
-use crate::number::{Node, Number};
+use crate::ir::{Condition, Member, Node, Number};
 use crate::place::Place;
 
 impl Emit<'_, '_> {
@@ -32,7 +34,43 @@ impl Emit<'_, '_> {
                 Ok(reg)
             }
             Node::Binary(op, left, right) => self.binary(*op, left, right, number.unsigned, null),
+            Node::Case(arms, otherwise) => self.case(arms, otherwise, null),
         }
+    }
+
+    /// Each arm leaves its number in the same register. A condition may call: no other number is in a register then
+    /// ([`Emit::both`]).
+    fn case(&mut self, arms: &[(Condition, Number)], otherwise: &Number, null: Label) -> Result<Reg, Error> {
+        let result = self.take()?;
+        self.give_back(result);
+        let end = self.builder.asm.label();
+        for (condition, number) in arms {
+            let (yes, no) = (self.builder.asm.label(), self.builder.asm.label());
+            let is_unconditional = core::mem::take(&mut self.unconditional);
+            self.condition(condition, Fork { yes, no, unknown: no, next: yes })?;
+            self.unconditional = is_unconditional;
+            self.builder.asm.bind(yes);
+            self.number_in(result, number, null)?;
+            self.builder.asm.jump(end);
+            self.builder.asm.bind(no);
+        }
+        self.number_in(result, otherwise, null)?;
+        self.builder.asm.bind(end);
+        self.free.retain(|free| *free != result);
+        Ok(result)
+    }
+
+    /// Computes a number in this register, which is free, and stays so.
+    fn number_in(&mut self, result: Reg, number: &Number, null: Label) -> Result<(), Error> {
+        // The register that is taken first is the one that the number is in, if nothing else needs more of them.
+        self.free.retain(|free| *free != result);
+        self.free.push(result);
+        let reg = self.number(number, null)?;
+        if reg != result {
+            self.builder.asm.mov(result, reg);
+        }
+        self.give_back(reg);
+        Ok(())
     }
 
     /// In as few slots as it takes: a wide load has two.
@@ -146,9 +184,24 @@ impl Emit<'_, '_> {
         Ok(l)
     }
 
-    /// Computes two numbers, the one that needs more registers first, while they are free.
+    /// Computes two numbers: the one that calls first, since a call clobbers the other; else the one that needs more
+    /// registers, while they are free. If both call, the first waits on the stack.
     pub(crate) fn both(&mut self, left: &Number, right: &Number, null: Label) -> Result<(Reg, Reg), Error> {
-        if need(right) > need(left) {
+        let right_first = match (calls(left), calls(right)) {
+            (true, true) => {
+                let l = self.number(left, null)?;
+                let waiting = self.room(8);
+                self.builder.asm.store(u64_at(waiting), l);
+                self.give_back(l);
+                let r = self.with_stack(8, |emit| emit.number(right, null))?;
+                let l = self.take()?;
+                self.builder.asm.load(l, u64_at(waiting));
+                return Ok((l, r));
+            }
+            (false, false) => need(right) > need(left),
+            (_, right_calls) => right_calls,
+        };
+        if right_first {
             let r = self.number(right, null)?;
             return Ok((self.number(left, null)?, r));
         }
@@ -229,5 +282,53 @@ pub(crate) fn need(number: &Number) -> usize {
             // A division may want one more for the sign.
             if matches!(op, Arithmetic::Div | Arithmetic::Rem) { both.max(3) } else { both }
         }
+        // A condition of two numbers, or of one and a constant that takes a register, has two.
+        Node::Case(arms, otherwise) => {
+            let arms = arms.iter().map(|(condition, number)| need_of(condition).max(need(number)));
+            arms.fold(need(otherwise), usize::max)
+        }
+    }
+}
+
+/// How many registers a condition takes.
+pub(crate) fn need_of(condition: &Condition) -> usize {
+    match condition {
+        Condition::Known(_) | Condition::Like(..) | Condition::TextIsNull(_) => 0,
+        Condition::PointerIsNull(_) | Condition::BehindNull(_) | Condition::InSet(Member::Text(_), _) => 1,
+        // A constant that is no immediate takes one more.
+        Condition::Test { number, .. } => need(number).max(2),
+        Condition::Compare(_, left, right) => {
+            let (l, r) = (need(left), need(right));
+            if l == r { l + 1 } else { l.max(r) }
+        }
+        Condition::NumberIsNull(number) | Condition::InSet(Member::Number(number), _) => need(number),
+        Condition::And(all) | Condition::Or(all) => all.iter().map(need_of).max().unwrap_or(0),
+        Condition::Not(of) | Condition::Is(_, of) | Condition::Marked(_, of) => need_of(of),
+    }
+}
+
+/// Whether a number is computed with a call, which clobbers the registers R0 to R5.
+pub(crate) fn calls(number: &Number) -> bool {
+    match &number.node {
+        Node::Null | Node::Constant | Node::Field(_) => false,
+        Node::Binary(_, left, right) => calls(left) || calls(right),
+        Node::Case(arms, otherwise) => {
+            arms.iter().any(|(condition, number)| condition_calls(condition) || calls(number))
+                || calls(otherwise)
+        }
+    }
+}
+
+/// Whether a condition is tested with a call.
+pub(crate) fn condition_calls(condition: &Condition) -> bool {
+    match condition {
+        Condition::Known(_) | Condition::PointerIsNull(_) | Condition::BehindNull(_) => false,
+        Condition::Test { number, .. } | Condition::NumberIsNull(number) => calls(number),
+        Condition::Compare(_, left, right) => calls(left) || calls(right),
+        Condition::Like(text, pattern) => !is_read_in_place(text, pattern),
+        Condition::InSet(..) => true,
+        Condition::TextIsNull(text) => text.kind.is_made(),
+        Condition::And(all) | Condition::Or(all) => all.iter().any(condition_calls),
+        Condition::Not(of) | Condition::Is(_, of) | Condition::Marked(_, of) => condition_calls(of),
     }
 }

@@ -4,22 +4,22 @@
 //! throws all of this object's away and shows it again: nothing is to be checked between the writes of a row.
 
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Address, Helper, Label, Memory, Slot, u16_at, u32_at, u64_at};
+use kwalk_asm::{Address, Helper, Label, Memory, Reloc, u16_at, u32_at, u64_at};
 use kwalk_btf::Class;
+use kwalk_progs::Map;
 
-use super::number::size;
-use super::{Emit, Kept, NULLS};
-use crate::condition::{Text, TextKind};
+use super::number::{calls, size};
+use super::{Emit, NULLS};
 use crate::error::Error;
-use crate::number::{Node, Number};
-use crate::pattern::TEXT_MAX;
+use crate::ir::{Node, Number};
+use crate::ir::{Text, TextKind};
+use crate::limits::TEXT_MAX;
 use crate::place::Place;
 use crate::resolve::IpPlace;
-use kwalk_progs::{Map, MapKind};
+use crate::reuse::Reused;
 
 /// A text that is longer than so many bytes is copied by a helper.
 const COPY_MAX: u32 = 32;
@@ -121,26 +121,20 @@ impl Emit<'_, '_> {
 
     /// The map in whose one element objects are counted.
     pub(crate) fn counter(&mut self) -> u32 {
-        self.builder.map(Map {
-            name: "kwalk_count",
-            kind: MapKind::Array,
-            key_size: 4,
-            value_size: 8,
-            max_entries: 1,
-        })
+        self.builder.map(Map::value("kwalk_count", 8))
     }
 
     /// Counts the object. What has no output is never shown twice.
     pub(crate) fn count(&mut self, map: u32) {
         let asm = &mut self.builder.asm;
-        asm.load_slot(R1, Slot::MapValue { index: map, offset: 0 });
+        asm.load_reloc(R1, Reloc::MapValue { index: map, offset: 0 });
         asm.load(R2, u64_at(R1));
         asm.add(R2, 1);
         asm.store(u64_at(R1), R2);
     }
 
     fn chunk(&mut self, chunk: &Chunk) -> Result<(), Error> {
-        let start = self.frame() - chunk.size.next_multiple_of(8) as i32;
+        let start = self.room(chunk.size);
         if let Some((_, bits)) = chunk.nulls {
             self.builder.asm.mov32(NULLS, bits as i32);
         }
@@ -148,24 +142,29 @@ impl Emit<'_, '_> {
         for column in chunk.columns.iter().filter(|column| column.null.is_some()) {
             self.clear(start, column.at, column.kind.size());
         }
-        let mut rest: Vec<&Column> = chunk.columns.iter().collect();
-        while !rest.is_empty() {
-            let first = rest.remove(0);
-            self.builder.asm.mark(Some(first.fragment));
-            let Some(place) = first.kind.near() else {
-                self.apart(start, first)?;
-                continue;
-            };
-            let together = |column: &&Column| column.kind.near().is_some_and(|near| near.beside(place));
-            let (others, apart) = rest.into_iter().partition(together);
-            rest = apart;
-            self.together(start, place, &[vec![first], others].concat());
-        }
+        self.with_stack(chunk.size, |emit| emit.columns(start, chunk))?;
         self.builder.asm.mark(None);
         if let Some((at, _)) = chunk.nulls {
             self.builder.asm.store(u32_at(start + at as i32), NULLS);
         }
         self.write(start, chunk.size)
+    }
+
+    fn columns(&mut self, start: Address, chunk: &Chunk) -> Result<(), Error> {
+        let mut rest: Vec<&Column> = chunk.columns.iter().collect();
+        while !rest.is_empty() {
+            let first = rest.remove(0);
+            self.builder.asm.mark(Some(first.fragment));
+            let Some(place) = first.kind.near() else {
+                self.apart(start, first, chunk.nulls.is_some())?;
+                continue;
+            };
+            let together = |column: &&Column| column.kind.near().is_some_and(|near| near.shares_base(place));
+            let (others, apart) = rest.into_iter().partition(together);
+            rest = apart;
+            self.together(start, place, &[vec![first], others].concat());
+        }
+        Ok(())
     }
 
     /// Fields of one object: the way there, and the check of the pointers on it, is the same for all of them.
@@ -185,8 +184,8 @@ impl Emit<'_, '_> {
                     }
                     there |= bit;
                 }
-                Kind::Field(place) if self.kept_field(place).is_some() => {
-                    let reg = self.kept_field(place).unwrap_or(R2);
+                Kind::Field(place) if self.reused_field(place).is_some() => {
+                    let reg = self.reused_field(place).unwrap_or(R2);
                     self.builder.asm.store(Memory::new(size(place.field.size), at), reg);
                 }
                 Kind::Field(place) => {
@@ -214,14 +213,14 @@ impl Emit<'_, '_> {
         self.builder.asm.bind(null);
     }
 
-    /// Where a field's number is kept, of one that is never NULL.
-    fn kept_field(&self, place: &Place) -> Option<Reg> {
+    /// The register that holds a field's number, if it is reused.
+    fn reused_field(&self, place: &Place) -> Option<Reg> {
         let is = |number: &Number| matches!(&number.node, Node::Field(field) if **field == *place);
-        self.kept(|kept| matches!(kept, Kept::Number(number) if is(number)))
+        self.reused(|reused| matches!(reused, Reused::Number(number) if is(number)))
     }
 
     /// A column that takes more than loads.
-    fn apart(&mut self, start: Address, column: &Column) -> Result<(), Error> {
+    fn apart(&mut self, start: Address, column: &Column, has_nulls: bool) -> Result<(), Error> {
         let at = start + column.at as i32;
         let null = self.builder.asm.label();
         match &column.kind {
@@ -230,11 +229,12 @@ impl Emit<'_, '_> {
                 self.builder.asm.bind(null);
                 return Ok(());
             }
+            Kind::Number(number) if calls(number) => self.calling(at, number, null, has_nulls)?,
             Kind::Number(number) => {
-                let kept = self.kept(|kept| matches!(kept, Kept::Number(same) if same == number));
-                let reg = kept.map_or_else(|| self.number(number, null), Ok)?;
+                let reused = self.reused(|reused| matches!(reused, Reused::Number(same) if same == number));
+                let reg = reused.map_or_else(|| self.number(number, null), Ok)?;
                 self.builder.asm.store(u64_at(at), reg);
-                if kept.is_none() {
+                if reused.is_none() {
                     self.give_back(reg);
                 }
             }
@@ -251,6 +251,33 @@ impl Emit<'_, '_> {
             self.builder.asm.xor32(NULLS, bit as i32);
         }
         self.builder.asm.bind(null);
+        Ok(())
+    }
+
+    /// A number that is computed with calls, some of which put texts together, which takes the register of the NULLs.
+    fn calling(&mut self, at: Address, number: &Number, null: Label, has_nulls: bool) -> Result<(), Error> {
+        if !has_nulls {
+            let reg = self.number(number, null)?;
+            self.builder.asm.store(u64_at(at), reg);
+            self.give_back(reg);
+            return Ok(());
+        }
+        let nulls = self.room(8);
+        self.builder.asm.store(u64_at(nulls), NULLS);
+        // The verifier refuses what nothing leads to.
+        let is_null = number.may_be_null().then(|| self.builder.asm.label());
+        let reg = self.with_stack(8, |emit| emit.number(number, is_null.unwrap_or(null)))?;
+        self.builder.asm.load(NULLS, u64_at(nulls));
+        self.builder.asm.store(u64_at(at), reg);
+        self.give_back(reg);
+        if let Some(is_null) = is_null {
+            let there = self.builder.asm.label();
+            self.builder.asm.jump(there);
+            self.builder.asm.bind(is_null);
+            self.builder.asm.load(NULLS, u64_at(nulls));
+            self.builder.asm.jump(null);
+            self.builder.asm.bind(there);
+        }
         Ok(())
     }
 
@@ -292,7 +319,8 @@ impl Emit<'_, '_> {
             return self.write_long(text);
         }
         let (null, there) = (self.builder.asm.label(), self.builder.asm.label());
-        let at = self.frame() - TEXT_MAX as i32;
+        // The length goes before it.
+        let at = self.room(TEXT_MAX + 2) + 8;
         self.text_address(R3, text, null)?;
         let asm = &mut self.builder.asm;
         asm.address(R1, at);

@@ -7,9 +7,10 @@ use kwalk_asm::{Address, Condition as Jump, Helper, Label, u8_at, u16_at, u32_at
 
 use super::Emit;
 use super::condition::Fork;
-use crate::condition::{Text, TextKind};
 use crate::error::Error;
-use crate::pattern::{Pattern, TEXT_MAX};
+use crate::ir::{Set, Text, TextKind};
+use crate::limits::TEXT_MAX;
+use crate::pattern::Pattern;
 use crate::place::Place;
 
 /// At how many places of a text that is made others are searched for: two of such searches fit what a verifier remembers.
@@ -34,7 +35,7 @@ impl Emit<'_, '_> {
             match pattern.open_end {
                 true => self.search(&pattern.bytes, room, fork),
                 false => {
-                    let start = self.frame() - room as i32;
+                    let start = self.room(room);
                     self.builder.asm.address(R3, start);
                     self.ends(&wanted, room, fork);
                 }
@@ -52,8 +53,30 @@ impl Emit<'_, '_> {
             self.words(base + place.field.offset as i32, wanted, fork);
         } else {
             let room = self.copy(text, wanted.len() + 1, fork.unknown)?;
-            self.words(self.frame() - room as i32, wanted, fork);
+            let at = self.room(room);
+            self.words(at, wanted, fork);
         }
+        Ok(())
+    }
+
+    /// Goes to yes if a text is in a set. The key is the text with zeros behind it, whatever lies behind its NUL.
+    pub(super) fn text_in_set(&mut self, text: &Text, set: &Set, fork: Fork) -> Result<(), Error> {
+        // One more than an array has: the helper puts the NUL there.
+        let len = match text.kind {
+            TextKind::Array => set.key_size.min(text.place.field.size as usize + 1),
+            _ => set.key_size,
+        };
+        let key = self.room(set.key_size);
+        self.text_address(R3, text, fork.unknown)?;
+        let asm = &mut self.builder.asm;
+        for word in (0..set.key_size as i32).step_by(8) {
+            asm.store(u64_at(key + word), 0);
+        }
+        asm.address(R1, key);
+        asm.mov(R2, len as i32);
+        asm.call(Helper::ProbeReadKernelStr);
+        asm.jump_if(R0.slt(0), fork.unknown);
+        self.look_up(key, set, fork);
         Ok(())
     }
 
@@ -68,10 +91,10 @@ impl Emit<'_, '_> {
         let len = len.min(TEXT_MAX);
         let room = len.next_multiple_of(8);
         self.text_address(R3, text, unknown)?;
-        self.clear_last(self.frame() - room as i32, len);
-        let frame = self.frame();
+        let at = self.room(room);
+        self.clear_last(at, len);
         let asm = &mut self.builder.asm;
-        asm.address(R1, frame - room as i32);
+        asm.address(R1, at);
         asm.mov(R2, len as i32);
         asm.call(Helper::ProbeReadKernelStr);
         asm.jump_if(R0.slt(0), unknown);
@@ -150,7 +173,7 @@ impl Emit<'_, '_> {
     /// is in use of it, to a place that is known beforehand.
     fn ends(&mut self, wanted: &[Option<u8>], used: usize, fork: Fork) {
         let len = wanted.len();
-        let at = self.frame() - (used + len.next_multiple_of(8)) as i32;
+        let at = self.room(used + len.next_multiple_of(8));
         self.builder.asm.jump_if(R0.slt(len as i32), fork.no);
         self.clear_last(at, len);
         let asm = &mut self.builder.asm;
@@ -165,9 +188,9 @@ impl Emit<'_, '_> {
     /// Goes to yes if these bytes are anywhere in the text at the top of the stack: a loop over its bytes, up to the NUL.
     fn search(&mut self, wanted: &[Option<u8>], room: usize, fork: Fork) {
         let (each, next) = (self.builder.asm.label(), self.builder.asm.label());
-        let frame = self.frame();
+        let at = self.room(room);
         let asm = &mut self.builder.asm;
-        asm.address(R2, frame - room as i32);
+        asm.address(R2, at);
         asm.mov(R3, 0);
         asm.bind(each);
         asm.load(R1, u8_at(R2));

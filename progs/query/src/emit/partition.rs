@@ -1,26 +1,19 @@
 //! Which objects a walk shows, where it is told that by a map.
 
-use kwalk_asm::{Label, Slot, u64_at};
+use kwalk_asm::{Label, Reloc, u64_at};
+use kwalk_progs::{Builder, Map};
 
 use super::{Emit, OBJECT};
 use crate::error::Error;
-use crate::window::{ADDRESS, BITS, ENDED, MASK, SIZE, SPREAD};
-use kwalk_progs::Builder;
-use kwalk_progs::{Map, MapKind};
+use crate::partition::{ADDRESS, BITS, ENDED, MASK, SIZE, SPREAD};
 
 impl Emit<'_, '_> {
-    /// Goes to `done` with objects that are not in the window, and gives the map that says which are.
-    pub(crate) fn window(&mut self, done: Label) -> Result<u32, Error> {
-        let index = self.builder.map(Map {
-            name: "kwalk_window",
-            kind: MapKind::Array,
-            key_size: 4,
-            value_size: SIZE as u32,
-            max_entries: 1,
-        });
+    /// Goes to `done` with objects that are not in the partition, and gives the map that says which are.
+    pub(crate) fn partition(&mut self, done: Label) -> Result<u32, Error> {
+        let index = self.builder.map(Map::value("kwalk_partition", SIZE as u32));
         let (at, key, other) = (self.take()?, self.take()?, self.take()?);
         let asm = &mut self.builder.asm;
-        asm.load_slot(at, Slot::MapValue { index, offset: 0 });
+        asm.load_reloc(at, Reloc::MapValue { index, offset: 0 });
         // The verifier computes with no address, but takes what comes out of a map for a number.
         asm.store(u64_at(at + ADDRESS), OBJECT);
         asm.load(key, u64_at(at + ADDRESS));
@@ -38,9 +31,9 @@ impl Emit<'_, '_> {
     }
 }
 
-/// Marks in the window's map that the walk has reached its end.
+/// Marks in the partition's map that the walk has reached its end.
 pub(crate) fn end(walk: &mut Builder<'_>, index: u32) {
     let asm = &mut walk.asm;
-    asm.load_slot(kwalk_asm::Reg::R1, Slot::MapValue { index, offset: 0 });
+    asm.load_reloc(kwalk_asm::Reg::R1, Reloc::MapValue { index, offset: 0 });
     asm.store(u64_at(kwalk_asm::Reg::R1 + ENDED), 1);
 }

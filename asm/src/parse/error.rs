@@ -1,12 +1,12 @@
-//! What can be wrong with text.
+//! Why text is no program.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
+use super::scan::in_word;
 use crate::op::Width;
 use crate::reg::Reg;
-use crate::scan::in_word;
 
 /// Why text is no program, and where.
 ///

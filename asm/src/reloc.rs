@@ -1,17 +1,17 @@
-//! Holes in the instructions, for what only a loader knows.
+//! Relocations: the values in instructions that only a loader knows.
 
 use crate::insn::Insn;
 use crate::reg::Reg;
 use crate::wide::Wide;
 
-/// A hole in a wide load, that a loader fills while it encodes ([`Code::encode`](crate::Code::encode),
+/// A relocation of a wide load: a value that the loader supplies while it encodes ([`Code::encode`](crate::Code::encode),
 /// [`Code::encode_with`](crate::Code::encode_with)).
 ///
-/// What it is filled with is named by its index in a list that is the program's and the loader's to
+/// The value is named by its index in a list that is the program's and the loader's to
 /// agree on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub enum Slot {
+pub enum Reloc {
     /// A map, as helpers take it (`BPF_PSEUDO_MAP_FD`).
     Map(u32),
     /// The address of a byte in the value of a map, which must have such addresses, as an array of
@@ -31,10 +31,10 @@ pub enum Slot {
     Func(u32),
 }
 
-/// A hole in a call, that a loader fills like a [`Slot`].
+/// A relocation of a call, which a loader supplies like a [`Reloc`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub enum CallSlot {
+pub enum CallReloc {
     /// A function of the kernel. Since Linux 5.13.
     Kfunc(u32),
     /// A function that the loader puts behind the program. Since Linux 4.16. For one of the program
@@ -42,7 +42,7 @@ pub enum CallSlot {
     Func(u32),
 }
 
-/// What fills the holes: a loader, for the indexes of one program.
+/// Supplies the values of relocations: a loader, for the indexes of one program.
 ///
 /// Each method has a default for loaders that have none of its kind to offer.
 pub trait Fill {
@@ -109,23 +109,23 @@ pub struct KfuncRef {
     pub btf_fd_offset: i16,
 }
 
-/// Which of the two kinds of hole it is, and where the value goes.
+/// A relocation of either kind, with the register that a wide load writes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Hole {
-    Load(Reg, Slot),
-    Call(CallSlot),
+pub(crate) enum AnyReloc {
+    Load(Reg, Reloc),
+    Call(CallReloc),
 }
 
 /// The unfilled descriptor, offset or place of what has no form by index that a kernel understands.
 const UNFILLED: i32 = -1;
 
-impl Hole {
-    /// The hole in an instruction that names a map by index and leaves the look-up to the kernel.
+impl AnyReloc {
+    /// The relocation in an instruction that names a map by index and leaves the look-up to the kernel.
     pub(crate) fn of(insn: Insn) -> Option<Self> {
         match insn {
-            Insn::LoadWide { dst, value: Wide::MapIdx(index) } => Some(Self::Load(dst, Slot::Map(index))),
+            Insn::LoadWide { dst, value: Wide::MapIdx(index) } => Some(Self::Load(dst, Reloc::Map(index))),
             Insn::LoadWide { dst, value: Wide::MapIdxValue { index, offset } } => {
-                Some(Self::Load(dst, Slot::MapValue { index, offset }))
+                Some(Self::Load(dst, Reloc::MapValue { index, offset }))
             }
             _ => None,
         }
@@ -137,16 +137,16 @@ impl Hole {
             Self::Load(dst, slot) => Insn::LoadWide {
                 dst,
                 value: match slot {
-                    Slot::Map(index) => Wide::MapIdx(index),
-                    Slot::MapValue { index, offset } => Wide::MapIdxValue { index, offset },
-                    Slot::Btf(index) => Wide::BtfId { btf_id: index, btf_fd: UNFILLED },
-                    Slot::Func(_) => Wide::Func { offset: UNFILLED },
+                    Reloc::Map(index) => Wide::MapIdx(index),
+                    Reloc::MapValue { index, offset } => Wide::MapIdxValue { index, offset },
+                    Reloc::Btf(index) => Wide::BtfId { btf_id: index, btf_fd: UNFILLED },
+                    Reloc::Func(_) => Wide::Func { offset: UNFILLED },
                 },
             },
-            Self::Call(CallSlot::Kfunc(index)) => {
+            Self::Call(CallReloc::Kfunc(index)) => {
                 Insn::CallKfunc { btf_id: index, btf_fd_offset: UNFILLED as i16 }
             }
-            Self::Call(CallSlot::Func(_)) => Insn::CallLocal { offset: UNFILLED },
+            Self::Call(CallReloc::Func(_)) => Insn::CallLocal { offset: UNFILLED },
         }
     }
 
@@ -157,26 +157,26 @@ impl Hole {
             distance.and_then(|distance| i32::try_from(distance).ok()).unwrap_or(UNFILLED)
         };
         match self {
-            Self::Load(dst, Slot::Func(index)) => {
+            Self::Load(dst, Reloc::Func(index)) => {
                 Insn::LoadWide { dst, value: Wide::Func { offset: func(index) } }
             }
-            Self::Call(CallSlot::Func(index)) => Insn::CallLocal { offset: func(index) },
-            Self::Call(CallSlot::Kfunc(index)) => {
+            Self::Call(CallReloc::Func(index)) => Insn::CallLocal { offset: func(index) },
+            Self::Call(CallReloc::Kfunc(index)) => {
                 let KfuncRef { btf_id, btf_fd_offset } = fill.kfunc(index);
                 Insn::CallKfunc { btf_id, btf_fd_offset }
             }
-            Self::Load(dst, Slot::Btf(index)) => {
+            Self::Load(dst, Reloc::Btf(index)) => {
                 let BtfRef { btf_id, btf_fd } = fill.btf(index);
                 Insn::LoadWide { dst, value: Wide::BtfId { btf_id, btf_fd } }
             }
-            Self::Load(dst, Slot::Map(index)) => {
+            Self::Load(dst, Reloc::Map(index)) => {
                 let value = match fill.map(index) {
                     MapRef::Fd(fd) => Wide::MapFd(fd),
                     MapRef::Idx(index) => Wide::MapIdx(index),
                 };
                 Insn::LoadWide { dst, value }
             }
-            Self::Load(dst, Slot::MapValue { index, offset }) => {
+            Self::Load(dst, Reloc::MapValue { index, offset }) => {
                 let value = match fill.map(index) {
                     MapRef::Fd(fd) => Wide::MapFdValue { fd, offset },
                     MapRef::Idx(index) => Wide::MapIdxValue { index, offset },

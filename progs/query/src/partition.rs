@@ -1,12 +1,12 @@
-//! Windows: parts of a walk's objects that a program is told to show, and to pass the others over. What takes more than
+//! Partitions: parts of a walk's objects that a program is told to show, and to pass the others over. What takes more than
 //! one read is shown in parts where walks lose objects between two reads ([`Target::loses`](crate::Target::loses)).
 
 /// A part of a walk's objects: the whole, or a half of a half, of them, as the bits of their addresses say. They are spread
 /// (by `SPREAD`), for the lowest bits of addresses are the same, and so are the highest: each half has about as many.
 ///
-/// A program has it in the one element of a map ([`Plan::window`](crate::Plan::window)), whose zeros are the whole.
+/// A program has it in the one element of a map ([`Plan::partition`](crate::Plan::partition)), whose zeros are the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct Partition {
     /// Which bits count, from the topmost on.
     mask: u64,
     /// What they are.
@@ -23,11 +23,11 @@ pub(crate) const ADDRESS: i32 = 24;
 /// Bytes of the map's value.
 pub(crate) const SIZE: usize = 32;
 
-impl Window {
+impl Partition {
     /// All objects.
-    pub const ALL: Window = Window { mask: 0, bits: 0 };
+    pub const ALL: Partition = Partition { mask: 0, bits: 0 };
 
-    /// The value of the map's element before a walk of this window.
+    /// The value of the map's element before a walk of this partition.
     pub fn value(self) -> [u8; SIZE] {
         let mut value = [0; SIZE];
         for (word, number) in value.chunks_exact_mut(8).zip([self.mask, self.bits]) {
@@ -42,32 +42,32 @@ impl Window {
     }
 
     /// Its two halves; none if no two objects are in it.
-    pub fn halves(self) -> Option<[Window; 2]> {
+    pub fn halves(self) -> Option<[Partition; 2]> {
         let bit = 1_u64.checked_shl(63_u32.checked_sub(self.mask.leading_ones())?)?;
         let mask = self.mask | bit;
-        Some([Window { mask, ..self }, Window { mask, bits: self.bits | bit }])
+        Some([Partition { mask, ..self }, Partition { mask, bits: self.bits | bit }])
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Window;
+    use super::Partition;
 
     #[test]
     fn halves_are_disjoint_and_end_with_one_object() {
-        let (mut window, mut depth) = (Window::ALL, 0);
-        while let Some([low, high]) = window.halves() {
+        let (mut partition, mut depth) = (Partition::ALL, 0);
+        while let Some([low, high]) = partition.halves() {
             assert_eq!(low.mask, high.mask);
-            assert_eq!(low.bits ^ high.bits, low.mask & !window.mask);
-            assert_eq!(low.bits & window.mask, window.bits);
-            (window, depth) = (if depth % 2 == 0 { low } else { high }, depth + 1);
+            assert_eq!(low.bits ^ high.bits, low.mask & !partition.mask);
+            assert_eq!(low.bits & partition.mask, partition.bits);
+            (partition, depth) = (if depth % 2 == 0 { low } else { high }, depth + 1);
         }
-        assert_eq!((depth, window.mask), (64, u64::MAX));
+        assert_eq!((depth, partition.mask), (64, u64::MAX));
     }
 
     #[test]
     fn what_a_map_begins_with_is_the_whole() {
-        assert_eq!(Window::ALL.value(), [0; 32]);
-        assert!(!Window::has_ended(&Window::ALL.value()));
+        assert_eq!(Partition::ALL.value(), [0; 32]);
+        assert!(!Partition::has_ended(&Partition::ALL.value()));
     }
 }

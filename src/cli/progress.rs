@@ -10,7 +10,7 @@ const BETWEEN: Duration = Duration::from_millis(100);
 
 /// How far a walk has come, for a person who waits. The line vanishes with this value.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// When the line is to be written next; none if nobody is there to see it.
     next: Option<Instant>,
     shown: bool,
@@ -18,12 +18,12 @@ pub struct Progress {
 
 impl Progress {
     /// From now on, if `wanted`.
-    pub fn new(wanted: bool) -> Progress {
+    pub(crate) fn new(wanted: bool) -> Progress {
         Progress { next: wanted.then(|| Instant::now() + PATIENCE), shown: false }
     }
 
     /// So many rows have come. To be told often: it looks at the clock, and mostly does nothing.
-    pub fn tell(&mut self, rows: u64) {
+    pub(crate) fn tell(&mut self, rows: u64) {
         let now = Instant::now();
         if self.next.is_some_and(|next| next <= now) {
             self.next = Some(now + BETWEEN);

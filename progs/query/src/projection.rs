@@ -1,0 +1,111 @@
+//! Which columns a row has: those of the question, and those that its order needs.
+
+use alloc::collections::BTreeSet;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
+use kwalk_progs::{Role, Target};
+
+use crate::columns::Show;
+use crate::error::{Error, Kind, Reason};
+use crate::expr::{Expr, Node};
+use crate::limits::COLUMNS_MAX;
+use crate::order::{Key, Order};
+use crate::planned::Planned;
+use crate::planner::Planner;
+use crate::resolve::Value;
+use crate::select::{Column, Select};
+
+/// The columns of a question, or those of the target that are shown by default, with their values.
+pub(crate) fn columns(
+    select: &Select,
+    target: &Target,
+    planner: &mut Planner<'_>,
+) -> Result<Vec<Planned>, Error> {
+    let columns = match &select.columns {
+        Some(columns) => columns.clone(),
+        None => {
+            let own = planner.names.view.columns.iter().filter(|column| column.default);
+            let elements = planner.names.elements().into_iter().map(|name| name.as_str().into());
+            own.map(|column| column.name.into()).chain(elements).collect()
+        }
+    };
+    if columns.is_empty() && select.columns.is_none() {
+        return Err(Error::new(Reason::NoDefaults(target.name.to_string()), None));
+    }
+    if columns.is_empty() || columns.len() > COLUMNS_MAX {
+        return Err(Error::new(Reason::Columns(columns.len()), None));
+    }
+    let mut names = BTreeSet::new();
+    let mut planned = Vec::with_capacity(columns.len());
+    for Column { expr, name } in columns {
+        let show = match &expr.node {
+            Node::Name(name) => planner.names.column(name).map(|column| column.show),
+            _ => None,
+        };
+        let name = name.unwrap_or_else(|| match expr.span() {
+            Some(span) => span.excerpt().into(),
+            None => expr.to_string(),
+        });
+        if !names.insert(name.clone()) {
+            return Err(Error::new(Reason::SameName(name), expr.span));
+        }
+        let fragment = planner.fragment(Role::Column, &expr);
+        let value = planner.value(&expr, None)?;
+        if let Value::Literal(_) = value {
+            let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
+            return Err(Error::new(reason, expr.span));
+        }
+        planned.push(Planned { name, expr, show: show.unwrap_or(Show::Plain), value, fragment });
+    }
+    Ok(planned)
+}
+
+/// Finds the columns that are keys, and adds those that nobody has asked to see.
+pub(crate) fn keys(
+    keys: &[Key],
+    columns: &mut Vec<Planned>,
+    planner: &mut Planner<'_>,
+) -> Result<Vec<Order>, Error> {
+    let mut order = Vec::with_capacity(keys.len());
+    for Key { expr, descending } in keys {
+        // As in SQL, the name that a column was given counts before the field of that name.
+        let named = columns.iter().position(|column| match &expr.node {
+            Node::Name(name) => column.name == *name,
+            _ => false,
+        });
+        let known = named.or_else(|| columns.iter().position(|column| column.expr == *expr));
+        let column = match known {
+            Some(column) => column,
+            None => {
+                let fragment = planner.fragment(Role::Key, expr);
+                let value = key_value(planner, expr)?;
+                columns.push(Planned {
+                    name: expr.to_string(),
+                    expr: expr.clone(),
+                    show: Show::Plain,
+                    value,
+                    fragment,
+                });
+                columns.len() - 1
+            }
+        };
+        order.push(Order { column, descending: *descending });
+    }
+    match columns.len() {
+        count if count > COLUMNS_MAX => Err(Error::new(Reason::Columns(count), None)),
+        _ => Ok(order),
+    }
+}
+
+fn key_value(planner: &mut Planner<'_>, expr: &Expr) -> Result<Value, Error> {
+    let constant = |what| {
+        let reason = Reason::Kind { what, is: Kind::Constant, needs: "a field" };
+        Err(Error::new(reason, expr.span().cloned()))
+    };
+    match planner.value(expr, None)? {
+        Value::Literal(_) => constant(expr.to_string()),
+        Value::Number(number) if number.value().is_some() => constant(expr.to_string()),
+        value => Ok(value),
+    }
+}

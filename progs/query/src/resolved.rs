@@ -1,0 +1,38 @@
+//! Which of a target's named columns a kernel has, and where: for whoever lists them, without a program.
+
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use kwalk_btf::Kind;
+use kwalk_progs::{Available, Kernel, btf_names, find};
+
+use crate::columns::NamedColumn;
+use crate::error::Error;
+use crate::expr::field;
+use crate::planner::Planner;
+use crate::resolve::{FUNCTIONS, Names};
+
+/// The named columns of a target that this kernel has, each with what it is there: the path of a field, or an expression
+/// of such.
+///
+/// # Errors
+///
+/// [`Reason::Program`](crate::Reason::Program) where this kernel has no such target or its BTF is damaged.
+pub fn resolved_columns(
+    kernel: &Kernel<'_>,
+    target: &str,
+) -> Result<Vec<(&'static NamedColumn, String)>, Error> {
+    // One walk over the types for all that is found by its name: the BTF keeps what it has found.
+    let (func, context) = btf_names(target);
+    let [a, b, c, d, e] = FUNCTIONS.map(|name| (Kind::Func, name));
+    let wanted = [(Kind::Func, &*func), (Kind::Struct, &context), a, b, c, d, e];
+    kernel.btf.find_many(wanted)?;
+    let Available { target, context } = find(kernel.btf, target)?;
+    let names = Names::new(kernel, &target, context, None)?;
+    let mut planner = Planner::new(names);
+    let columns = planner.names.view.columns.iter();
+    let found = |column: &'static NamedColumn| {
+        Some((column, planner.value(&field(column.name), None).ok()?.to_string()))
+    };
+    Ok(columns.filter_map(found).collect())
+}

@@ -1,0 +1,61 @@
+//! Common subexpressions: what the condition reads in any case, and columns show. It stays in a register for the row.
+
+use alloc::vec::Vec;
+
+use crate::ir::{Condition, Node, Number, Text, TextKind};
+use crate::place::Place;
+use crate::planned::Planned;
+use crate::resolve::Value;
+
+/// A value that the condition has read, for the row to use again.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Reused {
+    /// The pointer that a place lies behind, which is not NULL.
+    Pointer(Place),
+    /// A number.
+    Number(Number),
+}
+
+/// What columns can reuse of the condition, as much as there are registers for. The places in the columns that lie behind a
+/// reused pointer are marked as never NULL.
+pub(crate) fn reused(condition: &Condition, columns: &mut [Planned], registers: usize) -> Vec<Reused> {
+    let (numbers, places) = condition.operands_read();
+    let mut reused = Vec::new();
+    let mut reuse_pointer = |place: &mut Place| {
+        let is = |reused: &Reused| matches!(reused, Reused::Pointer(other) if other.shares_base(place));
+        if !reused.iter().any(is) {
+            let is_read = place.may_be_null() && places.iter().any(|read| read.shares_base(place));
+            if !is_read || reused.len() >= registers {
+                return;
+            }
+            reused.push(Reused::Pointer(place.clone()));
+        }
+        place.never_null = true;
+    };
+    for column in columns.iter_mut() {
+        match &mut column.value {
+            Value::Number(number) => number.each_place(&mut reuse_pointer),
+            Value::Pointer(place) | Value::Text(Text { place, kind: TextKind::Array }) => {
+                reuse_pointer(place)
+            }
+            Value::Ip(ip) => {
+                let places = [&mut ip.family, &mut ip.v4, &mut ip.v6];
+                places.into_iter().flatten().for_each(&mut reuse_pointer);
+            }
+            _ => {}
+        }
+    }
+    let shared =
+        |column: &&Planned| matches!(&column.value, Value::Number(number) if numbers.contains(&number));
+    let mut shared: Vec<_> = columns.iter().filter(shared).map(|column| &column.value).collect();
+    // First those that take longest to compute.
+    shared.sort_by_key(|value| matches!(value, Value::Number(Number { node: Node::Field(_), .. })));
+    for value in shared {
+        if let (Value::Number(number), true) = (value, reused.len() < registers) {
+            if !number.may_be_null() {
+                reused.push(Reused::Number(number.clone()));
+            }
+        }
+    }
+    reused
+}

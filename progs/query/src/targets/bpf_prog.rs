@@ -1,0 +1,29 @@
+//! BPF programs.
+
+use crate::columns::{Show::{Bytes, Nanoseconds, Plain}, columns};
+use crate::view::View;
+
+pub(crate) const VIEW: View = View {
+    columns: columns! {
+        id, default, Plain, "aux.id", "id of the program";
+        type, default, Plain, "type", "type of the program";
+        name, default, Plain, "aux.name", "name that it was loaded with, at most 15 bytes";
+        // Of most types of program it is 0, and that number has a name.
+        attach, more, Plain, "expected_attach_type",
+            "expected attach type; means nothing for many types of program";
+        function, default, Plain, "aux.attach_func_name", "function that it was loaded to be attached to";
+        insns, default, Plain, "len" in "instructions", "length, as the verifier has rewritten it";
+        jited, default, Bytes, "jited_len", "size of its machine code; 0 if it is interpreted";
+        loaded, default, Nanoseconds, "aux.load_time",
+            "when it was loaded, as time since boot, suspension included";
+        uid, default, Plain, "aux.user.uid.val", "user id that loaded it, in the initial user namespace";
+        verified, more, Plain, "aux.verified_insns" in "instructions",
+            "instructions that the verifier looked at, on all paths" since (5, 16);
+        maps, more, Plain, "aux.used_map_cnt" in "maps", "maps that it uses";
+        btf, more, Plain, "aux.btf.id", "id of the BTF that it was loaded with";
+        dst, more, Plain, "aux.dst_prog.aux.id",
+            "id of the program that it is to be attached to, until it is";
+        sleepable, more, Plain, ["sleepable" | "aux.sleepable"], "whether it may sleep";
+    },
+    ..View::NONE
+};

@@ -1,0 +1,28 @@
+//! Control groups: a cgroup, what lies below it, or above.
+
+use crate::columns::{Show::Plain, columns};
+use crate::expr::{Expr, field};
+use crate::view::View;
+
+pub(crate) const VIEW: View = View {
+    columns: columns! {
+        id, default, Plain, "cgroup.kn.id", "id; on 64-bit kernels the inode number of its directory";
+        path, default, Plain, { field("cgroup").cgroup_path() }, "path in its hierarchy";
+        level, default, Plain, "cgroup.level" in "levels", "depth below the root";
+        populated, default, Plain, {
+            populated("cgroup.nr_populated_csets");
+            populated("cgroup.self.nr_populated_csets")
+        }, "0 if neither it nor a descendant has tasks";
+        descendants, default, Plain, "cgroup.nr_descendants" in "cgroups", "cgroups below it";
+        dying, more, Plain, "cgroup.nr_dying_descendants" in "cgroups",
+            "cgroups below it that are removed, but still in use";
+        // CGRP_FROZEN
+        frozen, more, Plain, { (field("cgroup.flags") >> 3) & 1 }, "1 if it and all below it are frozen";
+    },
+    ..View::NONE
+};
+
+/// How many sets of tasks a cgroup has, and how many below it have some.
+fn populated(own: &str) -> Expr {
+    field(own) + field("cgroup.nr_populated_domain_children") + field("cgroup.nr_populated_threaded_children")
+}

@@ -1,0 +1,71 @@
+//! IPv6 routes of one network namespace.
+
+use crate::columns::{Numbers, Show::{Hex, Names, Plain}, columns};
+use crate::derived::{By, Derived};
+use crate::expr::{Expr, address, field};
+use crate::view::View;
+
+pub(crate) const VIEW: View = View {
+    columns: columns! {
+        dst, default, Plain, { field("rt.fib6_dst.addr").ip() }, "destination network";
+        plen, default, Plain, "rt.fib6_dst.plen" in "bits", "length of the destination's prefix";
+        src, more, Plain, { field("rt.fib6_src.addr").ip() }, "source network; :: with length 0 is any";
+        splen, more, Plain, "rt.fib6_src.plen" in "bits", "length of the source's prefix";
+        gateway, default, Plain, {
+            gateway("fib6_nh.nh_common");
+            gateway("fib6_nh_of_its_own.nh_common")
+        }, "gateway of the first next hop, if it has one";
+        device, default, Plain, [
+            "fib6_nh.nh_common.nhc_dev.name" | "fib6_nh_of_its_own.nh_common.nhc_dev.name"
+        ], "name of the first next hop's interface";
+        nexthop, more, Plain, "rt.nh.id", "id of the next hop object that it refers to, if to one";
+        metric, default, Plain, "rt.fib6_metric", "metric: of routes to one network, the lowest wins";
+        refs, more, Plain, "rt.fib6_ref.refs.counter" in "references",
+            "references to the route within the kernel";
+        // RTF_GATEWAY is 2, and of the next hop's family, 0, AF_INET or AF_INET6, so is a bit.
+        flags, default, Hex, {
+            field("rt.fib6_flags") | field("fib6_nh.nh_common.nhc_gw_family") & 2;
+            field("rt.fib6_flags") | field("fib6_nh_of_its_own.nh_common.nhc_gw_family") & 2
+        }, "RTF_... flags (include/uapi/linux/ipv6_route.h)";
+        ifindex, more, Plain, [
+            "fib6_nh.nh_common.nhc_dev.ifindex" | "fib6_nh_of_its_own.nh_common.nhc_dev.ifindex"
+        ], "index of the first next hop's interface";
+        type, more, Names(TYPES), "rt.fib6_type", "type of the route, without its RTN_";
+        protocol, more, Plain, "rt.fib6_protocol",
+            "who added it (RTPROT_..., include/uapi/linux/rtnetlink.h)";
+        table, more, Plain, "rt.fib6_table.tb6_id", "id of its routing table: 254 is main, 255 local";
+    },
+    derived: &[
+        Derived::new("nh_group", "rt.nh.nh_grp", By::Cast),
+        Derived::new("fib6_nh", "nh_group.nh_entries[0].nh.nh_info.fib6_nh", NEXT_HOP),
+        // Before Linux 6.2, that is all that verifiers can follow.
+        Derived { ty: "fib6_nh", ..Derived::new("fib6_nh_of_its_own", "", By::Choice(OWN)) },
+    ],
+    ..View::NONE
+};
+
+/// The first next hop of a route: its own, or the one of an object that routes share, or of such a group's first object.
+const OWN: &[(&str, &str)] = &[("rt.nh", "rt.fib6_nh[0]")];
+const NEXT_HOP: By = By::Choice(&[("rt.nh", "rt.fib6_nh[0]"), ("rt.nh.is_group", "rt.nh.nh_info.fib6_nh")]);
+
+/// The gateway of a `struct fib_nh_common`, which may have none.
+fn gateway(common: &str) -> Expr {
+    let of = |name: &str| field(format!("{common}.{name}"));
+    address(of("nhc_gw_family"), of("nhc_gw.ipv4"), of("nhc_gw.ipv6"))
+}
+
+/// `RTN_…` (`include/uapi/linux/rtnetlink.h`)
+const TYPES: Numbers = &[
+    (0, "unspec"),
+    (1, "unicast"),
+    (2, "local"),
+    (3, "broadcast"),
+    (4, "anycast"),
+    (5, "multicast"),
+    (6, "blackhole"),
+    (7, "unreachable"),
+    (8, "prohibit"),
+    (9, "throw"),
+    (10, "nat"),
+    (11, "xresolve"),
+];

@@ -1,0 +1,44 @@
+//! What the columns of several targets are made of.
+
+use crate::columns::Numbers;
+use crate::expr::{Expr, address, case, field};
+
+/// The address of a socket's end: of two fields of a `struct sock_common` the one that its family says.
+pub(crate) fn socket(common: &str, v4: &str, v6: &str) -> Expr {
+    let of = |name: &str| field(format!("{common}.{name}"));
+    address(of("skc_family"), of(v4), of(v6))
+}
+
+/// A number that only sockets have whose addresses are of IP: others have NULL.
+pub(crate) fn of_ip(number: Expr, common: &str) -> Expr {
+    const AF_INET: i32 = 2;
+    const AF_INET6: i32 = 10;
+    case([(field(format!("{common}.skc_family")).is_in([AF_INET, AF_INET6]), number)])
+}
+
+/// A number that only sockets have that listen: in others it is whatever it has been, and they have NULL.
+pub(crate) fn of_listener(number: Expr, state: &str) -> Expr {
+    const TCP_LISTEN: i32 = 10;
+    case([(field(state).eq(TCP_LISTEN), number)])
+}
+
+/// `AF_…` (`include/linux/socket.h`)
+pub(crate) const FAMILIES: Numbers =
+    &[(1, "unix"), (2, "inet"), (10, "inet6"), (16, "netlink"), (17, "packet"), (40, "vsock"), (44, "xdp")];
+
+/// `TCP_…` (`include/net/tcp_states.h`)
+pub(crate) const TCP_STATES: Numbers = &[
+    (1, "ESTABLISHED"),
+    (2, "SYN_SENT"),
+    (3, "SYN_RECV"),
+    (4, "FIN_WAIT1"),
+    (5, "FIN_WAIT2"),
+    (6, "TIME_WAIT"),
+    (7, "CLOSE"),
+    (8, "CLOSE_WAIT"),
+    (9, "LAST_ACK"),
+    (10, "LISTEN"),
+    (11, "CLOSING"),
+    (12, "NEW_SYN_RECV"),
+    (13, "BOUND_INACTIVE"),
+];
