@@ -10,6 +10,7 @@ use kwalk::print::json::Json;
 use kwalk::print::raw::Raw;
 use kwalk::print::table::{self, Screen};
 use kwalk::print::{Format, escape_line};
+use kwalk::progs::Kernel;
 use kwalk::select::{Schema, Select};
 
 const ROWS: usize = 10_000;
@@ -20,7 +21,8 @@ type Open = fn(&Schema) -> Box<dyn Format>;
 fn rows(fields: [&'static str; 5]) -> (Schema, Vec<u8>) {
     let types = std::fs::read("/sys/kernel/btf/vmlinux").expect("the kernel's types");
     let btf = Btf::new(&types).expect("the kernel's types");
-    let schema = Select::new("task").fields(fields).plan(&btf).expect("fields of tasks").schema;
+    let plan = Select::new("task").fields(fields).plan(&Kernel::described(&btf)).expect("fields of tasks");
+    let schema = plan.schema().expect("rows").clone();
     let mut bytes = Vec::new();
     for row in 0..ROWS {
         // Numbers of as many digits as they have in life, and no bit that says NULL.

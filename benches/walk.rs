@@ -9,10 +9,10 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use kwalk::btf::Btf;
-use kwalk::progs::Target;
+use kwalk::progs::{Target, targets};
 use kwalk::select::{Select, field};
 use kwalk::sys::MapFd;
-use kwalk::{Error, KernelBtf, Parameters};
+use kwalk::{Error, KernelBtf, Scope, kernel};
 use population::{Kind, Population};
 use programs::{Attached, Given};
 
@@ -35,7 +35,7 @@ fn is_wanted(what: &str, count: usize) -> bool {
     }) || all
 }
 
-fn kernel() -> KernelBtf {
+fn types() -> KernelBtf {
     KernelBtf::open().expect("the kernel has BTF")
 }
 
@@ -81,29 +81,33 @@ fn said<T>(made: Result<T, String>) -> Option<T> {
 }
 
 fn tasks(c: &mut Criterion) {
-    let kernel = kernel();
-    let btf = Btf::new(kernel.bytes()).expect("it is BTF");
+    let types = types();
+    let btf = Btf::new(types.bytes()).expect("it is BTF");
+    let kernel = kernel(&btf);
     // One process that only this one's condition is true of.
     let name = format!("kw{}", std::process::id());
     std::fs::write("/proc/self/comm", &name).expect("a name of its own");
     for (kind, what) in [(Kind::Threads, "threads"), (Kind::Processes, "processes")] {
         for size in [100_usize, 5_000, 50_000].into_iter().filter(|size| is_wanted(what, *size)) {
             // With those that are there anyway.
-            let missing = size.saturating_sub(programs::tasks_there(&btf).expect("they can be counted"));
+            let missing = size.saturating_sub(programs::tasks_there(&kernel).expect("they can be counted"));
             let Some(_population) = populate(kind, missing) else { continue };
-            let none = &Parameters::None;
+            let none = &Scope::All;
             let mut group = group(c, what, size);
-            bench(&mut group, "empty program", Attached::empty(&btf, Target::named("task"), none));
-            let records = Attached::rows(&btf, &programs::tasks(), none, None);
+            bench(&mut group, "empty program", Attached::empty(&kernel, &targets::task::TARGET, none));
+            let records = Attached::rows(&kernel, &programs::tasks(), none, None);
             bench_output(&mut group, "records", size, records);
-            bench_output(&mut group, "lines", size, Attached::lines(&btf));
+            bench_output(&mut group, "lines", size, Attached::lines(&kernel));
             let one = programs::tasks().filter(field("comm").eq(name.as_str()));
-            let one = bench(&mut group, "filter, one match", Attached::rows(&btf, &one, none, None));
-            let told = Parameters::Pid(std::process::id());
+            let one = bench(&mut group, "filter, one match", Attached::rows(&kernel, &one, none, None));
+            let told = Scope::Pid(std::process::id());
             // It passes by no other.
             group.throughput(Throughput::Elements(1));
-            let own =
-                bench(&mut group, "link told a pid", Attached::rows(&btf, &programs::tasks(), &told, None));
+            let own = bench(
+                &mut group,
+                "link told a pid",
+                Attached::rows(&kernel, &programs::tasks(), &told, None),
+            );
             assert_eq!((one.rows, own.rows), (1, 1));
             group.finish();
         }
@@ -112,28 +116,29 @@ fn tasks(c: &mut Criterion) {
 
 /// What else there is many of.
 fn others(c: &mut Criterion) {
-    let kernel = kernel();
-    let btf = Btf::new(kernel.bytes()).expect("it is BTF");
-    let mut both = |target: &'static Target, count: usize, select: &Select, map: Option<&MapFd>| {
-        let told = map.map_or(Parameters::None, Parameters::Map);
-        let mut group = group(c, target.name, count);
-        bench(&mut group, "empty program", Attached::empty(&btf, target, &told));
-        bench_output(&mut group, "records", count, Attached::rows(&btf, select, &told, map));
+    let types = types();
+    let btf = Btf::new(types.bytes()).expect("it is BTF");
+    let kernel = kernel(&btf);
+    let mut both = |target: &Target, count: usize, select: &Select, map: Option<&MapFd>| {
+        let told = map.map_or(Scope::All, Scope::Map);
+        let mut group = group(c, &target.name, count);
+        bench(&mut group, "empty program", Attached::empty(&kernel, target, &told));
+        bench_output(&mut group, "records", count, Attached::rows(&kernel, select, &told, map));
         group.finish();
     };
     for (kind, target, count, select) in [
-        (Kind::Files, Target::named("task_file"), 100_000, programs::files()),
-        (Kind::Sockets, Target::named("tcp"), 10_000, programs::sockets()),
+        (Kind::Files, &targets::task_file::TARGET, 100_000, programs::files()),
+        (Kind::Sockets, &targets::tcp::TARGET, 10_000, programs::sockets()),
     ] {
-        if is_wanted(target.name, count) {
+        if is_wanted(&target.name, count) {
             if let Some(_population) = populate(kind, count) {
                 both(target, count, &select, None);
             }
         }
     }
     const ELEMENTS: u32 = 1_000_000;
-    let (target, count) = (Target::named("bpf_map_elem"), ELEMENTS as usize);
-    if is_wanted(target.name, count) {
+    let (target, count) = (&targets::bpf_map_elem::TARGET, ELEMENTS as usize);
+    if is_wanted(&target.name, count) {
         if let Some(map) = said(population::elements(ELEMENTS)) {
             both(target, count, &programs::elements(), Some(&map));
         }
@@ -144,9 +149,10 @@ fn main() {
     if population::helper() {
         return;
     }
-    let kernel = kernel();
-    let btf = Btf::new(kernel.bytes()).expect("it is BTF");
-    match Attached::empty(&btf, Target::named("task"), &Parameters::None) {
+    let types = types();
+    let btf = Btf::new(types.bytes()).expect("it is BTF");
+    let kernel = kernel(&btf);
+    match Attached::empty(&kernel, &targets::task::TARGET, &Scope::All) {
         Ok(_) => measure::run(&[tasks, others]),
         Err(why) => println!("left out, since programs can't be loaded: {why}"),
     }

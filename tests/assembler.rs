@@ -13,20 +13,11 @@
 //! them; with `KWALK_CASES=1000000 cargo test --test assembler` that many new ones. A failure is shrunk and kept in
 //! `tests/assembler.regressions`, which is tried first.
 
-mod support;
-
-#[path = "assembler/directed.rs"]
 mod directed;
-#[path = "assembler/kernel.rs"]
 mod kernel;
-#[path = "assembler/machine.rs"]
 mod machine;
-#[path = "assembler/programs.rs"]
 mod programs;
-#[path = "assembler/rewrites.rs"]
 mod rewrites;
-
-use std::process::ExitCode;
 
 use directed::*;
 use kwalk::sys::*;
@@ -37,7 +28,8 @@ use proptest::test_runner::{
     Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner,
 };
 use rewrites::{Context, REWRITES, compare};
-use support::{Need, test};
+
+use crate::support::{Need, Test, test};
 
 /// Most of these programs are run by hand, as `BPF_PROG_TYPE_SYSCALL`.
 const NEEDS: &[Need] = &[Need::Bpf, Need::Kernel(5, 14)];
@@ -171,10 +163,10 @@ fn programs_come_back_as_they_were_sent() {
     }
 }
 
-fn main() -> ExitCode {
+pub fn tests() -> Vec<Test> {
     macro_rules! tests {
         ($($needs:ident: $($name:ident)*;)*) => {
-            support::main(vec![$($(test(stringify!($name), $needs, $name),)*)*])
+            vec![$($(test(stringify!($name), $needs, $name),)*)*]
         };
     }
     tests! {

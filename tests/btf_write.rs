@@ -3,9 +3,6 @@
 
 #[path = "../btf/tests/blob/spec.rs"]
 mod spec;
-mod support;
-
-use std::process::ExitCode;
 
 use kwalk::btf::{
     Array, Btf, Component, FuncInfo, Fwd, Int, LineInfo, Linkage, Member, SectionVar, TypeId, WriteError,
@@ -13,16 +10,17 @@ use kwalk::btf::{
 };
 use kwalk::sys::{BtfFd, BtfLoad, Error, Log, LogLevel, ProgBtf, ProgLoad, ProgType, bpf};
 use spec::Spec;
-use support::{Need, kernel_version, test};
 
-fn main() -> ExitCode {
+use crate::support::{Need, Test, kernel_version, test};
+
+pub fn tests() -> Vec<Test> {
     const NEEDS: &[Need] = &[Need::Bpf];
-    support::main(vec![
+    vec![
         test("every_kind_is_taken_and_given_back", NEEDS, every_kind_is_taken_and_given_back),
         test("what_is_said_to_be_refused_is", NEEDS, what_is_said_to_be_refused_is),
         test("the_other_byte_order_is_refused", NEEDS, the_other_byte_order_is_refused),
         test("a_rejection_cites_the_lines_written", NEEDS, a_rejection_cites_the_lines_written),
-    ])
+    ]
 }
 
 /// Loads types; if the kernel refuses them, what it says.

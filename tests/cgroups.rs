@@ -1,35 +1,33 @@
 //! A walk of cgroups shows each once and in order, however many there are, and leaves out those that go meanwhile.
 
-#[path = "support/rows.rs"]
-mod rows;
-mod support;
-
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use kwalk::progs::Target;
+use kwalk::progs::targets;
 use kwalk::select::Rows;
 use kwalk::sys::{CgroupOrder, CgroupStart};
-use kwalk::{Error, Parameters, open_cgroup};
-use rows::{all, number, opened, text};
-use support::{Need, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
+use kwalk::{Error, Scope, open_cgroup};
 
-const NEEDS: &[Need] = &[Need::Bpf, Need::Root, Need::Target(Target::named("cgroup"))];
+use crate::support::rows::{all, number, opened, text};
+use crate::support::{Hint, Need, Test, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
 
-fn main() -> ExitCode {
-    support::main(vec![
+const NEEDS: &[Need] = &[Need::Bpf, Need::Root, Need::Target(&targets::cgroup::TARGET)];
+const V1: &[Need] =
+    &[Need::Bpf, Need::Root, NEEDS[2], Need::That("a mount of cgroup v1", || mounted("cgroup").is_some())];
+
+pub fn tests() -> Vec<Test> {
+    vec![
         test("few_cgroups_are_those_of_the_tree", NEEDS, few_cgroups_are_those_of_the_tree),
         test_alone("2000_cgroups_are_those_of_the_tree", NEEDS, many_cgroups_are_those_of_the_tree),
         test("what_goes_meanwhile_is_left_out", NEEDS, what_goes_meanwhile_is_left_out),
         test("the_root_is_where_a_walk_begins", NEEDS, the_root_is_where_a_walk_begins),
-        test("ids_of_v1_are_not_taken_for_those_of_v2", NEEDS, ids_of_v1_are_not_taken_for_those_of_v2),
+        test("ids_of_v1_are_not_taken_for_those_of_v2", V1, ids_of_v1_are_not_taken_for_those_of_v2),
         test("the_command_walks_cgroups", NEEDS, the_command_walks_cgroups),
         test("what_makes_no_sense_is_refused", NEEDS, what_makes_no_sense_is_refused),
-    ])
+    ]
 }
 
 /// Where a cgroup hierarchy of this type is mounted.
@@ -130,9 +128,8 @@ fn orders() -> Vec<CgroupOrder> {
     always.into_iter().chain(children).collect()
 }
 
-fn open(order: CgroupOrder, start: CgroupStart<'_>) -> Result<Rows, Error> {
-    let parameters = Parameters::Cgroup { order, start };
-    opened("cgroup", ["kn.id", "kn.name"], |plan, btf| Rows::open_with(plan, &parameters, btf))
+fn open(order: CgroupOrder, start: CgroupStart<'_>) -> Result<Rows<'_>, Error> {
+    opened("cgroup", ["kn.id", "kn.name"], Scope::Cgroup { order, start })
 }
 
 fn walk(order: CgroupOrder, start: CgroupStart<'_>) -> Vec<(u64, String)> {
@@ -212,8 +209,7 @@ fn the_root_is_where_a_walk_begins() {
 
 /// The kernel walks those of v1, too, but finds none by their ids: what is too much for a buffer is refused.
 fn ids_of_v1_are_not_taken_for_those_of_v2() {
-    let Some(mount) = mounted("cgroup") else { return };
-    let own = Tree::new(&mount);
+    let own = Tree::new(&mounted("cgroup").unwrap());
     own.grow(20, 180);
     is_v1(&own, Ok(21));
     let more = Tree::new(&own.0);
@@ -290,6 +286,6 @@ fn what_makes_no_sense_is_refused() {
     }
     let gone = open(CgroupOrder::SELF_ONLY, CgroupStart::Id(u64::MAX)).unwrap_err();
     assert!(matches!(gone, Error::Sys(error) if error.errno() == libc::ENOENT));
-    let error = opened("cgroup", ["kn.id"], Rows::open).unwrap_err();
-    assert!(matches!(error, Error::Parameters { target } if target.name == "cgroup"));
+    let error = opened("cgroup", ["kn.id"], Scope::All).unwrap_err();
+    assert!(matches!(error, Error::Scope { target, .. } if target == "cgroup"));
 }

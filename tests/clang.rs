@@ -1,20 +1,18 @@
 //! A selection takes no more instructions than what clang makes of the same in C.
 
-mod support;
+use std::process::Command;
 
-use std::process::{Command, ExitCode};
-
-use kwalk::KernelBtf;
 use kwalk::asm::Insn;
 use kwalk::btf::{Btf, Kind};
 use kwalk::select::{Select, sql};
 use object::{Object, ObjectSection};
-use support::Need::{Bpf, Tool};
-use support::{Need, test, unique};
 
-fn main() -> ExitCode {
+use crate::support::Need::{Bpf, Tool};
+use crate::support::{Need, Test, running, test, unique};
+
+pub fn tests() -> Vec<Test> {
     const NEEDS: &[Need] = &[Bpf, Tool(CLANG)];
-    support::main(vec![test("clang_takes_no_fewer_instructions", NEEDS, compare)])
+    vec![test("clang_takes_no_fewer_instructions", NEEDS, compare)]
 }
 
 const CLANG: &str = "clang-22";
@@ -168,8 +166,7 @@ const CASES: &[[&str; 5]] = &[
 const CAST: usize = 4;
 
 fn compare() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
+    let kernel = running();
     let dir = std::env::temp_dir().join(unique("kwclang"));
     std::fs::create_dir(&dir).unwrap();
     let mut more = Vec::new();
@@ -178,13 +175,13 @@ fn compare() {
         if !condition.is_empty() {
             select = select.filter(sql::expression(condition).unwrap());
         }
-        let code = select.plan(&btf).unwrap().program.code;
+        let code = select.plan(&kernel).unwrap().program(&kernel).unwrap().code;
         // Where pointers are followed from an object that the verifier trusts, a call makes it one that it does not
         // (`bpf_rdonly_cast`): of each pointer that is loaded through the first kind, verifiers search all of the kernel's types
         // by name, which on 6.18 takes longer than all else. Clang's program has no such call, and is slow to load.
         let casts = code.insns().iter().filter(|insn| matches!(insn, Insn::CallKfunc { .. })).count();
         let ours = code.len_slots() - CAST * casts;
-        let source = format!("{PROLOGUE}{}\n    return 0;\n}}\n", with_offsets(&btf, object, body));
+        let source = format!("{PROLOGUE}{}\n    return 0;\n}}\n", with_offsets(kernel.btf, object, body));
         let (c, o) = (dir.join("case.c"), dir.join("case.o"));
         std::fs::write(&c, source).unwrap();
         let compiled = Command::new(CLANG)

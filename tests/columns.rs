@@ -1,37 +1,21 @@
 //! The named columns of each target show of known objects what /proc, /sys and bpftool say of them.
-#![allow(dead_code, unreachable_pub, reason = "as in the modules that tests share")]
 
-#[path = "columns/bpf.rs"]
 mod bpf;
-#[path = "columns/cell.rs"]
 mod cell;
-#[path = "columns/child.rs"]
-mod child;
-#[path = "columns/files.rs"]
+pub mod child;
 mod files;
-#[path = "columns/net.rs"]
 mod net;
-#[path = "columns/sockets.rs"]
 mod sockets;
-#[path = "columns/system.rs"]
 mod system;
-#[path = "columns/task.rs"]
 mod task;
 
-#[path = "support/helper.rs"]
-mod helper;
-mod support;
-
-use std::process::ExitCode;
-
-use kwalk::KernelBtf;
-use kwalk::btf::Btf;
-use kwalk::progs::target::available;
-use kwalk::select::{Select, columns};
+use kwalk::progs::available;
+use kwalk::select::{Select, named_columns};
 
 use cell::since;
-use support::Need::Bpf;
-use support::{kernel_version, test};
+
+use crate::support::Need::Bpf;
+use crate::support::{Test, kernel_version, running, test};
 
 /// Columns that need a newer kernel than their target does.
 const NEWER: &[(&str, &[&str], (u16, u16))] = &[
@@ -47,39 +31,35 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     ("bpf_prog", &["verified"], (5, 16)),
 ];
 
-fn main() -> ExitCode {
-    if let Some(done) = child::main().or_else(helper::main) {
-        return done;
-    }
+pub fn tests() -> Vec<Test> {
     let own = vec![test("every_column_is_there", &[Bpf], every_column_is_there)];
     let tests =
         [own, task::tests(), files::tests(), net::tests(), sockets::tests(), bpf::tests(), system::tests()];
-    support::main(tests.into_iter().flatten().collect())
+    tests.into_iter().flatten().collect()
 }
 
 /// Each column of each target that this kernel has can be planned, but for those that are known to be newer, of which that
 /// is said.
 fn every_column_is_there() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
+    let kernel = running();
     let mut wrong = Vec::new();
-    for target in available(&btf).unwrap() {
-        for column in columns::of(target.name) {
-            let newer =
-                NEWER.iter().find(|(of, names, _)| *of == target.name && names.contains(&column.name));
+    for found in available(kernel.btf).unwrap() {
+        let target = &*found.target.name;
+        for column in named_columns(target) {
+            let newer = NEWER.iter().find(|(of, names, _)| *of == target && names.contains(&column.name));
             let wanted = newer.map(|(.., since)| *since).filter(|since| kernel_version() < *since);
-            let found = match Select::new(target.name).fields([column.name]).plan(&btf) {
+            let found = match Select::new(target).fields([column.name]).plan(&kernel) {
                 Ok(_) => None,
                 Err(error) => {
                     let error = kwalk::Error::from(error);
                     if since(&error).is_none() {
-                        wrong.push(format!("{}.{}: {error}", target.name, column.name));
+                        wrong.push(format!("{target}.{}: {error}", column.name));
                     }
                     since(&error)
                 }
             };
             if found != wanted {
-                wrong.push(format!("{}.{}: since {found:?}, and not {wanted:?}", target.name, column.name));
+                wrong.push(format!("{target}.{}: since {found:?}, and not {wanted:?}", column.name));
             }
         }
     }

@@ -2,22 +2,20 @@
 //! the verifier looks at; instructions, system calls, memory and size of commands. `tests/costs.txt` has what they are
 //! known to be; what is far beside that, either way, is to be looked into. `KWALK_COSTS=write` has the file written anew.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
-use kwalk::btf::Btf;
-use kwalk::progs::{Program, target};
+use kwalk::progs::{Program, available};
 use kwalk::select::Select;
-use kwalk::{KernelBtf, Loaded, text};
-use support::Need::{Bpf, Root, Std, ThisKernel, Tool};
-use support::{Need, dir, peak, test};
+use kwalk::{Loaded, text};
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/costs.txt");
+use crate::support::Need::{Bpf, Root, Std, ThisKernel, Tool};
+use crate::support::{Need, Test, dir, peak, root, running, test};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/costs.txt");
 
 /// What is run of the command: nothing whose output depends on what else there is.
 const COMMANDS: &[&[&str]] = &[
@@ -36,8 +34,18 @@ static STATIC: LazyLock<PathBuf> = LazyLock::new(|| {
     // Beside this build's own.
     let target = Path::new(env!("CARGO_BIN_EXE_kwalk")).ancestors().nth(2).unwrap();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["build", "--quiet", "--locked", "--profile", "static", "--bin", "kwalk", "--target", MUSL]);
-    cargo.arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--profile",
+        "static",
+        "--package",
+        "kwalk-cli",
+        "--target",
+        MUSL,
+    ]);
+    cargo.arg("--target-dir").arg(target).current_dir(root());
     assert!(cargo.status().unwrap().success());
     target.join(MUSL).join("static/kwalk")
 });
@@ -53,7 +61,7 @@ static KNOWN: LazyLock<Costs> = LazyLock::new(|| {
     lines.lines().filter_map(line).collect()
 });
 
-fn main() -> ExitCode {
+pub fn tests() -> Vec<Test> {
     // The kernel that the file's figures are of: another one's types and verifier have their own.
     const MEASURED: Need = ThisKernel(6, 18);
     const PROGRAMS: &[Need] = &[Bpf, Root, MEASURED];
@@ -61,7 +69,7 @@ fn main() -> ExitCode {
     const BUILD: &[Need] = &[Tool("cargo"), Std(MUSL)];
     const RUN: &[Need] = &[Bpf, Root, MEASURED, Tool("cargo"), Std(MUSL)];
     const INSTRUCTIONS: &[Need] = &[Bpf, Root, MEASURED, Tool("valgrind")];
-    support::main(vec![
+    vec![
         test("programs_have_so_many_instructions", PROGRAMS, || compare("program", 20, programs())),
         test("commands_make_so_many_system_calls", CALLS, || compare("calls", 20, calls())),
         test("commands_take_so_many_instructions", INSTRUCTIONS, || {
@@ -69,7 +77,7 @@ fn main() -> ExitCode {
         }),
         test("the_static_command_has_so_many_bytes", BUILD, || compare("bytes", 20, bytes())),
         test("commands_take_so_much_memory", RUN, || compare("memory", 10, memory())),
-    ])
+    ]
 }
 
 /// Compares with the file's lines that begin with this word, or writes them. One part in so many more or less is as good:
@@ -109,8 +117,7 @@ fn write(word: &str, found: Costs) {
 
 /// The text programs, and the selections of the default columns.
 fn programs() -> Costs {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
+    let kernel = running();
     let mut costs = Costs::new();
     let mut add = |name: String, program: &Program| {
         let verified = Loaded::load(program).unwrap().fd().info().unwrap().verified_insns;
@@ -118,12 +125,13 @@ fn programs() -> Costs {
         costs.insert(format!("{name}, verified"), verified.into());
     };
     for program in text::PROGRAMS {
-        add(format!("cat {}", program.name), &program.write(&btf, &text::Options::default()).unwrap());
+        add(format!("cat {}", program.name), &program.write(&kernel, &text::Options::default()).unwrap());
     }
-    for target in target::available(&btf).unwrap() {
+    for found in available(kernel.btf).unwrap() {
+        let name = &*found.target.name;
         // What such a map holds is known of a map only.
-        if target.name != "bpf_map_elem" {
-            add(target.name.into(), &Select::new(target.name).plan(&btf).unwrap().program);
+        if name != "bpf_map_elem" {
+            add(name.into(), &Select::new(name).plan(&kernel).unwrap().program(&kernel).unwrap());
         }
     }
     costs

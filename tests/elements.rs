@@ -1,24 +1,21 @@
 //! The elements of a map are shown as what they are: by the map's own types, or as bytes.
 
-mod support;
-
-use std::process::ExitCode;
-
-use kwalk::btf::{Array, Btf, Enumerator, Int, Member, Writer};
-use kwalk::select::{Column, How, MapElements, Rows, Select, Value, field};
+use kwalk::btf::{Array, Enumerator, Int, Member, Writer};
+use kwalk::select::{Column, MapElements, PlanOptions, Select, Value, Walk, field};
 use kwalk::sys::{BtfFd, BtfLoad, ElemFlags, MapBtf, MapCreate, MapFd, MapType, MapUpdateElem, ObjName, bpf};
-use kwalk::{Error, KernelBtf, Parameters};
-use support::Need::Bpf;
-use support::{test, unique};
+use kwalk::{Error, Scope};
 
-fn main() -> ExitCode {
-    support::main(vec![
+use crate::support::Need::Bpf;
+use crate::support::{Hint, Test, running, test, unique};
+
+pub fn tests() -> Vec<Test> {
+    vec![
         test("keys_and_values_have_their_types", &[Bpf], keys_and_values_have_their_types),
         test("conditions_test_keys_and_values", &[Bpf], conditions_test_keys_and_values),
         test("what_has_no_types_is_bytes", &[Bpf], what_has_no_types_is_bytes),
         test("large_values_are_whole", &[Bpf], large_values_are_whole),
         test("each_cpu_has_its_value", &[Bpf], each_cpu_has_its_value),
-    ])
+    ]
 }
 
 /// A struct of a key: two numbers.
@@ -81,12 +78,12 @@ fn typed() -> MapFd {
 }
 
 fn open(map: &MapFd, select: &Select) -> Result<Vec<Vec<String>>, Error> {
-    let elements = MapElements::of(map)?;
+    let kernel = running();
+    let elements = MapElements::of(map, &kernel)?;
     let types = elements.btf()?;
-    let kernel = KernelBtf::open()?;
-    let btf = Btf::new(kernel.bytes())?;
-    let how = How { elements: Some(elements.elements(types.as_ref())), ..How::default() };
-    let mut rows = Rows::open_with(select.plan_with(&btf, &how)?, &Parameters::Map(map), &btf)?;
+    let elements = Some(elements.elements(types.as_ref()));
+    let options = PlanOptions { elements, ..PlanOptions::default() };
+    let mut rows = Walk::plan_with(select, &kernel, Scope::Map(map), &options)?.prepare()?.into_rows()?;
     let mut all = vec![rows.schema().columns().iter().map(|column| column.name.clone()).collect()];
     let mut found = Vec::new();
     while let Some(row) = rows.next_row()? {

@@ -1,14 +1,12 @@
 //! What embedding costs: the size, the dependencies, the system calls and the memory of a static binary that walks tasks
 //! through the library alone, against an empty one.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use support::{Need, Sleeper, peak, test, unique};
+use crate::support::{Need, Sleeper, Test, peak, root, test, unique};
 
 /// The crates that an embedder compiles, those that only run at build time included.
 const DEPENDENCIES: [&str; 14] = [
@@ -43,7 +41,7 @@ static BUILT: LazyLock<Built> = LazyLock::new(|| {
     let (out, target) = (dir.join("empty"), host());
     std::fs::create_dir_all(&out).unwrap();
     // A package of its own, as an embedder has: in this one it would have what the tests need built with it.
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let manifest = format!(
         "[package]\nname = \"embedder\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
          [dependencies]\nkwalk = {{ path = {root:?}, default-features = false }}\n\n\
@@ -114,7 +112,7 @@ fn is_static() {
 }
 
 fn dependencies() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let args = ["tree", "--locked", "--no-default-features", "--edges=normal,build", "--prefix=none"];
     let tree = cargo(root, &args).arg("--format={lib}|{p}").output().unwrap();
     let tree = String::from_utf8(tree.stdout).unwrap();
@@ -128,7 +126,7 @@ fn dependencies() {
 
 /// How often `command` enters the kernel.
 fn system_calls(command: &Path, argument: &str) -> usize {
-    let trace = support::dir();
+    let trace = crate::support::dir();
     let trace = trace.path().join("trace");
     let status =
         Command::new("strace").arg("-f").arg("-o").arg(&trace).arg(command).arg(argument).output().unwrap();
@@ -163,16 +161,16 @@ fn walks_the_tasks() {
     assert_eq!(rows, expected);
 }
 
-fn main() -> std::process::ExitCode {
+pub fn tests() -> Vec<Test> {
     const BUILD: &[Need] = &[Need::Tool("cargo")];
     const RUN: &[Need] = &[Need::Tool("cargo"), Need::Bpf];
     const TRACE: &[Need] = &[Need::Tool("cargo"), Need::Bpf, Need::Tool("strace")];
-    support::main(vec![
+    vec![
         test("it_walks_the_tasks", RUN, walks_the_tasks),
         test("it_is_static", BUILD, is_static),
         test("it_adds_at_most_200_kb", BUILD, size),
         test("it_adds_at_most_300_kb_of_memory", RUN, memory),
         test("it_adds_at_most_12_system_calls", TRACE, system_calls_are_few),
         test("it_depends_on_these_crates_alone", BUILD, dependencies),
-    ])
+    ]
 }

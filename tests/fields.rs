@@ -1,7 +1,5 @@
 //! `kwalk fields`: the tree is that of the types, as other readers of them have it, and what does not exist is refused.
 
-mod support;
-
 #[path = "../btf/tests/blob/builder.rs"]
 #[allow(dead_code, reason = "these tests write a few types alone")]
 mod builder;
@@ -13,17 +11,18 @@ use std::process::Command;
 use btf_rs::{BtfType, Type};
 use builder::{Builder, SIGNED, VOID, bits};
 use kwalk::btf::{Btf, Kind, TypeId};
-use kwalk::progs::target::available;
-use support::{Need, dir, failure, kwalk, refused, stdout, test};
+use kwalk::progs::available;
 use tempfile::TempDir;
+
+use crate::support::{Need, Test, dir, failure, kwalk, refused, stdout, test};
 
 const NONE: &[Need] = &[];
 const BTF: &[Need] = &[Need::Bpf];
 
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-fn main() -> std::process::ExitCode {
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("the_columns_of_this_kernel_come_first", NONE, the_columns_of_this_kernel_come_first),
         test("the_arguments_come_first", NONE, the_arguments_come_first),
         test("a_path_leads_below_itself", NONE, a_path_leads_below_itself),
@@ -35,7 +34,7 @@ fn main() -> std::process::ExitCode {
         test("more_than_anybody_reads_is_refused", BTF, more_than_anybody_reads_is_refused),
         test("every_target_s_fields_are_those_that_btf_rs_reads", BTF, every_target_s_fields),
         test("enums_are_those_that_btf_rs_reads", BTF, enums_are_those_that_btf_rs_reads),
-    ])
+    ]
 }
 
 // A small kernel
@@ -438,8 +437,8 @@ fn extent(bits: u32) -> String {
 fn every_target_s_fields() {
     let (witness, bytes) = (Witness::new(), fs::read(VMLINUX).unwrap());
     let targets = available(&Btf::new(&bytes).unwrap()).unwrap();
-    assert!(targets.iter().any(|target| target.name == "task"));
-    for target in targets.iter().map(|target| target.name) {
+    assert!(targets.iter().any(|target| target.target.name == "task"));
+    for target in targets.iter().map(|target| &*target.target.name) {
         let mut expected = Vec::new();
         for (row, id) in witness.members(witness.structs[&format!("bpf_iter__{target}")], 0) {
             expected.push(row);

@@ -1,7 +1,5 @@
 //! `asm` and `dis`: what one writes, the other reads; and a loaded program reads as bpftool and the kernel's symbols say.
 
-mod support;
-
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -10,8 +8,9 @@ use std::process::{Command, Stdio};
 use kwalk::asm::{Decoded, Insn, parse};
 use kwalk::text::{Options, PROGRAMS, TextProgram};
 use kwalk::{Loaded, listing};
-use support::objects::text_program;
-use support::{Need, dir, failure, kwalk, stdout, test};
+
+use crate::support::objects::text_program;
+use crate::support::{Need, Test, dir, failure, kwalk, stdout, test};
 
 const BPF: &[Need] = &[Need::Bpf, Need::Root];
 
@@ -146,9 +145,9 @@ fn a_listing_reads_back() {
     assert_eq!(insns(&listing(&program).to_string()), program);
 }
 
-fn main() -> std::process::ExitCode {
+pub fn tests() -> Vec<Test> {
     const BPFTOOL: &[Need] = &[Need::Bpf, Need::Root, Need::Tool("bpftool")];
-    support::main(vec![
+    vec![
         test("asm_and_dis_are_mirrors", &[], asm_and_dis_are_mirrors),
         test("bad_text_is_shown_where_it_is", &[], bad_text_is_shown_where_it_is),
         test("bad_bytes_are_said_where_they_are", &[], bad_bytes_are_said_where_they_are),
@@ -165,5 +164,5 @@ fn main() -> std::process::ExitCode {
             dis_of_a_loaded_program_is_what_bpftool_dumps,
         ),
         test("a_loaded_program_has_names", BPF, a_loaded_program_has_names),
-    ])
+    ]
 }

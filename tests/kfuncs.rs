@@ -1,30 +1,27 @@
 //! Programs call functions of the kernel and of its modules by their names; what is missing is named, with the kernel that
 //! first has it.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
 use kwalk::asm::Reg::{R0, R1, R7, R8};
-use kwalk::btf::{Btf, Kind};
-use kwalk::progs::{Target, Walk, kfunc};
-use kwalk::{Error, KernelBtf, Loaded, Parameters};
-use libtest_mimic::{Completion, Trial};
-use support::{Need, kernel_version, test};
+use kwalk::btf::Kind;
+use kwalk::progs::{Builder, Target, kfunc, targets};
+use kwalk::{Error, KernelBtf, Loaded, Scope};
 
-const TASK: &Target = Target::named("task");
+use crate::support::{Hint, Need, Test, kernel_version, running, test};
+
+const TASK: &Target = &targets::task::TARGET;
 const NEEDS: &[Need] = &[Need::Bpf];
 const CALLS: &[Need] = &[Need::Bpf, Need::Kernel(6, 2)];
 
 /// Loads a program that writes a dot for each task, if what is emitted before goes on.
-fn load(emit: impl FnOnce(&mut Walk<'_>)) -> Result<Loaded, Error> {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let mut walk = Walk::new(&btf, TASK).unwrap();
+fn load(emit: impl FnOnce(&mut Builder<'_>)) -> Result<Loaded, Error> {
+    let kernel = running();
+    let mut walk = Builder::new(&kernel, TASK).unwrap();
     let done = walk.asm.label();
     let task = walk.trusted_object(R7, done).unwrap();
-    if btf.find(Kind::Func, "bpf_task_acquire").is_ok() {
+    if kernel.btf.find(Kind::Func, "bpf_task_acquire").is_ok() {
         // What is got through a function has to be given back through one, which the verifier looks at.
         let [lock, unlock, acquire, release] =
             ["bpf_rcu_read_lock", "bpf_rcu_read_unlock", "bpf_task_acquire", "bpf_task_release"]
@@ -44,7 +41,7 @@ fn load(emit: impl FnOnce(&mut Walk<'_>)) -> Result<Loaded, Error> {
 }
 
 fn the_kernel_s_functions_are_called() {
-    let link = load(|_| ()).unwrap().attach(&Parameters::None).unwrap();
+    let link = load(|_| ()).unwrap().attach(&Scope::All).unwrap();
     let mut iter = link.iter().unwrap();
     assert!(iter.next_chunk().unwrap().starts_with(b"."));
 }
@@ -73,11 +70,10 @@ fn what_is_not_for_programs_is_refused() {
 }
 
 fn versions_are_those_of_kernels() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
+    let kernel = running();
     for (since, names) in kfunc::SINCE {
         for name in *names {
-            let is_there = btf.find(Kind::Func, name).is_ok();
+            let is_there = kernel.btf.find(Kind::Func, name).is_ok();
             assert!(is_there || kernel_version() < *since, "{name} is not there since {since:?}");
         }
     }
@@ -86,8 +82,7 @@ fn versions_are_those_of_kernels() {
 /// A function of a module that has types, if there is one.
 fn of_a_module() -> Option<String> {
     let base = btf_rs::Btf::from_file(KernelBtf::PATH).ok()?;
-    let kernel = KernelBtf::open().ok()?;
-    let count = Btf::new(kernel.bytes()).ok()?.type_count().ok()?;
+    let count = running().btf.type_count().ok()?;
     let paths = fs::read_dir(Path::new(KernelBtf::PATH).parent()?).ok()?;
     let paths = paths.filter_map(|entry| Some(entry.ok()?.path()));
     let mut paths = paths.filter(|path| !path.ends_with("vmlinux"));
@@ -102,7 +97,8 @@ fn of_a_module() -> Option<String> {
 }
 
 /// Few of a module's functions are for programs, but the verifier knows which was meant.
-fn a_function_of_a_module_is_found(name: &'static str) {
+fn a_function_of_a_module_is_found() {
+    let name: &'static str = of_a_module().unwrap().leak();
     let loaded = load(|walk| {
         let callee = walk.kfunc(name).unwrap();
         walk.call(callee);
@@ -114,24 +110,18 @@ fn a_function_of_a_module_is_found(name: &'static str) {
     }
 }
 
-fn main() -> std::process::ExitCode {
-    let of_module = Trial::ignorable_test("a_function_of_a_module_is_found", || {
-        if let Some(reason) = CALLS.iter().chain(&[Need::Root]).find_map(|need| need.missing()) {
-            return Ok(Completion::ignored_with(reason));
-        }
-        match of_a_module() {
-            None => Ok(Completion::ignored_with("no module is loaded that has types")),
-            Some(function) => {
-                a_function_of_a_module_is_found(function.leak());
-                Ok(Completion::Completed)
-            }
-        }
-    });
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    const MODULE: &[Need] = &[
+        Need::Bpf,
+        Need::Root,
+        Need::Kernel(6, 2),
+        Need::That("a module with types", || of_a_module().is_some()),
+    ];
+    vec![
         test("the_kernel_s_functions_are_called", CALLS, the_kernel_s_functions_are_called),
         test("what_is_missing_is_named", NEEDS, what_is_missing_is_named),
         test("what_is_not_for_programs_is_refused", CALLS, what_is_not_for_programs_is_refused),
         test("versions_are_those_of_kernels", NEEDS, versions_are_those_of_kernels),
-        of_module,
-    ])
+        test("a_function_of_a_module_is_found", MODULE, a_function_of_a_module_is_found),
+    ]
 }

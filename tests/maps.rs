@@ -1,29 +1,23 @@
 //! A walk of a map's elements shows each once; and a map is found by its id, its name or its pin, or it is said why not.
 
-#[path = "support/rows.rs"]
-mod rows;
-mod support;
-
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::process::ExitCode;
 
 use kwalk::asm::{Helper, Reg::*};
-use kwalk::btf::Btf;
-use kwalk::progs::{SEQ, Target, Walk};
-use kwalk::select::Rows;
+use kwalk::progs::{Builder, SEQ, targets};
 use kwalk::sys::{ElemFlags, MapCreate, MapFd, MapType, MapUpdateElem, ObjName, bpf};
-use kwalk::{Error, KernelBtf, Loaded, MapError, MapName, Parameters};
-use rows::{all, number, opened};
-use support::objects::{idle_program, pin_object, small_map};
-use support::{Bpffs, Need, kwalk, refused, stdout, test, unique};
+use kwalk::{Error, Loaded, MapError, MapName, Scope};
+
+use crate::support::objects::{idle_program, pin_object, small_map};
+use crate::support::rows::{all, number, opened};
+use crate::support::{Bpffs, Hint, Need, Test, kwalk, refused, running, stdout, test, unique};
 
 const BPF: &[Need] = &[Need::Bpf];
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 
-fn main() -> ExitCode {
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("each_element_is_shown_once", BPF, each_element_is_shown_once),
         test("each_key_is_shown_once", BPF, each_key_is_shown_once),
         test("a_map_s_sockets_are_walked", BPF, a_map_s_sockets_are_walked),
@@ -33,7 +27,7 @@ fn main() -> ExitCode {
         test("a_map_that_is_none_is_refused", ROOT, a_map_that_is_none_is_refused),
         test("the_command_walks_maps", ROOT, the_command_walks_maps),
         test("a_name_of_several_maps_names_their_ids", ROOT, a_name_of_several_maps_names_their_ids),
-    ])
+    ]
 }
 
 const COUNT: u32 = 100_000;
@@ -57,8 +51,7 @@ fn fill(map: &MapFd) {
 fn each_element_is_shown_once() {
     for map_type in [MapType::HASH, MapType::ARRAY, MapType::PERCPU_ARRAY] {
         let map = map(map_type);
-        let parameters = Parameters::Map(&map);
-        let rows = opened("bpf_map_elem", ["map.id"], |plan, btf| Rows::open_with(plan, &parameters, btf));
+        let rows = opened("bpf_map_elem", ["map.id"], Scope::Map(&map));
         let ids = all(rows.unwrap(), |row| number(&row[0])).unwrap();
         assert_eq!(ids.len(), COUNT as usize, "{map_type:?}");
         let own = u64::from(map.info().unwrap().id);
@@ -68,9 +61,8 @@ fn each_element_is_shown_once() {
 
 /// A program that writes keys, since they are no fields.
 fn each_key_is_shown_once() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let mut walk = Walk::new(&btf, const { Target::named("bpf_map_elem") }).unwrap();
+    let kernel = running();
+    let mut walk = Builder::new(&kernel, &targets::bpf_map_elem::TARGET).unwrap();
     let done = walk.asm.label();
     walk.object(R7, done).unwrap();
     walk.asm.mov(R1, SEQ);
@@ -80,7 +72,7 @@ fn each_key_is_shown_once() {
     let program = walk.finish("keys", done).unwrap();
     for map_type in [MapType::HASH, MapType::ARRAY, MapType::PERCPU_ARRAY] {
         let map = map(map_type);
-        let link = Loaded::load(&program).unwrap().attach(&Parameters::Map(&map)).unwrap();
+        let link = Loaded::load(&program).unwrap().attach(&Scope::Map(&map)).unwrap();
         let mut iter = link.iter().unwrap();
         let mut bytes = Vec::new();
         while let chunk @ [_, ..] = iter.next_chunk().unwrap() {
@@ -101,9 +93,7 @@ fn a_map_s_sockets_are_walked() {
         let (key, value) = (&index.to_ne_bytes(), &(fd as u32).to_ne_bytes());
         bpf(MapUpdateElem { map: &map, key, value, flags: ElemFlags::empty() }).unwrap();
     }
-    let parameters = Parameters::Map(&map);
-    let rows =
-        opened("sockmap", ["sk.__sk_common.skc_num"], |plan, btf| Rows::open_with(plan, &parameters, btf));
+    let rows = opened("sockmap", ["sk.__sk_common.skc_num"], Scope::Map(&map));
     let mut ports = all(rows.unwrap(), |row| match row[0] {
         kwalk::select::Value::Null => 0,
         ref value => number(value),
@@ -125,8 +115,7 @@ fn maps_of_other_types_are_refused() {
         ("sockmap", "map.id", &array),
         ("bpf_sk_storage_map", "map.id", &array),
     ] {
-        let parameters = Parameters::Map(map);
-        let error = opened(target, [field], |plan, btf| Rows::open_with(plan, &parameters, btf)).unwrap_err();
+        let error = opened(target, [field], Scope::Map(map)).unwrap_err();
         let number = map.map_type().0;
         assert_eq!(
             error.to_string(),
@@ -138,13 +127,13 @@ fn maps_of_other_types_are_refused() {
 
 fn other_targets_take_no_map() {
     let map = small_map("kw_other");
-    for (target, field, parameters) in [
-        ("task", "pid", Parameters::Map(&map)),
-        ("tcp", "skc_num", Parameters::Map(&map)),
-        ("bpf_map_elem", "map.id", Parameters::None),
+    for (target, field, scope) in [
+        ("task", "pid", Scope::Map(&map)),
+        ("tcp", "skc_num", Scope::Map(&map)),
+        ("bpf_map_elem", "map.id", Scope::All),
     ] {
-        let error = opened(target, [field], |plan, btf| Rows::open_with(plan, &parameters, btf)).unwrap_err();
-        assert!(matches!(error, Error::Parameters { target: of } if of.name == target), "{error}");
+        let error = opened(target, [field], scope).unwrap_err();
+        assert!(matches!(&error, Error::Scope { target: of, .. } if of == target), "{error}");
     }
 }
 
@@ -223,7 +212,7 @@ fn a_map_that_is_none_is_refused() {
     let program = bpffs.path("program");
     pin_object(idle_program("kw_idle", None), &program);
     assert_eq!(said(program.to_str().unwrap()).0, format!("{}: it is not a map", program.display()));
-    let file = support::dir();
+    let file = crate::support::dir();
     let file = file.path().join("file");
     fs::write(&file, "").unwrap();
     for (path, why) in [(bpffs.path("gone"), "No such file"), (file, "Permission denied")] {

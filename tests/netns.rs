@@ -1,45 +1,37 @@
 //! A walk in another network namespace shows what that one has, and all of it; the walker stays where it is.
 
-#[path = "support/helper.rs"]
-mod helper;
-#[path = "support/rows.rs"]
-mod rows;
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
+use std::slice;
 use std::time::Instant;
 
-use helper::{Helper, PORTS, numbers};
-use kwalk::btf::Btf;
-use kwalk::select::{self, Column, Rows, Select, field};
+use kwalk::select::{Column, Select, field};
 use kwalk::sys::{Command as _, IterLinkInfo, LinkCreate, NetnsFd, bpf};
-use kwalk::{Error, KernelBtf, Link, Loaded, Netns, Parameters, ProcessError};
+use kwalk::{Error, Link, Loaded, Netns, ProcessError, Scope};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::fstat;
 use nix::unistd::gettid;
-use rows::{all, number, opened};
-use support::Need::{Bpf, Root, Target, Tool};
-use support::objects::idle_program;
-use support::{Need, dir, eventually, kwalk, refused, stdout, test, test_alone};
+
+use crate::support::Need::{Bpf, Root, Target, Tool};
+use crate::support::helper::{Helper, PORTS, numbers};
+use crate::support::objects::idle_program;
+use crate::support::rows::{all, counted, number, opened, walked};
+use crate::support::{Hint, Need, Test, dir, eventually, kwalk, refused, running, stdout, test, test_alone};
 
 const ROOT: &[Need] = &[Bpf, Root];
 const RIGHTS: &[Need] = &[Bpf, Root, Tool("setpriv")];
 const ROUTES: &[Need] = &[Bpf, Root, Tool("ip"), Tool("nsenter")];
-const UNIX: &[Need] = &[Bpf, Root, Target(kwalk::progs::Target::named("unix"))];
+const UNIX: &[Need] = &[Bpf, Root, Target(&kwalk::progs::targets::unix::TARGET)];
 
-fn main() -> ExitCode {
-    if let Some(done) = helper::main() {
-        return done;
-    }
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("sockets_are_those_of_the_namespace", ROOT, sockets_are_those_of_the_namespace),
         test("unix_sockets_are_those_of_the_namespace", UNIX, unix_sockets_are_those_of_the_namespace),
         test_alone("each_of_10000_unix_sockets_is_shown_once", UNIX, each_of_many_unix_sockets_is_shown_once),
@@ -53,8 +45,8 @@ fn main() -> ExitCode {
         test("other_targets_have_no_namespaces", ROOT, other_targets_have_no_namespaces),
         test("the_command_walks_namespaces", ROOT, the_command_walks_namespaces),
         test("the_command_says_what_is_wrong", RIGHTS, the_command_says_what_is_wrong),
-        test("what_goes_wrong_there_is_told_here", ROOT, what_goes_wrong_there_is_told_here),
-    ])
+        test_alone("what_goes_wrong_there_is_told_here", ROOT, what_goes_wrong_there_is_told_here),
+    ]
 }
 
 /// Where a walk's object says what namespace it is in, and its port.
@@ -65,19 +57,15 @@ const SOCKETS: [(&str, [&str; 2], u16); 2] = [
 
 /// The pairs of numbers that a walk gives in these namespaces, in order.
 #[track_caller]
-fn pairs(
-    target: &str,
-    fields: [&str; 2],
-    namespaces: impl IntoIterator<Item = Result<Netns, Error>, IntoIter: Send + 'static>,
-) -> Vec<(u64, u64)> {
-    let rows = opened(target, fields, |plan, _| Rows::open_in(plan, namespaces)).unwrap();
+fn pairs(target: &str, fields: [&str; 2], scope: Scope<'_>) -> Vec<(u64, u64)> {
+    let rows = opened(target, fields, scope).unwrap();
     let mut pairs = all(rows, |values| (number(&values[0]), number(&values[1]))).unwrap();
     pairs.sort_unstable();
     pairs
 }
 
-fn of(helper: &Helper) -> Result<Netns, Error> {
-    Netns::of_process(helper.pid())
+fn of(helper: &Helper) -> Netns {
+    Netns::of_process(helper.pid()).unwrap()
 }
 
 /// What `/proc/PID/ns/net` is called.
@@ -95,12 +83,12 @@ fn sockets_are_those_of_the_namespace() {
     for (target, fields, above) in SOCKETS {
         let wanted = |helper: &Helper| PORTS.map(|port| (inode(helper.pid()), u64::from(port + above)));
         for helper in &helpers {
-            assert_eq!(of(helper).unwrap().inode(), inode(helper.pid()));
-            assert_eq!(pairs(target, fields, [of(helper)]), wanted(helper), "{target}");
+            assert_eq!(of(helper).inode(), inode(helper.pid()));
+            assert_eq!(pairs(target, fields, Scope::Netns(&[of(helper)])), wanted(helper), "{target}");
         }
         let mut both = helpers.each_ref().map(wanted).concat();
         both.sort_unstable();
-        assert_eq!(pairs(target, fields, helpers.each_ref().map(of)), both, "{target}");
+        assert_eq!(pairs(target, fields, Scope::Netns(&helpers.each_ref().map(of))), both, "{target}");
         assert_eq!(own(), here);
     }
     assert_eq!(Netns::open("/proc/thread-self/ns/net".as_ref()).unwrap().to_string(), here.to_str().unwrap());
@@ -120,7 +108,7 @@ fn unix_sockets_are_those_of_the_namespace() {
     let helpers = [Helper::with_netns(1000), Helper::with_netns(2)];
     for helper in &helpers {
         let sockets = sockets(helper);
-        let found = pairs("unix", FIELDS, [of(helper)]);
+        let found = pairs("unix", FIELDS, Scope::Netns(&[of(helper)]));
         let inodes: Vec<_> = found.iter().map(|(_, inode)| *inode).collect();
         assert!(found.iter().all(|(netns, _)| *netns == inode(helper.pid())));
         // The others are those of TCP and UDP.
@@ -137,14 +125,9 @@ fn each_of_many_unix_sockets_is_shown_once() {
     setrlimit(Resource::RLIMIT_NOFILE, old.max(ROOM as u64), most.max(ROOM as u64)).unwrap();
     let helpers = [Helper::with_netns(3_000), Helper::with_netns(5_000)];
     let held = helpers.each_ref().map(sockets);
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let rows = |select: &Select, helpers: &[&Helper]| {
-        let namespaces: Vec<_> = helpers.iter().map(|helper| of(helper)).collect();
-        Rows::open_in(select.plan(&btf).unwrap(), namespaces).unwrap()
-    };
-    let inodes = |rows: Rows| {
-        let mut inodes = all(rows, |values| number(&values[0])).unwrap();
+    let both = helpers.each_ref().map(of);
+    let inodes = |select: &Select, scope: Scope<'_>| {
+        let mut inodes = all(walked(select, scope).unwrap(), |values| number(&values[0])).unwrap();
         inodes.sort_unstable();
         inodes
     };
@@ -153,9 +136,9 @@ fn each_of_many_unix_sockets_is_shown_once() {
         let more = (0..more).map(|nth| (field("sk.sk_wmem_alloc.refs.counter") + nth).into());
         let columns: Vec<Column> = [INODE.into()].into_iter().chain(more).collect();
         let select = Select::new("unix").fields(columns);
-        let (mut every, mut half) = (Vec::new(), Vec::new());
-        for (helper, held) in helpers.iter().zip(&held) {
-            let found = inodes(rows(&select, &[helper]));
+        let (mut every, mut half) = (Vec::<u64>::new(), Vec::<u64>::new());
+        for (netns, held) in both.iter().zip(&held) {
+            let found = inodes(&select, Scope::Netns(slice::from_ref(netns)));
             // The others are those of TCP and UDP.
             assert_eq!(found.len(), held.len() - 2 * PORTS.len());
             assert!(found.iter().all(|inode| held.contains(inode)));
@@ -165,15 +148,12 @@ fn each_of_many_unix_sockets_is_shown_once() {
         }
         every.sort_unstable();
         half.sort_unstable();
-        let both = helpers.each_ref();
-        assert_eq!(inodes(rows(&select, &both)), every);
+        assert_eq!(inodes(&select, Scope::Netns(&both)), every);
         let even = (field(INODE) % 2).eq(0);
-        assert_eq!(inodes(rows(&select.clone().filter(even.clone()), &both)), half);
+        assert_eq!(inodes(&select.clone().filter(even.clone()), Scope::Netns(&both)), half);
         let none = select.clone().filter(field("sk.sk_type").eq(99));
-        assert_eq!(inodes(rows(&none, &both)), [0; 0]);
-        let plan = select.filter(even).plan_count(&btf).unwrap();
-        let namespaces = both.map(of);
-        assert_eq!(select::count_in(&plan, namespaces).unwrap(), half.len() as u64);
+        assert_eq!(inodes(&none, Scope::Netns(&both)), [0; 0]);
+        assert_eq!(counted(&select.filter(even), Scope::Netns(&both)).unwrap(), half.len() as u64);
     }
     let netns = inode(helpers[1].pid());
     let condition = format!("netns = {netns}");
@@ -185,8 +165,7 @@ fn each_of_many_unix_sockets_is_shown_once() {
     // Here, where there may be others, too.
     let kept: Vec<_> = (0..3_000).map(|_| UnixDatagram::unbound().unwrap()).collect();
     let own: BTreeSet<_> = kept.iter().map(|socket| fstat(socket).unwrap().st_ino).collect();
-    let mut found =
-        inodes(Rows::open(Select::new("unix").fields([INODE]).plan(&btf).unwrap(), &btf).unwrap());
+    let mut found = inodes(&Select::new("unix").fields([INODE]), Scope::All);
     found.retain(|inode| own.contains(inode));
     assert_eq!(found.len(), own.len());
 }
@@ -194,7 +173,11 @@ fn each_of_many_unix_sockets_is_shown_once() {
 /// A namespace begins with netlink sockets of the kernel's.
 fn netlink_sockets_are_those_of_the_namespace() {
     let helper = Helper::with_netns(0);
-    let found = pairs("netlink", ["sk.sk.__sk_common.skc_net.net.ns.inum", "sk.portid"], [of(&helper)]);
+    let found = pairs(
+        "netlink",
+        ["sk.sk.__sk_common.skc_net.net.ns.inum", "sk.portid"],
+        Scope::Netns(&[of(&helper)]),
+    );
     assert!(found.iter().all(|(netns, _)| *netns == inode(helper.pid())));
     let shown = fs::read_to_string(format!("/proc/{}/net/netlink", helper.pid())).unwrap();
     assert!(!found.is_empty() && found.len() == shown.lines().count() - 1);
@@ -202,10 +185,10 @@ fn netlink_sockets_are_those_of_the_namespace() {
 
 fn routes_are_those_of_the_namespace() {
     let helper = Helper::with_netns(0);
-    let pid = helper.pid();
+    let (pid, netns) = (helper.pid(), [of(&helper)]);
     let routes = || fs::read_to_string(format!("/proc/{pid}/net/ipv6_route")).unwrap().lines().count();
     let shown = || {
-        let rows = opened("ipv6_route", ["fib6_metric"], |plan, _| Rows::open_in(plan, [of(&helper)]));
+        let rows = opened("ipv6_route", ["fib6_metric"], Scope::Netns(&netns));
         all(rows.unwrap(), |_| ()).unwrap().len()
     };
     assert_eq!(shown(), routes());
@@ -227,7 +210,7 @@ fn all_namespaces_are_found_once() {
     }
     assert_eq!(Netns::all().next().unwrap().unwrap().to_string(), own().to_str().unwrap());
     for (target, fields, above) in SOCKETS {
-        let mut found = pairs(target, fields, Netns::all());
+        let mut found = pairs(target, fields, Scope::AllNetns);
         found.retain(|(netns, _)| known.contains(netns));
         let mut wanted: Vec<_> =
             known.iter().flat_map(|netns| PORTS.map(|port| (*netns, u64::from(port + above)))).collect();
@@ -279,10 +262,10 @@ fn nothing_is_left_behind() {
     let helper = Helper::with_netns(0);
     let (fds, here) = (numbers("/proc/self/fd"), own());
     for _ in 0..3 {
-        assert_eq!(pairs("tcp", SOCKETS[0].1, [of(&helper)]).len(), PORTS.len());
-        assert!(pairs("tcp", SOCKETS[0].1, Netns::all()).len() >= PORTS.len());
+        assert_eq!(pairs("tcp", SOCKETS[0].1, Scope::Netns(&[of(&helper)])).len(), PORTS.len());
+        assert!(pairs("tcp", SOCKETS[0].1, Scope::AllNetns).len() >= PORTS.len());
         // In the middle of it.
-        drop(opened("tcp", ["skc_num"], |plan, _| Rows::open_in(plan, Netns::all())));
+        drop(opened("tcp", ["skc_num"], Scope::AllNetns));
     }
     assert_eq!(numbers("/proc/self/fd"), fds);
     assert_eq!(own(), here);
@@ -314,19 +297,18 @@ fn what_is_no_namespace_is_refused() {
 }
 
 fn link(target: &str) -> Link {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let plan = Select::new(target).plan(&btf).unwrap();
-    Loaded::load(&plan.program).unwrap().attach(&Parameters::None).unwrap()
+    let kernel = running();
+    let plan = Select::new(target).plan(&kernel).unwrap();
+    Loaded::load(&plan.program(&kernel).unwrap()).unwrap().attach(&Scope::All).unwrap()
 }
 
 fn other_targets_have_no_namespaces() {
-    let error = opened("task", ["pid"], |plan, _| Rows::open_in(plan, Netns::all())).unwrap_err();
-    assert!(matches!(error, Error::Parameters { target } if target.name == "task"));
+    let error = opened("task", ["pid"], Scope::AllNetns).unwrap_err();
+    assert!(matches!(&error, Error::Scope { target, .. } if target == "task"));
     assert_eq!(error.hint().unwrap(), "give it [--pid N | --tid N]");
     let netns = Netns::all().next().unwrap().unwrap();
     let error = link("bpf_map").iter_in(&netns).unwrap_err();
-    assert!(matches!(error, Error::Parameters { target } if target.name == "bpf_map"));
+    assert!(matches!(error, Error::Scope { target, .. } if target == "bpf_map"));
 }
 
 fn the_command_walks_namespaces() {
@@ -384,18 +366,22 @@ fn what_goes_wrong_there_is_told_here() {
         bpf(LinkCreate::iter(&prog, IterLinkInfo::None))
     });
     assert_eq!(refused.unwrap_err().call(), LinkCreate::NAME);
-    let own = || Netns::open("/proc/self/ns/net".as_ref());
-    let gone = opened("tcp", ["skc_num"], |plan, _| {
-        let no = Error::Process { number: 7, reason: ProcessError::NoProcess };
-        Rows::open_in(plan, vec![own(), Err(no), own()])
-    });
-    let mut rows = gone.unwrap();
+    // One that can't be walked, for want of a descriptor, does not keep the others from it.
+    let helper = Helper::with_netns(0);
+    let three = [(); 3].map(|()| of(&helper));
+    let mut rows = opened("tcp", ["skc_num"], Scope::Netns(&three)).unwrap();
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    // All below are in use.
+    setrlimit(Resource::RLIMIT_NOFILE, 4, hard).unwrap();
+    let mut count = 0;
     let error = loop {
-        if let Err(error) = rows.next_row() {
-            break error;
+        match rows.next_row() {
+            Ok(row) => count += usize::from(row.is_some()),
+            Err(error) => break error,
         }
     };
-    assert!(matches!(error, Error::Process { number: 7, .. }));
-    // One that can't be walked does not keep the others from it.
-    while rows.next_row().unwrap().is_some() {}
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+    assert!(error.to_string().ends_with(&format!("(os error {})", libc::EMFILE)), "{error}");
+    assert_eq!(count, PORTS.len());
+    assert_eq!(all(rows, |_| ()).unwrap().len(), PORTS.len());
 }

@@ -1,8 +1,6 @@
 //! Pins: what is pinned reads as `cat` prints it and outlives its process; what is refused leaves nothing behind; of many,
 //! all are pinned or none.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::AsFd;
@@ -12,15 +10,18 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use kwalk::{PinPath, pin_all};
 use nix::unistd::{Uid, setfsuid};
-use support::objects::{pin_object, small_map};
-use support::pins::*;
-use support::{Bpffs, Need, dir, eventually, kernel_version, names, refused, stdout, test, unique};
+
+use crate::support::objects::{pin_object, small_map};
+use crate::support::pins::*;
+use crate::support::{
+    Bpffs, Need, Test, dir, eventually, kernel_version, names, refused, stdout, test, unique,
+};
 
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 const LOADER: &[Need] = &[Need::Bpf, Need::Root, Need::Tool("setpriv")];
 
-fn main() -> std::process::ExitCode {
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("a_pin_reads_as_cat_prints", LOADER, a_pin_reads_as_cat_prints),
         test("links_lists_what_is_pinned", LOADER, links_lists_what_is_pinned),
         test("a_pin_keeps_its_filter_and_its_process", LOADER, a_pin_keeps_its_filter_and_its_process),
@@ -42,7 +43,7 @@ fn main() -> std::process::ExitCode {
         test("all_are_pinned_or_none", ROOT, all_are_pinned_or_none),
         test("a_failed_pinning_removes_its_own_alone", ROOT, a_failed_pinning_removes_its_own_alone),
         test("nobody_sees_half_of_the_pins", ROOT, nobody_sees_half_of_the_pins),
-    ])
+    ]
 }
 
 // pin
@@ -93,7 +94,7 @@ fn links_lists_what_is_pinned() {
 
 fn a_pin_keeps_its_filter_and_its_process() {
     let (bpffs, loader, comm) = (Bpffs::mount(), Loader::new(), unique("pinned"));
-    let sleepers = [support::Sleeper::named(&comm), support::Sleeper::named(&comm)];
+    let sleepers = [crate::support::Sleeper::named(&comm), crate::support::Sleeper::named(&comm)];
     let (by_name, by_pid) = (bpffs.path("name"), bpffs.path("pid"));
     let pid = sleepers[0].pid().to_string();
     stdout(&mut loader.kwalk(["pin", "stacks", arg(&by_name), &comm]));
@@ -200,7 +201,7 @@ fn pin_of_what_can_t_be_attached_is_refused() {
     changes_nothing(&bpffs, &["pin", "map", path], 2, "program map: no such text program", "mean maps");
     let message = "program maps: the objects it walks have no command name to filter by";
     changes_nothing(&bpffs, &["pin", "maps", path, "comm"], 2, message, "");
-    let said = support::failure(&mut Loader::new().kwalk(["pin", "maps", path, "--pid", "1"]), 2);
+    let said = crate::support::failure(&mut Loader::new().kwalk(["pin", "maps", path, "--pid", "1"]), 2);
     assert!(said.contains("bpf_map"), "{said}");
     assert!(!Path::new(path).exists());
     let pid = dead();
@@ -249,11 +250,11 @@ fn cat_of_what_is_no_iterator_is_refused() {
     let path = bpffs.path("map");
     pin_object(small_map(&unique("cat")), &path);
     let message = format!("{}: what is pinned there is no iterator", path.display());
-    refused(&mut support::kwalk(["cat", arg(&path)]), 1, &message, "");
+    refused(&mut crate::support::kwalk(["cat", arg(&path)]), 1, &message, "");
     let dir = bpffs.path("dir");
     fs::create_dir(&dir).unwrap();
     let message = format!("{}: what is pinned there is no iterator", dir.display());
-    refused(&mut support::kwalk(["cat", arg(&dir)]), 1, &message, "");
+    refused(&mut crate::support::kwalk(["cat", arg(&dir)]), 1, &message, "");
 }
 
 /// bpffs answers EPERM for names with a dot, there or not.
@@ -262,18 +263,18 @@ fn what_is_not_there_is_said_so() {
     for name in ["maps", "maps.debg"] {
         let path = bpffs.path(name);
         let message = format!("{}: No such file or directory (os error 2)", path.display());
-        refused(&mut support::kwalk(["cat", arg(&path)]), 1, &message, "");
-        refused(&mut support::kwalk(["unpin", arg(&path)]), 1, &message, "");
-        refused(&mut support::kwalk(["pin", "maps", arg(&path), "--replace"]), 1, &message, "");
+        refused(&mut crate::support::kwalk(["cat", arg(&path)]), 1, &message, "");
+        refused(&mut crate::support::kwalk(["unpin", arg(&path)]), 1, &message, "");
+        refused(&mut crate::support::kwalk(["pin", "maps", arg(&path), "--replace"]), 1, &message, "");
     }
 }
 
 fn unpin_goes_on_after_a_failure() {
     let bpffs = Bpffs::mount();
     let (missing, pinned) = (bpffs.path("missing"), bpffs.path("pinned"));
-    assert_eq!(stdout(&mut support::kwalk(["pin", "maps", arg(&pinned)])), "");
+    assert_eq!(stdout(&mut crate::support::kwalk(["pin", "maps", arg(&pinned)])), "");
     let message = format!("{}: No such file or directory (os error 2)", missing.display());
-    refused(&mut support::kwalk(["unpin", arg(&missing), arg(&pinned)]), 1, &message, "");
+    refused(&mut crate::support::kwalk(["unpin", arg(&missing), arg(&pinned)]), 1, &message, "");
     assert!(!bpffs.names().contains(&"pinned".into()));
 }
 

@@ -1,8 +1,6 @@
 //! Preloads and replacements: what is replaced is replaced without a gap, all of it or nothing; what is refused leaves
 //! nothing behind.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::Read;
@@ -10,12 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
-use kwalk::progs::Target;
+use kwalk::progs::targets;
 use kwalk::text::Options;
 use kwalk::{Error, Loaded, PinPath, pin_all, replace_all};
-use support::objects::{pin_object, small_map, text_program};
-use support::pins::*;
-use support::{Bpffs, Need, dir, eventually, names, refused, stdout, test, unique};
+
+use crate::support::objects::{pin_object, pretend, small_map, text_program};
+use crate::support::pins::*;
+use crate::support::{Bpffs, Need, Test, dir, eventually, names, refused, stdout, test, unique};
 
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 const LOADER: &[Need] = &[Need::Bpf, Need::Root, Need::Tool("setpriv")];
@@ -23,8 +22,8 @@ const MOUNT: &[Need] = &[Need::Bpf, Need::Root, Need::Tool("unshare")];
 
 const PRELOADED: [&str; 2] = ["maps.debug", "progs.debug"];
 
-fn main() -> std::process::ExitCode {
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("preload_pins_what_cat_prints", LOADER, preload_pins_what_cat_prints),
         test("preload_into_what_is_there_is_refused", LOADER, preload_into_what_is_there_is_refused),
         test("preload_elsewhere_is_refused", LOADER, preload_elsewhere_is_refused),
@@ -41,7 +40,7 @@ fn main() -> std::process::ExitCode {
         test("what_was_replaced_is_put_back", ROOT, what_was_replaced_is_put_back),
         test("a_reader_outlives_a_replacement", LOADER, a_reader_outlives_a_replacement),
         test("replacements_leave_no_gap", ROOT, replacements_leave_no_gap),
-    ])
+    ]
 }
 
 // preload
@@ -169,7 +168,7 @@ fn without_bpffs_the_hint_is_to_mount_it() {
 
 fn a_replacement_keeps_the_link() {
     let (bpffs, loader, comm) = (Bpffs::mount(), Loader::new(), unique("replace"));
-    let _sleeper = support::Sleeper::named(&comm);
+    let _sleeper = crate::support::Sleeper::named(&comm);
     let path = bpffs.path("pin");
     stdout(&mut loader.kwalk(["pin", "stacks", arg(&path), "no such name"]));
     fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
@@ -202,7 +201,7 @@ fn a_replacement_needs_an_iterator() {
     fs::create_dir(&directory).unwrap();
     let before = bpffs.names();
     for path in [bpffs.path("missing"), map_path, directory, outside.path().join("missing")] {
-        let said = support::failure(&mut loader.kwalk(["pin", "--replace", "maps", arg(&path)]), 1);
+        let said = crate::support::failure(&mut loader.kwalk(["pin", "--replace", "maps", arg(&path)]), 1);
         assert!(said.starts_with(&format!("kwalk: {}: ", path.display())), "{said}");
     }
     assert_eq!(bpffs.names(), before);
@@ -234,7 +233,7 @@ fn what_was_replaced_is_put_back() {
     let before = [state(&maps), state(&progs)];
     let new = load("maps", &name);
     let mut program = text_program("maps", &Options::default());
-    program.target = Target::by_name("bpf_prog").unwrap();
+    pretend(&mut program, targets::bpf_prog::TARGET);
     let liar = Loaded::load(&program).unwrap();
     let error = replace_all(&[(&maps, &new), (&progs, &liar)]).unwrap_err();
     assert!(matches!(&error, Error::Sys(error) if error.errno() == libc::EINVAL), "{error}");

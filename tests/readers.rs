@@ -1,26 +1,22 @@
 //! A header once, totals exact, nothing lost and nothing twice: however the output is read, and by however many at once.
 
-#[path = "support/helper.rs"]
-mod helper;
-mod support;
-
 use std::any::Any;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::process::{ExitCode, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use kwalk::sys::{IterCreate, IterFd, MapFd, bpf};
 use kwalk::text::Options;
-use kwalk::{Link, Loaded, Parameters, PinPath};
+use kwalk::{Link, Loaded, PinPath, Scope};
 
-use helper::{Helper, fds};
-use support::Need::{Bpf, Root};
-use support::objects::{idle_program, pin_object, small_map, text_program};
-use support::{Bpffs, Need, counts_elements, kwalk, stdout, test, unique};
+use crate::support::Need::{Bpf, Root};
+use crate::support::helper::{Helper, fds};
+use crate::support::objects::{idle_program, pin_object, small_map, text_program};
+use crate::support::{Bpffs, Need, Test, counts_elements, kwalk, stdout, test, unique};
 
 /// /proc shows other processes' files, and a bpffs is mounted, for root alone.
 const NEEDS: &[Need] = &[Bpf, Root];
@@ -31,11 +27,8 @@ const UNPREEMPTED: &[Need] = &[Bpf, Root, Need::Kernel(6, 10)];
 /// What the kernel collects before it gives something out.
 const BUFFER: usize = 32 << 10;
 
-fn main() -> ExitCode {
-    if let Some(done) = helper::main() {
-        return done;
-    }
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("files_in_reads_of_any_size", NEEDS, || in_reads_of_any_size(&files())),
         test("task_file_in_reads_of_any_size", NEEDS, || in_reads_of_any_size(&task_file())),
         test("stacks_in_reads_of_any_size", NEEDS, || in_reads_of_any_size(&stacks())),
@@ -68,7 +61,7 @@ fn main() -> ExitCode {
         test("a_match_at_either_end_of_the_walk", NEEDS, a_match_at_either_end_of_the_walk),
         test("totals_of_the_whole_machine", NEEDS, totals_of_the_whole_machine),
         test("a_reader_is_forgotten_at_its_end", NEEDS, a_reader_is_forgotten_at_its_end),
-    ])
+    ]
 }
 
 /// An attached program, and what it must print, which is more than one buffer.
@@ -151,7 +144,7 @@ fn attach(program: &str, comm: Option<&str>) -> Link {
 fn attach_for(readers: u32, program: &str, comm: Option<&str>) -> Link {
     let comm = comm.map(|comm| comm.parse().unwrap());
     let program = text_program(program, &Options { comm, readers, ..Options::default() });
-    Loaded::load(&program).unwrap().attach(&Parameters::None).unwrap()
+    Loaded::load(&program).unwrap().attach(&Scope::All).unwrap()
 }
 
 /// A walk, read piece by piece.
@@ -261,7 +254,7 @@ fn task_file() -> Subject {
 fn of_one(program: &'static str) -> Subject {
     let helper = Helper::with_files(own_name(), 900);
     let loaded = Loaded::load(&text_program(program, &Options::default())).unwrap();
-    let link = loaded.attach(&Parameters::Pid(helper.pid())).unwrap();
+    let link = loaded.attach(&Scope::Pid(helper.pid())).unwrap();
     let text = Reader::new(&link, 1 << 20).finish();
     assert!(text.len() > BUFFER && text.lines().count() > 900, "{} bytes", text.len());
     Subject::new(link, program, None, Expected::Exactly(text), helper)

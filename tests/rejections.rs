@@ -1,32 +1,29 @@
 //! Who writes a program that the verifier rejects is told which line of Rust it was, why, and what to do.
 
-mod support;
-
 use kwalk::asm::Reg::{R0, R1, R2, R5, R6, R7, R8, R10};
 use kwalk::asm::{Assembler, Helper, HelperId, Insn, u32_at, u64_at};
-use kwalk::btf::{Btf, Kind};
-use kwalk::progs::{Program, Target, Walk};
-use kwalk::{Error, KernelBtf, Loaded, Rejection};
-use support::{Need, kernel_version, test};
+use kwalk::btf::Kind;
+use kwalk::progs::{Builder, Program, ProgramType, targets};
+use kwalk::{Error, Loaded, Rejection};
+
+use crate::support::{Hint, Need, Test, kernel_version, running, test};
 
 const NEEDS: &[Need] = &[Need::Bpf];
 const NEWER: &[Need] = &[Need::Bpf, Need::Kernel(6, 12)];
 
 fn load(write: impl FnOnce(&mut Assembler)) -> Result<Loaded, Error> {
-    let kernel = KernelBtf::open().unwrap();
-    let attach_btf_id = Btf::new(kernel.bytes()).unwrap().find(Kind::Func, "bpf_iter_task").unwrap().0;
+    let attach_btf_id = running().btf.find(Kind::Func, "bpf_iter_task").unwrap().0;
     let mut a = Assembler::new();
     write(&mut a);
     let code = a.finish().unwrap();
     Loaded::load(&Program {
         name: "broken",
-        target: Target::named("task"),
-        attach_btf_id,
+        program_type: ProgramType::Iter { target: targets::task::TARGET, attach_btf_id },
         code,
         sleepable: false,
         maps: vec![],
         kfuncs: vec![],
-        parts: vec![],
+        fragments: vec![],
     })
 }
 
@@ -145,9 +142,8 @@ fn what_newer_kernels_look_at() {
 
 /// The types tell where it lies, but the verifier lets nobody load it.
 fn what_an_index_on_a_pointer_leads_to() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let mut walk = Walk::new(&btf, const { Target::named("task") }).unwrap();
+    let kernel = running();
+    let mut walk = Builder::new(&kernel, &targets::task::TARGET).unwrap();
     let done = walk.asm.label();
     let task = walk.trusted_object(R7, done).unwrap();
     let error = walk.load(R8, task.field("files.fdt.fd[0].f_pos")).unwrap_err();
@@ -174,13 +170,13 @@ fn what_is_not_the_verifier_s_says_so() {
     .unwrap();
 }
 
-fn main() -> std::process::ExitCode {
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("the_line_is_named", NEEDS, the_line_is_named),
         test("slots_and_functions_lead_to_their_lines", NEEDS, slots_and_functions_lead_to_their_lines),
         test("reasons_have_hints", NEEDS, reasons_have_hints),
         test("what_newer_kernels_look_at", NEWER, what_newer_kernels_look_at),
         test("what_an_index_on_a_pointer_leads_to", NEEDS, what_an_index_on_a_pointer_leads_to),
         test("what_is_not_the_verifier_s_says_so", NEEDS, what_is_not_the_verifier_s_says_so),
-    ])
+    ]
 }

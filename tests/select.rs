@@ -1,49 +1,35 @@
 //! What a selection shows is what was asked for: conditions mean in the kernel what they mean outside of it, fields are
 //! what /proc says, and what can't be done is refused where it stands.
 
-#[path = "support/helper.rs"]
-mod helper;
-#[path = "select/messages.rs"]
 mod messages;
-#[path = "select/oracle.rs"]
 mod oracle;
-#[path = "select/parts.rs"]
 mod parts;
-#[path = "select/programs.rs"]
 mod programs;
-mod support;
-
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::AsFd;
-use std::process::ExitCode;
 
-use helper::{Helper, fds};
-use kwalk::btf::Btf;
-use kwalk::progs::Target;
-use kwalk::progs::target::{self, available};
-use kwalk::select::{
-    self, Column, Expr, Pushed, Reason, Row, Rows, Select, SelectError, Value, columns, field, sql,
-};
+use kwalk::progs::{Parameters, available, targets};
+use kwalk::select::{self, Column, Expr, Pushed, Reason, Row, Select, Value, field, named_columns, sql};
 use kwalk::sys::{CgroupOrder, CgroupStart, pidfd_open};
-use kwalk::{Error, KernelBtf, Loaded, Parameters};
+use kwalk::{Error, Loaded, Scope};
 use oracle::{Cond, FIELDS, Task};
 use proptest::test_runner::{Config, TestRunner};
-use support::Need::{Bpf, Root};
-use support::{Need, Sleeper, kernel_version, many_files, test, unique};
+
+use crate::support::Need::{Bpf, Root};
+use crate::support::helper::{Helper, fds};
+use crate::support::rows::{all, counted, opened, walked};
+use crate::support::{Need, Sleeper, Test, kernel_version, many_files, running, test, unique};
 
 const PROC: &[Need] = &[Bpf, Root];
 /// Paths with their mounts, and arguments.
 const LONG: &[Need] = &[Bpf, Root, Need::Kernel(6, 6)];
-const VMA: &[Need] = &[Bpf, Need::Target(Target::named("task_vma"))];
+const VMA: &[Need] = &[Bpf, Need::Target(&targets::task_vma::TARGET)];
 const PIDFD: &[Need] = &[Bpf, Root, Need::Kernel(6, 1)];
 
-fn main() -> ExitCode {
-    if let Some(done) = helper::main() {
-        return done;
-    }
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("the_kernel_agrees_on_random_conditions", PROC, random_conditions),
         test("fields_are_what_proc_says", PROC, fields_are_what_proc_says),
         test("expressions_can_be_columns", PROC, expressions_can_be_columns),
@@ -68,24 +54,17 @@ fn main() -> ExitCode {
         test("a_rejection_names_its_part", &[Bpf], parts::a_rejection_names_its_part),
         test("what_was_not_parsed_is_named_too", &[Bpf], parts::what_was_not_parsed_is_named_too),
         test("what_is_too_large_is_the_largest_part", &[Bpf], parts::what_is_too_large_is_the_largest_part),
-    ])
+    ]
 }
 
 /// The rows of a selection, with what `row` makes of each.
 #[track_caller]
 pub fn rows<T>(select: &Select, row: impl Fn(&[Value<'_>]) -> T) -> Vec<T> {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    collect(select, &btf, row).unwrap_or_else(|error| panic!("{error}: {select:?}"))
+    collect(select, row).unwrap_or_else(|error| panic!("{error}: {select:?}"))
 }
 
-fn collect<T>(select: &Select, btf: &Btf<'_>, row: impl Fn(&[Value<'_>]) -> T) -> Result<Vec<T>, Error> {
-    let mut rows = Rows::open(select.plan(btf)?, btf)?;
-    let mut all = Vec::new();
-    while let Some(values) = rows.next_row()? {
-        all.push(row(&values.values().collect::<Vec<_>>()));
-    }
-    Ok(all)
+fn collect<T>(select: &Select, row: impl Fn(&[Value<'_>]) -> T) -> Result<Vec<T>, Error> {
+    all(walked(select, Scope::All)?, row)
 }
 
 fn number(value: &Value<'_>) -> i128 {
@@ -106,10 +85,10 @@ fn text(value: &Value<'_>) -> String {
 }
 
 /// What the kernel has of each task that stays as it is, by its number: ours, and those of the kernel that always sleep.
-fn population(helpers: &[&Helper], btf: &Btf<'_>) -> BTreeMap<i128, Task> {
+fn population(helpers: &[&Helper]) -> BTreeMap<i128, Task> {
     let select = Select::new("task").fields(FIELDS.iter().map(|(name, _)| *name));
     let walk = || {
-        let tasks = collect(&select, btf, |values| {
+        let tasks = collect(&select, |values| {
             FIELDS.iter().map(|(name, _)| *name).zip(values.iter().map(own)).collect::<Task>()
         });
         tasks.unwrap()
@@ -137,8 +116,6 @@ fn own(value: &Value<'_>) -> oracle::Value {
 }
 
 fn random_conditions() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
     let helpers = [
         Helper::with_threads("kwsel'ä", 3),
         Helper::with_named_thread("kwselect_0123456", "kwsel"),
@@ -147,7 +124,7 @@ fn random_conditions() {
     for (helper, score) in helpers.iter().zip(["500", "1000", "7"]) {
         fs::write(format!("/proc/{}/oom_score_adj", helper.pid()), score).unwrap();
     }
-    let tasks = population(&helpers.each_ref(), &btf);
+    let tasks = population(&helpers.each_ref());
     assert!(tasks.len() >= 12, "{} tasks", tasks.len());
     let values = || tasks.values().flat_map(Task::values);
     let known: BTreeSet<i128> = values()
@@ -177,11 +154,11 @@ fn random_conditions() {
             tasks.iter().filter(|(_, task)| is(task)).map(|(pid, _)| *pid).collect()
         };
         let found =
-            collect(&select, &btf, |values| (number(&values[0]), values.iter().map(own).collect::<Vec<_>>()));
+            collect(&select, |values| (number(&values[0]), values.iter().map(own).collect::<Vec<_>>()));
         let found = match found {
             Ok(found) => found,
             // A literal beside a field that it does not fit, which is a mistake.
-            Err(Error::Program(kwalk::progs::Error::Select(_))) => {
+            Err(Error::Select(_)) => {
                 refused.set(refused.get() + 1);
                 return Ok(());
             }
@@ -294,8 +271,7 @@ fn expressions_can_be_columns() {
 
 /// Files are shown of one of the threads that share them, whatever the condition says about threads.
 fn a_pushed_process_shows_no_more() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
+    let kernel = running();
     let helper = Helper::with_threads(unique("kwf"), 1);
     let (pid, tids) = (helper.pid(), helper.tids());
     for (condition, pushed, wanted) in [
@@ -306,7 +282,7 @@ fn a_pushed_process_shows_no_more() {
         (format!("tgid between {pid} and {pid}"), None, fds(pid)),
     ] {
         let select = Select::new("task_file").fields(["fd"]).filter(sql::expression(&condition).unwrap());
-        assert_eq!(select.plan(&btf).unwrap().pushed, pushed, "{condition}");
+        assert_eq!(select.plan(&kernel).unwrap().pushed, pushed, "{condition}");
         assert_eq!(rows(&select, |values| number(&values[0]) as u32), wanted, "{condition}");
     }
 }
@@ -400,15 +376,13 @@ fn a_name_is_any_bytes() {
 }
 
 fn every_named_column_runs() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
     let _sleeper = Sleeper::named(&unique("kwn"));
-    let here: Vec<_> = available(&btf).unwrap().iter().map(|target| target.name).collect();
     let mut wrong = Vec::new();
-    for (target, columns) in columns::COLUMNS.iter().filter(|(target, _)| here.contains(target)) {
+    for found in available(running().btf).unwrap() {
+        let target = &*found.target.name;
         let mut check = |what: &str, select: Select| {
             let null = Cell::new(false);
-            let run = ran(&select, &btf, |row| {
+            let run = ran(&select, |row| {
                 null.set(null.get() || row.get(0) == Value::Null && what != "all");
             });
             match run {
@@ -417,11 +391,11 @@ fn every_named_column_runs() {
                 _ => {}
             }
         };
-        check("all", Select::new(*target));
-        for column in *columns {
+        check("all", Select::new(target));
+        for column in named_columns(target) {
             check(
                 column.name,
-                Select::new(*target).fields([column.name]).filter(field(column.name).is_not_null()),
+                Select::new(target).fields([column.name]).filter(field(column.name).is_not_null()),
             );
         }
     }
@@ -429,12 +403,7 @@ fn every_named_column_runs() {
 }
 
 fn the_kernel_counts() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let count = |select: Select| {
-        let plan = select.plan_count(&btf).unwrap();
-        select::count(&plan, &select::parameters(&plan, &btf).unwrap()).unwrap()
-    };
+    let count = |select: Select| counted(&select, Scope::All).unwrap();
     let name = unique("kwc");
     let sleepers: Vec<_> = (0..7).map(|_| Sleeper::named(&name)).collect();
     let named = || Select::new("task").filter(field("comm").eq(name.as_str()));
@@ -463,22 +432,21 @@ fn the_kernel_counts() {
 /// Whether what is wrong is that the kernel is too old, as is said of a few functions.
 fn is_newer(error: &Error) -> bool {
     match error {
-        Error::Program(kwalk::progs::Error::Select(error)) => matches!(*error.reason, Reason::Since { .. }),
+        Error::Select(error) => matches!(*error.reason, Reason::Since { .. }),
         _ => false,
     }
 }
 
 /// Runs a selection from any target, or loads it, if it wants a map.
-fn ran(select: &Select, btf: &Btf<'_>, mut each: impl FnMut(Row<'_>)) -> Result<(), Error> {
-    let plan = select.plan(btf)?;
-    let mut rows = match plan.program.target.parameters {
-        target::Parameters::Map => return Loaded::load(&plan.program).map(|_| ()),
-        target::Parameters::Cgroup => {
-            let (order, start) = (CgroupOrder::DESCENDANTS_PRE, CgroupStart::Root);
-            Rows::open_with(plan, &Parameters::Cgroup { order, start }, btf)?
-        }
-        _ => Rows::open(plan, btf)?,
+fn ran(select: &Select, mut each: impl FnMut(Row<'_>)) -> Result<(), Error> {
+    let kernel = running();
+    let plan = select.plan(&kernel)?;
+    let scope = match plan.target.parameters {
+        Parameters::Map => return Loaded::load(&plan.program(&kernel)?).map(|_| ()),
+        Parameters::Cgroup => Scope::Cgroup { order: CgroupOrder::DESCENDANTS_PRE, start: CgroupStart::Root },
+        _ => Scope::All,
     };
+    let mut rows = walked(select, scope)?;
     while let Some(row) = rows.next_row()? {
         each(row);
     }
@@ -516,8 +484,7 @@ fn enums_have_names() {
 }
 
 fn a_process_is_told_to_the_link() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
+    let kernel = running();
     let helper = Helper::with_threads(unique("kwt"), 2);
     let (pid, tids) = (helper.pid(), helper.tids());
     let cases = [
@@ -534,7 +501,7 @@ fn a_process_is_told_to_the_link() {
     ];
     for (condition, pushed, wanted) in cases {
         let select = Select::new("task").fields(["pid"]).filter(sql::expression(&condition).unwrap());
-        assert_eq!(select.plan(&btf).unwrap().pushed, pushed, "{condition}");
+        assert_eq!(select.plan(&kernel).unwrap().pushed, pushed, "{condition}");
         assert_eq!(rows(&select, |values| number(&values[0]) as u32), wanted, "{condition}");
     }
 }
@@ -542,27 +509,20 @@ fn a_process_is_told_to_the_link() {
 fn a_pidfd_names_a_process() {
     let helper = Helper::with_threads(unique("kwfd"), 2);
     let pidfd = pidfd_open(helper.pid()).unwrap();
-    let shown = |target, field| {
-        let kernel = KernelBtf::open().unwrap();
-        let btf = Btf::new(kernel.bytes()).unwrap();
-        let plan = Select::new(target).fields([field]).plan(&btf).unwrap();
-        let mut rows = Rows::open_with(plan, &Parameters::PidFd(pidfd.as_fd()), &btf)?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next_row()? {
-            all.push(number(&row.get(0)) as u32);
-        }
-        Ok::<_, Error>(all)
+    let shown = |target: &str, field| -> Result<Vec<u32>, Error> {
+        let rows = opened(target, [field], Scope::PidFd(pidfd.as_fd()))?;
+        all(rows, |values| number(&values[0]) as u32)
     };
     assert_eq!(shown("task", "pid").unwrap(), helper.tids());
     match shown("task_file", "fd") {
         Err(Error::NoParameters { since: (6, 12), .. }) => assert!(kernel_version() < (6, 12)),
         files => assert_eq!(files.unwrap(), fds(helper.pid())),
     }
-    assert!(matches!(shown("bpf_map", "id"), Err(Error::Parameters { .. })));
+    assert!(matches!(shown("bpf_map", "id"), Err(Error::Scope { .. })));
     // Its number may be another's by now.
     drop(helper);
     match shown("task", "pid") {
-        Ok(all) => assert_eq!(all, []),
+        Ok(all) => assert_eq!(all, [0; 0]),
         Err(error) => assert!(matches!(error, Error::Sys(_)), "{error}"),
     }
 }
@@ -590,11 +550,9 @@ fn what_can_t_be_is_empty() {
 
 /// What is wrong with a selection.
 #[track_caller]
-pub fn mistake(select: &Select) -> SelectError {
-    let kernel = KernelBtf::open().unwrap();
-    match select.plan(&Btf::new(kernel.bytes()).unwrap()) {
-        Err(kwalk::progs::Error::Select(error)) => error,
-        Err(error) => panic!("{error}"),
+pub fn mistake(select: &Select) -> select::Error {
+    match select.plan(&running()) {
+        Err(error) => error,
         Ok(_) => panic!("{select:?} is taken"),
     }
 }

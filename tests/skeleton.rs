@@ -1,8 +1,6 @@
 //! The life of a skeleton: each step is done for all programs or undone, whatever fails; what is open is closed, and
 //! nothing else; standard streams are never mistaken for the kernel's objects.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Seek, Write};
@@ -11,23 +9,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kwalk::asm::Reg::{R2, R5};
-use kwalk::btf::Btf;
-use kwalk::progs::{Map, MapKind, Program, Target, Walk};
+use kwalk::progs::{Builder, Map, MapKind, Program, targets};
 use kwalk::sys::{LinkFd, MapCreate, MapFd, MapType, ObjName, ProgFd, bpf};
 use kwalk::text::Options;
-use kwalk::{
-    Error, Iter, KernelBtf, Link, Loaded, Parameters, PinPath, ProcessError, Rejection, Skeleton, unpin,
-};
+use kwalk::{Error, Iter, Link, Loaded, PinPath, ProcessError, Rejection, Scope, Skeleton, unpin};
 use nix::unistd::{close, dup, dup2_stderr, dup2_stdin, dup2_stdout};
-use support::objects::{living, text_program};
-use support::{Bpffs, Need, eventually, test_alone};
+
+use crate::support::objects::{living, pretend, text_program};
+use crate::support::{Bpffs, Hint, Need, Test, eventually, running, test_alone};
 
 const BPF: &[Need] = &[Need::Bpf];
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 const PARAMETERS: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(6, 1)];
 
-fn main() -> std::process::ExitCode {
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test_alone("a_whole_life", PARAMETERS, a_whole_life),
         test_alone("steps_done_twice_are_done_once", ROOT, steps_done_twice_are_done_once),
         test_alone("a_drop_destroys", ROOT, a_drop_destroys),
@@ -43,7 +39,7 @@ fn main() -> std::process::ExitCode {
         test_alone("other_names_are_refused", BPF, other_names_are_refused),
         test_alone("the_verifier_s_reason_is_told", BPF, the_verifier_s_reason_is_told),
         test_alone("standard_streams_stay_free", ROOT, standard_streams_stay_free),
-    ])
+    ]
 }
 
 // What the tests make and look at
@@ -126,9 +122,8 @@ fn maps(programs: &[Program]) -> usize {
 
 /// A program with a map, which the verifier rejects: it reads a register that holds nothing.
 fn rejected() -> Program {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let mut walk = Walk::new(&btf, Target::by_name("bpf_map").unwrap()).unwrap();
+    let kernel = running();
+    let mut walk = Builder::new(&kernel, &targets::bpf_map::TARGET).unwrap();
     let out = walk.asm.label();
     walk.map(small_map(4));
     walk.asm.mov(R2, R5);
@@ -136,14 +131,13 @@ fn rejected() -> Program {
 }
 
 fn small_map(key_size: u32) -> Map {
-    Map { name: own("map"), kind: MapKind::Array, key_size, value_size: 8, max_entries: 1 }
+    Map::new(own("map"), MapKind::Array, key_size, 8)
 }
 
 /// A program that prints nothing of a target that can't be attached to without a map.
 fn needs_a_map() -> Program {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
-    let mut walk = Walk::new(&btf, Target::by_name("bpf_map_elem").unwrap()).unwrap();
+    let kernel = running();
+    let mut walk = Builder::new(&kernel, &targets::bpf_map_elem::TARGET).unwrap();
     let out = walk.asm.label();
     walk.finish(own("elem"), out).unwrap()
 }
@@ -173,7 +167,7 @@ fn a_whole_life() {
     // The maps are open as long as their programs.
     let fds = before.fds.len() + maps;
     let mut skeleton = Skeleton::open(programs);
-    skeleton.configure(own("files"), Parameters::Pid(std::process::id())).unwrap();
+    skeleton.configure(own("files"), Scope::Pid(std::process::id())).unwrap();
     is_back_to(&before);
 
     skeleton.load().unwrap();
@@ -244,7 +238,7 @@ fn destroy_closes_nothing_else() {
     let other = Loaded::load(&program("progs")).unwrap();
     skeleton.attach().unwrap();
     files.push(open());
-    let link = other.attach(&Parameters::None).unwrap();
+    let link = other.attach(&Scope::All).unwrap();
     skeleton.destroy();
     for file in &mut files {
         let mut text = String::new();
@@ -326,7 +320,7 @@ fn a_failed_attach_undoes_the_others() {
     is_back_to(&loaded);
     assert!(skeleton.link(own("maps")).is_none());
     // Once it is told what it needs, all are attached.
-    skeleton.configure(own("elem"), Parameters::Map(&map)).unwrap();
+    skeleton.configure(own("elem"), Scope::Map(&map)).unwrap();
     skeleton.attach().unwrap();
     assert_eq!(Held::now().links.len(), 3);
     assert_eq!(drain(skeleton.iter(own("elem")).unwrap()).unwrap(), "");
@@ -335,7 +329,7 @@ fn a_failed_attach_undoes_the_others() {
 /// The refusal is the kernel's own: a program that says it is for another target than it is.
 fn a_refused_attach_undoes_the_others() {
     let mut liar = needs_a_map();
-    liar.target = Target::by_name("bpf_map").unwrap();
+    pretend(&mut liar, targets::bpf_map::TARGET);
     let mut skeleton = Skeleton::open([program("maps"), program("stacks"), liar]);
     skeleton.load().unwrap();
     let loaded = Held::now();
@@ -349,11 +343,11 @@ fn a_dead_process_undoes_the_attach() {
     skeleton.load().unwrap();
     let loaded = Held::now();
     for (number, parameters, expected) in [
-        (number, Parameters::Pid(number), ProcessError::NoProcess),
-        (number, Parameters::Tid(number), ProcessError::NoThread),
+        (number, Scope::Pid(number), ProcessError::NoProcess),
+        (number, Scope::Tid(number), ProcessError::NoThread),
         // What the kernel takes for "all".
-        (0, Parameters::Pid(0), ProcessError::NoProcess),
-        (0, Parameters::Tid(0), ProcessError::NoThread),
+        (0, Scope::Pid(0), ProcessError::NoProcess),
+        (0, Scope::Tid(0), ProcessError::NoThread),
     ] {
         skeleton.configure(own("files"), parameters).unwrap();
         match skeleton.attach() {
@@ -382,7 +376,7 @@ fn other_names_are_refused() {
         Err(Error::NoPart { name }) => name == "nobody",
         _ => false,
     };
-    assert!(refused(skeleton.configure("nobody", Parameters::None)));
+    assert!(refused(skeleton.configure("nobody", Scope::All)));
     skeleton.load().unwrap();
     skeleton.attach().unwrap();
     assert!(refused(skeleton.iter("nobody").map(drop)));

@@ -1,39 +1,31 @@
 //! The system calls, against the running kernel.
 
-mod support;
-
 use std::ffi::CString;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
 use std::sync::LazyLock;
 
 use btf_rs::{Btf, Type};
 use kwalk::btf::{FuncInfo, LineRecord, TypeId};
 use kwalk::sys::*;
-use support::objects::function_btf;
-use support::{Bpffs, Need, kernel_version, test};
+use nix::unistd::{dup, dup2_stderr, dup2_stdin, dup2_stdout};
 
-/// Names a test that gets a process of its own, because it closes descriptors, counts them, or drops privileges.
-const CHILD: &str = "KWALK_TEST_CHILD";
+use crate::support::objects::function_btf;
+use crate::support::{Bpffs, Hint, Need, Test, kernel_version, test, test_alone};
 
-fn main() -> ExitCode {
+pub fn tests() -> Vec<Test> {
     const NEEDS: &[Need] = &[Need::Bpf, Need::Root];
     const SYSCALL: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(5, 14)];
     const PARAMETERS: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(6, 1)];
     macro_rules! tests {
         (here [$($needs:ident: [$($here:ident)*])*] apart [$($apart:ident)*]) => {
-            match std::env::var(CHILD).as_deref() {
-                $(Ok(stringify!($apart)) => $apart(),)*
-                Ok(other) => panic!("no test {other}"),
-                Err(_) => return support::main(vec![
-                    $($(test(stringify!($here), $needs, $here),)*)*
-                    $(test(stringify!($apart), NEEDS, || in_child(stringify!($apart))),)*
-                ]),
-            }
+            vec![
+                $($(test(stringify!($here), $needs, $here),)*)*
+                $(test_alone(stringify!($apart), NEEDS, $apart),)*
+            ]
         };
     }
     tests! {
@@ -67,13 +59,6 @@ fn main() -> ExitCode {
             without_privileges_the_hint_names_them
         ]
     }
-    ExitCode::SUCCESS
-}
-
-fn in_child(name: &str) {
-    let this = std::env::current_exe().unwrap();
-    let output = Command::new(this).env(CHILD, name).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
 // Programs, instruction by instruction: opcode, registers (source << 4 | destination), offset, immediate.
@@ -220,9 +205,18 @@ fn a_program_is_found_by_its_id() {
     assert!(ids::<ProgFd>().any(|id| id.unwrap() == info.id));
     assert_eq!(open_id::<ProgFd>(info.id).unwrap().info().unwrap(), info);
     assert_eq!(open_id::<ProgFd>(u32::MAX).unwrap_err().errno(), libc::ENOENT);
-    assert!(ids::<MapFd>().all(|id| id.is_ok()));
-    assert!(ids::<LinkFd>().all(|id| id.is_ok()));
-    assert!(ids::<BtfFd>().is_sorted_by_key(|id| id.unwrap()));
+    let (map, types) = (hash(1), bpf(BtfLoad { btf: &function_btf("f", ""), log: None }).unwrap());
+    let link = bpf(LinkCreate::iter(&iterator("task", &STAMPS), IterLinkInfo::None)).unwrap();
+    has_among_others::<MapFd>(map.info().unwrap().id);
+    has_among_others::<LinkFd>(link.info().unwrap().id);
+    has_among_others::<BtfFd>(types.info().unwrap().id);
+}
+
+/// The ids of a kind of object are in order, and this one is among them.
+#[track_caller]
+fn has_among_others<O: Object>(id: u32) {
+    let ids: Vec<_> = ids::<O>().map(Result::unwrap).collect();
+    assert!(ids.contains(&id) && ids.is_sorted(), "{id} in {ids:?}");
 }
 
 fn a_map_can_be_bound_to_a_program() {
@@ -436,7 +430,7 @@ fn a_pin_leads_back_to_the_object() {
 
 fn a_pin_that_cannot_be_says_why() {
     let bpffs = Bpffs::mount();
-    let elsewhere = support::dir();
+    let elsewhere = crate::support::dir();
     let map = hash(1);
     let pin = |path: CString| bpf(ObjPin { fd: map.as_fd(), path: &path });
     let outside = pin(c(elsewhere.path().join("map"))).unwrap_err();
@@ -468,6 +462,7 @@ fn is_open(fd: RawFd) -> bool {
 
 fn descriptors_stay_clear_of_stdio() {
     let insns = STAMPS;
+    let kept = [dup(io::stdin()), dup(io::stdout()), dup(io::stderr())].map(Result::unwrap);
     for fd in 0..=2 {
         nix::unistd::close(fd).unwrap();
     }
@@ -485,8 +480,12 @@ fn descriptors_stay_clear_of_stdio() {
         && low.as_raw_fd() == 0
         && (1..=2).all(|fd| !is_open(fd))
         && !btf.bytes().is_empty();
-    // A panic's message would have nowhere to go.
-    std::process::exit(if right { 0 } else { 3 });
+    drop(low);
+    // A panic's message has somewhere to go again.
+    dup2_stdin(&kept[0]).unwrap();
+    dup2_stdout(&kept[1]).unwrap();
+    dup2_stderr(&kept[2]).unwrap();
+    assert!(right, "{fds:?}");
 }
 
 fn a_descriptor_that_cannot_move_up_is_closed() {

@@ -1,10 +1,8 @@
 //! What the text programs print of maps and programs is what bpftool says, and what the test itself made.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use kwalk::Loaded;
 use kwalk::sys::{
@@ -12,18 +10,18 @@ use kwalk::sys::{
 };
 use kwalk::text::{self, Options};
 
-use support::Need::{Bpf, Kernel, Root, Tool};
-use support::objects::{idle_program, text_program};
-use support::{cat, counts_elements, kernel_version, stdout, test, unique};
+use crate::support::Need::{Bpf, Kernel, Root, Tool};
+use crate::support::objects::{idle_program, text_program};
+use crate::support::{Test, cat, counts_elements, kernel_version, stdout, test, unique};
 
-fn main() -> ExitCode {
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("maps_shows_every_map_with_its_entries", &[Bpf], maps_shows_every_map_with_its_entries),
         test("maps_agrees_with_bpftool", &[Bpf, Root, Tool("bpftool")], maps_agrees_with_bpftool),
         test("progs_shows_names_and_what_they_attach_to", &[Bpf], progs_shows_names_and_what_they_attach_to),
         test("progs_prefers_the_function_name", &[Bpf, Kernel(6, 1)], progs_prefers_the_function_name),
         test("progs_agrees_with_bpftool", &[Bpf, Root, Tool("bpftool")], progs_agrees_with_bpftool),
-    ])
+    ]
 }
 
 // maps

@@ -1,32 +1,23 @@
 //! What the text programs print of tasks and their files is what /proc says, and what the test itself made.
 
-#[path = "support/helper.rs"]
-mod helper;
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
 
-use kwalk::btf::Btf;
 use kwalk::text::{self, Only, Options};
-use kwalk::{KernelBtf, Loaded, Parameters};
+use kwalk::{Loaded, Scope};
 
-use helper::{HIGH_FD, Helper, fds, numbers};
-use support::Need::{Bpf, Root};
-use support::{Need, Sleeper, cat, dir, kernel_version, kwalk, refused, test, unique};
+use crate::support::Need::{Bpf, Root};
+use crate::support::helper::{HIGH_FD, Helper, fds, numbers};
+use crate::support::{Need, Sleeper, Test, cat, dir, kernel_version, kwalk, refused, running, test, unique};
 
 /// Other processes' stacks and files are root's to see.
 const PROC: &[Need] = &[Bpf, Root];
 
-fn main() -> ExitCode {
-    if let Some(done) = helper::main() {
-        return done;
-    }
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("stacks_shows_exactly_the_sleepers", PROC, stacks_shows_exactly_the_sleepers),
         test("stacks_tells_alike_names_apart", PROC, stacks_tells_alike_names_apart),
         test("stacks_shows_every_thread", PROC, stacks_shows_every_thread),
@@ -40,7 +31,7 @@ fn main() -> ExitCode {
         test("a_name_is_compared_to_its_end_alone", PROC, a_name_is_compared_to_its_end_alone),
         test("a_hostile_name_is_escaped", PROC, a_hostile_name_is_escaped),
         test("a_line_feed_in_a_name_makes_no_row", PROC, a_line_feed_in_a_name_makes_no_row),
-    ])
+    ]
 }
 
 /// What a look at /proc and a walk give, once the look is the same before and after the walk.
@@ -388,8 +379,7 @@ fn files_of_one_process_or_thread() {
 fn a_program_looks_for_a_process_itself() {
     let helper = Helper::with_threads(unique("own"), 3);
     let (pid, thread) = (helper.pid(), helper.tids()[2]);
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
+    let kernel = running();
     for (program, only, option, number) in [
         ("stacks", Only::Process(pid), "--pid", pid),
         ("stacks", Only::Thread(thread), "--tid", thread),
@@ -397,8 +387,9 @@ fn a_program_looks_for_a_process_itself() {
         ("task_file", Only::Thread(pid), "--tid", pid),
     ] {
         let options = Options { only: Some(only), ..Options::default() };
-        let loaded = Loaded::load(&text::by_name(program).unwrap().write(&btf, &options).unwrap()).unwrap();
-        let mut iter = loaded.attach(&Parameters::None).unwrap().iter().unwrap();
+        let loaded =
+            Loaded::load(&text::by_name(program).unwrap().write(&kernel, &options).unwrap()).unwrap();
+        let mut iter = loaded.attach(&Scope::All).unwrap().iter().unwrap();
         let mut own = Vec::new();
         while let chunk @ [_, ..] = iter.next_chunk().unwrap() {
             own.extend(chunk);
@@ -410,7 +401,7 @@ fn a_program_looks_for_a_process_itself() {
         );
     }
     let options = Options { only: Some(Only::Process(pid)), ..Options::default() };
-    assert!(text::by_name("maps").unwrap().write(&btf, &options).is_err());
+    assert!(text::by_name("maps").unwrap().write(&kernel, &options).is_err());
 }
 
 fn task_file_shows_the_same_files() {

@@ -1,7 +1,5 @@
 //! Types that don't come from /sys: a file of raw BTF, an ELF file's section, or neither; and functions found in them.
 
-mod support;
-
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, symlink};
@@ -11,7 +9,8 @@ use std::process::{Command, Stdio};
 use kwalk::btf::{Btf, Kind};
 use kwalk::sys::BtfFd;
 use kwalk::{KernelBtf, Kfunc};
-use support::{Need, dir, kwalk, refused, stdout, test};
+
+use crate::support::{Hint, Need, Test, dir, kwalk, refused, stdout, test};
 
 const NONE: &[Need] = &[];
 const BPF: &[Need] = &[Need::Bpf];
@@ -19,8 +18,8 @@ const NAMED: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(5, 11)];
 const OBJCOPY: &[Need] = &[Need::Bpf, Need::Tool("objcopy")];
 const BASH: &[Need] = &[Need::Bpf, Need::Tool("bash")];
 
-fn main() -> std::process::ExitCode {
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("a_copy_serves_all_commands", BPF, a_copy_serves_all_commands),
         test("an_elf_file_s_section_serves", BPF, an_elf_file_s_section_serves),
         test("objcopy_s_elf_files_serve", OBJCOPY, objcopy_s_elf_files_serve),
@@ -32,7 +31,7 @@ fn main() -> std::process::ExitCode {
         test("the_doctor_names_the_file", NONE, the_doctor_names_the_file),
         test("a_function_of_the_kernel_is_found", BPF, a_function_of_the_kernel_is_found),
         test("the_kernel_s_own_types_have_a_descriptor", NAMED, the_kernel_s_own_types_have_a_descriptor),
-    ])
+    ]
 }
 
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -218,7 +217,7 @@ fn a_damaged_file_is_refused() {
     let whole = fs::read(&path).unwrap();
     for len in [4, 63, 64, 200, 1 << 10] {
         let path = written(dir.path(), "cut", &whole[..len]);
-        let said = support::failure(&mut with(&path, "targets"), 1);
+        let said = crate::support::failure(&mut with(&path, "targets"), 1);
         assert!(
             said.starts_with(&format!("kwalk: --btf {}: this ELF file is damaged: ", path.display())),
             "{said}"

@@ -1,8 +1,6 @@
 //! What the command says: every bad input has its own message, exit status and hint, and nothing on stdout; what it
 //! prints goes to stdout, and a reader that leaves is no error.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::os::fd::OwnedFd;
@@ -15,8 +13,9 @@ use std::process::{Command, Output, Stdio};
 use btf_rs::{BtfType, Type};
 use kwalk::text::PROGRAMS;
 use nix::unistd::gettid;
-use support::{Bpffs, Need, dir, failure, kwalk, refused, stdout, test, unique};
 use tempfile::TempDir;
+
+use crate::support::{Bpffs, Need, Test, dir, failure, kwalk, refused, stdout, test, unique};
 
 const NONE: &[Need] = &[];
 const BPF: &[Need] = &[Need::Bpf];
@@ -24,8 +23,8 @@ const ROOT: &[Need] = &[Need::Bpf, Need::Root];
 const MOUNT: &[Need] = &[Need::Root, Need::Tool("unshare")];
 const STRACE: &[Need] = &[Need::Bpf, Need::Tool("strace")];
 
-fn main() -> std::process::ExitCode {
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("wrong_usage_names_what_is_wrong", NONE, wrong_usage_names_what_is_wrong),
         test("wrong_usage_is_said_like_all_errors", NONE, wrong_usage_is_said_like_all_errors),
         test("a_negative_number_is_no_option", NONE, a_negative_number_is_no_option),
@@ -57,7 +56,7 @@ fn main() -> std::process::ExitCode {
         test("programs_are_those_of_the_library", NONE, programs_are_those_of_the_library),
         test("the_doctor_tries_every_program", ROOT, the_doctor_tries_every_program),
         test("a_walk_takes_few_calls_and_no_probes", STRACE, a_walk_takes_few_calls_and_no_probes),
-    ])
+    ]
 }
 
 // Wrong usage
@@ -180,7 +179,7 @@ fn a_program_without_tasks_takes_no_process() {
         for option in ["--pid", "--tid"] {
             let said = failure(&mut kwalk(["cat", program.name, option, &number]), 2);
             let first = said.lines().next().unwrap();
-            assert!(first.contains(program.name) || first.contains(program.target.name), "{said}");
+            assert!(first.contains(program.name) || first.contains(&*program.target.name), "{said}");
             // A newer kernel would not help.
             assert!(!said.contains("this kernel") && !said.contains("6.1"), "{said}");
         }
@@ -324,7 +323,7 @@ fn without_rights_the_links_are_secret() {
 
 fn without_rights_a_pin_opens_by_its_mode() {
     let (nobody, bpffs, comm) = (Unprivileged::new(), Bpffs::mount(), unique("nobody"));
-    let sleeper = support::Sleeper::named(&comm);
+    let sleeper = crate::support::Sleeper::named(&comm);
     let path = bpffs.path("pin");
     let text = path.to_str().unwrap();
     stdout(&mut kwalk(["pin", "stacks", text, &comm]));
@@ -522,7 +521,7 @@ fn programs_are_those_of_the_library() {
     let names: Vec<_> = PROGRAMS.iter().map(|program| program.name).collect();
     assert_eq!(first_column(&listed), names);
     for (program, row) in PROGRAMS.iter().zip(listed.lines().skip(1)) {
-        assert_eq!(row.split_whitespace().nth(1), Some(program.target.name));
+        assert_eq!(row.split_whitespace().nth(1), Some(&*program.target.name));
         assert_eq!(row.contains("[COMM]"), program.comm);
         assert!(row.ends_with(program.about));
     }

@@ -1,11 +1,6 @@
 //! `kwalk TARGET`: what is asked for is shown, in each format, all of it and once; whatever the names are.
 
-#[path = "support/helper.rs"]
-mod helper;
-#[path = "walk/messages.rs"]
 mod messages;
-mod support;
-#[path = "walk/terminal.rs"]
 mod terminal;
 
 use std::collections::BTreeSet;
@@ -13,30 +8,28 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
-use helper::{Helper, fds};
 use kwalk::print::raw::{Error, Reader};
-use kwalk::progs::Target;
+use kwalk::progs::targets;
 use kwalk::select::Value;
 use kwalk::sys::{MapCreate, MapType, bpf};
 use serde_json::Value as Json;
-use support::Need::{Bpf, Kernel, Root, Tool};
-use support::{Need, dir, failure, kwalk, stdout, test, unique};
+
+use crate::support::Need::{Bpf, Kernel, Root, Tool};
+use crate::support::helper::{Helper, fds};
+use crate::support::{Need, Test, dir, failure, kwalk, stdout, test, unique};
 
 const NONE: &[Need] = &[];
 const PROC: &[Need] = &[Bpf, Root];
 const STRACE: &[Need] = &[Bpf, Root, Tool("strace")];
 /// Where the types are mapped, not read: each read is made slow.
 const SLOW: &[Need] = &[Bpf, Root, Tool("strace"), Kernel(6, 16)];
-const VMAS: &[Need] = &[Bpf, Root, Need::Target(Target::named("task_vma"))];
+const VMAS: &[Need] = &[Bpf, Root, Need::Target(&targets::task_vma::TARGET)];
 const TOLD: &[Need] = &[Bpf, Root, Kernel(6, 12)];
 
-fn main() -> ExitCode {
-    if let Some(done) = helper::main() {
-        return done;
-    }
-    support::main(vec![
+pub fn tests() -> Vec<Test> {
+    vec![
         test("hostile_names_are_shown_in_each_format", PROC, hostile_names),
         test("each_format_has_each_row_once", PROC, each_format_has_each_row_once),
         test("numbers_are_exact_and_null_is_null", PROC, numbers_are_exact_and_null_is_null),
@@ -61,7 +54,7 @@ fn main() -> ExitCode {
         test("colour_is_for_terminals_that_want_it", PROC, terminal::colour),
         test("raw_rows_are_not_for_a_terminal", &[Bpf], terminal::raw_rows),
         test("a_long_walk_shows_how_far_it_is", SLOW, terminal::a_long_walk_shows_how_far_it_is),
-    ])
+    ]
 }
 
 /// The objects that ndjson has, one a line.
@@ -456,7 +449,8 @@ fn a_plan_is_explained() {
     let (columns, listing) = rest.split_once("\n\n").unwrap();
     let lines: Vec<_> = plan.lines().collect();
     assert_eq!(lines[0], "target        task");
-    let link = if support::kernel_version() >= (6, 1) { "pid = 1" } else { "nothing: it walks all objects" };
+    let link =
+        if crate::support::kernel_version() >= (6, 1) { "pid = 1" } else { "nothing: it walks all objects" };
     assert_eq!(lines[1], format!("link          {link}"));
     // What costs least comes first.
     let condition =

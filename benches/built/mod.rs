@@ -27,7 +27,7 @@ impl Built {
         let manifest = root.join("Cargo.toml");
         let target = target()?;
         let embed = cargo(&manifest, &target, "release", &["--example", "embed", "--no-default-features"])?;
-        let kwalk = cargo(&manifest, &target, "static", &["--bin", "kwalk"])?;
+        let kwalk = cargo(&manifest, &target, "static", &["--package", "kwalk-cli"])?;
         let dir = scratch("empty")?;
         let source = dir.join("empty.rs");
         std::fs::write(&source, "fn main() {}").map_err(|error| format!("{}: {error}", source.display()))?;

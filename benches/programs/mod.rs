@@ -3,11 +3,11 @@
 use std::hint::black_box;
 
 use kwalk::asm::{Assembler, Reg};
-use kwalk::btf::{Btf, Kind};
-use kwalk::progs::{Program, Target, Walk};
-use kwalk::select::{self, How, MapElements, Rows, Schema, Select};
+use kwalk::btf::Kind;
+use kwalk::progs::{Builder, Kernel, Program, ProgramType, Target, targets};
+use kwalk::select::{MapElements, PlanOptions, Rows, Schema, Select, Walk};
 use kwalk::sys::MapFd;
-use kwalk::{Error, Loaded, Parameters};
+use kwalk::{Error, Loaded, Scope};
 
 /// A program that is attached to what it walks.
 pub(crate) struct Attached {
@@ -26,57 +26,54 @@ pub(crate) struct Given {
 
 impl Attached {
     /// Gives nothing: two instructions, so that the walk alone is what it takes.
-    pub(crate) fn empty(
-        btf: &Btf<'_>,
-        target: &'static Target,
-        told: &Parameters<'_>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn empty(kernel: &Kernel<'_>, target: &Target, scope: &Scope<'_>) -> Result<Self, Error> {
         let function = format!("bpf_iter_{}", target.name);
         let mut asm = Assembler::new();
         asm.mov(Reg::R0, 0);
         asm.exit();
         let program = Program {
             name: "empty",
-            target,
-            attach_btf_id: btf.find(Kind::Func, &function)?.0,
+            program_type: ProgramType::Iter {
+                target: target.clone(),
+                attach_btf_id: kernel.btf.find(Kind::Func, &function)?.0,
+            },
             code: asm.finish().expect("it has no jumps"),
             sleepable: false,
             maps: Vec::new(),
             kfuncs: Vec::new(),
-            parts: Vec::new(),
+            fragments: Vec::new(),
         };
-        Attached::new(&program, told, None)
+        Attached::new(&program, scope, None)
     }
 
     /// Prints a line of each task: the numbers of its process and its own, and its name.
-    pub(crate) fn lines(btf: &Btf<'_>) -> Result<Self, Error> {
-        const TASK: &Target = Target::named("task");
+    pub(crate) fn lines(kernel: &Kernel<'_>) -> Result<Self, Error> {
         let write = || {
-            let mut walk = Walk::new(btf, TASK)?;
+            let mut walk = Builder::new(kernel, &targets::task::TARGET)?;
             let done = walk.asm.label();
             let task = walk.object(Reg::R7, done)?;
             walk.printf("%d %d %s\n", &[task.field("tgid"), task.field("pid"), task.text("comm")])?;
             walk.finish("lines", done)
         };
-        Attached::new(&write()?, &Parameters::None, None)
+        Attached::new(&write()?, &Scope::All, None)
     }
 
     /// Gives the rows of a selection; `map` is whose elements it is of.
     pub(crate) fn rows(
-        btf: &Btf<'_>,
+        kernel: &Kernel<'_>,
         select: &Select,
-        told: &Parameters<'_>,
+        scope: &Scope<'_>,
         map: Option<&MapFd>,
     ) -> Result<Self, Error> {
-        let elements = map.map(MapElements::of).transpose()?;
-        let how = How { elements: elements.as_ref().map(|of| of.elements(None)), ..How::default() };
-        let plan = select.plan_with(btf, &how)?;
-        Attached::new(&plan.program, told, Some(plan.schema))
+        let elements = map.map(|map| MapElements::of(map, kernel)).transpose()?;
+        let elements = elements.as_ref().map(|of| of.elements(None));
+        let plan = select.plan_with(kernel, &PlanOptions { elements, ..PlanOptions::default() })?;
+        Attached::new(&plan.program(kernel)?, scope, plan.schema().cloned())
     }
 
     /// The link lives on without the descriptor of its program.
-    fn new(program: &Program, told: &Parameters<'_>, schema: Option<Schema>) -> Result<Self, Error> {
-        Ok(Attached { link: Loaded::load(program)?.attach(told)?, schema })
+    fn new(program: &Program, scope: &Scope<'_>, schema: Option<Schema>) -> Result<Self, Error> {
+        Ok(Attached { link: Loaded::load(program)?.attach(scope)?, schema })
     }
 
     /// Walks from the beginning to the end, and looks at every column of what has some.
@@ -107,9 +104,9 @@ impl Attached {
 }
 
 /// How many tasks there are.
-pub(crate) fn tasks_there(btf: &Btf<'_>) -> Result<usize, Error> {
-    let plan = Select::new("task").plan_count(btf)?;
-    Ok(select::count(&plan, &Parameters::None)? as usize)
+pub(crate) fn tasks_there(kernel: &Kernel<'_>) -> Result<usize, Error> {
+    let count = Walk::plan_count(&Select::new("task"), kernel, Scope::All)?.prepare()?.count()?;
+    Ok(count as usize)
 }
 
 /// Three columns of tasks: what the lines of [`Attached::lines`] say.

@@ -1,12 +1,10 @@
 //! What to do about an error of the library: the words for its kinds.
 
 use kwalk::asm::HelperId;
-use kwalk::progs::{self, kfunc};
+use kwalk::progs::{self, Parameters, kfunc};
 use kwalk::select::{self, FUNCTIONS, Kind, Reason};
 use kwalk::sys::{self, Caps, ENOTSUPP};
 use kwalk::{Error, Fault, MapError, PinError, ProcessError, Rejection, text};
-
-use crate::scope::options;
 
 /// What lets a kernel call its own functions from programs.
 const NO_JIT: &str = "as root: sysctl net.core.bpf_jit_enable=1, if the kernel was built with a JIT";
@@ -80,6 +78,17 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
+}
+
+/// The options of the command line that restrict a walk.
+pub(crate) fn options(parameters: Parameters) -> &'static str {
+    match parameters {
+        Parameters::None => "",
+        Parameters::Task => "[--pid N | --tid N]",
+        Parameters::Map => "--map WHAT",
+        Parameters::Cgroup => "[--cgroup PATH] --order self|pre|post|up|children",
+        Parameters::Net => "[--netns PATH|PID|all]",
+    }
 }
 
 fn did_you_mean(near: &[String]) -> Option<String> {

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::hints::options;
 use crate::message::Failure;
-use crate::scope::{options, order_name};
+use crate::scope::order_name;
 use crate::types::Types;
 use kwalk::btf::{Btf, TypeId};
 use kwalk::print::table::{Column, Screen, Table};

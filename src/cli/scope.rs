@@ -173,14 +173,3 @@ impl ScopeArgs {
         }
     }
 }
-
-/// The options of the command line that restrict a walk.
-pub(crate) fn options(parameters: Parameters) -> &'static str {
-    match parameters {
-        Parameters::None => "",
-        Parameters::Task => "[--pid N | --tid N]",
-        Parameters::Map => "--map WHAT",
-        Parameters::Cgroup => "[--cgroup PATH] --order self|pre|post|up|children",
-        Parameters::Net => "[--netns PATH|PID|all]",
-    }
-}

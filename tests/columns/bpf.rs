@@ -2,24 +2,23 @@
 
 use std::process::Command;
 
-use kwalk::Parameters;
+use kwalk::Scope;
 use kwalk::sys::{
     BtfLoad, ElemFlags, MapBtf, MapCreate, MapFlags, MapFreeze, MapType, MapUpdateElem, ObjName, bpf,
 };
-use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::cell::{Cell, found, one, walked};
+use super::cell::{Cell, found, one, walked};
+use super::task::since_boot;
 use crate::support::Need::{Bpf, Root, Target, Tool};
 use crate::support::objects::{function_btf, idle_program, small_map};
 use crate::support::pins::attach;
-use crate::support::{Need, many_files, test, unique};
-use crate::task::since_boot;
+use crate::support::{Need, Test, many_files, test, unique};
 
 const BPFTOOL: &[Need] = &[Bpf, Root, Tool("bpftool")];
-const LINK: Need = Target(kwalk::progs::Target::named("bpf_link"));
+const LINK: Need = Target(&kwalk::progs::targets::bpf_link::TARGET);
 
-pub fn tests() -> Vec<Trial> {
+pub fn tests() -> Vec<Test> {
     vec![
         test("bpf_map_is_what_bpftool_says", BPFTOOL, maps),
         test("bpf_prog_is_what_bpftool_says", BPFTOOL, progs),
@@ -175,7 +174,7 @@ fn elements() {
         bpf(MapUpdateElem { map: &map, key: &key.to_ne_bytes(), value: &value, flags: ElemFlags::empty() })
             .unwrap();
     }
-    let rows = walked("bpf_map_elem", "map, name", "", &Parameters::Map(&map));
+    let rows = walked("bpf_map_elem", "map, name", "", Scope::Map(&map));
     let wanted = vec![Cell::Number(map.info().unwrap().id.into()), unique("kwme").as_str().into()];
     assert_eq!(rows, vec![wanted; 3000]);
 }

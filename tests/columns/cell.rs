@@ -3,9 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use kwalk::btf::Btf;
-use kwalk::select::{ColumnInfo, Reason, Rows, Select, Show, Value, sql};
-use kwalk::{Error, KernelBtf, Parameters};
+use kwalk::select::{ColumnInfo, Reason, Select, Show, Value, Walk, sql};
+use kwalk::{Error, Scope};
+
+use crate::support::{kernel_version, running};
 
 /// A value.
 #[derive(Clone, PartialEq)]
@@ -142,7 +143,7 @@ impl PartialEq<()> for Cell {
 /// What is wrong with a selection is that the kernel is too old, if the library says so: since when it could be done.
 pub fn since(error: &Error) -> Option<(u16, u16)> {
     match error {
-        Error::Program(kwalk::progs::Error::Select(error)) => match *error.reason {
+        Error::Select(error) => match *error.reason {
             Reason::Since { since, .. } => Some(since),
             _ => None,
         },
@@ -153,7 +154,7 @@ pub fn since(error: &Error) -> Option<(u16, u16)> {
 /// The rows of a target that meet a condition, if it is not empty, with these columns.
 #[track_caller]
 pub fn found(target: &str, columns: &str, condition: &str) -> Vec<Vec<Cell>> {
-    walked(target, columns, condition, &Parameters::None)
+    walked(target, columns, condition, Scope::All)
 }
 
 /// The one row.
@@ -167,9 +168,8 @@ pub fn one(target: &str, columns: &str, condition: &str) -> Vec<Cell> {
 
 /// The same, with what the link is to be told.
 #[track_caller]
-pub fn walked(target: &str, columns: &str, condition: &str, parameters: &Parameters<'_>) -> Vec<Vec<Cell>> {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
+pub fn walked(target: &str, columns: &str, condition: &str, scope: Scope<'_>) -> Vec<Vec<Cell>> {
+    let kernel = running();
     let select = |columns: &[&str]| {
         let select = Select::new(target);
         // What can't be parsed is no column of a kernel that is too old.
@@ -183,11 +183,13 @@ pub fn walked(target: &str, columns: &str, condition: &str, parameters: &Paramet
         }
     };
     let all: Vec<&str> = columns.split(", ").collect();
-    let is_known = |column: &&&str| match select(&[column]).plan(&btf) {
+    let is_known = |column: &&&str| match select(&[column]).plan(&kernel) {
         Ok(_) => true,
         Err(error) => {
             let error = Error::from(error);
-            assert!(since(&error).is_some(), "{target}.{column}: {error}");
+            // What is said to be of newer kernels counts as right below: it must not be said on those.
+            let is_older = since(&error).is_some_and(|since| kernel_version() < since);
+            assert!(is_older, "{target}.{column}: {error}");
             false
         }
     };
@@ -196,11 +198,7 @@ pub fn walked(target: &str, columns: &str, condition: &str, parameters: &Paramet
         return vec![vec![Cell::Older; all.len()]];
     }
     let walk = || -> Result<Vec<Vec<Cell>>, Error> {
-        let plan = select(&known).plan(&btf)?;
-        let mut rows = match parameters {
-            Parameters::None => Rows::open(plan, &btf)?,
-            parameters => Rows::open_with(plan, parameters, &btf)?,
-        };
+        let mut rows = Walk::plan(&select(&known), &kernel, scope)?.prepare()?.into_rows()?;
         let infos = rows.schema().columns().to_vec();
         let mut found = Vec::new();
         while let Some(row) = rows.next_row()? {

@@ -15,8 +15,8 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Gid, Pid, Uid, setgid, setuid};
 
-use crate::helper::Started;
 use crate::support::eventually;
+use crate::support::helper::Started;
 
 const CHILD: &str = "--columns-child";
 

@@ -12,7 +12,6 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use libtest_mimic::Trial;
 use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::EventFd;
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -20,16 +19,16 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use nix::unistd::{Pid, mkfifo, pipe};
 
-use crate::cell::{Cell, found, one};
-use crate::child::Child;
-use crate::helper::{Helper, fds};
+use super::cell::{Cell, found, one};
+use super::child::Child;
 use crate::support::Need::{Bpf, Kernel, Root, Target, Tool};
-use crate::support::{Need, dir, eventually, kernel_version, many_files, test, unique};
+use crate::support::helper::{Helper, fds};
+use crate::support::{Need, Test, dir, eventually, kernel_version, many_files, test, unique};
 
 const PROC: &[Need] = &[Bpf, Root];
-const VMA: Need = Target(kwalk::progs::Target::named("task_vma"));
+const VMA: Need = Target(&kwalk::progs::targets::task_vma::TARGET);
 
-pub fn tests() -> Vec<Trial> {
+pub fn tests() -> Vec<Test> {
     vec![
         test("task_file_kinds", PROC, kinds),
         test("task_file_sockets_have_ends", &[Bpf, Root, Kernel(5, 11)], sockets_have_ends),
@@ -402,7 +401,7 @@ os.kill(os.getpid(), signal.SIGSTOP)
         .spawn()
         .unwrap();
     let pid = child.id();
-    eventually("the child is stopped", || crate::child::stat(pid, 3) == "T");
+    eventually("the child is stopped", || super::child::stat(pid, 3) == "T");
     let said: Vec<_> = maps(pid).into_iter().map(|line| line.6).collect();
     for part in [&b"/dev/zero (deleted)"[..], b"/memfd:mem fd (deleted)", b"ame (deleted)"] {
         assert!(said.iter().any(|path| path.ends_with(part)), "{}", part.escape_ascii());

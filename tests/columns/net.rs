@@ -7,20 +7,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, U
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use libtest_mimic::Trial;
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::socket::sockopt::RcvBuf;
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, NetlinkAddr, SockFlag, SockType, SockaddrStorage, connect, getsockname,
-    listen, recv, sendto, socket,
+    listen, recv, sendto, setsockopt, socket,
 };
 
-use crate::cell::{Cell, found};
+use super::cell::{Cell, found};
 use crate::support::Need::{Bpf, Root};
-use crate::support::{Need, eventually, many_files, test};
+use crate::support::{Need, Test, eventually, many_files, test};
 
 const NET: &[Need] = &[Bpf, Root];
 
-pub fn tests() -> Vec<Trial> {
+pub fn tests() -> Vec<Test> {
     vec![
         test("tcp_is_what_proc_says", NET, || elsewhere(tcp_is_what_proc_says)),
         test("udp_is_what_proc_says", NET, || elsewhere(udp_is_what_proc_says)),
@@ -73,6 +73,13 @@ struct Line {
     inode: i128,
     /// What follows: of UDP, the drops at the end.
     more: Vec<String>,
+}
+
+impl Line {
+    /// Of UDP: how many datagrams were dropped.
+    fn drops(&self) -> i128 {
+        self.more.last().unwrap().parse().unwrap()
+    }
 }
 
 /// The lines of a file in /proc/net, of the namespace of this thread.
@@ -279,21 +286,29 @@ fn udp_is_what_proc_says() {
         }
         all.push(bound);
     }
+    // One that has no room for what it is sent.
+    let full = UdpSocket::bind("127.0.0.1:0").unwrap();
+    setsockopt(&full, RcvBuf, &0).unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..20 {
+        sender.send_to(&[1; 1000], full.local_addr().unwrap()).unwrap();
+    }
     const COLUMNS: &str = "rx, tx, drops, inode, netns, ifindex";
     let walk = || in_order(found("udp", &format!("{ENDS}, {COLUMNS}"), ""));
     let (lines, rows) = settled(|| both(["udp", "udp6"]), walk);
-    assert_eq!((rows.len(), lines.len()), (6, 6));
+    assert_eq!((rows.len(), lines.len()), (8, 8));
     for (row, line) in rows.iter().zip(&lines) {
         assert_eq!((end(&row[0], &row[1]), end(&row[2], &row[3])), (line.src, line.dst));
         assert_eq!(row[4], if line.src.is_ipv4() { "inet" } else { "inet6" });
         assert!(row[5] == line.state && row[6] == line.uid, "{line:?}");
         assert!(row[7] == line.rx && row[8] == line.tx, "{line:?} {row:?}");
-        assert_eq!(row[9], line.more.last().unwrap().parse::<i128>().unwrap());
+        assert_eq!(row[9], line.drops(), "{line:?} {row:?}");
         assert!(row[10] == line.inode && row[11] == netns() && row[12] == 0, "{line:?} {row:?}");
     }
     // Unread bytes are counted with what the kernel keeps beside them.
     assert_eq!(rows.iter().filter(|row| row[7].number() > 510).count(), 2);
     assert_eq!(found("udp", "sport", "state = 'ESTABLISHED'").len(), 2);
+    assert!(lines.iter().any(|line| line.drops() > 10), "{lines:?}");
 }
 
 fn many_once() {

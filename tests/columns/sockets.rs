@@ -8,24 +8,23 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::process::Command;
 
-use kwalk::Parameters;
+use kwalk::Scope;
 use kwalk::sys::{
     BtfLoad, ElemFlags, MapBtf, MapCreate, MapFd, MapFlags, MapType, MapUpdateElem, ObjName, bpf,
 };
-use libtest_mimic::Trial;
 use nix::sys::socket::{
     AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname, socket,
 };
 
-use crate::cell::{Cell, found, one, walked};
-use crate::net::{elsewhere, settled};
+use super::cell::{Cell, found, one, walked};
+use super::net::{elsewhere, settled};
 use crate::support::Need::{Bpf, Root, Target, Tool};
 use crate::support::objects::function_btf;
-use crate::support::{Need, dir, kernel_version, test, unique};
+use crate::support::{Need, Test, dir, eventually, kernel_version, test, unique};
 
-const UNIX: Need = Target(kwalk::progs::Target::named("unix"));
+const UNIX: Need = Target(&kwalk::progs::targets::unix::TARGET);
 
-pub fn tests() -> Vec<Trial> {
+pub fn tests() -> Vec<Test> {
     vec![
         test("unix_is_what_proc_says", &[Bpf, Root, UNIX], || elsewhere(unix_is_what_proc_says)),
         test("netlink_is_what_proc_says", &[Bpf, Root], || elsewhere(netlink_is_what_proc_says)),
@@ -238,7 +237,10 @@ fn routes_are_what_proc_says() {
     ip("-6 route add unreachable 2001:db8:3::/48");
     ip("-6 route add default via 2001:db8::a dev d0 table 100 proto static");
     ip("-6 route add 2001:db8:4::/48 nexthop via 2001:db8::b dev d0 nexthop via 2001:db8::c dev d0");
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    // The kernel adds that of the link-local address when it has brought the device up.
+    eventually("d0 has its link-local route", || {
+        routes().iter().any(|line| line.0.is_unicast_link_local() && line.8 == "d0")
+    });
     let rows = agree_with_routes();
     let of = |dst: &str| rows.iter().find(|row| row[0] == dst).unwrap();
     let via = of("2001:db8:1::");
@@ -305,7 +307,7 @@ fn sockets_in_maps() {
             }
         }
         let columns = "map, name, family, src, sport, dst, dport, state";
-        let rows = walked(target, columns, "src is not null", &Parameters::Map(&map));
+        let rows = walked(target, columns, "src is not null", Scope::Map(&map));
         let mut sports: Vec<_> = rows.iter().map(|row| row[4].number()).collect();
         let mut wanted = clients.each_ref().map(|client| i128::from(client.local_addr().unwrap().port()));
         sports.sort_unstable();
@@ -320,7 +322,7 @@ fn sockets_in_maps() {
             assert!(row[3] == own.ip().to_string() && row[5] == other.ip().to_string(), "{row:?}");
             assert!(row[6] == i128::from(other.port()) && row[7] == "ESTABLISHED", "{row:?}");
             let of = format!("src = '{}' and dport = {}", own.ip(), other.port());
-            assert_eq!(walked(target, "sport", &of, &Parameters::Map(&map)), [[row[4].clone()]]);
+            assert_eq!(walked(target, "sport", &of, Scope::Map(&map)), [[row[4].clone()]]);
         }
     }
 }

@@ -7,30 +7,26 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
-use kwalk::Parameters;
+use kwalk::Scope;
+use kwalk::progs::targets;
 use kwalk::sys::{CgroupOrder, CgroupStart};
-use libtest_mimic::Trial;
 
-use crate::cell::{Cell, found, walked};
-use crate::child::Child;
-use crate::net::settled;
+use super::cell::{Cell, found, walked};
+use super::child::Child;
+use super::net::settled;
+use super::task::{CGROUPS, Cgroup};
 use crate::support::Need::{Bpf, Root, Target, Tool};
-use crate::support::{Need, eventually, test, unique};
-use crate::task::Cgroup;
+use crate::support::{Need, Test, eventually, test, unique};
 
-const fn target(name: &str) -> Need {
-    Target(kwalk::progs::Target::named(name))
-}
+const CGROUP: Need = Target(&targets::cgroup::TARGET);
+const KSYM: Need = Target(&targets::ksym::TARGET);
+const CACHE: Need = Target(&targets::kmem_cache::TARGET);
+const DMABUF: Need = Target(&targets::dmabuf::TARGET);
 
-const CGROUP: Need = target("cgroup");
-const KSYM: Need = target("ksym");
-const CACHE: Need = target("kmem_cache");
-const DMABUF: Need = target("dmabuf");
-
-pub fn tests() -> Vec<Trial> {
+pub fn tests() -> Vec<Test> {
     vec![
-        test("cgroup_is_the_tree", &[Bpf, Root, CGROUP], cgroup_is_the_tree),
-        test("cgroup_frozen", &[Bpf, Root, CGROUP], cgroup_frozen),
+        test("cgroup_is_the_tree", &[Bpf, Root, CGROUP, CGROUPS], cgroup_is_the_tree),
+        test("cgroup_frozen", &[Bpf, Root, CGROUP, CGROUPS], cgroup_frozen),
         test("ksym_is_kallsyms", &[Bpf, Root, KSYM], ksym_is_kallsyms),
         test("kmem_cache_is_slabinfo", &[Bpf, Root, CACHE], kmem_cache_is_slabinfo),
         test(
@@ -46,11 +42,11 @@ const COLUMNS: &str = "id, path, level, populated, descendants, frozen, dying";
 fn walk(cgroup: &Cgroup, order: CgroupOrder, condition: &str) -> Vec<Vec<Cell>> {
     let file = fs::File::open(&cgroup.0).unwrap();
     let start = CgroupStart::Id(file.metadata().unwrap().ino());
-    walked("cgroup", COLUMNS, condition, &Parameters::Cgroup { order, start })
+    walked("cgroup", COLUMNS, condition, Scope::Cgroup { order, start })
 }
 
 fn cgroup_is_the_tree() {
-    let Some(top) = Cgroup::new(&unique("kwct")) else { return };
+    let top = Cgroup::new(&unique("kwct"));
     let a = top.below("a".as_ref());
     let b = a.below(OsStr::from_bytes(b"b\x1b[1m \xff"));
     let long = top.below("l".repeat(255).as_ref());
@@ -101,7 +97,7 @@ fn cgroup_is_the_tree() {
 }
 
 fn cgroup_frozen() {
-    let Some(top) = Cgroup::new(&unique("kwcf")) else { return };
+    let top = Cgroup::new(&unique("kwcf"));
     let child = Child::new(["look"]);
     top.take(child.pid());
     let frozen = || walk(&top, CgroupOrder::SELF_ONLY, "")[0][5].number();

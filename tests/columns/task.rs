@@ -6,19 +6,18 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use kwalk::kallsyms::Kallsyms;
-use libtest_mimic::Trial;
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::cell::{Cell, found, one};
-use crate::child::{Child, stat};
+use super::cell::{Cell, found, one};
+use super::child::{Child, stat};
 use crate::support::Need::{Bpf, Kernel, Root, Tool};
-use crate::support::{Need, dir, eventually, kernel_version, test, unique};
+use crate::support::{Need, Test, dir, eventually, kernel_version, test, unique};
 
 const PROC: &[Need] = &[Bpf, Root];
 
-pub fn tests() -> Vec<Trial> {
+pub fn tests() -> Vec<Test> {
     vec![
         test("task_numbers_are_those_of_proc", PROC, numbers_are_those_of_proc),
         test("task_names_are_any_bytes", PROC, names_are_any_bytes),
@@ -28,7 +27,7 @@ pub fn tests() -> Vec<Trial> {
         test("task_memory", PROC, memory),
         test("task_exe_and_cmdline", PROC, exe_and_cmdline),
         test("task_kernel_threads_have_no_texts", PROC, kernel_threads_have_no_texts),
-        test("task_cgroup", PROC, cgroup),
+        test("task_cgroup", &[Bpf, Root, CGROUPS], cgroup),
         test("task_namespaces", PROC, namespaces),
         test("task_pid_namespace", &[Bpf, Root, Tool("unshare"), Kernel(6, 2)], pid_namespace),
         test("task_stack", PROC, stack),
@@ -65,7 +64,7 @@ fn numbers_are_those_of_proc() {
     assert_eq!(row[8], 0);
     // Each thread once, with its own name and start, and the process's own numbers.
     let rows = found("task", "pid, tgid, ppid, comm, start", &format!("tgid = {pid}"));
-    let tids = crate::helper::numbers(&format!("/proc/{pid}/task"));
+    let tids = crate::support::helper::numbers(&format!("/proc/{pid}/task"));
     assert_eq!(rows.iter().map(|row| row[0].number() as u32).collect::<Vec<_>>(), tids);
     for (row, comm) in rows.iter().zip([&*unique("kwc"), "other one", "x"]) {
         assert_eq!(row[1], i128::from(pid));
@@ -104,7 +103,7 @@ fn states_have_letters() {
     assert!(row[1] == () && row[2] == (), "{row:?}");
     assert_eq!(row[3], 0);
 
-    let spinning = crate::helper::numbers(&format!("/proc/{}/task", parent.pid()))[1];
+    let spinning = crate::support::helper::numbers(&format!("/proc/{}/task", parent.pid()))[1];
     assert_eq!(letter(spinning), "R");
     // It takes its time of the processor, by the column as by /proc.
     let spent = || one("task", "utime + stime as spent", &of(spinning))[0].number();
@@ -257,8 +256,11 @@ fn kernel_threads_have_no_texts() {
     }
 }
 
+/// For [`Cgroup`].
+pub const CGROUPS: Need = Need::That("a mount of cgroup v2", || cgroups().is_some());
+
 /// Where the cgroups of version 2 are.
-pub fn cgroups() -> Option<PathBuf> {
+fn cgroups() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
     mount.split(' ').nth(4).map(PathBuf::from)
@@ -268,10 +270,10 @@ pub fn cgroups() -> Option<PathBuf> {
 pub struct Cgroup(pub PathBuf);
 
 impl Cgroup {
-    pub fn new(name: &str) -> Option<Cgroup> {
-        let path = cgroups()?.join(name);
+    pub fn new(name: &str) -> Cgroup {
+        let path = cgroups().unwrap().join(name);
         fs::create_dir(&path).unwrap();
-        Some(Cgroup(path))
+        Cgroup(path)
     }
 
     pub fn below(&self, name: &OsStr) -> Cgroup {
@@ -304,7 +306,7 @@ impl Drop for Cgroup {
 }
 
 fn cgroup() {
-    let Some(top) = Cgroup::new(&unique("kwcg")) else { return };
+    let top = Cgroup::new(&unique("kwcg"));
     let (nested, long) =
         (top.below(OsStr::from_bytes(b"n\x1b[1m \xff'\"")), top.below("l".repeat(255).as_ref()));
     let deep = long.below("m".repeat(255).as_ref());
@@ -375,7 +377,7 @@ fn link(pid: u32, name: &str) -> i128 {
 fn stack() {
     let child = Child::new(["thread=a", "thread=b"]);
     let symbols = Kallsyms::read().unwrap();
-    for tid in crate::helper::numbers(&format!("/proc/{}/task", child.pid())) {
+    for tid in crate::support::helper::numbers(&format!("/proc/{}/task", child.pid())) {
         let said = fs::read_to_string(format!("/proc/{}/task/{tid}/stack", child.pid())).unwrap();
         let row = one("task", "stack", &of(tid));
         let named = row[0].stack().iter().map(|address| {

@@ -2,18 +2,20 @@
 
 use kwalk::asm::Reg::{R2, R10};
 use kwalk::asm::{Assembler, Code, Helper, Insn, u64_at};
-use kwalk::btf::Btf;
 use kwalk::progs::Program;
-use kwalk::select::{Column, Expr, Plan, Reason, Rows, Select, field, sql};
-use kwalk::{Error, KernelBtf, Loaded, Rejection};
+use kwalk::select::{Column, Expr, Reason, Select, field, sql};
+use kwalk::{Error, Loaded, Rejection, Scope};
+
+use crate::support::rows::walked;
+use crate::support::{Hint, running};
 
 const CONDITION: &str =
     "comm like 'ab%' and (real_parent.tgid = 7777 or not mm.exe_file.f_path.dentry.d_name.name like '%x%')";
 const COLUMNS: &str = "pid, tgid + 1234 as more, real_parent.comm, nsproxy.uts_ns.name.sysname";
 
-fn plan(select: &Select) -> Plan {
-    let kernel = KernelBtf::open().unwrap();
-    select.plan(&Btf::new(kernel.bytes()).unwrap()).unwrap()
+fn program(select: &Select) -> Program {
+    let kernel = running();
+    select.plan(&kernel).unwrap().program(&kernel).unwrap()
 }
 
 fn parsed() -> Select {
@@ -35,13 +37,12 @@ fn slots(program: &Program) -> impl Iterator<Item = (usize, Insn)> {
 }
 
 pub(crate) fn each_instruction_is_of_its_part() {
-    let plan = plan(&parsed());
-    let program = &plan.program;
+    let program = &program(&parsed());
     // The part of the one instruction whose text has this in it.
     let of = |text: &str| {
         let all: Vec<_> = slots(program).filter(|(_, insn)| insn.to_string().contains(text)).collect();
         let [(slot, _)] = all[..] else { panic!("{text}: {all:?}") };
-        program.part_of(slot).map(ToString::to_string).unwrap_or_default()
+        program.fragment_of(slot).map(ToString::to_string).unwrap_or_default()
     };
     let name = "the condition `mm.exe_file.f_path.dentry.d_name.name like '%x%'`";
     assert_eq!(of("!= 0x6261"), "the condition `comm like 'ab%'`");
@@ -53,7 +54,7 @@ pub(crate) fn each_instruction_is_of_its_part() {
     // row, which is nobody's.
     let calls: Vec<_> = slots(program)
         .filter_map(|(slot, insn)| match insn {
-            Insn::CallHelper { helper } => Some((helper, program.part_of(slot).map(ToString::to_string))),
+            Insn::CallHelper { helper } => Some((helper, program.fragment_of(slot).map(ToString::to_string))),
             _ => None,
         })
         .collect();
@@ -64,10 +65,10 @@ pub(crate) fn each_instruction_is_of_its_part() {
     ];
     assert_eq!(calls, wanted);
     // Each part has instructions of its own, and the beginning and the end are those of all of them.
-    for part in &program.parts {
-        assert!(slots(program).any(|(slot, _)| program.part_of(slot) == Some(part)), "{part}");
+    for part in &program.fragments {
+        assert!(slots(program).any(|(slot, _)| program.fragment_of(slot) == Some(part)), "{part}");
     }
-    assert_eq!((program.part_of(0), program.part_of(program.code.len_slots() - 1)), (None, None));
+    assert_eq!((program.fragment_of(0), program.fragment_of(program.code.len_slots() - 1)), (None, None));
 }
 
 /// The same instructions, another one at that slot.
@@ -98,7 +99,7 @@ fn bad_load() -> Insn {
 /// Wherever the verifier stops, it is said of what that was emitted for.
 pub(crate) fn a_rejection_names_its_part() {
     let (mut named, mut others) = (0, 0);
-    let (right, mut program) = (plan(&parsed()).program, plan(&parsed()).program);
+    let (right, mut program) = (program(&parsed()), program(&parsed()));
     for (slot, insn) in slots(&right) {
         if !matches!(
             insn,
@@ -109,9 +110,9 @@ pub(crate) fn a_rejection_names_its_part() {
         program.code = changed(&right, slot, bad_load());
         let rejection = rejected(Loaded::load(&program));
         let at = rejection.at.clone().unwrap();
-        assert_eq!((at.slot, rejection.part.as_ref()), (slot, program.part_of(slot)), "{rejection}");
+        assert_eq!((at.slot, rejection.fragment.as_ref()), (slot, program.fragment_of(slot)), "{rejection}");
         let said = rejection.to_string();
-        match &rejection.part {
+        match &rejection.fragment {
             Some(part) => {
                 named += 1;
                 let span = part.span.as_ref().unwrap();
@@ -141,30 +142,29 @@ pub(crate) fn a_rejection_names_its_part() {
 pub(crate) fn what_was_not_parsed_is_named_too() {
     let select =
         Select::new("task").fields(["pid"]).filter(field("comm").like("ab%").and(field("tgid").gt(7777)));
-    let mut program = plan(&select).program;
+    let mut program = program(&select);
     let (slot, _) = slots(&program).find(|(_, insn)| insn.to_string().contains("0x1e61")).unwrap();
     program.code = changed(&program, slot, bad_load());
     let rejection = rejected(Loaded::load(&program));
     let said = rejection.to_string();
     assert!(said.starts_with("program select, in the condition `tgid > 7777`, instruction "), "{said}");
-    assert_eq!((said.lines().count(), rejection.part.unwrap().span), (1, None));
+    assert_eq!((said.lines().count(), rejection.fragment.unwrap().span), (1, None));
 }
 
 /// Two parts that are each taken alone, of which the one takes far more than the other.
 pub(crate) fn what_is_too_large_is_the_largest_part() {
-    let kernel = KernelBtf::open().unwrap();
-    let btf = Btf::new(kernel.bytes()).unwrap();
+    let kernel = running();
     let names: Vec<_> = (0..2100).map(|nth| format!("'a_name_of_{nth:05}'")).collect();
     let list = format!("comm in ({})", names.join(", "));
     let select =
         |condition: &str| Select::new("task").fields(["pid"]).filter(sql::expression(condition).unwrap());
-    let open = |select: &Select| Rows::open(select.plan(&btf).unwrap(), &btf).map(drop);
+    let open = |select: &Select| walked(select, Scope::All).map(drop);
     open(&select("tgid > 1")).unwrap();
     for condition in [format!("tgid > 1 and {list}"), format!("{list} or tgid <> 1")] {
         let select = select(&condition);
         let Err(Error::Rejected(rejection)) = open(&select) else { panic!("{condition}") };
         assert!(rejection.is_too_large(), "{rejection:?}");
-        let part = rejection.part.clone().unwrap();
+        let part = rejection.fragment.clone().unwrap();
         assert_eq!(part.span.unwrap().excerpt(), list);
         assert!(
             part.text.ends_with('…') && list.starts_with(part.text.trim_end_matches('…')),
@@ -179,11 +179,14 @@ pub(crate) fn what_is_too_large_is_the_largest_part() {
         assert!(rejection.hint().unwrap().contains("shorter condition"));
     }
     // Counting makes no difference.
-    let plan = select(&list).plan_count(&btf).unwrap();
-    assert!(rejected(Loaded::load(&plan.program)).part.unwrap().text.starts_with("comm in"));
+    let plan = select(&list).plan_count(&kernel).unwrap();
+    assert!(
+        rejected(Loaded::load(&plan.program(&kernel).unwrap())).fragment.unwrap().text.starts_with("comm in")
+    );
     // A program with more instructions than a kernel looks at is refused before.
     let long = |_| field("mm.exe_file.f_path.dentry.d_name.name").like("_".repeat(200));
     let any = (0..2500).map(long).reduce(Expr::or).unwrap();
-    let error = crate::mistake(&Select::new("task").fields([Column::from("pid")]).filter(any));
+    let select = Select::new("task").fields([Column::from("pid")]).filter(any);
+    let error = select.plan(&kernel).unwrap().program(&kernel).unwrap_err();
     assert_eq!(*error.reason, Reason::TooComplex);
 }

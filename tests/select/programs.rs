@@ -6,10 +6,10 @@ use std::process::Command;
 
 use kwalk::select::{COLUMNS_MAX, Reason, Select, Value, cmdline, field, sql};
 
-use crate::helper::Started;
-use crate::mistake;
+use super::mistake;
+use super::{number, rows};
+use crate::support::helper::Started;
 use crate::support::{eventually, unique};
-use crate::{number, rows};
 
 /// What is kept is not NULL, and still may be asked whether it is: the program must have a way to what follows.
 pub(crate) fn what_is_kept_may_be_asked_for() {

@@ -2,8 +2,6 @@
 //!
 //! They are this test binary again, so its `main` begins with [`main`].
 
-#![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of it")]
-
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -18,7 +16,7 @@ use std::thread;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::support::eventually;
+use super::eventually;
 
 /// The first argument of a process that is a helper.
 const HELPER: &str = "--helper";

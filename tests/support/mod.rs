@@ -1,8 +1,12 @@
 //! What the integration tests share: how a test says what it needs, and how it makes objects to find.
-#![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of it")]
-
+pub mod helper;
+// The words that the command has for the library's errors.
+#[path = "../../src/cli/hints.rs"]
+#[allow(unused_imports, reason = "its own tests use some of them")]
+mod hints;
 pub mod objects;
 pub mod pins;
+pub mod rows;
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -11,13 +15,13 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use kwalk::KernelBtf;
 use kwalk::btf::Btf;
-use kwalk::progs::Target;
-use kwalk::progs::target::available;
-use libtest_mimic::{Arguments, Completion, Trial};
+use kwalk::progs::{Kernel, Target, available};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
@@ -41,6 +45,8 @@ pub enum Need {
     File(&'static str),
     /// A kernel that has this target.
     Target(&'static Target),
+    /// What is described here, if the function says that it is there.
+    That(&'static str, fn() -> bool),
 }
 
 impl Need {
@@ -80,8 +86,15 @@ impl Need {
                 let (major, minor) = target.since.unwrap_or_default();
                 format!("needs Linux {major}.{minor}, for the target {}", target.name)
             }),
+            Need::That(what, is_there) => (!is_there()).then(|| format!("needs {what}")),
         }
     }
+}
+
+/// The folder of the workspace. The tests are the command's, in `src/cli`.
+pub fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own)
 }
 
 /// The version of the running kernel: major and minor.
@@ -94,32 +107,95 @@ pub fn counts_elements() -> bool {
     kernel_version() >= (6, 6)
 }
 
-/// Whether the running kernel has the target.
-pub fn has_target(target: &Target) -> bool {
-    let kernel = KernelBtf::open().expect("the kernel's types");
-    let btf = Btf::new(kernel.bytes()).expect("the kernel's types");
-    available(&btf).expect("the kernel's targets").iter().any(|there| there.name == target.name)
+/// The running kernel. A thread's view of its types stays with the process.
+pub fn running() -> Kernel<'static> {
+    static TYPES: LazyLock<KernelBtf> = LazyLock::new(|| KernelBtf::open().expect("the kernel's types"));
+    thread_local! {
+        static BTF: &'static Btf<'static> =
+            Box::leak(Box::new(Btf::new(TYPES.bytes()).expect("the kernel's types")));
+    }
+    kwalk::kernel(BTF.with(|btf| *btf))
 }
 
-/// A test that runs where all of `needs` are there; it fails by panicking.
-pub fn test(name: &str, needs: &'static [Need], run: fn()) -> Trial {
-    Trial::ignorable_test(name, move || match needs.iter().find_map(|need| need.missing()) {
-        Some(reason) => Ok(Completion::ignored_with(reason)),
-        None => {
-            run();
-            Ok(Completion::Completed)
-        }
-    })
+/// Whether the running kernel has the target.
+pub fn has_target(target: &Target) -> bool {
+    available(running().btf)
+        .expect("the kernel's targets")
+        .iter()
+        .any(|found| found.target.name == target.name)
 }
+
+/// A test: its name in its module, what it needs, and how it is run. It fails by panicking.
+pub struct Test {
+    name: String,
+    needs: &'static [Need],
+    run: fn(),
+    is_alone: bool,
+    is_ignored: bool,
+}
+
+/// A test that runs where all of `needs` are met.
+pub fn test(name: impl Into<String>, needs: &'static [Need], run: fn()) -> Test {
+    Test { name: name.into(), needs, run, is_alone: false, is_ignored: false }
+}
+
+/// A [`test`] in a process of its own, whose descriptors, threads and rights no other test sees or changes.
+pub fn test_alone(name: impl Into<String>, needs: &'static [Need], run: fn()) -> Test {
+    Test { is_alone: true, ..test(name, needs, run) }
+}
+
+/// Set in the process of a test that runs alone.
+const ALONE: &str = "KWALK_TEST_ALONE";
+
+impl Test {
+    /// One that is run only where it is asked for (`--ignored`).
+    pub fn ignored(self) -> Test {
+        Test { is_ignored: true, ..self }
+    }
+
+    fn trial(self, module: &str) -> Trial {
+        let name = format!("{module}::{}", self.name);
+        let Test { needs, run, is_alone, is_ignored, .. } = self;
+        let trial =
+            Trial::ignorable_test(name.clone(), move || match needs.iter().find_map(|need| need.missing()) {
+                Some(reason) => Ok(Completion::ignored_with(reason)),
+                None if is_alone && std::env::var_os(ALONE).is_none() => run_again(&name),
+                None => {
+                    run();
+                    Ok(Completion::Completed)
+                }
+            });
+        trial.with_ignored_flag(is_ignored)
+    }
+}
+
+/// Runs a test of this name in another process.
+fn run_again(name: &str) -> Result<Completion, Failed> {
+    let mut child = Command::new(std::env::current_exe().expect("the test's own path"));
+    child.args(["--exact", name, "--test-threads=1", "--color=never"]).env(ALONE, "1");
+    let Output { status, stdout, stderr } =
+        child.stdin(Stdio::null()).output().expect("the test starts again");
+    let said = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+    // A name that selects no test would succeed too.
+    if status.success() && said.contains(" 1 passed;") { Ok(Completion::Completed) } else { Err(said.into()) }
+}
+
+/// Modules with the tests of each.
+macro_rules! tests {
+    ($($module:ident)*) => { [$((stringify!($module), $module::tests())),*] };
+}
+pub(crate) use tests;
 
 /// Runs the tests as the arguments of this process say. What they mount goes with this process, however it ends: root's has
 /// a mount namespace of its own, before there are other threads.
-pub fn main(tests: Vec<Trial>) -> ExitCode {
+pub fn main<const N: usize>(modules: [(&str, Vec<Test>); N]) -> ExitCode {
     if unshare(CloneFlags::CLONE_NEWNS).is_ok() {
         let none = None::<&str>;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("mounts of our own");
     }
-    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+    let tests =
+        modules.into_iter().flat_map(|(module, tests)| tests.into_iter().map(|test| test.trial(module)));
+    libtest_mimic::run(&Arguments::from_args(), tests.collect()).exit_code()
 }
 
 /// The command under test.
@@ -295,6 +371,29 @@ pub fn many_files() {
     }
 }
 
+/// What the command says is to be done about an error.
+pub trait Hint {
+    fn hint(&self) -> Option<String>;
+}
+
+impl Hint for kwalk::Error {
+    fn hint(&self) -> Option<String> {
+        hints::hint(self)
+    }
+}
+
+/// The same of what is an error of the library only once it is given out.
+macro_rules! hint {
+    ($($error:ty)*) => {
+        $(impl Hint for $error {
+            fn hint(&self) -> Option<String> {
+                kwalk::Error::from(self.clone()).hint()
+            }
+        })*
+    };
+}
+hint!(kwalk::sys::Error kwalk::Rejection kwalk::select::Error);
+
 /// A command name that no other test and no other run uses: at most 15 bytes.
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}{}", std::process::id())
@@ -311,28 +410,4 @@ pub fn refused(command: &mut Command, status: i32, message: &str, hint: &str) {
     assert_eq!(hinted.starts_with("hint: "), !hint.is_empty(), "{command:?}: {said}");
     assert!(hinted.contains(hint), "{command:?}: {said}");
     assert_eq!(lines.next(), None, "{command:?}: {said}");
-}
-
-/// A [`test`] in a process of its own, whose descriptors no other test opens or closes.
-pub fn test_alone(name: &'static str, needs: &'static [Need], run: fn()) -> Trial {
-    const ALONE: &str = "KWALK_TEST_ALONE";
-    Trial::ignorable_test(name, move || match needs.iter().find_map(|need| need.missing()) {
-        Some(reason) => Ok(Completion::ignored_with(reason)),
-        None if std::env::var_os(ALONE).is_some() => {
-            run();
-            Ok(Completion::Completed)
-        }
-        None => {
-            let mut child = Command::new(std::env::current_exe().expect("the test's own path"));
-            child.args(["--exact", name, "--test-threads=1", "--color=never"]).env(ALONE, "1");
-            let Output { status, stdout, stderr } = child.output().expect("the test starts again");
-            let said = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
-            // A name that selects no test would succeed too.
-            if status.success() && said.contains(" 1 passed;") {
-                Ok(Completion::Completed)
-            } else {
-                Err(said.into())
-            }
-        }
-    })
 }

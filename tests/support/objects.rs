@@ -5,9 +5,8 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use kwalk::KernelBtf;
-use kwalk::btf::{Btf, FuncInfo, TypeId};
-use kwalk::progs::Program;
+use kwalk::btf::{FuncInfo, TypeId};
+use kwalk::progs::{Program, ProgramType, Target};
 use kwalk::sys::{
     BtfLoad, MapCreate, MapFd, MapType, ObjName, ObjPin, Object, ProgBtf, ProgFd, ProgLoad, ProgType, bpf,
     ids, open_id,
@@ -52,8 +51,13 @@ pub fn idle_program(name: &str, function: Option<&str>) -> ProgFd {
 
 /// A text program, written for the running kernel.
 pub fn text_program(name: &str, options: &Options) -> Program {
-    let kernel = KernelBtf::open().unwrap();
-    text::by_name(name).unwrap().write(&Btf::new(kernel.bytes()).unwrap(), options).unwrap()
+    text::by_name(name).unwrap().write(&super::running(), options).unwrap()
+}
+
+/// Has a program say that it walks another target than it does, which only the kernel finds out.
+pub fn pretend(program: &mut Program, other: Target) {
+    let ProgramType::Iter { target, .. } = &mut program.program_type else { panic!("it is an iterator") };
+    *target = other;
 }
 
 /// Pins an object of any kind.

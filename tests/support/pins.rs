@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use kwalk::sys::{LinkFd, ProgFd, raise_memlock};
 use kwalk::text::Options;
-use kwalk::{Link, Loaded, Parameters, PinPath};
+use kwalk::{Link, Loaded, PinPath, Scope};
 
 use super::objects::{living, text_program};
 use super::{Bpffs, eventually, refused};
@@ -63,7 +63,7 @@ pub fn load(program: &str, name: &str) -> Loaded {
 }
 
 pub fn attach(program: &str, name: &str) -> Link {
-    load(program, name).attach(&Parameters::None).unwrap()
+    load(program, name).attach(&Scope::All).unwrap()
 }
 
 pub fn pin(program: &str, name: &str, path: &Path) {

@@ -1,24 +1,31 @@
 //! Rows as tests look at them.
 
-#![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of it")]
+use kwalk::select::{Rows, Select, Value, Walk};
+use kwalk::{Error, Scope};
 
-use kwalk::btf::Btf;
-use kwalk::select::{Plan, Rows, Select, Value};
-use kwalk::{Error, KernelBtf};
+use super::running;
 
-/// A selection of these fields, planned for the running kernel, and its rows as `open` opens them.
-pub fn opened<const N: usize>(
+/// The rows of a question about the running kernel.
+pub fn walked<'a>(select: &Select, scope: Scope<'a>) -> Result<Rows<'a>, Error> {
+    Walk::plan(select, &running(), scope)?.prepare()?.into_rows()
+}
+
+/// The rows of a target's objects with these fields.
+pub fn opened<'a, const N: usize>(
     target: &str,
     fields: [&str; N],
-    open: impl FnOnce(Plan, &Btf<'_>) -> Result<Rows, Error>,
-) -> Result<Rows, Error> {
-    let kernel = KernelBtf::open()?;
-    let btf = Btf::new(kernel.bytes())?;
-    open(Select::new(target).fields(fields).plan(&btf)?, &btf)
+    scope: Scope<'a>,
+) -> Result<Rows<'a>, Error> {
+    walked(&Select::new(target).fields(fields), scope)
+}
+
+/// How many objects a question picks.
+pub fn counted(select: &Select, scope: Scope<'_>) -> Result<u64, Error> {
+    Walk::plan_count(select, &running(), scope)?.prepare()?.count()
 }
 
 /// What `row` makes of each of the rows.
-pub fn all<T>(mut rows: Rows, row: impl Fn(&[Value<'_>]) -> T) -> Result<Vec<T>, Error> {
+pub fn all<T>(mut rows: Rows<'_>, row: impl Fn(&[Value<'_>]) -> T) -> Result<Vec<T>, Error> {
     let mut all = Vec::new();
     while let Some(values) = rows.next_row()? {
         all.push(row(&values.values().collect::<Vec<_>>()));

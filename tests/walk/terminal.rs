@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use nix::pty::{Winsize, openpty};
 
-use crate::helper::Helper;
+use crate::support::helper::Helper;
 use crate::support::{kwalk, stdout, unique};
 
 /// Which of its streams a command has at the terminal.

@@ -4,8 +4,8 @@ use std::fs::metadata;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kwalk::KernelBtf;
 use kwalk::btf::Btf;
+use kwalk::{KernelBtf, kernel};
 
 use crate::built;
 use crate::race::{Course, Row, Unit};
@@ -65,10 +65,10 @@ pub(crate) fn races(table: &mut Table) {
 
     let embed = || command(&built.embed, &[NOBODY]);
     let minimal = "the library's example, a whole process";
-    let kernel = KernelBtf::open().map_err(|error| error.to_string());
-    let floor = kernel.and_then(|kernel| {
-        let btf = Btf::new(kernel.bytes()).map_err(|error| error.to_string())?;
-        tools::floor(&btf, NOBODY)
+    let types = KernelBtf::open().map_err(|error| error.to_string());
+    let floor = types.and_then(|types| {
+        let btf = Btf::new(types.bytes()).map_err(|error| error.to_string())?;
+        tools::floor(&kernel(&btf), NOBODY)
     });
     if let Some(floor) = table.has("C without a library", floor) {
         race(table, course(minimal, "C without a library").goal(0.83), embed(), command(&floor, &[]));

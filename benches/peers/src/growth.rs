@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kwalk::btf::Btf;
+use kwalk::progs::Kernel;
 use kwalk::sys::MapFd;
-use kwalk::{Error, KernelBtf, Parameters};
+use kwalk::{Error, KernelBtf, Scope, kernel};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd::{pipe, read, write};
 
@@ -26,33 +27,33 @@ const ELEMENTS: u32 = 1_000_000;
 const FORMATS: [&str; 3] = ["ndjson", "csv", "raw"];
 
 pub(crate) fn races(table: &mut Table) {
-    let kernel = KernelBtf::open();
-    let Some(kernel) = table.has("growth", kernel) else { return };
-    let btf = Btf::new(kernel.bytes()).expect("the kernel's types");
+    let Some(types) = table.has("growth", KernelBtf::open()) else { return };
+    let btf = Btf::new(types.bytes()).expect("the kernel's types");
+    let kernel = kernel(&btf);
     let built = crate::built(table);
     let kwalk = built.map(|built| &*built.kwalk);
     for (kind, what) in [(Kind::Threads, "threads"), (Kind::Processes, "processes")] {
-        if let Err(why) = of_tasks(table, &btf, kwalk, kind, what) {
+        if let Err(why) = of_tasks(table, &kernel, kwalk, kind, what) {
             table.left_out.push(format!("growth of {what}: {why}"));
         }
     }
-    if let Err(why) = of_elements(table, &btf) {
+    if let Err(why) = of_elements(table, &kernel) {
         table.left_out.push(format!("growth of maps: {why}"));
     }
 }
 
 fn of_tasks(
     table: &mut Table,
-    btf: &Btf<'_>,
+    kernel: &Kernel<'_>,
     kwalk: Option<&Path>,
     kind: Kind,
     what: &str,
 ) -> Result<(), String> {
     let failed = |error: Error| error.to_string();
-    let rows = Attached::rows(btf, &programs::tasks(), &Parameters::None, None).map_err(failed)?;
+    let rows = Attached::rows(kernel, &programs::tasks(), &Scope::All, None).map_err(failed)?;
     let mut first: Option<(f64, Vec<i64>)> = None;
     for size in SIZES {
-        let missing = size.saturating_sub(programs::tasks_there(btf).map_err(failed)?);
+        let missing = size.saturating_sub(programs::tasks_there(kernel).map_err(failed)?);
         let _population = Population::new(kind, missing)?;
         let each = alone(|| rows.walk()).as_secs_f64() * 1e6 / rows.walk().rows as f64;
         // The same program prints both.
@@ -92,11 +93,11 @@ fn printing(table: &mut Table, kwalk: &Path, size: usize) {
     }
 }
 
-fn of_elements(table: &mut Table, btf: &Btf<'_>) -> Result<(), String> {
+fn of_elements(table: &mut Table, kernel: &Kernel<'_>) -> Result<(), String> {
     let failed = |error: Error| error.to_string();
     let each = |map: &MapFd| -> Result<f64, String> {
-        let told = Parameters::Map(map);
-        let rows = Attached::rows(btf, &programs::elements(), &told, Some(map)).map_err(failed)?;
+        let told = Scope::Map(map);
+        let rows = Attached::rows(kernel, &programs::elements(), &told, Some(map)).map_err(failed)?;
         Ok(alone(|| rows.walk()).as_secs_f64() * 1e6 / rows.walk().rows as f64)
     };
     let few = each(&population::elements(1_000)?)?;

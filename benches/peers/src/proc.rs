@@ -5,8 +5,9 @@
 use std::path::Path;
 
 use kwalk::btf::Btf;
+use kwalk::progs::Kernel;
 use kwalk::select::{Select, field};
-use kwalk::{KernelBtf, Parameters};
+use kwalk::{KernelBtf, Scope, kernel};
 
 use crate::cold::{command, race};
 use crate::population::{Kind, Population};
@@ -98,22 +99,21 @@ const OBJECTS: [Objects; 4] = [
 ];
 
 pub(crate) fn races(table: &mut Table) {
-    let kernel = KernelBtf::open();
-    let Some(kernel) = table.has("walks", kernel) else { return };
-    let btf = Btf::new(kernel.bytes()).expect("the kernel's types");
+    let Some(types) = table.has("walks", KernelBtf::open()) else { return };
+    let btf = Btf::new(types.bytes()).expect("the kernel's types");
+    let kernel = kernel(&btf);
     let built = crate::built(table);
     for objects in OBJECTS {
-        if let Err(why) = of(table, &btf, built.map(|built| &*built.kwalk), &objects) {
+        if let Err(why) = of(table, &kernel, built.map(|built| &*built.kwalk), &objects) {
             table.left_out.push(format!("{} {}: {why}", objects.count, objects.many));
         }
     }
 }
 
-fn of(table: &mut Table, btf: &Btf<'_>, kwalk: Option<&Path>, objects: &Objects) -> Result<(), String> {
+fn of(table: &mut Table, kernel: &Kernel<'_>, kwalk: Option<&Path>, objects: &Objects) -> Result<(), String> {
     let &Objects { kind, count, one, many, path, tight, procfs, .. } = objects;
     let _population = Population::new(kind, count)?;
-    let rows =
-        Attached::rows(btf, &(objects.select)(), &Parameters::None, None).map_err(|e| e.to_string())?;
+    let rows = Attached::rows(kernel, &(objects.select)(), &Scope::All, None).map_err(|e| e.to_string())?;
     let found = [rows.walk().rows, tight(), procfs()];
     assert!(found.iter().all(|found| (count..count + count / 10 + 500).contains(found)), "{many}: {found:?}");
     let course = |peer| Course::new(format!("{count} {many}"), Unit::Each(one, count), peer);

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kwalk::asm::{Endian, Reg};
-use kwalk::btf::Btf;
-use kwalk::progs::{Program, Target, Walk};
+use kwalk::progs::{Builder, Kernel, Program, targets};
 
 use crate::built::{done, host, scratch};
 
@@ -51,8 +50,8 @@ pub(crate) fn skeleton() -> Result<PathBuf, String> {
 }
 
 /// A static binary without a C library that does what the example does for the tasks named `comm`.
-pub(crate) fn floor(btf: &Btf<'_>, comm: &str) -> Result<PathBuf, String> {
-    let program = example(btf, comm).map_err(|error| error.to_string())?;
+pub(crate) fn floor(kernel: &Kernel<'_>, comm: &str) -> Result<PathBuf, String> {
+    let program = example(kernel, comm).map_err(|error| error.to_string())?;
     let mut header = String::from("#define TARGET \"bpf_iter_task\"\n#define INSNS");
     for (nth, insn) in program.code.encode(Endian::NATIVE, |_| -1).chunks_exact(8).enumerate() {
         let number = u64::from_ne_bytes(insn.try_into().expect("8 bytes"));
@@ -65,9 +64,8 @@ pub(crate) fn floor(btf: &Btf<'_>, comm: &str) -> Result<PathBuf, String> {
 }
 
 /// The program of src/embed.rs.
-fn example(btf: &Btf<'_>, comm: &str) -> Result<Program, kwalk::progs::Error> {
-    const TASK: &Target = Target::named("task");
-    let mut walk = Walk::new(btf, TASK)?;
+fn example(kernel: &Kernel<'_>, comm: &str) -> Result<Program, kwalk::progs::Error> {
+    let mut walk = Builder::new(kernel, &targets::task::TARGET)?;
     let done = walk.asm.label();
     let task = walk.object(Reg::R7, done)?;
     walk.text_is(&task, "comm", comm.as_bytes(), done)?;

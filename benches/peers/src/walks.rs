@@ -2,9 +2,9 @@
 //! and text against what clang compiles.
 
 use kwalk::btf::Btf;
-use kwalk::progs::Target;
+use kwalk::progs::{Kernel, targets};
 use kwalk::select::field;
-use kwalk::{Error, KernelBtf, Parameters};
+use kwalk::{Error, KernelBtf, Scope, kernel};
 
 use crate::population::{Kind, Population};
 use crate::programs::{self, Attached};
@@ -15,28 +15,28 @@ use crate::{Table, libbpf, tools};
 pub(crate) const TASKS: usize = 5_000;
 
 pub(crate) fn races(table: &mut Table) {
-    let kernel = KernelBtf::open();
-    let Some(kernel) = table.has("walks", kernel) else { return };
-    let btf = Btf::new(kernel.bytes()).expect("the kernel's types");
+    let Some(types) = table.has("walks", KernelBtf::open()) else { return };
+    let btf = Btf::new(types.bytes()).expect("the kernel's types");
+    let kernel = kernel(&btf);
     for (kind, what) in [(Kind::Threads, "threads"), (Kind::Processes, "processes")] {
-        if let Err(why) = of_tasks(table, &btf, kind, what) {
+        if let Err(why) = of_tasks(table, &kernel, kind, what) {
             table.left_out.push(format!("walks of {TASKS} {what}: {why}"));
         }
     }
 }
 
-fn of_tasks(table: &mut Table, btf: &Btf<'_>, kind: Kind, what: &str) -> Result<(), String> {
+fn of_tasks(table: &mut Table, kernel: &Kernel<'_>, kind: Kind, what: &str) -> Result<(), String> {
     let failed = |error: Error| error.to_string();
     let name = own_name();
-    let missing = TASKS.saturating_sub(programs::tasks_there(btf).map_err(failed)?);
+    let missing = TASKS.saturating_sub(programs::tasks_there(kernel).map_err(failed)?);
     let _population = Population::new(kind, missing)?;
-    let none = &Parameters::None;
-    let empty = Attached::empty(btf, Target::named("task"), none).map_err(failed)?;
-    let rows = Attached::rows(btf, &programs::tasks(), none, None).map_err(failed)?;
+    let none = &Scope::All;
+    let empty = Attached::empty(kernel, &targets::task::TARGET, none).map_err(failed)?;
+    let rows = Attached::rows(kernel, &programs::tasks(), none, None).map_err(failed)?;
     let one = programs::tasks().filter(field("comm").eq(name.as_str()));
-    let one = Attached::rows(btf, &one, none, None).map_err(failed)?;
+    let one = Attached::rows(kernel, &one, none, None).map_err(failed)?;
     assert_eq!(one.walk().rows, 1);
-    let lines = Attached::lines(btf).map_err(failed)?;
+    let lines = Attached::lines(kernel).map_err(failed)?;
     let course = |column: &str, peer| {
         Course::new(format!("{TASKS} {what}: {column}"), Unit::Each("task", TASKS), peer)
     };

@@ -3,7 +3,7 @@
 use kwalk_asm::Label;
 use kwalk_asm::Reg::*;
 
-use super::Options;
+use super::options::Options;
 use crate::builder::{Builder, Rows};
 use crate::error::Error;
 use crate::operand::Value;

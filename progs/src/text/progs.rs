@@ -3,7 +3,7 @@
 use kwalk_asm::Reg::*;
 use kwalk_asm::{Label, u32_at, u64_at};
 
-use super::Options;
+use super::options::Options;
 use crate::builder::{Builder, OVERFLOW, Rows};
 use crate::error::Error;
 use crate::operand::{Ptr, StackSlot, Value};

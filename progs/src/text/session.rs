@@ -3,7 +3,7 @@
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Helper, Label, Reloc, u64_at};
 
-use super::Options;
+use super::options::Options;
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::operand::{StackSlot, Value};

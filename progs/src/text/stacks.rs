@@ -3,7 +3,7 @@
 use kwalk_asm::Reg::*;
 use kwalk_asm::{Label, u64_at};
 
-use super::Options;
+use super::options::Options;
 use super::session::{Sessions, count};
 use crate::builder::Builder;
 use crate::error::Error;

@@ -3,7 +3,7 @@
 use kwalk_asm::Label;
 use kwalk_asm::Reg::*;
 
-use super::Options;
+use super::options::Options;
 use crate::builder::Builder;
 use crate::error::Error;
 
