@@ -304,8 +304,7 @@ fn link(target: &str) -> Link {
 
 fn other_targets_have_no_namespaces() {
     let error = opened("task", ["pid"], Scope::AllNetns).unwrap_err();
-    assert!(matches!(&error, Error::Scope { target, .. } if target == "task"));
-    assert_eq!(error.hint().unwrap(), "give it [--pid N | --tid N]");
+    assert!(matches!(error, Error::Scope { target, takes: kwalk::progs::Parameters::Task } if target == "task"));
     let netns = Netns::all().next().unwrap().unwrap();
     let error = link("bpf_map").iter_in(&netns).unwrap_err();
     assert!(matches!(error, Error::Scope { target, .. } if target == "bpf_map"));

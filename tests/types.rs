@@ -250,7 +250,6 @@ fn a_function_of_the_kernel_is_found() {
     for name in ["task_struct", "kwalk_no_such_function"] {
         let error = Kfunc::find(&kernel, name).unwrap_err();
         assert_eq!(error.to_string(), format!("function {name}: this kernel does not have it"));
-        assert!(error.hint().unwrap().contains("a module which is not loaded"), "{error:?}");
     }
 }
 
