@@ -126,7 +126,10 @@ fn the_columns_of_this_kernel_come_first() {
     // None of them has a unit.
     assert_eq!(rows[0], ["COLUMN", "MEANING", "WHAT"]);
     let named = |name: &str| named_columns("task").iter().find(|column| column.name == name).unwrap();
-    assert!(["pid", "comm"].iter().all(|name| rows.contains(&vec![*name, named(name).meaning, *name])), "{shown}");
+    assert!(
+        ["pid", "comm"].iter().all(|name| rows.contains(&vec![*name, named(name).meaning, *name])),
+        "{shown}"
+    );
     // Its tasks have neither a real_parent nor credentials.
     assert!(!columns.iter().any(|line| line.starts_with("ppid") || line.starts_with("uid")), "{shown}");
     assert!(functions[0].starts_with("FUNCTION  ") && tree[0].starts_with("FIELD  "), "{shown}");
