@@ -11,7 +11,7 @@ use kwalk_progs::{Fragment, Role};
 
 use crate::columns::{Show, Source};
 use crate::error::{Error, Kind, Reason};
-use crate::expr::{Arithmetic, Compare, Expr, Node};
+use crate::expr::{Arithmetic, Compare, Expr, Node, field};
 use crate::function::{FUNCTIONS, Function};
 use crate::ir::{self, Number};
 use crate::ir::{Condition, Text, TextKind};
@@ -36,6 +36,12 @@ pub(crate) struct Planner<'a> {
 impl<'a> Planner<'a> {
     pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
         Planner { names, fragments: Vec::new(), marks: true, terms: 0, depth: 0 }
+    }
+
+    /// What a named column stands for where nothing else is asked for: an error before it leaves no trace.
+    pub(crate) fn column_alone(&mut self, column: &str) -> Result<Value, Error> {
+        (self.terms, self.depth) = (0, 0);
+        self.value(&field(column), None)
     }
 
     fn enter(&mut self, expr: &Expr) -> Result<(), Error> {
