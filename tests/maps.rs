@@ -207,7 +207,10 @@ fn a_map_that_is_none_is_refused() {
     let bpffs = Bpffs::mount();
     let program = bpffs.path("program");
     pin_object(idle_program("kw_idle", None), &program);
-    assert_eq!(refusal(program.to_str().unwrap()).to_string(), format!("{}: it is not a map", program.display()));
+    assert_eq!(
+        refusal(program.to_str().unwrap()).to_string(),
+        format!("{}: it is not a map", program.display())
+    );
     let file = crate::support::dir();
     let file = file.path().join("file");
     fs::write(&file, "").unwrap();
