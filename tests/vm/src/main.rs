@@ -18,15 +18,16 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::{Args, Parser, Subcommand};
-use tempfile::NamedTempFile;
-use vm_init::{End, PLAN, Plan};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tempfile::{NamedTempFile, TempDir};
+use vm_init::{End, Lines, PLAN, Plan};
 
+use apt::{Apt, run as run_program};
 use arch::Arch;
 use error::{Error, Result};
 use image::Image as Initramfs;
@@ -38,6 +39,9 @@ use report::{Result as Tested, Row};
 #[derive(Parser)]
 #[command(name = "cargo vm", disable_help_subcommand = true)]
 struct Cli {
+    /// The processor of the guests: amd64, arm64 or s390x [default: this machine's]
+    #[arg(long, global = true)]
+    arch: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -82,33 +86,58 @@ struct Own {
     /// A kernel image of one's own
     #[arg(long, value_name = "VMLINUZ")]
     kernel: Option<PathBuf>,
+    /// Whether the kernel compiles BPF programs or interprets them [default: the kernel's own choice]
+    #[arg(long)]
+    jit: Option<Jit>,
 }
 
-/// How long a guest may take to come up, and for one command; some tests take long on an emulated processor.
+#[derive(Clone, Copy, ValueEnum)]
+enum Jit {
+    On,
+    Off,
+}
+
+impl Own {
+    /// What it adds to the kernel's options.
+    fn options(&self) -> &'static str {
+        match self.jit {
+            Some(Jit::On) => "sysctl.net.core.bpf_jit_enable=1",
+            Some(Jit::Off) => "sysctl.net.core.bpf_jit_enable=0",
+            None => "",
+        }
+    }
+}
+
+/// How long a guest may be silent; some tests take long on an emulated processor.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Where a kernel shows its types.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
-/// Programs of this machine that tests start.
+/// Programs that tests start: this machine's own, or Debian's where the guest's processor is another.
 const LENT: &[&str] = &[
     "bpftool", "cat", "chmod", "cp", "grep", "ls", "mkdir", "mount", "rm", "setpriv", "sh", "strace", "true",
     "umount", "unshare",
 ];
 
+/// Debian's packages that have them, and the suite that these are taken from.
+const TOOLS: &[&str] = &["bpftool", "coreutils", "dash", "grep", "mount", "strace", "util-linux"];
+const TOOLS_SUITE: &str = "bookworm";
+
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::List => list(),
-        Command::Run { own, words } => run(own.kernel, &words),
-        Command::Btf { kernels } => btf(&kernels),
-        Command::Test { own, kernels, readme } => test(own.kernel, &kernels, readme),
-    };
+    let cli = Cli::parse();
+    let done = Arch::named(cli.arch.as_deref()).and_then(|arch| match cli.command {
+        Command::List => list(arch),
+        Command::Run { own, words } => run(arch, &own, &words),
+        Command::Btf { kernels } => btf(arch, &kernels),
+        Command::Test { own, kernels, readme } => test(arch, &own, &kernels, readme),
+    });
     done.unwrap_or_else(|error| {
         say(format_args!("vm: {error}"));
         if let Some(hint) = error.hint() {
             say(format_args!("hint: {hint}"));
         }
-        ExitCode::from(if matches!(error, Error::UnknownKernel(_)) { 2 } else { 1 })
+        ExitCode::from(if matches!(error, Error::UnknownKernel(_) | Error::Architecture(_)) { 2 } else { 1 })
     })
 }
 
@@ -122,10 +151,10 @@ fn print(text: &str) -> Result<()> {
     io::stdout().write_all(text.as_bytes()).map_err(Error::at(Path::new("standard output")))
 }
 
-fn list() -> Result<ExitCode> {
-    let shop = Shop::open()?;
+fn list(arch: &'static Arch) -> Result<ExitCode> {
+    let shop = Shop::open(arch)?;
     let mut rows = Vec::new();
-    for known in KNOWN {
+    for known in KNOWN.iter().filter(|known| shop.cache.has(known)) {
         let state = match shop.cache.cached(known) {
             Ok(Some(image)) => image.version.unwrap_or_default(),
             Ok(None) => "not here yet".into(),
@@ -137,11 +166,11 @@ fn list() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(own: Option<PathBuf>, words: &[OsString]) -> Result<ExitCode> {
-    let shop = Shop::open()?;
-    shop.arch.emulator()?;
-    let (image, words) = match (own, words) {
-        (Some(path), words) => (Image::own(&path)?, words),
+fn run(arch: &'static Arch, own: &Own, words: &[OsString]) -> Result<ExitCode> {
+    let shop = Shop::open(arch)?;
+    shop.arch.ready()?;
+    let (image, words) = match (&own.kernel, words) {
+        (Some(path), words) => (Image::own(path)?, words),
         (None, [name, words @ ..]) => (shop.cache.get(Known::named(&name.to_string_lossy())?)?, words),
         // The arguments want at least one.
         (None, []) => return Ok(ExitCode::from(2)),
@@ -149,7 +178,7 @@ fn run(own: Option<PathBuf>, words: &[OsString]) -> Result<ExitCode> {
     let kwalk = binaries::kwalk(shop.arch, &shop.build_dir())?;
     let command = [&[kwalk.clone().into_os_string()][..], words].concat();
     let initramfs = shop.initramfs(&[kwalk], vec![command])?;
-    let run = shop.guest(&image, initramfs.path(), 1).run(&mut PassOn)?;
+    let run = shop.guest(&image, initramfs.path(), own.options(), 1).run(&mut PassOn)?;
     Ok(match run.ended.first().map(|ended| ended.end) {
         Some(End::Status(status)) => ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)),
         // As a shell says it.
@@ -158,18 +187,18 @@ fn run(own: Option<PathBuf>, words: &[OsString]) -> Result<ExitCode> {
     })
 }
 
-/// The kernels of these names, or all.
-fn known(names: &[String]) -> Result<Vec<&'static Known>> {
+/// The kernels of these names, or all of an architecture.
+fn known(names: &[String], cache: &Cache) -> Result<Vec<&'static Known>> {
     match names {
-        [] => Ok(KNOWN.iter().collect()),
+        [] => Ok(KNOWN.iter().filter(|known| cache.has(known)).collect()),
         names => names.iter().map(|name| Known::named(name)).collect(),
     }
 }
 
-fn btf(names: &[String]) -> Result<ExitCode> {
-    let known = known(names)?;
-    let shop = Shop::open()?;
-    shop.arch.emulator()?;
+fn btf(arch: &'static Arch, names: &[String]) -> Result<ExitCode> {
+    let shop = Shop::open(arch)?;
+    let known = known(names, &shop.cache)?;
+    shop.arch.ready()?;
     let mut status = ExitCode::SUCCESS;
     for (kernel, btf) in side_by_side(known, |known| (known.name, shop.btf(known))) {
         match btf {
@@ -184,12 +213,12 @@ fn btf(names: &[String]) -> Result<ExitCode> {
     Ok(status)
 }
 
-fn test(own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode> {
-    let known = known(names)?;
-    let shop = Shop::open()?;
-    shop.arch.emulator()?;
-    let images: Vec<_> = match own {
-        Some(path) => vec![(path.display().to_string(), Ok(Image::own(&path)?))],
+fn test(arch: &'static Arch, own: &Own, names: &[String], readme: bool) -> Result<ExitCode> {
+    let shop = Shop::open(arch)?;
+    let known = known(names, &shop.cache)?;
+    shop.arch.ready()?;
+    let images: Vec<_> = match &own.kernel {
+        Some(path) => vec![(path.display().to_string(), Ok(Image::own(path)?))],
         None => known.into_iter().map(|known| (known.name.to_owned(), shop.cache.get(known))).collect(),
     };
     let built = binaries::tests(shop.arch, &shop.build_dir())?;
@@ -199,7 +228,9 @@ fn test(own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode
     let initramfs = shop.initramfs(&paths, commands)?;
 
     let names: Vec<_> = tests.iter().map(|binary| binary.name.as_str()).collect();
-    let rows = side_by_side(images, |(kernel, image)| shop.row(kernel, image, initramfs.path(), &names));
+    let rows = side_by_side(images, |(kernel, image)| {
+        shop.row(kernel, image, initramfs.path(), own.options(), &names)
+    });
     let rows = rows.into_iter().collect::<Result<Vec<_>>>()?;
     let newest = KNOWN.last().map(|known| known.name);
     print(&report::table(&rows, newest))?;
@@ -250,8 +281,8 @@ struct Shop {
 }
 
 impl Shop {
-    fn open() -> Result<Shop> {
-        let (arch, dir) = (Arch::host()?, binaries::target_dir()?.join("vm"));
+    fn open(arch: &'static Arch) -> Result<Shop> {
+        let dir = binaries::target_dir()?.join("vm");
         Ok(Shop { arch, cache: Cache::open(&dir, arch)?, dir })
     }
 
@@ -262,7 +293,11 @@ impl Shop {
     /// Writes what a guest finds: binaries where they are here, what they need beside, and what it is to run.
     fn initramfs(&self, binaries: &[PathBuf], commands: Vec<Vec<OsString>>) -> Result<NamedTempFile> {
         let init = binaries::init(self.arch, &self.build_dir())?;
-        let lent = image::lent(LENT)?;
+        let lent = if self.arch.is_host() {
+            image::lent(LENT)?
+        } else {
+            image::foreign(LENT, &self.tools()?, self.arch)
+        };
         // An emulated processor takes its time with what is made at random; all of it runs on the host.
         let env = [
             ("PATH", "/bin"),
@@ -272,7 +307,9 @@ impl Shop {
             ("PROPTEST_CASES", "100"),
         ];
         let env = env.map(|(name, value)| (name.into(), value.into())).into();
-        let plan = Plan { dir: binaries::root().into(), env, commands };
+        let [stdout, stderr, events] = self.arch.lines.map(OsString::from);
+        let lines = Lines { stdout, stderr, events };
+        let plan = Plan { lines, dir: binaries::root().into(), env, commands };
         let file = NamedTempFile::new_in(&self.dir).map_err(Error::at(&self.dir))?;
         let write = || {
             let mut image = Initramfs::begin(BufWriter::new(file.as_file()))?;
@@ -292,21 +329,47 @@ impl Shop {
         Ok(file)
     }
 
-    fn guest<'a>(&self, image: &'a Image, initramfs: &'a Path, commands: usize) -> Guest<'a> {
-        Guest { arch: self.arch, kernel: &image.path, initramfs, commands, patience: PATIENCE }
+    /// Where Debian's programs for another processor are unpacked: fetched once.
+    fn tools(&self) -> Result<PathBuf> {
+        let path = self.dir.join("tools").join(self.arch.name);
+        if !path.exists() {
+            let dir = self.dir.join("tools");
+            fs::create_dir_all(&dir).map_err(Error::at(&dir))?;
+            say(format_args!("vm: fetching the programs that tests start, for {}", self.arch.debian));
+            let apt = Apt::update(&dir, TOOLS_SUITE, self.arch)?;
+            let unpacked = TempDir::new_in(&dir).map_err(Error::at(&dir))?;
+            for package in apt.download_all(TOOLS)? {
+                let mut extract = process::Command::new("dpkg-deb");
+                run_program("dpkg-deb", extract.arg("--extract").arg(package).arg(unpacked.path()))?;
+            }
+            fs::rename(unpacked.keep(), &path).map_err(Error::at(&path))?;
+        }
+        Ok(path)
+    }
+
+    fn guest<'a>(
+        &self,
+        image: &'a Image,
+        initramfs: &'a Path,
+        options: &'a str,
+        commands: usize,
+    ) -> Guest<'a> {
+        Guest { arch: self.arch, kernel: &image.path, initramfs, options, commands, patience: PATIENCE }
     }
 
     /// A file of the kernel's BTF: one that is there already, unless the image is newer.
     fn btf(&self, known: &'static Known) -> Result<PathBuf> {
         let image = self.cache.get(known)?;
         let dir = self.dir.join("btf");
+        // Others have a folder of their own: they may be of the other byte order.
+        let dir = if self.arch.is_host() { dir } else { dir.join(self.arch.debian) };
         let path = dir.join(format!("{}.btf", known.name));
         let written = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         if written(&path) > written(&image.path) {
             return Ok(path);
         }
         let initramfs = self.initramfs(&[], vec![["/bin/cat", BTF].map(OsString::from).into()])?;
-        let mut run = self.guest(&image, initramfs.path(), 1).run(&mut ())?;
+        let mut run = self.guest(&image, initramfs.path(), "", 1).run(&mut ())?;
         let bytes = match run.ended.pop() {
             Some(Ended { end: End::Status(0), stdout, .. }) => stdout,
             ended => {
@@ -323,7 +386,14 @@ impl Shop {
     }
 
     /// Runs the tests in a kernel, if there is one.
-    fn row(&self, kernel: String, image: Result<Image>, initramfs: &Path, names: &[&str]) -> Result<Row> {
+    fn row(
+        &self,
+        kernel: String,
+        image: Result<Image>,
+        initramfs: &Path,
+        options: &str,
+        names: &[&str],
+    ) -> Result<Row> {
         let row = |version, result| Row { kernel: kernel.clone(), version, result };
         let image = match image {
             Ok(image) => image,
@@ -333,7 +403,7 @@ impl Shop {
             Err(error) => return Ok(row(String::new(), Tested::Failed(error.to_string()))),
         };
         let start = Instant::now();
-        let run = match self.guest(&image, initramfs, names.len()).run(&mut ()) {
+        let run = match self.guest(&image, initramfs, options, names.len()).run(&mut ()) {
             Ok(run) => run,
             // There is none for the next kernel, either.
             Err(error @ Error::NoProgram(_)) => return Err(error),
