@@ -175,6 +175,8 @@ fn run(arch: &'static Arch, own: &Own, words: &[OsString]) -> Result<ExitCode> {
         // The arguments want at least one.
         (None, []) => return Ok(ExitCode::from(2)),
     };
+    // It may stand between the kernel's name and what is kwalk's own.
+    let words = words.strip_prefix(&[OsString::from("--")]).unwrap_or(words);
     let kwalk = binaries::kwalk(shop.arch, &shop.build_dir())?;
     let command = [&[kwalk.clone().into_os_string()][..], words].concat();
     let initramfs = shop.initramfs(&[kwalk], vec![command])?;

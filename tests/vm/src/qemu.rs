@@ -149,6 +149,9 @@ impl Guest<'_> {
 
     /// What came of it, from what its four lines said.
     fn verdict(&self, console: &str, events: &[u8], mut stdout: &[u8], mut stderr: &[u8]) -> Result<Run> {
+        if let Some(line) = console.lines().find(|line| line.contains("Failed to set sysctl")) {
+            return Err(guest(format!("its kernel does not take an option: {}", line.trim()), console));
+        }
         if let Some(line) = console.lines().find(|line| is_bad(line)) {
             return Err(guest(format!("its kernel is not well: {}", line.trim()), console));
         }
@@ -187,7 +190,7 @@ impl Guest<'_> {
 
 /// Whether a line of the console says that something is wrong with the kernel.
 fn is_bad(line: &str) -> bool {
-    const BAD: [&str; 10] = [
+    const BAD: [&str; 9] = [
         "Kernel panic",
         "WARNING:",
         "BUG:",
@@ -197,7 +200,6 @@ fn is_bad(line: &str) -> bool {
         "unable to handle",
         "Unable to handle",
         "UBSAN:",
-        "Failed to set sysctl",
     ];
     BAD.iter().any(|bad| line.contains(bad))
 }
