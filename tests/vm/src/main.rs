@@ -10,6 +10,7 @@ mod qemu;
 mod report;
 mod results;
 mod support;
+mod tools;
 
 use std::cmp::Reverse;
 use std::ffi::OsString;
@@ -18,16 +19,15 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
 use vm_init::{End, Lines, PLAN, Plan};
 
-use apt::{Apt, run as run_program};
 use arch::Arch;
 use error::{Error, Result};
 use image::Image as Initramfs;
@@ -39,11 +39,26 @@ use report::{Result as Tested, Row};
 #[derive(Parser)]
 #[command(name = "cargo vm", disable_help_subcommand = true)]
 struct Cli {
-    /// The processor of the guests: amd64, arm64 or s390x [default: this machine's]
-    #[arg(long, global = true)]
-    arch: Option<String>,
+    #[command(flatten)]
+    guests: Guests,
     #[command(subcommand)]
     command: Command,
+}
+
+#[derive(Args)]
+struct Guests {
+    /// Their processor: amd64, arm64 or s390x [default: this machine's]
+    #[arg(long, global = true)]
+    arch: Option<String>,
+    /// Whether their kernels compile BPF programs [default: as each is configured]
+    #[arg(long, global = true)]
+    jit: Option<Jit>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Jit {
+    On,
+    Off,
 }
 
 #[derive(Subcommand)]
@@ -86,26 +101,6 @@ struct Own {
     /// A kernel image of one's own
     #[arg(long, value_name = "VMLINUZ")]
     kernel: Option<PathBuf>,
-    /// Whether the kernel compiles BPF programs or interprets them [default: the kernel's own choice]
-    #[arg(long)]
-    jit: Option<Jit>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Jit {
-    On,
-    Off,
-}
-
-impl Own {
-    /// What it adds to the kernel's options.
-    fn options(&self) -> &'static str {
-        match self.jit {
-            Some(Jit::On) => "sysctl.net.core.bpf_jit_enable=1",
-            Some(Jit::Off) => "sysctl.net.core.bpf_jit_enable=0",
-            None => "",
-        }
-    }
 }
 
 /// How long a guest may be silent; some tests take long on an emulated processor.
@@ -114,23 +109,13 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Where a kernel shows its types.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
-/// Programs that tests start: this machine's own, or Debian's where the guest's processor is another.
-const LENT: &[&str] = &[
-    "bpftool", "cat", "chmod", "cp", "grep", "ls", "mkdir", "mount", "rm", "setpriv", "sh", "strace", "true",
-    "umount", "unshare",
-];
-
-/// Debian's packages that have them, and the suite that these are taken from.
-const TOOLS: &[&str] = &["bpftool", "coreutils", "dash", "grep", "mount", "strace", "util-linux"];
-const TOOLS_SUITE: &str = "bookworm";
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = Arch::named(cli.arch.as_deref()).and_then(|arch| match cli.command {
-        Command::List => list(arch),
-        Command::Run { own, words } => run(arch, &own, &words),
-        Command::Btf { kernels } => btf(arch, &kernels),
-        Command::Test { own, kernels, readme } => test(arch, &own, &kernels, readme),
+    let done = Shop::open(&cli.guests).and_then(|shop| match cli.command {
+        Command::List => list(&shop),
+        Command::Run { own, words } => run(&shop, own.kernel, &words),
+        Command::Btf { kernels } => btf(&shop, &kernels),
+        Command::Test { own, kernels, readme } => test(&shop, own.kernel, &kernels, readme),
     });
     done.unwrap_or_else(|error| {
         say(format_args!("vm: {error}"));
@@ -151,8 +136,7 @@ fn print(text: &str) -> Result<()> {
     io::stdout().write_all(text.as_bytes()).map_err(Error::at(Path::new("standard output")))
 }
 
-fn list(arch: &'static Arch) -> Result<ExitCode> {
-    let shop = Shop::open(arch)?;
+fn list(shop: &Shop) -> Result<ExitCode> {
     let mut rows = Vec::new();
     for known in KNOWN.iter().filter(|known| shop.cache.has(known)) {
         let state = match shop.cache.cached(known) {
@@ -166,11 +150,10 @@ fn list(arch: &'static Arch) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(arch: &'static Arch, own: &Own, words: &[OsString]) -> Result<ExitCode> {
-    let shop = Shop::open(arch)?;
+fn run(shop: &Shop, own: Option<PathBuf>, words: &[OsString]) -> Result<ExitCode> {
     shop.arch.ready()?;
-    let (image, words) = match (&own.kernel, words) {
-        (Some(path), words) => (Image::own(path)?, words),
+    let (image, words) = match (own, words) {
+        (Some(path), words) => (Image::own(&path)?, words),
         (None, [name, words @ ..]) => (shop.cache.get(Known::named(&name.to_string_lossy())?)?, words),
         // The arguments want at least one.
         (None, []) => return Ok(ExitCode::from(2)),
@@ -180,7 +163,7 @@ fn run(arch: &'static Arch, own: &Own, words: &[OsString]) -> Result<ExitCode> {
     let kwalk = binaries::kwalk(shop.arch, &shop.build_dir())?;
     let command = [&[kwalk.clone().into_os_string()][..], words].concat();
     let initramfs = shop.initramfs(&[kwalk], vec![command])?;
-    let run = shop.guest(&image, initramfs.path(), own.options(), 1).run(&mut PassOn)?;
+    let run = shop.guest(&image, initramfs.path(), 1).run(&mut PassOn)?;
     Ok(match run.ended.first().map(|ended| ended.end) {
         Some(End::Status(status)) => ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)),
         // As a shell says it.
@@ -197,8 +180,7 @@ fn known(names: &[String], cache: &Cache) -> Result<Vec<&'static Known>> {
     }
 }
 
-fn btf(arch: &'static Arch, names: &[String]) -> Result<ExitCode> {
-    let shop = Shop::open(arch)?;
+fn btf(shop: &Shop, names: &[String]) -> Result<ExitCode> {
     let known = known(names, &shop.cache)?;
     shop.arch.ready()?;
     let mut status = ExitCode::SUCCESS;
@@ -215,12 +197,11 @@ fn btf(arch: &'static Arch, names: &[String]) -> Result<ExitCode> {
     Ok(status)
 }
 
-fn test(arch: &'static Arch, own: &Own, names: &[String], readme: bool) -> Result<ExitCode> {
-    let shop = Shop::open(arch)?;
+fn test(shop: &Shop, own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode> {
     let known = known(names, &shop.cache)?;
     shop.arch.ready()?;
-    let images: Vec<_> = match &own.kernel {
-        Some(path) => vec![(path.display().to_string(), Ok(Image::own(path)?))],
+    let images: Vec<_> = match own {
+        Some(path) => vec![(path.display().to_string(), Ok(Image::own(&path)?))],
         None => known.into_iter().map(|known| (known.name.to_owned(), shop.cache.get(known))).collect(),
     };
     let built = binaries::tests(shop.arch, &shop.build_dir())?;
@@ -230,9 +211,7 @@ fn test(arch: &'static Arch, own: &Own, names: &[String], readme: bool) -> Resul
     let initramfs = shop.initramfs(&paths, commands)?;
 
     let names: Vec<_> = tests.iter().map(|binary| binary.name.as_str()).collect();
-    let rows = side_by_side(images, |(kernel, image)| {
-        shop.row(kernel, image, initramfs.path(), own.options(), &names)
-    });
+    let rows = side_by_side(images, |(kernel, image)| shop.row(kernel, image, initramfs.path(), &names));
     let rows = rows.into_iter().collect::<Result<Vec<_>>>()?;
     let newest = KNOWN.last().map(|known| known.name);
     print(&report::table(&rows, newest))?;
@@ -280,12 +259,19 @@ struct Shop {
     arch: &'static Arch,
     dir: PathBuf,
     cache: Cache,
+    /// What the guests' kernels are asked for.
+    options: &'static str,
 }
 
 impl Shop {
-    fn open(arch: &'static Arch) -> Result<Shop> {
-        let dir = binaries::target_dir()?.join("vm");
-        Ok(Shop { arch, cache: Cache::open(&dir, arch)?, dir })
+    fn open(guests: &Guests) -> Result<Shop> {
+        let (arch, dir) = (Arch::named(guests.arch.as_deref())?, binaries::target_dir()?.join("vm"));
+        let options = match guests.jit {
+            Some(Jit::On) => "sysctl.net.core.bpf_jit_enable=1",
+            Some(Jit::Off) => "sysctl.net.core.bpf_jit_enable=0",
+            None => "",
+        };
+        Ok(Shop { arch, cache: Cache::open(&dir, arch)?, dir, options })
     }
 
     fn build_dir(&self) -> PathBuf {
@@ -295,11 +281,7 @@ impl Shop {
     /// Writes what a guest finds: binaries where they are here, what they need beside, and what it is to run.
     fn initramfs(&self, binaries: &[PathBuf], commands: Vec<Vec<OsString>>) -> Result<NamedTempFile> {
         let init = binaries::init(self.arch, &self.build_dir())?;
-        let lent = if self.arch.is_host() {
-            image::lent(LENT)?
-        } else {
-            image::foreign(LENT, &self.tools()?, self.arch)
-        };
+        let lent = tools::find(&self.dir.join("tools"), self.arch)?;
         // An emulated processor takes its time with what is made at random; all of it runs on the host.
         let env = [
             ("PATH", "/bin"),
@@ -331,32 +313,9 @@ impl Shop {
         Ok(file)
     }
 
-    /// Where Debian's programs for another processor are unpacked: fetched once.
-    fn tools(&self) -> Result<PathBuf> {
-        let path = self.dir.join("tools").join(self.arch.name);
-        if !path.exists() {
-            let dir = self.dir.join("tools");
-            fs::create_dir_all(&dir).map_err(Error::at(&dir))?;
-            say(format_args!("vm: fetching the programs that tests start, for {}", self.arch.debian));
-            let apt = Apt::update(&dir, TOOLS_SUITE, self.arch)?;
-            let unpacked = TempDir::new_in(&dir).map_err(Error::at(&dir))?;
-            for package in apt.download_all(TOOLS)? {
-                let mut extract = process::Command::new("dpkg-deb");
-                run_program("dpkg-deb", extract.arg("--extract").arg(package).arg(unpacked.path()))?;
-            }
-            fs::rename(unpacked.keep(), &path).map_err(Error::at(&path))?;
-        }
-        Ok(path)
-    }
-
-    fn guest<'a>(
-        &self,
-        image: &'a Image,
-        initramfs: &'a Path,
-        options: &'a str,
-        commands: usize,
-    ) -> Guest<'a> {
-        Guest { arch: self.arch, kernel: &image.path, initramfs, options, commands, patience: PATIENCE }
+    fn guest<'a>(&self, image: &'a Image, initramfs: &'a Path, commands: usize) -> Guest<'a> {
+        let (arch, kernel, options) = (self.arch, &image.path, self.options);
+        Guest { arch, kernel, initramfs, options, commands, patience: PATIENCE }
     }
 
     /// A file of the kernel's BTF: one that is there already, unless the image is newer.
@@ -371,7 +330,7 @@ impl Shop {
             return Ok(path);
         }
         let initramfs = self.initramfs(&[], vec![["/bin/cat", BTF].map(OsString::from).into()])?;
-        let mut run = self.guest(&image, initramfs.path(), "", 1).run(&mut ())?;
+        let mut run = self.guest(&image, initramfs.path(), 1).run(&mut ())?;
         let bytes = match run.ended.pop() {
             Some(Ended { end: End::Status(0), stdout, .. }) => stdout,
             ended => {
@@ -388,14 +347,7 @@ impl Shop {
     }
 
     /// Runs the tests in a kernel, if there is one.
-    fn row(
-        &self,
-        kernel: String,
-        image: Result<Image>,
-        initramfs: &Path,
-        options: &str,
-        names: &[&str],
-    ) -> Result<Row> {
+    fn row(&self, kernel: String, image: Result<Image>, initramfs: &Path, names: &[&str]) -> Result<Row> {
         let row = |version, result| Row { kernel: kernel.clone(), version, result };
         let image = match image {
             Ok(image) => image,
@@ -405,7 +357,7 @@ impl Shop {
             Err(error) => return Ok(row(String::new(), Tested::Failed(error.to_string()))),
         };
         let start = Instant::now();
-        let run = match self.guest(&image, initramfs, options, names.len()).run(&mut ()) {
+        let run = match self.guest(&image, initramfs, names.len()).run(&mut ()) {
             Ok(run) => run,
             // There is none for the next kernel, either.
             Err(error @ Error::NoProgram(_)) => return Err(error),
