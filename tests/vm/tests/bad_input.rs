@@ -152,6 +152,23 @@ fn what_apt_refuses() {
     }
 }
 
+/// A mirror may list packages that it has not got: the next older one is then asked for.
+#[test]
+fn packages_that_are_listed_alone() {
+    let get = "case $* in indextargets*) echo http://example.org/debian/ main;;
+        *download*) echo 'E: Failed to fetch it  404  Not Found' >&2; exit 100;; esac";
+    let cache = "case $* in *pkgnames*image*) echo linux-image-6.1.0-9-cloud-amd64; echo linux-image-6.1.0-50-cloud-amd64;;
+        *show*) echo Version: 6.1.1-1;; esac";
+    let (status, said) =
+        Machine::with(&[QEMU, ("apt-get", get), ("apt-cache", cache)]).fails(&["run", "6.1", "targets"]);
+    let expected = "vm: fetching linux-image-6.1.0-50-cloud-amd64 6.1.1-1\n\
+        vm: kernel 6.1: apt-get: Failed to fetch it  404  Not Found\n\
+        vm: fetching linux-image-6.1.0-9-cloud-amd64 6.1.1-1\n\
+        vm: kernel 6.1: apt-get: Failed to fetch it  404  Not Found\n\
+        vm: apt-get: Failed to fetch it  404  Not Found\n";
+    assert_eq!((status, &*said), (1, expected));
+}
+
 #[test]
 fn a_truncated_cache() {
     // The hash is that of an empty file.
