@@ -179,7 +179,7 @@ fn the_command_walks_maps() {
     refused(&mut kwalk(args), 1, "target sockmap: it does not walk maps of this type (1)", "sockhashes");
     let args = ["bpf_map_elem", "--map", "id:x"];
     let why = "invalid value 'id:x' for '--map <WHAT>': map id:x: an id is a number from 1 on";
-    refused(&mut kwalk(args), 2, why, "");
+    refused(&mut kwalk(args), 2, why, "id:N");
     let args = ["bpf_map_elem", "--map", "name:no_such_map_at_all"];
     refused(&mut kwalk(args), 1, "map name:no_such_map_at_all: there is no such map", "id:N");
 }

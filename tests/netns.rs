@@ -381,7 +381,7 @@ fn what_goes_wrong_there_is_told_here() {
         }
     };
     setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
-    assert!(error.to_string().ends_with(&format!("(os error {})", libc::EMFILE)), "{error}");
+    assert!(error.to_string().contains("Too many open files"), "{error}");
     assert_eq!(count, PORTS.len());
     assert_eq!(all(rows, |_| ()).unwrap().len(), PORTS.len());
 }
