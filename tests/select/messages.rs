@@ -145,7 +145,7 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
     ),
     ("task", "pid = 1 and comm || 'a' = 'b'", "comm || 'a'", "this operator can't be done in the kernel", ""),
     ("task", "pid = 1.5", "1.5", "a number with a fraction or an exponent can't be done in the kernel", ""),
-    ("task", "pid = x'10'", "x'10'", "x'10' is a text, where a number is needed", "without quotes"),
+    ("task", "pid = x'10'", "x'10'", "x'10' is a text, where a number is needed", ""),
     (
         "task",
         "signal.rlim[pid].rlim_cur = 1",
@@ -153,8 +153,8 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
         "this index can't be done in the kernel",
         "",
     ),
-    ("task", "pid = ", "", "Expected: an expression, found: EOF", ""),
-    ("task", "", "", "Expected: an expression, found: EOF", ""),
+    ("task", "pid = ", "", "the expression ends here, where more is expected", ""),
+    ("task", "", "", "the expression ends here, where more is expected", ""),
     ("task", "comm = 'a", "", "Unterminated string literal", ""),
     (
         "bpf_map",
