@@ -16,11 +16,9 @@ pub fn tests() -> Vec<Test> {
     vec![
         test("the_arrows_between_the_crates_point_one_way", SOURCES, the_arrows_between_the_crates),
         test("the_modules_of_kwalk_progs_form_no_circle", SOURCES, || modules::form_no_circle("progs/src")),
-        // There are some still: `-- --ignored` shows them.
         test("the_modules_of_kwalk_query_form_no_circle", SOURCES, || {
             modules::form_no_circle("progs/query/src");
-        })
-        .ignored(),
+        }),
         test("no_code_is_unsafe_but_that_of_the_system_calls", SOURCES, no_code_is_unsafe),
         test("every_dependency_may_be_had_under_a_free_licence", CARGO, every_dependency_is_free),
         test("printing_knows_nothing_of_the_kernel", SOURCES, printing_knows_nothing_of_the_kernel),

@@ -113,7 +113,14 @@ fn is_static() {
 
 fn dependencies() {
     let root = root();
-    let args = ["tree", "--locked", "--no-default-features", "--edges=normal,build", "--prefix=none"];
+    let args = [
+        "tree",
+        "--locked",
+        "--package=kwalk",
+        "--no-default-features",
+        "--edges=normal,build",
+        "--prefix=none",
+    ];
     let tree = cargo(root, &args).arg("--format={lib}|{p}").output().unwrap();
     let tree = String::from_utf8(tree.stdout).unwrap();
     let names: BTreeSet<_> = tree

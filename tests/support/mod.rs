@@ -131,12 +131,11 @@ pub struct Test {
     needs: &'static [Need],
     run: fn(),
     is_alone: bool,
-    is_ignored: bool,
 }
 
 /// A test that runs where all of `needs` are met.
 pub fn test(name: impl Into<String>, needs: &'static [Need], run: fn()) -> Test {
-    Test { name: name.into(), needs, run, is_alone: false, is_ignored: false }
+    Test { name: name.into(), needs, run, is_alone: false }
 }
 
 /// A [`test`] in a process of its own, whose descriptors, threads and rights no other test sees or changes.
@@ -148,24 +147,17 @@ pub fn test_alone(name: impl Into<String>, needs: &'static [Need], run: fn()) ->
 const ALONE: &str = "KWALK_TEST_ALONE";
 
 impl Test {
-    /// One that is run only where it is asked for (`--ignored`).
-    pub fn ignored(self) -> Test {
-        Test { is_ignored: true, ..self }
-    }
-
     fn trial(self, module: &str) -> Trial {
         let name = format!("{module}::{}", self.name);
-        let Test { needs, run, is_alone, is_ignored, .. } = self;
-        let trial =
-            Trial::ignorable_test(name.clone(), move || match needs.iter().find_map(|need| need.missing()) {
-                Some(reason) => Ok(Completion::ignored_with(reason)),
-                None if is_alone && std::env::var_os(ALONE).is_none() => run_again(&name),
-                None => {
-                    run();
-                    Ok(Completion::Completed)
-                }
-            });
-        trial.with_ignored_flag(is_ignored)
+        let Test { needs, run, is_alone, .. } = self;
+        Trial::ignorable_test(name.clone(), move || match needs.iter().find_map(|need| need.missing()) {
+            Some(reason) => Ok(Completion::ignored_with(reason)),
+            None if is_alone && std::env::var_os(ALONE).is_none() => run_again(&name),
+            None => {
+                run();
+                Ok(Completion::Completed)
+            }
+        })
     }
 }
 

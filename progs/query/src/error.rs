@@ -248,7 +248,7 @@ impl fmt::Display for Reason {
             Reason::EmptyList => f.write_str("this list is empty"),
             Reason::Columns(0) => f.write_str("no columns are selected"),
             Reason::Columns(count) => {
-                write!(f, "{count} columns are selected; {} are possible", crate::COLUMNS_MAX)
+                write!(f, "{count} columns are selected; {} are possible", crate::limits::COLUMNS_MAX)
             }
             Reason::SameName(name) => write!(f, "two columns are called {name}"),
             Reason::RowSize(bytes) => {
