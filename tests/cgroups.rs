@@ -12,7 +12,7 @@ use kwalk::sys::{CgroupOrder, CgroupStart};
 use kwalk::{Error, Scope, open_cgroup};
 
 use crate::support::rows::{all, number, opened, text};
-use crate::support::{Hint, Need, Test, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
+use crate::support::{Need, Test, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
 
 const NEEDS: &[Need] = &[Need::Bpf, Need::Root, Need::Target(&targets::cgroup::TARGET)];
 const V1: &[Need] =

@@ -6,7 +6,7 @@ use kwalk::sys::{BtfFd, BtfLoad, ElemFlags, MapBtf, MapCreate, MapFd, MapType, M
 use kwalk::{Error, Scope};
 
 use crate::support::Need::Bpf;
-use crate::support::{Hint, Test, running, test, unique};
+use crate::support::{Test, running, test, unique};
 
 pub fn tests() -> Vec<Test> {
     vec![

@@ -9,7 +9,7 @@ use kwalk::btf::Kind;
 use kwalk::progs::{Builder, Target, kfunc, targets};
 use kwalk::{Error, KernelBtf, Loaded, Scope};
 
-use crate::support::{Hint, Need, Test, kernel_version, running, test};
+use crate::support::{Need, Test, kernel_version, running, test};
 
 const TASK: &Target = &targets::task::TARGET;
 const NEEDS: &[Need] = &[Need::Bpf];

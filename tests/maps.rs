@@ -11,7 +11,7 @@ use kwalk::{Error, Loaded, MapError, MapName, Scope};
 
 use crate::support::objects::{idle_program, pin_object, small_map};
 use crate::support::rows::{all, number, opened};
-use crate::support::{Bpffs, Hint, Need, Test, kwalk, refused, running, stdout, test, unique};
+use crate::support::{Bpffs, Need, Test, kwalk, refused, running, stdout, test, unique};
 
 const BPF: &[Need] = &[Need::Bpf];
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];

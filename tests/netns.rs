@@ -23,7 +23,7 @@ use crate::support::Need::{Bpf, Root, Target, Tool};
 use crate::support::helper::{Helper, PORTS, numbers};
 use crate::support::objects::idle_program;
 use crate::support::rows::{all, counted, number, opened, walked};
-use crate::support::{Hint, Need, Test, dir, eventually, kwalk, refused, running, stdout, test, test_alone};
+use crate::support::{Need, Test, dir, eventually, kwalk, refused, running, stdout, test, test_alone};
 
 const ROOT: &[Need] = &[Bpf, Root];
 const RIGHTS: &[Need] = &[Bpf, Root, Tool("setpriv")];

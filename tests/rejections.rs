@@ -6,7 +6,7 @@ use kwalk::btf::Kind;
 use kwalk::progs::{Builder, Program, ProgramType, targets};
 use kwalk::{Error, Fault, Loaded, Rejection};
 
-use crate::support::{Hint, Need, Test, kernel_version, running, test};
+use crate::support::{Need, Test, kernel_version, running, test};
 
 const NEEDS: &[Need] = &[Need::Bpf];
 const NEWER: &[Need] = &[Need::Bpf, Need::Kernel(6, 12)];

@@ -16,7 +16,7 @@ use kwalk::{Error, Iter, Link, Loaded, PinPath, ProcessError, Rejection, Scope, 
 use nix::unistd::{close, dup, dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::support::objects::{living, pretend, text_program};
-use crate::support::{Bpffs, Hint, Need, Test, eventually, running, test_alone};
+use crate::support::{Bpffs, Need, Test, eventually, running, test_alone};
 
 const BPF: &[Need] = &[Need::Bpf];
 const ROOT: &[Need] = &[Need::Bpf, Need::Root];

@@ -14,7 +14,7 @@ use kwalk::sys::*;
 use nix::unistd::{dup, dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::support::objects::function_btf;
-use crate::support::{Bpffs, Hint, Need, Test, kernel_version, test, test_alone};
+use crate::support::{Bpffs, Need, Test, kernel_version, test, test_alone};
 
 pub fn tests() -> Vec<Test> {
     const NEEDS: &[Need] = &[Need::Bpf, Need::Root];

@@ -10,7 +10,7 @@ use kwalk::btf::{Btf, Kind};
 use kwalk::sys::BtfFd;
 use kwalk::{KernelBtf, Kfunc};
 
-use crate::support::{Hint, Need, Test, dir, kwalk, refused, stdout, test};
+use crate::support::{Need, Test, dir, kwalk, refused, stdout, test};
 
 const NONE: &[Need] = &[];
 const BPF: &[Need] = &[Need::Bpf];

@@ -4,7 +4,6 @@ use crate::support::{failure, kwalk};
 use kwalk::select::{COLUMNS_MAX, Column, Reason, Select, field, sql};
 
 use super::mistake;
-use crate::support::Hint;
 
 /// A target, a condition, what is marked of it, the first line of the message, words of the hint.
 const REFUSED: &[(&str, &str, &str, &str, &str)] = &[

@@ -7,7 +7,7 @@ use kwalk::select::{Column, Expr, Reason, Select, field, sql};
 use kwalk::{Error, Loaded, Rejection, Scope};
 
 use crate::support::rows::walked;
-use crate::support::{Hint, running};
+use crate::support::running;
 
 const CONDITION: &str =
     "comm like 'ab%' and (real_parent.tgid = 7777 or not mm.exe_file.f_path.dentry.d_name.name like '%x%')";
