@@ -45,6 +45,16 @@ fn long_lists_are_looked_up() {
     // A prefix of one of them is none, nor is a name that goes on.
     let near = [sleepers[0].comm.split_at(5).0.to_owned(), format!("{}x", sleepers[0].comm)];
     assert_eq!(pids(field("comm").is_in(names().into_iter().chain(near))), BTreeSet::new());
+    // Nor is the beginning of a text that is longer than all of them, and so cut where they end.
+    let name = std::env::current_exe().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let own = |list: &mut dyn Iterator<Item = String>| {
+        let named = field("mm.exe_file.f_path.dentry.d_name.name").is_in(list);
+        counted(&Select::new("task").filter(field("pid").eq(std::process::id()).and(named)), Scope::All)
+            .unwrap()
+    };
+    let seven = || (0..30).map(|nth| format!("name_{nth:02}"));
+    assert_eq!(own(&mut seven().chain([name.split_at(7).0.to_owned()])), 0);
+    assert_eq!(own(&mut seven().chain([name.clone()])), 1);
     // One look-up is all that it takes.
     let program = Select::new("task").fields(["pid"]).filter(condition).plan(&running()).unwrap();
     let program = program.program(&running()).unwrap();
