@@ -155,7 +155,7 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
     ),
     ("task", "pid = ", "", "the expression ends here, where more is expected", ""),
     ("task", "", "", "the expression ends here, where more is expected", ""),
-    ("task", "comm = 'a", "", "Unterminated string literal", ""),
+    ("task", "comm = 'a", "'a", "the quote that begins here is not closed", ""),
     (
         "bpf_map",
         "type = BPF_MAP_TYPE_ARAY",
