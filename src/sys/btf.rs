@@ -1,17 +1,16 @@
 //! BTF: loading a program's, and having the kernel's in memory.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 
 use nix::sys::statfs::{SYSFS_MAGIC, fstatfs};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::command::{address, count, layout};
+use super::command::{command, slice, wire};
 use super::{BtfFd, Command, Error, Log, Result};
 
 /// `BPF_BTF_LOAD`: hands the types of a program or map to the kernel. Gives a [`BtfFd`].
@@ -24,51 +23,29 @@ use super::{BtfFd, Command, Error, Log, Result};
 pub struct BtfLoad<'a> {
     /// The BTF, in the machine's byte order.
     pub btf: &'a [u8],
-    /// Where the verifier's words go.
+    /// Where the kernel writes its log.
     pub log: Option<Log<'a>>,
 }
 
-#[doc(hidden)]
-#[repr(C)]
-#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct BtfLoadAttr {
-    btf: u64,
-    btf_log_buf: u64,
-    btf_size: u32,
-    btf_log_size: u32,
-    btf_log_level: u32,
-    btf_log_true_size: u32,
+wire! {
+    pub BtfLoadAttr: 32 {
+        0 btf: u64, 8 btf_log_buf: u64, 16 btf_size: u32,
+        20 btf_log_size: u32, 24 btf_log_level: u32, 28 btf_log_true_size: u32,
+    }
 }
-
-layout!(BtfLoadAttr: 32, btf @ 0, btf_log_buf @ 8, btf_size @ 16, btf_log_size @ 20, btf_log_level @ 24,
-    btf_log_true_size @ 28);
 
 // SAFETY: the kernel reads `btf_size` bytes, and writes `btf_log_size` bytes of the log, which is borrowed exclusively.
 unsafe impl Command for BtfLoad<'_> {
-    const CMD: c_int = 18;
-    const NAME: &'static str = "BPF_BTF_LOAD";
-    type Attr = BtfLoadAttr;
-    type Returned = OwnedFd;
-    type Output = BtfFd;
+    command!(18 "BPF_BTF_LOAD", BtfLoadAttr => BtfFd);
 
     fn attr(&mut self) -> Result<BtfLoadAttr> {
+        let (btf, btf_size) = slice(Self::NAME, self.btf)?;
         let (btf_log_level, btf_log_size, btf_log_buf) = Log::attr(self.log.as_mut(), Self::NAME)?;
-        Ok(BtfLoadAttr {
-            btf: address(self.btf),
-            btf_log_buf,
-            btf_size: count(Self::NAME, self.btf)?,
-            btf_log_size,
-            btf_log_level,
-            btf_log_true_size: 0,
-        })
+        Ok(BtfLoadAttr { btf, btf_log_buf, btf_size, btf_log_size, btf_log_level, btf_log_true_size: 0 })
     }
 
     fn log_true_size(attr: &BtfLoadAttr) -> u32 {
         attr.btf_log_true_size
-    }
-
-    fn output(self, fd: OwnedFd, _: &BtfLoadAttr) -> Result<BtfFd> {
-        Ok(BtfFd::known(fd))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
-use super::Returned as _;
+use super::fd::Returned as _;
 
 bitflags::bitflags! {
     /// Capabilities that bear on BPF, as bits of a capability set; see capabilities(7).

@@ -1,12 +1,12 @@
-//! What a command of `bpf(2)` is, and the one place that issues it.
+//! What a command of `bpf(2)` is, the patterns that commands share, and the function that issues them.
 
 use std::ffi::{c_int, c_long};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::{Caps, Error, Result, fd, raise_memlock};
+use super::{Caps, Error, Result, Returned, raise_memlock};
 
 /// A command of `bpf(2)`: its number, its attribute, its result. Issue it with [`bpf`].
 ///
@@ -14,14 +14,18 @@ use super::{Caps, Error, Result, fd, raise_memlock};
 ///
 /// - `Attr` lays out the fields of `union bpf_attr` that `CMD` reads or writes, from its start on.
 /// - Each address that [`attr`](Command::attr) puts there is 0, or leads into memory that `self` owns or borrows; where
-///   the kernel writes, exclusively so, and as much of it as the kernel may write. It stays in place, untouched, until
-///   [`output`](Command::output).
-/// - `Returned` is [`OwnedFd`] if and only if the command returns a new file descriptor.
+///   the kernel writes, exclusively so, and as much of it as the kernel may write. The memory is not moved and not used
+///   until [`output`](Command::output).
+/// - `Returned` is a type of descriptor if and only if the command returns a new descriptor, and one of this type.
 pub unsafe trait Command: Sized {
     /// The number in `enum bpf_cmd`.
     const CMD: c_int;
     /// The name in `enum bpf_cmd`, for errors.
     const NAME: &'static str;
+    /// The kernel that first has the command, as major and minor, if that is younger than the kernel's own BTF (5.4).
+    ///
+    /// Source: `enum bpf_cmd` of include/uapi/linux/bpf.h, release by release.
+    const SINCE: Option<(u16, u16)> = None;
     /// Kernels before 5.11 charge what the command allocates against `RLIMIT_MEMLOCK`, and answer `EPERM` above it.
     const CHARGES_MEMLOCK: bool = false;
     /// `EAGAIN` means that a signal came in between, and that nothing was done.
@@ -45,41 +49,23 @@ pub unsafe trait Command: Sized {
     fn output(self, returned: Self::Returned, attr: &Self::Attr) -> Result<Self::Output>;
 }
 
-/// What a [`Command`] says that has nothing to give back but that it was done.
-macro_rules! no_output {
-    () => {
-        type Returned = ();
-        type Output = ();
+/// The items of a [`Command`] that gives what the system call returns: `()` or a new descriptor. The last item, after
+/// `since`, is the kernel that first has the command.
+macro_rules! command {
+    ($number:literal $name:literal, $attr:ty => $output:ty $(, since $since:expr)?) => {
+        const CMD: std::ffi::c_int = $number;
+        const NAME: &'static str = $name;
+        $(const SINCE: Option<(u16, u16)> = Some($since);)?
+        type Attr = $attr;
+        type Returned = $output;
+        type Output = $output;
 
-        fn output(self, (): (), _: &Self::Attr) -> Result<()> {
-            Ok(())
+        fn output(self, returned: $output, _: &$attr) -> Result<$output> {
+            Ok(returned)
         }
     };
 }
-pub(super) use no_output;
-
-/// The meaning of a return value that is no error.
-pub trait Returned: Sized {
-    /// Takes over what the kernel returned.
-    ///
-    /// # Safety
-    ///
-    /// `value` comes from a system call that returns a `Self`, and is used nowhere else.
-    unsafe fn from_value(value: RawFd) -> io::Result<Self>;
-}
-
-impl Returned for () {
-    unsafe fn from_value(_: RawFd) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Returned for OwnedFd {
-    unsafe fn from_value(value: RawFd) -> io::Result<OwnedFd> {
-        // SAFETY: the caller hands over a descriptor that is new, hence open and ours alone.
-        fd::above_stdio(unsafe { OwnedFd::from_raw_fd(value) })
-    }
-}
+pub(super) use command;
 
 /// Issues a command.
 ///
@@ -100,11 +86,11 @@ pub fn bpf<C: Command>(mut command: C) -> Result<C::Output> {
             Err(libc::EPERM) if may_raise && may_load() && raise_memlock().unwrap_or(false) => {
                 may_raise = false;
             }
-            Err(errno) => return Err(Error::refused(C::NAME, errno, C::log_true_size(&attr))),
+            Err(errno) => return Err(Error::refused::<C>(errno, &attr)),
             Ok(value) => break value,
         }
     };
-    // SAFETY: the value is what this command has just returned, and `Command` promises that `Returned` tells its meaning.
+    // SAFETY: the value is what this command has just returned, and `Command` promises that it is a `Returned`.
     let returned = unsafe { C::Returned::from_value(value) }.map_err(|e| Error::from_io(C::NAME, &e))?;
     command.output(returned, &attr)
 }
@@ -125,29 +111,92 @@ fn call<C: Command>(attr: &mut C::Attr) -> std::result::Result<RawFd, i32> {
     }
 }
 
-/// The address of memory lent to the kernel, as `bpf_attr` wants it; 0 for an empty slice, which some commands insist on.
+/// The address of memory that the kernel reads, as `bpf_attr` wants it; 0 for an empty slice, which some commands insist
+/// on.
 pub(super) fn address<T>(memory: &[T]) -> u64 {
     if memory.is_empty() { 0 } else { memory.as_ptr().expose_provenance() as u64 }
 }
 
-/// The same for memory that the kernel writes to.
+/// The address of memory that the kernel writes.
 pub(super) fn address_mut<T>(memory: &mut [T]) -> u64 {
     if memory.is_empty() { 0 } else { memory.as_mut_ptr().expose_provenance() as u64 }
 }
 
-/// A length or count, which `bpf_attr` holds in 32 bits.
-pub(super) fn count<T>(call: &'static str, memory: &[T]) -> Result<u32> {
+/// The address of memory that the kernel reads, and how many items it is.
+pub(super) fn slice<T>(call: &'static str, memory: &[T]) -> Result<(u64, u32)> {
+    Ok((address(memory), count(call, memory)?))
+}
+
+/// The address of memory that the kernel writes, and how many items fit.
+pub(super) fn slice_mut<T: FromBytes + IntoBytes>(
+    call: &'static str,
+    memory: &mut [T],
+) -> Result<(u64, u32)> {
+    Ok((address_mut(memory), count(call, memory)?))
+}
+
+/// The number of a descriptor, as `bpf_attr` wants it.
+pub(super) fn raw(fd: &impl AsRawFd) -> u32 {
+    fd.as_raw_fd() as u32
+}
+
+/// A length or count, which `bpf_attr` has 32 bits for.
+fn count<T>(call: &'static str, memory: &[T]) -> Result<u32> {
     u32::try_from(memory.len())
         .map_err(|_| Error::misuse(call, format!("{} items are too many", memory.len())))
 }
 
-/// Holds a struct against the uapi: its size, and where each field lies.
-macro_rules! layout {
-    ($type:ty: $size:literal $(, $field:ident @ $offset:literal)* $(,)?) => {
+/// Text that the kernel wrote to a buffer: up to the NUL.
+pub(super) fn text(buf: &[u8]) -> String {
+    let text = buf.split(|&b| b == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// Declares a struct that the kernel reads or writes. Compiles only if the size and the fields' offsets are those given,
+/// which are the uapi's.
+macro_rules! wire {
+    ($(#[$doc:meta])* $vis:vis $name:ident: $size:literal { $($offset:literal $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[doc(hidden)]
+        #[repr(C)]
+        #[derive(Debug, zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)]
+        $vis struct $name {
+            $($field: $type),*
+        }
+
         const _: () = {
-            assert!(size_of::<$type>() == $size);
-            $(assert!(std::mem::offset_of!($type, $field) == $offset);)*
+            assert!(size_of::<$name>() == $size);
+            $(assert!(std::mem::offset_of!($name, $field) == $offset);)*
         };
     };
 }
-pub(super) use layout;
+pub(super) use wire;
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros;
+
+    use crate::sys::object::{GetFdById, GetNextId};
+    use crate::sys::{IterCreate, LinkCreate, LinkFd, LinkUpdate, ObjGet, ProgBindMap, ProgRun};
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_the_kernel_is_too_old_for_says_since_when() {
+        fn since<C: Command>(errno: i32, release: Option<(u16, u16)>) -> Option<(u16, u16)> {
+            Error::refused::<C>(errno, &C::Attr::new_zeroed()).since_on(release)
+        }
+        assert_eq!(since::<IterCreate<'_>>(libc::EINVAL, Some((5, 7))), Some((5, 8)));
+        assert_eq!(since::<GetNextId<LinkFd>>(libc::EINVAL, Some((4, 19))), Some((5, 8)));
+        assert_eq!(since::<GetFdById<LinkFd>>(libc::EINVAL, Some((4, 19))), Some((5, 8)));
+        assert_eq!(since::<LinkCreate<'_>>(libc::EINVAL, Some((5, 4))), Some((5, 7)));
+        assert_eq!(since::<LinkUpdate<'_>>(libc::EINVAL, Some((5, 4))), Some((5, 7)));
+        assert_eq!(since::<ProgBindMap<'_>>(libc::EINVAL, Some((5, 9))), Some((5, 10)));
+        assert_eq!(since::<ProgRun<'_>>(libc::EINVAL, Some((5, 10))), Some((5, 14)));
+        // Any other reason is not about that.
+        assert_eq!(since::<IterCreate<'_>>(libc::EINVAL, Some((5, 8))), None);
+        assert_eq!(since::<IterCreate<'_>>(libc::EINVAL, None), None);
+        assert_eq!(since::<IterCreate<'_>>(libc::EBADF, Some((5, 7))), None);
+        assert_eq!(since::<ObjGet<'_>>(libc::EINVAL, Some((4, 3))), None);
+    }
+}

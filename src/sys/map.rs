@@ -3,9 +3,9 @@
 use std::ffi::c_int;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::FromZeros;
 
-use super::command::layout;
+use super::command::{raw, wire};
 use super::{BtfFd, Command, MapInfo, ObjName, Result, info};
 
 /// A value of `enum bpf_map_type`.
@@ -171,26 +171,13 @@ impl MapCreate<'_> {
     }
 }
 
-#[doc(hidden)]
-#[repr(C)]
-#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct MapCreateAttr {
-    map_type: u32,
-    key_size: u32,
-    value_size: u32,
-    max_entries: u32,
-    map_flags: u32,
-    inner_map_fd: u32,
-    numa_node: u32,
-    map_name: [u8; 16],
-    map_ifindex: u32,
-    btf_fd: u32,
-    btf_key_type_id: u32,
-    btf_value_type_id: u32,
+wire! {
+    pub MapCreateAttr: 60 {
+        0 map_type: u32, 4 key_size: u32, 8 value_size: u32, 12 max_entries: u32,
+        16 map_flags: u32, 20 inner_map_fd: u32, 24 numa_node: u32, 28 map_name: [u8; 16],
+        44 map_ifindex: u32, 48 btf_fd: u32, 52 btf_key_type_id: u32, 56 btf_value_type_id: u32,
+    }
 }
-
-layout!(MapCreateAttr: 60, key_size @ 4, value_size @ 8, max_entries @ 12, map_flags @ 16, map_name @ 28,
-    map_ifindex @ 44, btf_fd @ 48, btf_key_type_id @ 52, btf_value_type_id @ 56);
 
 // SAFETY: no address is involved.
 unsafe impl Command for MapCreate<'_> {
@@ -208,13 +195,11 @@ unsafe impl Command for MapCreate<'_> {
             value_size: self.value_size,
             max_entries: self.max_entries,
             map_flags: self.flags.bits(),
-            inner_map_fd: 0,
-            numa_node: 0,
             map_name: self.name.0,
-            map_ifindex: 0,
-            btf_fd: self.btf.map_or(0, |btf| btf.btf.as_raw_fd() as u32),
+            btf_fd: self.btf.map_or(0, |btf| raw(btf.btf)),
             btf_key_type_id: self.btf.map_or(0, |btf| btf.key_type_id),
             btf_value_type_id: self.btf.map_or(0, |btf| btf.value_type_id),
+            ..MapCreateAttr::new_zeroed()
         })
     }
 

@@ -43,10 +43,10 @@ mod release;
 
 pub use btf::{BtfLoad, KernelBtf};
 pub use caps::{Caps, pidfd_open, raise_memlock};
-pub use command::{Command, Returned, bpf};
+pub use command::{Command, bpf};
 pub use elem::{ElemFlags, MapDeleteElem, MapFreeze, MapLookupElem, MapUpdateElem};
 pub use error::{ENOTSUPP, Error, Result};
-pub use fd::{BtfFd, IterFd, LinkFd, NetnsFd, ProgFd};
+pub use fd::{BtfFd, IterFd, LinkFd, NetnsFd, ProgFd, Returned};
 pub use info::{BtfInfo, IterInfo, LinkInfo, LinkType, MapInfo, ProgInfo};
 pub use link::{CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkUpdate};
 pub use map::{MapBtf, MapCreate, MapFd, MapFlags, MapType};

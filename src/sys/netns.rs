@@ -26,7 +26,7 @@ impl TryFrom<OwnedFd> for NetnsFd {
         if kind != Some(libc::CLONE_NEWNET) {
             return Err(Error::misuse(CALL, "the descriptor is not a network namespace".into()));
         }
-        fd::above_stdio(fd).map(NetnsFd::known).map_err(|error| Error::from_io(CALL, &error))
+        fd::above_stdio(fd).map(NetnsFd).map_err(|error| Error::from_io(CALL, &error))
     }
 }
 
