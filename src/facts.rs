@@ -1,4 +1,4 @@
-//! The facts of the running kernel, which programs are written from.
+//! Gathers the facts of the running kernel that programs are written for.
 
 use std::fs;
 use std::path::Path;
@@ -8,9 +8,9 @@ use kwalk_progs::Kernel;
 
 use crate::sys::{page_size, release};
 
-/// The running kernel, of which `btf` is the types.
+/// The running kernel, whose BTF is `btf`.
 ///
-/// What can't be found out, for want of /proc or /sys or of the right to read there, is as [`Kernel::described`] has it.
+/// A fact that /proc or /sys does not show to this process has the default of [`Kernel::described`].
 ///
 /// ```no_run
 /// use kwalk::{KernelBtf, btf::Btf, kernel};
@@ -27,7 +27,7 @@ pub fn kernel<'a>(btf: &'a Btf<'a>) -> Kernel<'a> {
     kernel.version = release();
     kernel.page_size = page_size();
     kernel.possible_cpus = possible_cpus().unwrap_or(kernel.possible_cpus);
-    // Only root may read it. A kernel that is built without a JIT does not have it, nor has one with an empty /proc.
+    // Only root may read this file. It does not exist in kernels built without a JIT, nor if /proc is not mounted.
     let jit = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
     kernel.has_jit = jit.map_or(kernel.has_jit, |jit| jit.trim() != "0");
     // PROC_PID_INIT_INO (include/linux/proc_ns.h)
@@ -36,7 +36,7 @@ pub fn kernel<'a>(btf: &'a Btf<'a>) -> Kernel<'a> {
     kernel
 }
 
-/// How many CPUs the kernel keeps values for: `0-3,8`.
+/// The number of possible CPUs, from a list like `0-3,8`.
 fn possible_cpus() -> Option<u32> {
     let list = fs::read_to_string("/sys/devices/system/cpu/possible").ok()?;
     let count = |range: &str| {
