@@ -68,7 +68,7 @@ pub use load::Loaded;
 pub use map::MapName;
 pub use netns::Netns;
 pub use pin::{PinPath, pin_all, replace_all, unpin};
-pub use rejection::{Fault, Place, Rejection};
+pub use rejection::{Fault, RejectedInsn, Rejection};
 pub use scope::{Resolved, Scope};
 pub use skeleton::Skeleton;
 pub use sys::KernelBtf;

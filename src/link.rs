@@ -32,7 +32,8 @@ impl Link {
         if matches!(*scope, Scope::Tid(tid) if is_misread(tid, filters_any_thread)) {
             return Err(refused("a thread that leads no process", ANY_THREAD));
         }
-        // Such a walk continues with other processes after this one, and a pidfd has no number that the program could test.
+        // Before 6.12, such a walk continues after the end with the process's other threads; and a pidfd gives no number
+        // that the program could test.
         if matches!(scope, Scope::PidFd(_)) && target.shared && !filters_any_thread {
             return Err(refused("what one process shares with its threads", ANY_THREAD));
         }
