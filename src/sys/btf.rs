@@ -1,4 +1,4 @@
-//! BTF: loading a program's, and having the kernel's in memory.
+//! Loads the BTF of programs, and reads the kernel's BTF into memory.
 
 use std::ffi::c_void;
 use std::fmt;
@@ -49,10 +49,10 @@ unsafe impl Command for BtfLoad<'_> {
     }
 }
 
-/// The kernel's BTF: the types of the running kernel, or of another.
+/// The BTF of the running kernel, or of another.
 ///
-/// sysfs gives out 4 KiB per read(2), some 1350 calls for the whole; mapping it takes one, and pages that nobody looks
-/// at cost nothing. Kernels that can't map it (before 6.16) are read.
+/// sysfs returns 4 KiB per read(2): the whole takes some 1350 calls. mmap(2) takes one, and pages that are not accessed
+/// cost nothing. On kernels that can't map the file (before 6.16) it is read.
 pub struct KernelBtf(Memory);
 
 enum Memory {
@@ -66,23 +66,23 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl KernelBtf {
-    /// Where the running kernel shows its types (since 5.4, with `CONFIG_DEBUG_INFO_BTF`).
+    /// The file with the running kernel's BTF (since 5.4, with `CONFIG_DEBUG_INFO_BTF`).
     pub const PATH: &'static str = "/sys/kernel/btf/vmlinux";
-    /// What errors name as the call.
+    /// The name of the call in errors.
     pub(super) const OPEN: &'static str = "open";
-    /// More than any kernel has, less than a mistaken path (`/dev/zero`) could take: 256 MiB.
+    /// The largest file that is read: 256 MiB, more than any kernel's BTF has. A bound for paths like `/dev/zero`.
     pub const MAX_LEN: u64 = 256 << 20;
 
-    /// The running kernel's.
+    /// Opens the running kernel's BTF.
     ///
     /// # Errors
     ///
-    /// `ENOENT`: the kernel was built without; or sysfs is not mounted.
+    /// `ENOENT`: the kernel was built without BTF, or sysfs is not mounted.
     pub fn open() -> Result<KernelBtf> {
         KernelBtf::open_path(KernelBtf::PATH.as_ref())
     }
 
-    /// That of a file: BTF as it lies in sysfs or in the section `.BTF`, with nothing around it.
+    /// Opens a file of raw BTF, as in sysfs or in the ELF section `.BTF`.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl KernelBtf {
         open(path).map(KernelBtf).map_err(|e| Error::at(KernelBtf::OPEN, &path.to_string_lossy(), &e))
     }
 
-    /// The BTF, as bytes nobody has checked.
+    /// The BTF, as unchecked bytes.
     pub fn bytes(&self) -> &[u8] {
         match &self.0 {
             // SAFETY: `start` is a mapping of at least `len` readable bytes that lives until `self` is dropped, and
@@ -103,14 +103,14 @@ impl KernelBtf {
         }
     }
 
-    /// Whether it is the kernel's own memory, mapped, rather than a copy.
+    /// Whether the bytes are a mapping of the kernel's memory, and not a copy.
     pub fn is_mapped(&self) -> bool {
         matches!(self.0, Memory::Mapped { .. })
     }
 }
 
 impl From<Vec<u8>> for KernelBtf {
-    /// BTF that came from elsewhere.
+    /// Takes BTF from another source.
     fn from(bytes: Vec<u8>) -> KernelBtf {
         KernelBtf(Memory::Read(bytes))
     }
@@ -141,16 +141,16 @@ fn open(path: &Path) -> io::Result<Memory> {
     Ok(Memory::Read(bytes))
 }
 
-/// Maps the running kernel's BTF, if `file` is that and the kernel can do it.
+/// Maps the running kernel's BTF, if `file` is that and the kernel supports it.
 fn map(file: &File, len: u64) -> Option<Memory> {
     let len = usize::try_from(len).ok().filter(|&len| len != 0)?;
-    // In a container or chroot any file may lie at that path.
+    // In a container or chroot any file may be at that path.
     if fstatfs(file).ok()?.filesystem_type() != SYSFS_MAGIC {
         return None;
     }
-    // SAFETY: a new mapping, at an address of the kernel's choice, replaces none. That its memory can be lent out as
-    // `&[u8]` rests on this: sysfs maps here the kernel's BTF, part of its read-only data. Nobody writes it, and no
-    // truncation takes it away (SIGBUS), as it could with a user's file, or with a device's memory elsewhere in sysfs.
+    // SAFETY: a new mapping, at an address of the kernel's choice, replaces none. Its memory can be borrowed as
+    // `&[u8]` because sysfs maps here the kernel's BTF, part of its read-only data: nobody writes it, and it can't be
+    // truncated (SIGBUS), unlike a user's file, or a device's memory elsewhere in sysfs.
     let start =
         unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_READ, libc::MAP_PRIVATE, file.as_raw_fd(), 0) };
     let start = if start == libc::MAP_FAILED { None } else { NonNull::new(start) };
@@ -160,7 +160,7 @@ fn map(file: &File, len: u64) -> Option<Memory> {
 impl Drop for Memory {
     fn drop(&mut self) {
         if let Memory::Mapped { start, len } = self {
-            // SAFETY: the mapping is ours, and nobody borrows from it any more. A failure would leave it in place.
+            // SAFETY: the mapping is ours, and no borrow of it is left. A failure would leave it mapped.
             unsafe { libc::munmap(start.as_ptr(), *len) };
         }
     }

@@ -28,19 +28,19 @@ pub unsafe trait Command: Sized {
     const SINCE: Option<(u16, u16)> = None;
     /// Kernels before 5.11 charge what the command allocates against `RLIMIT_MEMLOCK`, and answer `EPERM` above it.
     const CHARGES_MEMLOCK: bool = false;
-    /// `EAGAIN` means that a signal came in between, and that nothing was done.
+    /// `EAGAIN` means that a signal interrupted the command, and that it had no effect.
     const AGAIN_ON_SIGNAL: bool = false;
     /// The attribute. No padding and no invalid bits: the kernel reads and writes it byte by byte.
     type Attr: FromBytes + IntoBytes + Immutable + KnownLayout;
-    /// What the system call's return value means.
+    /// The type of the system call's return value.
     type Returned: Returned;
-    /// What the caller gets.
+    /// The result for the caller.
     type Output;
 
-    /// The attribute that makes the kernel do it; or an [`Error`] for inputs that the kernel can't check.
+    /// The attribute; or an [`Error`] for inputs that the kernel can't check.
     fn attr(&mut self) -> Result<Self::Attr>;
 
-    /// What the kernel says of the length of its log, in bytes; 0 if it doesn't.
+    /// The length of the log that the kernel has written to the attribute, in bytes; 0 if it has not.
     fn log_true_size(_: &Self::Attr) -> u32 {
         0
     }
@@ -49,8 +49,8 @@ pub unsafe trait Command: Sized {
     fn output(self, returned: Self::Returned, attr: &Self::Attr) -> Result<Self::Output>;
 }
 
-/// The items of a [`Command`] that gives what the system call returns: `()` or a new descriptor. The last item, after
-/// `since`, is the kernel that first has the command.
+/// The items of a [`Command`] whose output is the system call's return value: `()` or a new descriptor. `since` is the
+/// kernel that first has the command.
 macro_rules! command {
     ($number:literal $name:literal, $attr:ty => $output:ty $(, since $since:expr)?) => {
         const CMD: std::ffi::c_int = $number;
@@ -69,14 +69,15 @@ pub(super) use command;
 
 /// Issues a command.
 ///
-/// Two refusals are not final, and are handled here for all commands: a signal in the middle of a verification, and a
-/// locked-memory limit that this process may raise.
+/// Two refusals are retried for all commands: a signal during a verification, and a locked-memory limit that this
+/// process may raise.
 ///
 /// # Errors
 ///
-/// What the kernel refused and why, or inputs that don't fit together (as `EINVAL`, with the detail in words).
+/// The command that the kernel refused and its error number, or inputs that don't fit together (as `EINVAL`, with the
+/// detail in words).
 pub fn bpf<C: Command>(mut command: C) -> Result<C::Output> {
-    // A caller with a busy timer should see the error at some point.
+    // Bounded, so that a caller with a busy timer gets the error.
     let mut again = if C::AGAIN_ON_SIGNAL { 5 } else { 0 };
     let mut may_raise = C::CHARGES_MEMLOCK;
     let mut attr = command.attr()?;
@@ -95,7 +96,7 @@ pub fn bpf<C: Command>(mut command: C) -> Result<C::Output> {
     command.output(returned, &attr)
 }
 
-/// Whether `EPERM` can't have come from a lack of privilege.
+/// Whether this process has the privileges to load programs, so that `EPERM` has another cause.
 fn may_load() -> bool {
     Caps::effective().is_ok_and(|caps| (Caps::BPF | Caps::PERFMON).missing_from(caps).is_empty())
 }
@@ -103,7 +104,7 @@ fn may_load() -> bool {
 fn call<C: Command>(attr: &mut C::Attr) -> std::result::Result<RawFd, i32> {
     let size = size_of::<C::Attr>();
     // SAFETY: the attribute is `size` bytes, initialized (IntoBytes), ours to be written, and valid whatever is written
-    // (FromBytes). The addresses in it are good for what this command does with them, as `Command` promises.
+    // (FromBytes). The addresses in it are valid for this command, as `Command` promises.
     let value = unsafe { libc::syscall(libc::SYS_bpf, C::CMD as c_long, &raw mut *attr, size) };
     match RawFd::try_from(value) {
         Ok(value) if value >= 0 => Ok(value),
@@ -111,8 +112,7 @@ fn call<C: Command>(attr: &mut C::Attr) -> std::result::Result<RawFd, i32> {
     }
 }
 
-/// The address of memory that the kernel reads, as `bpf_attr` wants it; 0 for an empty slice, which some commands insist
-/// on.
+/// The address of memory that the kernel reads; 0 for an empty slice, which some commands require.
 pub(super) fn address<T>(memory: &[T]) -> u64 {
     if memory.is_empty() { 0 } else { memory.as_ptr().expose_provenance() as u64 }
 }
@@ -122,12 +122,12 @@ pub(super) fn address_mut<T>(memory: &mut [T]) -> u64 {
     if memory.is_empty() { 0 } else { memory.as_mut_ptr().expose_provenance() as u64 }
 }
 
-/// The address of memory that the kernel reads, and how many items it is.
+/// The address of memory that the kernel reads, and its length in items.
 pub(super) fn slice<T>(call: &'static str, memory: &[T]) -> Result<(u64, u32)> {
     Ok((address(memory), count(call, memory)?))
 }
 
-/// The address of memory that the kernel writes, and how many items fit.
+/// The address of memory that the kernel writes, and its length in items.
 pub(super) fn slice_mut<T: FromBytes + IntoBytes>(
     call: &'static str,
     memory: &mut [T],
@@ -135,12 +135,12 @@ pub(super) fn slice_mut<T: FromBytes + IntoBytes>(
     Ok((address_mut(memory), count(call, memory)?))
 }
 
-/// The number of a descriptor, as `bpf_attr` wants it.
+/// The number of a descriptor, for `bpf_attr`.
 pub(super) fn raw(fd: &impl AsRawFd) -> u32 {
     fd.as_raw_fd() as u32
 }
 
-/// A length or count, which `bpf_attr` has 32 bits for.
+/// A length in items, for which `bpf_attr` has 32 bits.
 fn count<T>(call: &'static str, memory: &[T]) -> Result<u32> {
     u32::try_from(memory.len())
         .map_err(|_| Error::misuse(call, format!("{} items are too many", memory.len())))

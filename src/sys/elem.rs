@@ -1,4 +1,4 @@
-//! The elements of a map: commands that read and change them.
+//! Commands on the elements of a map.
 
 use super::command::{address, address_mut, command, raw, wire};
 use super::{Command, Error, MapFd, Result};
@@ -7,9 +7,9 @@ bitflags::bitflags! {
     /// `flags` of `BPF_MAP_UPDATE_ELEM`; none for an update or insertion.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct ElemFlags: u64 {
-        /// Insert only: `EEXIST` if the key is there.
+        /// Insert only: `EEXIST` if the key exists.
         const NOEXIST = 1 << 0;
-        /// Update only: `ENOENT` if the key is not there.
+        /// Update only: `ENOENT` if it does not.
         const EXIST = 1 << 1;
         const _ = !0;
     }
@@ -45,7 +45,7 @@ pub struct MapLookupElem<'a> {
     pub map: &'a MapFd,
     /// The element's key.
     pub key: &'a [u8],
-    /// Where its value goes.
+    /// The buffer for its value.
     pub value: &'a mut [u8],
 }
 
@@ -77,7 +77,7 @@ pub struct MapFreeze<'a> {
 wire! { pub MapElemAttr: 32 { 0 map_fd: u32, 4 _pad: u32, 8 key: u64, 16 value: u64, 24 flags: u64 } }
 wire! { pub MapFreezeAttr: 4 { 0 map_fd: u32 } }
 
-// SAFETY: the kernel reads a key and a value of the map's sizes, which `elem` compares with what is lent.
+// SAFETY: the kernel reads a key and a value of the map's sizes, which `elem` compares with the slices.
 unsafe impl Command for MapUpdateElem<'_> {
     command!(2 "BPF_MAP_UPDATE_ELEM", MapElemAttr => ());
 
@@ -87,7 +87,7 @@ unsafe impl Command for MapUpdateElem<'_> {
     }
 }
 
-// SAFETY: the kernel reads a key and writes a value of the map's sizes, which `elem` compares with what is lent; `elem`
+// SAFETY: the kernel reads a key and writes a value of the map's sizes, which `elem` compares with the slices; `elem`
 // refuses the types for which the kernel writes more. The value is borrowed exclusively.
 unsafe impl Command for MapLookupElem<'_> {
     command!(1 "BPF_MAP_LOOKUP_ELEM", MapElemAttr => ());
@@ -98,7 +98,7 @@ unsafe impl Command for MapLookupElem<'_> {
     }
 }
 
-// SAFETY: the kernel reads a key of the map's size, which `elem` compares with what is lent.
+// SAFETY: the kernel reads a key of the map's size, which `elem` compares with the slices.
 unsafe impl Command for MapDeleteElem<'_> {
     command!(3 "BPF_MAP_DELETE_ELEM", MapElemAttr => ());
 

@@ -1,4 +1,4 @@
-//! What can go wrong, and why.
+//! Errors of system calls.
 
 use std::fmt;
 use std::io;
@@ -40,7 +40,7 @@ impl Error {
         Error { log_true_size: C::log_true_size(attr), since: C::SINCE, ..Error::new(C::NAME, errno) }
     }
 
-    /// Inputs that never reached the kernel.
+    /// Inputs that were not passed to the kernel.
     pub(super) fn misuse(call: &'static str, detail: String) -> Error {
         Error { detail: Some(detail.into()), ..Error::new(call, libc::EINVAL) }
     }
@@ -56,18 +56,18 @@ impl Error {
         Error { detail: Some(format!("{path}: {}", Why(error.errno)).into()), ..error }
     }
 
-    /// What failed: a command's name in `enum bpf_cmd`, like `BPF_PROG_LOAD`, or that of another call.
+    /// The call that failed: a name in `enum bpf_cmd`, like `BPF_PROG_LOAD`, or that of another call.
     pub fn call(&self) -> &'static str {
         self.call
     }
 
-    /// The error number, to be matched against `libc::EPERM` and the like.
+    /// The error number: `libc::EPERM` and the like.
     pub fn errno(&self) -> i32 {
         self.errno
     }
 
-    /// How long the log was, in bytes with its NUL, of which the buffer may have held a part; `None` without a log, and
-    /// before Linux 6.4.
+    /// The length of the whole log, in bytes with its NUL, even if the buffer was shorter; `None` without a log, and before
+    /// Linux 6.4.
     pub fn log_true_size(&self) -> Option<u32> {
         Some(self.log_true_size).filter(|&size| size > 0)
     }

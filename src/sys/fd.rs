@@ -7,9 +7,9 @@ use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
-/// The meaning of a return value that is no error.
+/// The type of a return value that is not an error.
 pub trait Returned: Sized {
-    /// Takes over what the kernel returned.
+    /// Takes ownership of the return value.
     ///
     /// # Safety
     ///
@@ -77,7 +77,7 @@ fd_types! {
 }
 
 impl IterFd {
-    /// Starts a walk of a pinned iterator: opens the file. Needs the right to read it, and no capability.
+    /// Starts a walk of a pinned iterator by opening its file. Needs the right to read it, and no capability.
     ///
     /// # Errors
     ///
@@ -98,8 +98,8 @@ impl IterFd {
     }
 }
 
-/// Moves a descriptor up that would pass for standard input, output or error: a program that was started with one of
-/// them closed would else print into a kernel object. The low one is closed, whether that works or not.
+/// Replaces a descriptor with the number of standard input, output or error by a higher one: a program that was started
+/// with one of them closed would else print into a kernel object. The low descriptor is closed, also on failure.
 pub(super) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     const FIRST: RawFd = libc::STDERR_FILENO + 1;
     if fd.as_raw_fd() >= FIRST {

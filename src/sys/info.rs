@@ -1,7 +1,6 @@
-//! `BPF_OBJ_GET_INFO_BY_FD`: what the kernel tells about an object.
+//! `BPF_OBJ_GET_INFO_BY_FD`: the kernel's description of an object.
 //!
-//! Each kernel has more to tell than the one before. We ask for the fields below; those that a kernel does not know
-//! stay 0.
+//! Newer kernels have more fields. Those below that a kernel does not know stay 0.
 
 use std::ffi::c_int;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -28,17 +27,17 @@ pub struct ProgInfo {
     pub jited_prog_len: u32,
     /// When it was loaded, in nanoseconds since boot.
     pub load_time: u64,
-    /// Who loaded it.
+    /// The user id of the process that loaded it.
     pub created_by_uid: u32,
-    /// How many maps it uses.
+    /// The number of maps it uses.
     pub nr_map_ids: u32,
     /// Its BTF; 0 for none.
     pub btf_id: u32,
-    /// How many instructions the verifier looked at, since 5.16.
+    /// The number of instructions that the verifier processed, since 5.16.
     pub verified_insns: u32,
-    /// The BTF object of what it attaches to, since 6.0; 0 for none.
+    /// The BTF object with the type that it attaches to, since 6.0; 0 for none.
     pub attach_btf_obj_id: u32,
-    /// The type in it, since 6.0; 0 for none.
+    /// The id of this type, since 6.0; 0 for none.
     pub attach_btf_id: u32,
 }
 
@@ -53,7 +52,7 @@ pub struct MapInfo {
     pub key_size: u32,
     /// The size of a value, in bytes.
     pub value_size: u32,
-    /// How many elements it may have.
+    /// The maximal number of elements.
     pub max_entries: u32,
     /// Its flags.
     pub flags: MapFlags,
@@ -61,9 +60,9 @@ pub struct MapInfo {
     pub name: ObjName,
     /// Its BTF; 0 for none.
     pub btf_id: u32,
-    /// The type of its keys there.
+    /// The id of the key type in that BTF.
     pub btf_key_type_id: u32,
-    /// The type of its values there.
+    /// The id of the value type in that BTF.
     pub btf_value_type_id: u32,
 }
 
@@ -87,11 +86,11 @@ pub struct LinkInfo {
     pub id: u32,
     /// Its program's id.
     pub prog_id: u32,
-    /// What it walks, for an iterator.
+    /// The target and parameters, if the link is an iterator's.
     pub iter: Option<IterInfo>,
 }
 
-/// What the link of an iterator walks.
+/// The target and parameters of an iterator's link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IterInfo {
     /// The target: `task`, `bpf_map`, …
@@ -133,7 +132,7 @@ pub struct BtfInfo {
 }
 
 impl ProgFd {
-    /// What the kernel tells about the program.
+    /// The kernel's description of the program.
     pub fn info(&self) -> Result<ProgInfo> {
         let wire = prog(self.as_fd(), &mut [], &mut [])?;
         Ok(ProgInfo {
@@ -172,19 +171,19 @@ impl ProgFd {
 }
 
 impl LinkFd {
-    /// What the kernel tells about the link.
+    /// The kernel's description of the link.
     pub fn info(&self) -> Result<LinkInfo> {
         link(self.as_fd())
     }
 }
 
 impl BtfFd {
-    /// What the kernel tells about it.
+    /// The kernel's description of the BTF object.
     pub fn info(&self) -> Result<BtfInfo> {
         btf(self.as_fd(), &mut [])
     }
 
-    /// The data: what was loaded, or the kernel's or module's own.
+    /// The BTF that was loaded, or the kernel's or module's own.
     pub fn data(&self) -> Result<Vec<u8>> {
         let mut data = vec![0; self.info()?.size as usize];
         btf(self.as_fd(), &mut data)?;
@@ -270,7 +269,8 @@ fn link(fd: BorrowedFd<'_>) -> Result<LinkInfo> {
     Ok(LinkInfo { link_type, id, prog_id, iter: iter.transpose()? })
 }
 
-/// The info of BTF, with room for the name only where the kernel has one to give. Fills `data` as far as it goes.
+/// The info of a BTF object, with a buffer for the name only if the kernel has one. The kernel fills `data` as far as it
+/// goes.
 fn btf(fd: BorrowedFd<'_>, data: &mut [u8]) -> Result<BtfInfo> {
     // SAFETY: no address is set.
     let wire = unsafe { get(fd, BtfWire::new_zeroed()) }?;
@@ -283,19 +283,19 @@ fn btf(fd: BorrowedFd<'_>, data: &mut [u8]) -> Result<BtfInfo> {
     Ok(BtfInfo { id: wire.id, size: wire.btf_size, kernel: wire.kernel_btf != 0, name: text(&name) })
 }
 
-/// Asks for the info of an object.
+/// The info of an object.
 ///
 /// # Safety
 ///
-/// Each address in `wire` is 0, or that of memory that the caller has borrowed exclusively and that the kernel may fill
-/// as far as the lengths in `wire` say, taken in the layout that the kernel has for what `fd` is.
+/// Each address in `wire` is 0, or that of memory that the caller has borrowed exclusively and that is as long as the
+/// lengths in `wire`, read in the layout that the kernel has for the type of `fd`.
 unsafe fn get<W: FromBytes + IntoBytes + Immutable + KnownLayout>(fd: BorrowedFd<'_>, wire: W) -> Result<W> {
     bpf(ObjGetInfoByFd { fd, wire })
 }
 
 const NAME: &str = "BPF_OBJ_GET_INFO_BY_FD";
 
-/// Made by [`get`] alone.
+/// Only [`get`] makes one.
 struct ObjGetInfoByFd<'a, W> {
     fd: BorrowedFd<'a>,
     wire: W,

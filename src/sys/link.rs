@@ -1,4 +1,4 @@
-//! Commands on links: attach an iterator program, give it parameters, swap it, start a walk.
+//! Commands on links: attach an iterator program with its parameters, replace it, start a walk.
 
 use std::os::fd::BorrowedFd;
 
@@ -7,7 +7,7 @@ use zerocopy::FromZeros;
 use super::command::{address, command, raw, wire};
 use super::{AttachType, Command, Error, IterFd, LinkFd, MapFd, ProgFd, Result};
 
-/// In which order a cgroup walk goes: a value of `enum bpf_cgroup_iter_order`.
+/// The order of a cgroup walk: a value of `enum bpf_cgroup_iter_order`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CgroupOrder(pub u32);
 
@@ -24,7 +24,7 @@ impl CgroupOrder {
     pub const CHILDREN: CgroupOrder = CgroupOrder(5);
 }
 
-/// Where a cgroup walk begins.
+/// The cgroup that the order of a walk refers to.
 #[derive(Clone, Copy, Debug)]
 pub enum CgroupStart<'a> {
     /// The root of the cgroup v2 hierarchy.
@@ -35,33 +35,33 @@ pub enum CgroupStart<'a> {
     Id(u64),
 }
 
-/// What a link tells its iterator: `union bpf_iter_link_info`.
+/// The parameters of an iterator's link: `union bpf_iter_link_info`.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum IterLinkInfo<'a> {
-    /// Nothing: every object of the kind.
+    /// No parameter: all objects of the target.
     #[default]
     None,
     /// The elements of this map.
     Map(&'a MapFd),
-    /// The cgroups around a start, since 6.1. There is no default order: the kernel wants one.
+    /// Cgroups, since 6.1. The kernel has no default order.
     Cgroup {
-        /// Which, and in which order.
+        /// Which cgroups relative to the start, and in which order.
         order: CgroupOrder,
-        /// Around which.
+        /// The start.
         start: CgroupStart<'a>,
     },
-    /// One thread, by its number in the pid namespace of whoever starts the walk. Since 6.1; older kernels ignore it.
+    /// One thread, by its tid in the pid namespace of the process that starts the walk. Since 6.1; older kernels ignore it.
     Tid(u32),
-    /// The threads of one process, by its number in the pid namespace of whoever starts the walk. Since 6.1.
+    /// The threads of one process, by its pid in the pid namespace of the process that starts the walk. Since 6.1.
     Pid(u32),
-    /// The threads of one process. Since 6.1.
+    /// The threads of one process, by a pidfd. Since 6.1.
     PidFd(BorrowedFd<'a>),
 }
 
 impl IterLinkInfo<'_> {
-    /// The union, and how many words of it count: no more than needed, for kernels that know a shorter one.
+    /// The union and the number of words in use: no more than needed, for kernels with a shorter union.
     fn words(self) -> Result<([u32; 4], usize)> {
-        // In the union 0 means "none given": it would silently walk everything.
+        // In the union 0 means "not given": the link would walk all objects.
         let given = |number: u32| match number {
             0 => Err(Error::misuse(LinkCreate::NAME, "0 can't be a link's parameter".into())),
             _ => Ok(number),
@@ -89,7 +89,7 @@ impl IterLinkInfo<'_> {
 ///
 /// `EBADF`: the target walks the elements of a map, and needs one; `EINVAL`: a parameter the target does not know, a
 /// cgroup walk without an order, a program that is no iterator, a sleepable program where the target does not allow
-/// it; `E2BIG`: a parameter this kernel does not know; `ENOENT`: the program's target is not there.
+/// it; `E2BIG`: a parameter this kernel does not know; `ENOENT`: the kernel does not have the program's target.
 #[derive(Debug)]
 pub struct LinkCreate<'a> {
     prog: &'a ProgFd,
@@ -129,7 +129,7 @@ unsafe impl Command for LinkCreate<'_> {
     }
 }
 
-/// `BPF_LINK_UPDATE` (since 5.7): puts another program in a link's place, pinned or not. Walks in progress keep the old.
+/// `BPF_LINK_UPDATE` (since 5.7): replaces the program of a link, pinned or not. Walks in progress keep the old program.
 ///
 /// # Errors
 ///
@@ -140,7 +140,7 @@ pub struct LinkUpdate<'a> {
     pub link: &'a LinkFd,
     /// Its program from now on.
     pub new: &'a ProgFd,
-    /// If given, the link is updated only if this is its program.
+    /// If given, the link is updated only if its program is this one.
     pub old: Option<&'a ProgFd>,
 }
 

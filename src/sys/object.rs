@@ -1,4 +1,4 @@
-//! What programs, maps, links and BTF have in common: a name, an id, a descriptor, a place in bpffs.
+//! Commands and types that programs, maps, links and BTF share: names, ids, descriptors, pins.
 
 use std::ffi::{CStr, c_int};
 use std::fmt;
@@ -14,7 +14,7 @@ use super::{BtfFd, Command, Error, LinkFd, MapFd, ProgFd, Result, bpf, fd};
 pub struct ObjName(pub(super) [u8; 16]);
 
 impl ObjName {
-    /// The name nearest to `name`: other characters become `_`, what is too long is cut.
+    /// Converts `name`: other characters become `_`, and characters past the 15th are dropped.
     pub fn new(name: &str) -> ObjName {
         let mut bytes = [0; 16];
         for (byte, c) in bytes[..15].iter_mut().zip(name.chars()) {
@@ -26,7 +26,7 @@ impl ObjName {
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        // The kernel lets only ASCII in; should it ever change its mind, an unreadable name is none.
+        // The kernel accepts only ASCII. Should that change, a name that is not UTF-8 is shown as empty.
         let name = self.0.split(|&b| b == 0).next().unwrap_or_default();
         std::str::from_utf8(name).unwrap_or_default()
     }
@@ -44,10 +44,10 @@ impl fmt::Display for ObjName {
     }
 }
 
-/// A kind of object: [`ProgFd`], [`MapFd`], [`LinkFd`] or [`BtfFd`]. See [`ids`] and [`open_id`].
+/// A type of object: [`ProgFd`], [`MapFd`], [`LinkFd`] or [`BtfFd`]. See [`ids`] and [`open_id`].
 ///
-/// A descriptor that came from elsewhere becomes one by `try_from`, which looks into `/proc/self/fd` what it is, and
-/// refuses (`EINVAL`) what is something else.
+/// `try_from` converts a descriptor from another source: it reads the type from `/proc/self/fd`, and refuses (`EINVAL`)
+/// another one.
 pub trait Object: sealed::Kind + TryFrom<OwnedFd, Error = Error> {}
 
 pub(super) mod sealed {
@@ -98,19 +98,19 @@ kinds! {
     12 "BPF_MAP_GET_NEXT_ID", 14 "BPF_MAP_GET_FD_BY_ID", None;
     BtfFd = "anon_inode:btf", by |fd| Ok(BtfFd(fd));
     23 "BPF_BTF_GET_NEXT_ID", 19 "BPF_BTF_GET_FD_BY_ID", None;
-    // BPF_LINK_CREATE uses the second name, all that opens a link again the first.
+    // BPF_LINK_CREATE uses the second name; all commands that open an existing link use the first.
     LinkFd = "anon_inode:bpf-link" | "anon_inode:bpf_link", by |fd| Ok(LinkFd(fd));
     31 "BPF_LINK_GET_NEXT_ID", 30 "BPF_LINK_GET_FD_BY_ID", Some((5, 8));
 }
 
 /// The ids of all objects of a kind, in ascending order: `ids::<LinkFd>()`. Needs `CAP_SYS_ADMIN`.
 ///
-/// Objects may come and go meanwhile: an id that [`open_id`] does not find any more (`ENOENT`) is no error.
+/// Objects may come and go meanwhile: callers should expect [`open_id`] to fail with `ENOENT`.
 pub fn ids<O: Object>() -> Ids<O> {
     Ids { last: Some(0), kind: PhantomData }
 }
 
-/// The iterator that [`ids`] gives. After an error it ends.
+/// The iterator that [`ids`] returns. It ends after an error.
 #[derive(Debug)]
 pub struct Ids<O> {
     last: Option<u32>,
@@ -203,11 +203,11 @@ unsafe impl<O: Object> Command for GetFdById<O> {
 pub struct ObjPin<'a> {
     /// The object.
     pub fd: BorrowedFd<'a>,
-    /// Its name to be.
+    /// The path of the new pin.
     pub path: &'a CStr,
 }
 
-/// `BPF_OBJ_GET`: opens a pinned program, map or link. What it is shows when the descriptor is converted, say with
+/// `BPF_OBJ_GET`: opens a pinned program, map or link. Convert the descriptor to check its type, as in
 /// `LinkFd::try_from(fd)`. To read a pinned iterator, open(2) it instead.
 ///
 /// # Errors
@@ -215,7 +215,7 @@ pub struct ObjPin<'a> {
 /// `ENOENT`; `EACCES`: not a pinned object, or not readable and writable by this user.
 #[derive(Debug)]
 pub struct ObjGet<'a> {
-    /// Its name.
+    /// The path of the pin.
     pub path: &'a CStr,
 }
 
@@ -240,8 +240,8 @@ unsafe impl Command for ObjGet<'_> {
     }
 }
 
-/// Gives the descriptor back if it is what the kernel names so in `/proc/self/fd`. `bpf(2)` itself has no way to ask:
-/// `BPF_OBJ_GET_INFO_BY_FD` answers for each kind, in another layout.
+/// Returns the descriptor if `/proc/self/fd` shows it with one of these names. `bpf(2)` itself does not give the type:
+/// `BPF_OBJ_GET_INFO_BY_FD` accepts each type, with another layout.
 fn identify(fd: OwnedFd, names: &[&str]) -> Result<OwnedFd> {
     const CALL: &str = "identify";
     let link = format!("/proc/self/fd/{}", fd.as_raw_fd());

@@ -27,7 +27,7 @@ impl ProgType {
 pub struct AttachType(pub u32);
 
 impl AttachType {
-    /// What programs have whose type alone says where they attach (the number is that of `CGROUP_INET_INGRESS`).
+    /// For program types that need no attach type (the number is that of `CGROUP_INET_INGRESS`).
     pub const NONE: AttachType = AttachType(0);
     /// An iterator: a [`ProgType::TRACING`] program called for each object of a kind.
     pub const TRACE_ITER: AttachType = AttachType(28);
@@ -48,7 +48,7 @@ bitflags::bitflags! {
 }
 
 bitflags::bitflags! {
-    /// How much the verifier tells.
+    /// `log_level`: the amount of text in the verifier's log.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct LogLevel: u32 {
         /// The path that led to a rejection.
@@ -61,18 +61,18 @@ bitflags::bitflags! {
     }
 }
 
-/// Where the verifier's words go.
+/// A buffer for the kernel's log.
 #[derive(Debug)]
 pub struct Log<'a> {
-    /// How many words.
+    /// The amount of text.
     pub level: LogLevel,
     /// Filled with text and a NUL. At least 128 bytes, at most 16 MiB. If it is too short, the command fails with
-    /// `ENOSPC` whatever the verdict, and holds the first part of the log (before 6.4) or the last.
+    /// `ENOSPC` even for a program without faults, and the buffer has the start of the log (before 6.4) or the end.
     pub buf: &'a mut [u8],
 }
 
 impl Log<'_> {
-    /// What the kernel has written to a log buffer: the text before the NUL.
+    /// The text in a log buffer, up to the NUL.
     pub fn text(buf: &[u8]) -> String {
         text(buf)
     }
@@ -105,16 +105,16 @@ pub struct ProgBtf<'a> {
 /// small; `ENOTSUPP` (524): the kernel can't do this kind of program.
 #[derive(Debug)]
 pub struct ProgLoad<'a> {
-    /// What kind of program.
+    /// The program's type.
     pub prog_type: ProgType,
-    /// Where it will be attached.
+    /// The attach type.
     pub expected_attach_type: AttachType,
     /// The instructions, 8 bytes each, in the machine's byte order. Map and BTF descriptors that they name by number
     /// must be open during the load.
     pub insns: &'a [u8],
     /// "GPL", "Dual MIT/GPL" and the like allow GPL-only helpers.
     pub license: &'a CStr,
-    /// What is allowed to it.
+    /// Options.
     pub flags: ProgFlags,
     /// Its name for bpftool and the like.
     pub name: ObjName,
@@ -125,9 +125,9 @@ pub struct ProgLoad<'a> {
     /// Its types and source lines, which the log then cites.
     pub btf: Option<ProgBtf<'a>>,
     /// Descriptors that instructions name by index instead of by number (since 5.14). The kernel checks no index, and
-    /// takes what lies behind the end for a descriptor.
+    /// reads memory past the end as a descriptor.
     pub fd_array: &'a [BorrowedFd<'a>],
-    /// Where the verifier's words go.
+    /// The buffer for the verifier's log.
     pub log: Option<Log<'a>>,
 }
 
@@ -213,7 +213,7 @@ unsafe impl Command for ProgLoad<'_> {
             line_info_cnt,
             attach_btf_id: self.attach_btf_id,
             attach_btf_obj_fd: self.attach_btf_obj.map_or(0, raw),
-            // BorrowedFd is a transparent c_int, never negative: what the kernel reads here.
+            // The kernel reads an array of int: BorrowedFd is a transparent c_int, never negative.
             fd_array: address(self.fd_array),
             ..ProgLoadAttr::new_zeroed()
         })
@@ -224,8 +224,8 @@ unsafe impl Command for ProgLoad<'_> {
     }
 }
 
-/// `BPF_PROG_RUN` of a [`ProgType::SYSCALL`] program (since 5.14), which reads and changes a context. Gives what the
-/// program returned.
+/// `BPF_PROG_RUN` of a [`ProgType::SYSCALL`] program (since 5.14), which reads and changes a context. Returns the
+/// program's return value.
 ///
 /// # Errors
 ///
@@ -234,7 +234,7 @@ unsafe impl Command for ProgLoad<'_> {
 pub struct ProgRun<'a> {
     /// The program.
     pub prog: &'a ProgFd,
-    /// Its context. Addresses in it are the program's own affair.
+    /// Its context. The kernel does not interpret addresses in it.
     pub ctx: &'a mut [u8],
 }
 
@@ -249,7 +249,7 @@ wire! {
 unsafe impl Command for ProgRun<'_> {
     const CMD: c_int = 10;
     const NAME: &'static str = "BPF_PROG_RUN";
-    // Of programs that issue system calls; of others before.
+    // For SYSCALL programs; for other types before.
     const SINCE: Option<(u16, u16)> = Some((5, 14));
     type Attr = ProgRunAttr;
     type Returned = ();
