@@ -55,7 +55,7 @@ pub enum Error {
         reason: ProcessError,
     },
     /// A skeleton has no such program, or it is not attached.
-    NoPart {
+    NoProgram {
         /// The program's name.
         name: String,
     },
@@ -211,11 +211,11 @@ impl fmt::Display for Error {
                 write!(f, "function {name}: this kernel does not have it")
             }
             Error::Process { number, reason } => match reason {
-                ProcessError::NoProcess => write!(f, "process {number}: there is none of this number"),
-                ProcessError::NoThread => write!(f, "thread {number}: there is none of this number"),
+                ProcessError::NoProcess => write!(f, "process {number}: no process with this id"),
+                ProcessError::NoThread => write!(f, "thread {number}: no thread with this id"),
                 ProcessError::Thread => write!(f, "process {number}: this is a thread of another process"),
             },
-            Error::NoPart { name } => write!(f, "program {name}: it is not attached in this skeleton"),
+            Error::NoProgram { name } => write!(f, "program {name}: it is not attached in this skeleton"),
             Error::ProgramType { program } => write!(f, "program {program}: it is no iterator"),
             Error::NotLoaded { program } => write!(f, "program {program}: it is not loaded yet"),
             Error::Pin { path, reason } => {

@@ -59,10 +59,10 @@ impl<'a> Skeleton<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoPart`] if no program has that name.
+    /// [`Error::NoProgram`] if no program has that name.
     pub fn configure(&mut self, name: &str, scope: Scope<'a>) -> Result<(), Error> {
         let entry = self.entries.iter_mut().find(|entry| entry.program.name == name);
-        entry.ok_or_else(|| Error::NoPart { name: name.into() })?.scope = scope;
+        entry.ok_or_else(|| Error::NoProgram { name: name.into() })?.scope = scope;
         Ok(())
     }
 
@@ -120,9 +120,9 @@ impl<'a> Skeleton<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoPart`] if no program has that name, or it is not attached.
+    /// [`Error::NoProgram`] if no program has that name, or it is not attached.
     pub fn iter(&self, name: &str) -> Result<Iter, Error> {
-        self.link(name).ok_or_else(|| Error::NoPart { name: name.into() })?.iter()
+        self.link(name).ok_or_else(|| Error::NoProgram { name: name.into() })?.iter()
     }
 
     /// Detaches the programs. They stay loaded and can be attached again.

@@ -173,7 +173,20 @@ impl ProgFd {
 impl LinkFd {
     /// The kernel's description of the link.
     pub fn info(&self) -> Result<LinkInfo> {
-        link(self.as_fd())
+        // SAFETY: no address is set.
+        let wire = unsafe { get(self.as_fd(), LinkWire::new_zeroed()) }?;
+        // Links of other types have other fields where an iterator's has the name's address, and other lengths too.
+        let iter = LinkType(wire.link_type) == LinkType::ITER;
+        let iter = iter.then(|| {
+            let mut name = vec![0; wire.target_name_len as usize];
+            let mut wire = LinkWire::new_zeroed();
+            (wire.target_name, wire.target_name_len) = slice_mut(NAME, &mut name)?;
+            // SAFETY: this is the link of an iterator, and stays one; `slice_mut` gives the length of `name`.
+            let wire = unsafe { get(self.as_fd(), wire) }?;
+            Ok(IterInfo { target: text(&name), map_id: wire.map_id, words: wire.words })
+        });
+        let (link_type, id, prog_id) = (LinkType(wire.link_type), wire.id, wire.prog_id);
+        Ok(LinkInfo { link_type, id, prog_id, iter: iter.transpose()? })
     }
 }
 
@@ -250,23 +263,6 @@ pub(super) fn map(fd: BorrowedFd<'_>) -> Result<MapInfo> {
         btf_key_type_id: wire.btf_key_type_id,
         btf_value_type_id: wire.btf_value_type_id,
     })
-}
-
-fn link(fd: BorrowedFd<'_>) -> Result<LinkInfo> {
-    // SAFETY: no address is set.
-    let wire = unsafe { get(fd, LinkWire::new_zeroed()) }?;
-    // Links of other types have other fields where an iterator's has the name's address, and other lengths too.
-    let iter = LinkType(wire.link_type) == LinkType::ITER;
-    let iter = iter.then(|| {
-        let mut name = vec![0; wire.target_name_len as usize];
-        let mut wire = LinkWire::new_zeroed();
-        (wire.target_name, wire.target_name_len) = slice_mut(NAME, &mut name)?;
-        // SAFETY: `fd` is the link of an iterator, and stays one; `slice_mut` gives the length of `name`.
-        let wire = unsafe { get(fd, wire) }?;
-        Ok(IterInfo { target: text(&name), map_id: wire.map_id, words: wire.words })
-    });
-    let (link_type, id, prog_id) = (LinkType(wire.link_type), wire.id, wire.prog_id);
-    Ok(LinkInfo { link_type, id, prog_id, iter: iter.transpose()? })
 }
 
 /// The info of a BTF object, with a buffer for the name only if the kernel has one. The kernel fills `data` as far as it
