@@ -131,15 +131,15 @@ mod tests {
     fn a_module_s_function_is_found() {
         let kernel = KernelBtf::from(btf(&[&[0, FUNC_PROTO, 0], &[1, FUNC, 1]], b"\0kernel\0"));
         let dir = tempfile::tempdir().unwrap();
-        let found = |name| in_modules(dir.path(), &kernel, name).unwrap();
-        assert_eq!(found("second"), None);
+        let find = |name| in_modules(dir.path(), &kernel, name).unwrap();
+        assert_eq!(find("second"), None);
         std::fs::write(dir.path().join("vmlinux"), "never read").unwrap();
         std::fs::write(dir.path().join("a"), btf(&[&[8, FUNC, 1]], b"first\0")).unwrap();
         std::fs::write(dir.path().join("b"), btf(&[&[8, 8 << 24, 1], &[8, FUNC, 1]], b"second\0")).unwrap();
-        assert_eq!(found("first"), Some(("a".into(), TypeId(3))));
+        assert_eq!(find("first"), Some(("a".into(), TypeId(3))));
         // Neither the typedef of the same name before it, nor the id in another module.
-        assert_eq!(found("second"), Some(("b".into(), TypeId(4))));
-        assert_eq!(found("kernel"), None);
+        assert_eq!(find("second"), Some(("b".into(), TypeId(4))));
+        assert_eq!(find("kernel"), None);
         std::fs::write(dir.path().join("c"), "no BTF").unwrap();
         let error = in_modules(dir.path(), &kernel, "third").unwrap_err();
         assert!(error.to_string().starts_with(&format!("{}/c: not BTF", dir.path().display())), "{error}");

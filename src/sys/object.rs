@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn names_are_cut_and_cleaned() {
-        for (name, kept) in [
+        for (name, converted) in [
             ("", ""),
             ("task_file.1", "task_file.1"),
             ("a b-c", "a_b_c"),
@@ -266,7 +266,7 @@ mod tests {
             ("exactly15_bytes", "exactly15_bytes"),
             ("more_than_15_bytes", "more_than_15_by"),
         ] {
-            assert_eq!(ObjName::new(name).as_str(), kept);
+            assert_eq!(ObjName::new(name).as_str(), converted);
         }
     }
 }
