@@ -27,7 +27,7 @@ pub fn kernel<'a>(btf: &'a Btf<'a>) -> Kernel<'a> {
     kernel.version = release();
     kernel.page_size = page_size();
     kernel.possible_cpus = possible_cpus().unwrap_or(kernel.possible_cpus);
-    // Only root may read this file. It does not exist in kernels built without a JIT, nor if /proc is not mounted.
+    // Only root may read it. A kernel that is built without a JIT does not have it, nor has one with an empty /proc.
     let jit = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
     kernel.has_jit = jit.map_or(kernel.has_jit, |jit| jit.trim() != "0");
     // PROC_PID_INIT_INO (include/linux/proc_ns.h)
