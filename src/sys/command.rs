@@ -87,13 +87,17 @@ pub fn bpf<C: Command>(mut command: C) -> Result<C::Output> {
             Err(libc::EPERM) if may_raise && may_load() && raise_memlock().unwrap_or(false) => {
                 may_raise = false;
             }
-            Err(errno) => return Err(Error::refused::<C>(errno, &attr)),
+            Err(errno) => return Err(refused::<C>(errno, &attr)),
             Ok(value) => break value,
         }
     };
     // SAFETY: the value is what this command has just returned, and `Command` promises that it is a `Returned`.
     let returned = unsafe { C::Returned::from_value(value) }.map_err(|e| Error::from_io(C::NAME, &e))?;
     command.output(returned, &attr)
+}
+
+fn refused<C: Command>(errno: i32, attr: &C::Attr) -> Error {
+    Error::refused(C::NAME, errno, C::SINCE, C::log_true_size(attr))
 }
 
 /// Whether this process has the privileges to load programs, so that `EPERM` has another cause.
@@ -184,7 +188,7 @@ mod tests {
     #[test]
     fn a_command_that_the_kernel_is_too_old_for_says_since_when() {
         fn since<C: Command>(errno: i32, release: Option<(u16, u16)>) -> Option<(u16, u16)> {
-            Error::refused::<C>(errno, &C::Attr::new_zeroed()).since_on(release)
+            refused::<C>(errno, &C::Attr::new_zeroed()).since_on(release)
         }
         assert_eq!(since::<IterCreate<'_>>(libc::EINVAL, Some((5, 7))), Some((5, 8)));
         assert_eq!(since::<GetNextId<LinkFd>>(libc::EINVAL, Some((4, 19))), Some((5, 8)));

@@ -5,7 +5,7 @@ use std::io;
 
 use nix::errno::Errno;
 
-use super::{Command, release};
+use super::release;
 
 /// The result of a system call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,8 +36,13 @@ impl Error {
     }
 
     /// A command that the kernel refused.
-    pub(super) fn refused<C: Command>(errno: i32, attr: &C::Attr) -> Error {
-        Error { log_true_size: C::log_true_size(attr), since: C::SINCE, ..Error::new(C::NAME, errno) }
+    pub(super) fn refused(
+        call: &'static str,
+        errno: i32,
+        since: Option<(u16, u16)>,
+        log_true_size: u32,
+    ) -> Error {
+        Error { log_true_size, since, ..Error::new(call, errno) }
     }
 
     /// Inputs that were not passed to the kernel.
@@ -122,7 +127,7 @@ pub const ENOTSUPP: i32 = 524;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{ObjGet, ObjPin};
+    use crate::sys::{Command, ObjGet, ObjPin};
 
     #[test]
     fn errors_say_what_failed_and_why() {
