@@ -1,4 +1,4 @@
-//! Cgroups to begin a walk with.
+//! Opens the cgroup that a walk starts from.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -12,7 +12,7 @@ use crate::error::Error;
 ///
 /// # Errors
 ///
-/// [`Error::Open`] where it can't be opened, [`Error::NotA`] where it is something else.
+/// [`Error::Open`] if the directory can't be opened, [`Error::NotA`] if it is not a cgroup's.
 pub fn open_cgroup(path: &Path) -> Result<OwnedFd, Error> {
     let failed = |source| Error::open(path, source);
     let file_system = statfs(path).map_err(|errno| failed(errno.into()))?.filesystem_type();

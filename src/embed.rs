@@ -1,5 +1,5 @@
-//! How to embed kwalk: walks the tasks of one command name with a program of its own, in a binary that needs nothing at
-//! run time but a kernel.
+//! An example of a binary that embeds kwalk: shows the tasks with a command name, by a program of its own. At run time it
+//! needs nothing but a kernel.
 //!
 //!     embed COMM
 
@@ -31,6 +31,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     while let chunk @ [_, ..] = tasks.next_chunk()? {
         stdout().write_all(chunk)?;
     }
-    // The kernel closes what is open faster than we could.
+    // The kernel closes the descriptors faster than the destructors.
     exit(0)
 }

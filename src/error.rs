@@ -1,4 +1,4 @@
-//! Why something could not be done: what failed, and why.
+//! The crate's error type.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -9,37 +9,37 @@ use crate::path::is_dotted;
 use crate::rejection::Rejection;
 use crate::sys;
 
-/// Why something could not be done.
+/// The error of this crate.
 ///
-/// `Display` says what failed and why. What to do about it depends on who asks: the variants have what that takes.
+/// `Display` has what failed and why. The variants have the data for a hint, which depends on the caller's interface.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The kernel refused a command of `bpf(2)`.
     Sys(sys::Error),
-    /// The kernel's types could not be read or don't answer.
+    /// The kernel's BTF could not be read, or lacks a type or field.
     Btf(kwalk_btf::Error),
     /// A program could not be written.
     Program(kwalk_progs::Error),
-    /// A question can't be answered as it is asked.
+    /// A selection can't be planned.
     #[cfg(feature = "select")]
     Select(kwalk_query::Error),
-    /// The verifier found fault with a program.
+    /// The verifier rejected a program.
     Rejected(Box<Rejection>),
     /// A target can't be walked in this scope, or not without one.
     Scope {
         /// The target.
         target: String,
-        /// What its walks can be restricted to.
+        /// The scopes that it accepts.
         takes: Parameters,
     },
-    /// This kernel's walks of the target can't be restricted to this; later kernels' can.
+    /// This kernel's links can't restrict a walk of the target to this; later kernels' can.
     NoParameters {
         /// The target.
         target: String,
-        /// What they can't be restricted to.
+        /// The scope, in words.
         what: &'static str,
-        /// The kernel that first can.
+        /// The kernel whose links first can.
         since: Version,
     },
     /// Neither the kernel nor one of its modules has a function that a program calls.
@@ -55,7 +55,7 @@ pub enum Error {
         reason: ProcessError,
     },
     /// A skeleton has no such program, or it is not attached.
-    NoPart {
+    NoProgram {
         /// The program's name.
         name: String,
     },
@@ -71,7 +71,7 @@ pub enum Error {
     },
     /// Something can't be pinned, or unpinned.
     Pin {
-        /// The place.
+        /// The path.
         path: PathBuf,
         /// What is wrong with it.
         reason: PinError,
@@ -83,39 +83,39 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
-    /// What is pinned at a path is no iterator.
+    /// The file at a path is not a pinned iterator.
     NotAnIterator {
         /// The path.
         path: PathBuf,
     },
-    /// A file is not what it was taken for.
+    /// A file is of another type.
     NotA {
         /// The file.
         path: PathBuf,
-        /// What it should be: "a network namespace", "a cgroup", "a map".
+        /// The type it should have: "a network namespace", "a cgroup", "a map".
         needs: &'static str,
     },
-    /// A map's name names none, or no single one.
+    /// A name refers to no map, or to several.
     Map {
         /// The name, as it was given.
         map: String,
         /// What is wrong with it.
         reason: MapError,
     },
-    /// A target does not walk what is in maps of this type.
+    /// A target does not walk the elements of maps of this type.
     MapType {
         /// The target.
         target: String,
         /// The type.
         map_type: sys::MapType,
     },
-    /// The iterator that is pinned at a path walks something else.
+    /// The iterator that is pinned at a path walks another target.
     OtherTarget {
         /// The path.
         path: PathBuf,
-        /// What the pinned iterator walks.
+        /// The target of the pinned iterator.
         pinned: String,
-        /// What the program walks that was to replace it.
+        /// The target of the program that should replace its program.
         program: String,
     },
     /// The kernel does not show the instructions of a loaded program.
@@ -123,57 +123,57 @@ pub enum Error {
         /// The program's id.
         prog_id: u32,
     },
-    /// The output of a selection is not made of its rows.
+    /// The output of a selection is not a sequence of its rows.
     #[cfg(feature = "select")]
     Row(kwalk_query::NotARow),
     /// A walk ended before its end.
     Read {
-        /// How many bytes of output it gave before.
+        /// The bytes of output that were read before.
         bytes: u64,
         /// Why.
         source: io::Error,
     },
 }
 
-/// Why a number does not name what it should.
+/// Why a number is not that of a process or thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessError {
-    /// There is no process of that number.
+    /// No process has this number.
     NoProcess,
-    /// There is no thread of that number.
+    /// No thread has this number.
     NoThread,
-    /// It is a thread's, and not that of its process.
+    /// It is the number of a thread that does not lead its process.
     Thread,
 }
 
-/// Why a name is not that of a map.
+/// Why a name does not refer to one map.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MapError {
-    /// What follows `id:` is no id.
+    /// No id follows `id:`.
     NoId,
-    /// Nothing follows `name:`.
+    /// No name follows `name:`.
     NoName,
-    /// There is no such map.
+    /// No map has this name.
     None {
         /// Those with similar names.
         near: Vec<String>,
     },
-    /// There are several of this name.
+    /// Several maps have this name.
     Several {
         /// Their ids.
         ids: Vec<u32>,
     },
 }
 
-/// Why a place is no good for a pin.
+/// Why a path can't be pinned or unpinned.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PinError {
-    /// The path ends in no name.
+    /// The path does not end in a name.
     NoName,
     /// It is not in a bpffs.
     NotBpffs,
-    /// Something is there already.
+    /// The path exists already.
     Exists,
     /// The name has a dot.
     Dot,
@@ -184,7 +184,7 @@ pub enum PinError {
 }
 
 impl Error {
-    /// bpffs answers EPERM for names with a dot that are not there.
+    /// Converts the error of an open: bpffs answers EPERM, not ENOENT, for names with a dot that don't exist.
     pub(crate) fn open(path: &Path, source: io::Error) -> Error {
         let missing = source.raw_os_error() == Some(libc::EPERM) && is_dotted(path);
         let source = if missing { io::Error::from_raw_os_error(libc::ENOENT) } else { source };
@@ -211,11 +211,11 @@ impl fmt::Display for Error {
                 write!(f, "function {name}: this kernel does not have it")
             }
             Error::Process { number, reason } => match reason {
-                ProcessError::NoProcess => write!(f, "process {number}: there is none of this number"),
-                ProcessError::NoThread => write!(f, "thread {number}: there is none of this number"),
+                ProcessError::NoProcess => write!(f, "process {number}: no process with this id"),
+                ProcessError::NoThread => write!(f, "thread {number}: no thread with this id"),
                 ProcessError::Thread => write!(f, "process {number}: this is a thread of another process"),
             },
-            Error::NoPart { name } => write!(f, "program {name}: it is not attached in this skeleton"),
+            Error::NoProgram { name } => write!(f, "program {name}: it is not attached in this skeleton"),
             Error::ProgramType { program } => write!(f, "program {program}: it is no iterator"),
             Error::NotLoaded { program } => write!(f, "program {program}: it is not loaded yet"),
             Error::Pin { path, reason } => {
@@ -261,7 +261,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// No `source`: what `Display` says includes the cause, and each variant has it as data.
+/// No `source`: the text of `Display` includes the cause, and each variant has it as data.
 impl std::error::Error for Error {}
 
 impl From<sys::Error> for Error {

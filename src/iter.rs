@@ -1,4 +1,4 @@
-//! A walk in progress.
+//! Reads the output of a walk.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -8,11 +8,11 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use crate::error::Error;
 use crate::sys::IterFd;
 
-/// As much as the kernel collects in one read (8 pages, here of 4 KiB, `kernel/bpf/bpf_iter.c`); with less it starts and
-/// stops its walk more often.
+/// The size of the kernel's own buffer (8 pages, here of 4 KiB, `kernel/bpf/bpf_iter.c`). With a smaller one, the kernel
+/// stops and resumes the walk more often.
 const BUFFER: usize = 32 << 10;
 
-/// A walk in progress: gives what the program writes, object by object.
+/// A walk in progress: reads what the program writes for each object.
 #[derive(Debug)]
 pub struct Iter {
     fd: IterFd,
@@ -25,15 +25,15 @@ impl Iter {
         Iter { fd, buffer: vec![0; BUFFER], bytes: 0 }
     }
 
-    /// Starts a walk of the iterator that is pinned at `path`, which takes no more than the right to read that file.
+    /// Starts a walk of the iterator that is pinned at `path`. The right to read that file suffices.
     ///
     /// # Errors
     ///
-    /// [`Error::Open`] where it can't be opened, [`Error::NotAnIterator`] where it is some other file.
+    /// [`Error::Open`] if the file can't be opened, [`Error::NotAnIterator`] if it is not a pinned iterator.
     pub fn open(path: &Path) -> Result<Iter, Error> {
         let failed = |source: io::Error| Error::open(path, source);
         let other = || Error::NotAnIterator { path: path.into() };
-        // Before it is opened, which can be more than looking.
+        // Checked before open(2), which has side effects on some files (FIFOs, devices).
         let file_system = statfs(path).map_err(|errno| failed(errno.into()))?.filesystem_type();
         if file_system != BPF_FS_MAGIC || path.is_dir() {
             return Err(other());
@@ -45,11 +45,11 @@ impl Iter {
         }
     }
 
-    /// What one read gives, which may be nothing before the end.
+    /// The result of one read(2).
     ///
     /// # Errors
     ///
-    /// As [`Iter::next_chunk`], and where 1,000,000 objects passed without output.
+    /// As [`Iter::next_chunk`], and `EAGAIN` after 1,000,000 objects without output.
     #[cfg(feature = "select")]
     pub(crate) fn read_once(&mut self) -> Result<&[u8], Error> {
         let len = self.read().map_err(|source| Error::Read { bytes: self.bytes, source })?;
@@ -62,17 +62,17 @@ impl Iter {
         Ok(len)
     }
 
-    /// The next bytes of the output, some 32 KiB at most; none at the end. The kernel alone can say that this is the
-    /// end: whatever keeps it from finishing is an error.
+    /// The next bytes of the output, about 32 KiB at most; none at the end of the walk. A walk that ends before its last
+    /// object is an error.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`], with how far the walk came.
+    /// [`Error::Read`], with the number of bytes read before.
     pub fn next_chunk(&mut self) -> Result<&[u8], Error> {
         loop {
             match self.read() {
                 Ok(len) => return Ok(&self.buffer[..len]),
-                // A signal came in between, or 1,000,000 objects passed without output: the walk goes on where it was.
+                // A signal, or 1,000,000 objects without output: the next read continues the walk.
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
                 Err(source) => return Err(Error::Read { bytes: self.bytes, source }),
             }

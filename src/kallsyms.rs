@@ -1,33 +1,33 @@
-//! The kernel's symbols: names for its addresses, and addresses for its names.
+//! The kernel's symbols, by address and by name.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufReader};
 
-/// What `/proc/kallsyms` says. A reader without `CAP_SYSLOG` may be shown no address at all (`kernel.kptr_restrict`);
-/// symbols without one are left out.
+/// The symbols of `/proc/kallsyms`. Without `CAP_SYSLOG`, a reader may see 0 for each address (`kernel.kptr_restrict`);
+/// symbols with the address 0 are left out.
 #[derive(Debug)]
 pub struct Kallsyms {
-    /// All names, a line each.
+    /// All names, one a line.
     names: String,
-    /// Address, and where in `names` the name begins; in this order.
+    /// The address of a symbol and the offset of its name in `names`, sorted.
     by_address: Vec<(u64, usize)>,
-    /// Hash of the name, and place in `by_address`; in this order. The names themselves would take twice as long to sort,
-    /// for which every reader waits.
+    /// The hash of a symbol's name and the symbol's index in `by_address`, sorted. To sort the names themselves would take
+    /// twice as long.
     by_hash: Vec<(u64, usize)>,
 }
 
 impl Kallsyms {
-    /// Reads all of them: some 100,000 lines.
+    /// Reads all symbols: some 100,000 lines.
     ///
     /// # Errors
     ///
-    /// Those of the file; [`InvalidData`](io::ErrorKind::InvalidData) if it is no text.
+    /// Those of open(2) and read(2); [`InvalidData`](io::ErrorKind::InvalidData) if the file is not UTF-8.
     pub fn read() -> io::Result<Kallsyms> {
         Kallsyms::parse(BufReader::new(File::open("/proc/kallsyms")?))
     }
 
-    /// Lines are an address, a letter for the type, a name and, for what is a module's, the module.
+    /// A line has an address, a letter for the type, a name and, if the symbol is a module's, the module.
     fn parse(mut lines: impl BufRead) -> io::Result<Kallsyms> {
         let mut symbols = Kallsyms { names: String::new(), by_address: Vec::new(), by_hash: Vec::new() };
         let mut line = String::new();
@@ -42,28 +42,28 @@ impl Kallsyms {
             line.clear();
         }
         symbols.by_address.sort_unstable();
-        let places = symbols.by_address.iter().enumerate();
-        symbols.by_hash = places.map(|(place, &(_, start))| (hash(symbols.name(start)), place)).collect();
+        let indices = symbols.by_address.iter().enumerate();
+        symbols.by_hash = indices.map(|(index, &(_, start))| (hash(symbols.name(start)), index)).collect();
         symbols.by_hash.sort_unstable();
         Ok(symbols)
     }
 
-    /// The names of what lies at an address, if any.
+    /// The names of the symbols at an address.
     pub fn at(&self, address: u64) -> impl Iterator<Item = &str> {
         same(&self.by_address, address).map(|start| self.name(start))
     }
 
-    /// The symbol that an address is in: its name, where it begins, and how far it is to the next one.
+    /// The symbol that contains an address: its name, its start, and the distance from there to the next symbol.
     pub fn around(&self, address: u64) -> Option<(&str, u64, u64)> {
-        let behind = self.by_address.partition_point(|&(start, _)| start <= address);
-        let &(next, _) = self.by_address.get(behind)?;
-        let &(start, _) = self.by_address.get(behind.checked_sub(1)?)?;
+        let after = self.by_address.partition_point(|&(start, _)| start <= address);
+        let &(next, _) = self.by_address.get(after)?;
+        let &(start, _) = self.by_address.get(after.checked_sub(1)?)?;
         Some((self.at(start).next()?, start, next - start))
     }
 
-    /// Where the symbol called `name` lies; the lowest address, if there are several.
+    /// The address of the symbol called `name`; the lowest, if there are several.
     pub fn address(&self, name: &str) -> Option<u64> {
-        let mut symbols = same(&self.by_hash, hash(name)).map(|place| self.by_address[place]);
+        let mut symbols = same(&self.by_hash, hash(name)).map(|index| self.by_address[index]);
         symbols.find(|&(_, start)| self.name(start) == name).map(|(address, _)| address)
     }
 
@@ -72,7 +72,7 @@ impl Kallsyms {
     }
 }
 
-/// What is said of a key, in a table in the order of its keys.
+/// The values of a key, in a table that is sorted by key.
 fn same(table: &[(u64, usize)], key: u64) -> impl Iterator<Item = usize> {
     let first = table.partition_point(|&(other, _)| other < key);
     table[first..].iter().take_while(move |&&(other, _)| other == key).map(|&(_, value)| value)
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_by_address_and_addresses_by_name() {
+    fn an_address_gives_names_and_a_name_gives_an_address() {
         let symbols = parsed(TEXT);
         assert_eq!(symbols.at(0xffff_ffff_8100_0020).collect::<Vec<_>>(), ["beta", "beta_too"]);
         assert_eq!(symbols.at(0xffff_ffff_c000_0000).collect::<Vec<_>>(), ["inner"]);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_no_address_has_none() {
+    fn symbols_with_address_0_are_left_out() {
         let symbols = parsed(&TEXT.replace(['1', '2', '3', '8', 'c', 'f'], "0"));
         for name in ["alpha", "beta", "hidden", "inner", "last"] {
             assert_eq!(symbols.address(name), None);
@@ -125,7 +125,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn both_say_what_a_look_at_every_line_says(
+        fn both_indices_agree_with_a_linear_search(
             lines in prop::collection::vec("0{0,15}[0-3] [tA] [ab]{1,2}(\t\\[m\\])?|[ -~\t]{0,20}", 0..40)
         ) {
             let text = lines.join("\n");
@@ -145,7 +145,7 @@ mod tests {
         }
 
         #[test]
-        fn bytes_that_are_no_text_are_an_error(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn bytes_that_are_not_utf8_are_an_error(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let error = Kallsyms::parse(&*bytes).err().map(|error| error.kind());
             prop_assert_eq!(error, std::str::from_utf8(&bytes).is_err().then_some(io::ErrorKind::InvalidData));
         }

@@ -1,4 +1,4 @@
-//! Functions of the kernel and of its modules that programs call.
+//! Finds kfuncs: functions of the kernel and of its modules that programs can call.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -6,31 +6,31 @@ use std::path::Path;
 
 use kwalk_btf::{Btf, Kind, TypeId};
 
-use crate::sys::{self, BtfFd, ids, open_id};
-use crate::{Error, KernelBtf};
+use crate::error::Error;
+use crate::sys::{self, BtfFd, KernelBtf, ids, open_id};
 
-/// Where the kernel shows its modules' types, each under the module's name (since 5.11).
+/// The directory with the BTF of each module, under the module's name (since 5.11).
 const MODULES: &str = "/sys/kernel/btf";
 
-/// A function that programs call (kfunc), as a call names it.
+/// A kfunc, as a call instruction refers to it.
 #[derive(Debug)]
 pub struct Kfunc {
-    /// The id of its FUNC.
+    /// The id of its `FUNC`.
     pub id: TypeId,
-    /// The BTF of the module that it belongs to; none for the kernel's own functions, whose calls have the offset 0. A
-    /// module's have the index of this descriptor in the `fd_array` that the program is loaded with, which is not 0.
+    /// The BTF of its module; `None` for the kernel's own functions, whose calls have the offset 0. The offset of a call
+    /// to a module's function is the index of this descriptor in the `fd_array` of `BPF_PROG_LOAD`, which is not 0.
     pub module: Option<BtfFd>,
 }
 
 impl Kfunc {
-    /// Finds a function by its name: in the kernel's types, or else in those of its modules.
+    /// Finds a function by its name: in the kernel's BTF, or else in that of its modules.
     ///
-    /// That it is there does not say that programs of a kind may call it: the verifier does, when one is loaded.
+    /// Whether programs of a type may call it, the verifier decides when one is loaded.
     ///
     /// # Errors
     ///
-    /// [`Error::NoKfunc`] where neither has it, [`Error::Open`] where a module's types can't be read, [`Error::Sys`] where
-    /// the module's BTF can't be had, which takes `CAP_SYS_ADMIN`.
+    /// [`Error::NoKfunc`] if neither has it, [`Error::Open`] if a module's BTF can't be read, [`Error::Sys`] if the
+    /// descriptor of the module's BTF can't be opened, which needs `CAP_SYS_ADMIN`.
     pub fn find(kernel: &KernelBtf, name: &str) -> Result<Kfunc, Error> {
         match Btf::new(kernel.bytes())?.find(Kind::Func, name) {
             Ok(id) => Ok(Kfunc { id, module: None }),
@@ -43,7 +43,7 @@ impl Kfunc {
     }
 }
 
-/// Finds functions of modules: the id and the module's BTF of each.
+/// Finds functions of modules: the id and the module's BTF for each.
 pub(crate) fn of_modules(names: &[&str]) -> Result<Vec<(TypeId, BtfFd)>, Error> {
     if names.is_empty() {
         return Ok(Vec::new());
@@ -55,12 +55,12 @@ pub(crate) fn of_modules(names: &[&str]) -> Result<Vec<(TypeId, BtfFd)>, Error> 
 fn of_module(kernel: &KernelBtf, name: &str) -> Result<(TypeId, BtfFd), Error> {
     let missing = || Error::NoKfunc { name: name.into() };
     let (module, id) = in_modules(MODULES.as_ref(), kernel, name)?.ok_or_else(missing)?;
-    // A module that is gone by now has no functions either.
+    // The module may have been unloaded in between.
     Ok((id, BtfFd::of_kernel(&module.to_string_lossy())?.ok_or_else(missing)?))
 }
 
 impl BtfFd {
-    /// The BTF of a module of this name, or that of the kernel itself, `vmlinux`. Needs `CAP_SYS_ADMIN`.
+    /// The BTF of the module of this name, or for `vmlinux` that of the kernel itself. Needs `CAP_SYS_ADMIN`.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl BtfFd {
         for id in ids::<BtfFd>() {
             let btf = match open_id::<BtfFd>(id?) {
                 Ok(btf) => btf,
-                // It is gone.
+                // Its module was unloaded in between.
                 Err(error) if error.errno() == libc::ENOENT => continue,
                 Err(error) => return Err(error),
             };
@@ -95,7 +95,7 @@ fn in_modules(dir: &Path, kernel: &KernelBtf, name: &str) -> Result<Option<(OsSt
         let path = dir.join(&module);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            // It has been unloaded.
+            // The module was unloaded in between.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(failed(&path, error)),
         };
@@ -112,7 +112,7 @@ fn in_modules(dir: &Path, kernel: &KernelBtf, name: &str) -> Result<Option<(OsSt
 mod tests {
     use super::*;
 
-    /// BTF of some types, each its words, and strings.
+    /// BTF with these types, as words, and these strings.
     fn btf(types: &[&[u32]], strings: &[u8]) -> Vec<u8> {
         let types = types.concat();
         let len = 4 * types.len() as u32;
@@ -125,21 +125,21 @@ mod tests {
     const FUNC: u32 = 12 << 24;
     const FUNC_PROTO: u32 = 13 << 24;
 
-    /// Types and strings of a module go on where those of the kernel end. That its call works can't be judged where the
-    /// kernel has no modules.
+    /// Type ids and string offsets of a module continue those of the kernel. The call itself can be tested only on a
+    /// kernel with modules.
     #[test]
     fn a_module_s_function_is_found() {
         let kernel = KernelBtf::from(btf(&[&[0, FUNC_PROTO, 0], &[1, FUNC, 1]], b"\0kernel\0"));
         let dir = tempfile::tempdir().unwrap();
-        let found = |name| in_modules(dir.path(), &kernel, name).unwrap();
-        assert_eq!(found("second"), None);
+        let find = |name| in_modules(dir.path(), &kernel, name).unwrap();
+        assert_eq!(find("second"), None);
         std::fs::write(dir.path().join("vmlinux"), "never read").unwrap();
         std::fs::write(dir.path().join("a"), btf(&[&[8, FUNC, 1]], b"first\0")).unwrap();
         std::fs::write(dir.path().join("b"), btf(&[&[8, 8 << 24, 1], &[8, FUNC, 1]], b"second\0")).unwrap();
-        assert_eq!(found("first"), Some(("a".into(), TypeId(3))));
+        assert_eq!(find("first"), Some(("a".into(), TypeId(3))));
         // Neither the typedef of the same name before it, nor the id in another module.
-        assert_eq!(found("second"), Some(("b".into(), TypeId(4))));
-        assert_eq!(found("kernel"), None);
+        assert_eq!(find("second"), Some(("b".into(), TypeId(4))));
+        assert_eq!(find("kernel"), None);
         std::fs::write(dir.path().join("c"), "no BTF").unwrap();
         let error = in_modules(dir.path(), &kernel, "third").unwrap_err();
         assert!(error.to_string().starts_with(&format!("{}/c: not BTF", dir.path().display())), "{error}");

@@ -1,9 +1,8 @@
 //! Walks the objects of a running Linux kernel: tasks, open files, sockets, BPF maps and more.
 //!
-//! A BPF iterator is a program that the kernel runs for each object of a kind, and that prints what it likes. This
+//! A BPF iterator is a program that the kernel runs for each object of a kind, and whose output user space reads. This
 //! crate writes such programs itself, against the running kernel's own types, and loads, attaches and reads them with
-//! three calls of `bpf(2)`. It needs no clang, no libbpf, no ELF object and no headers, neither here nor where it
-//! runs.
+//! three calls of `bpf(2)`. It needs no clang, no libbpf, no ELF object and no headers, neither to build nor to run.
 //!
 //! ```no_run
 //! use kwalk::{KernelBtf, Loaded, Scope, btf::Btf, kernel, text};
@@ -22,11 +21,10 @@
 //! # }
 //! ```
 //!
-//! Which fields of which objects are to be shown can be said without a program of one's own, too: see the module `select`.
+//! The module `select` writes the program for a list of fields and a condition.
 //!
-//! The crate's features, which an embedder turns off with `default-features = false`: `select` walks any fields that are
-//! asked for, `sql` reads them as SQL, `print` gives rows as bytes in each output format; `explain` has the verifier's log
-//! cite lines of Rust.
+//! Features, which an embedder turns off with `default-features = false`: `select` for rows of any fields, `sql` for
+//! selections written in SQL, `print` for the output formats, `explain` for verifier logs that cite lines of Rust.
 
 mod cgroup;
 mod disassemble;
@@ -68,7 +66,7 @@ pub use load::Loaded;
 pub use map::MapName;
 pub use netns::Netns;
 pub use pin::{PinPath, pin_all, replace_all, unpin};
-pub use rejection::{Fault, Place, Rejection};
+pub use rejection::{Fault, RejectedInsn, Rejection};
 pub use scope::{Resolved, Scope};
 pub use skeleton::Skeleton;
 pub use sys::KernelBtf;

@@ -1,9 +1,9 @@
-//! A program attached to what it walks.
+//! A link: a program attached to its target.
 
 use std::io;
 use std::path::Path;
 
-use kwalk_progs::{ANY_THREAD, Parameters, Version, targets};
+use kwalk_progs::{ANY_THREAD, Parameters, Target, Version, targets};
 
 use crate::error::Error;
 use crate::iter::Iter;
@@ -13,14 +13,13 @@ use crate::scope::{Scope, is_misread};
 use crate::sys::{
     self, CgroupOrder, IterCreate, LinkCreate, LinkFd, LinkInfo, LinkUpdate, ObjGet, ProgFd, bpf, release,
 };
-use kwalk_progs::Target;
 
-/// Links take a process as a parameter, or a thread that leads one.
+/// The first kernel whose links filter by a process, or by a thread that leads one.
 const TASKS: Version = (6, 1);
-/// Walks of cgroups know the order `children`.
+/// The first kernel whose cgroup walks have the order `children`.
 const CHILDREN: Version = (7, 0);
 
-/// A program attached to its target. It is detached with this value, unless it is pinned.
+/// A program attached to its target. Dropping the link detaches the program, unless the link is pinned.
 #[derive(Debug)]
 pub struct Link(LinkFd);
 
@@ -33,14 +32,15 @@ impl Link {
         if matches!(*scope, Scope::Tid(tid) if is_misread(tid, filters_any_thread)) {
             return Err(refused("a thread that leads no process", ANY_THREAD));
         }
-        // Its link goes on with other threads after the end, and there is no number for the program to look for.
+        // Before 6.12, such a walk continues after the end with the process's other threads; and a pidfd gives no number
+        // that the program could test.
         if matches!(scope, Scope::PidFd(_)) && target.shared && !filters_any_thread {
             return Err(refused("what one process shares with its threads", ANY_THREAD));
         }
         let no_task = || refused("one process or thread", TASKS);
         let failed = |source: sys::Error| match (source.errno(), scope) {
             (libc::E2BIG, _) if is_task => no_task(),
-            // The kernel alone knows which types it walks.
+            // Only the kernel knows the map types of a target.
             (libc::EINVAL, Scope::Map(map)) => {
                 Error::MapType { target: target.name.clone().into(), map_type: map.map_type() }
             }
@@ -51,7 +51,7 @@ impl Link {
         };
         let link = Link(bpf(LinkCreate::iter(prog, scope.link_info())).map_err(failed)?);
         // Kernels before 6.1 take a tid for a map's descriptor, which task targets ignore: they would walk everything.
-        if matches!(scope, Scope::Tid(_)) && !link.is_parametrized()? {
+        if matches!(scope, Scope::Tid(_)) && !link.filters_tasks()? {
             return Err(no_task());
         }
         Ok(link)
@@ -61,7 +61,7 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// [`Error::Open`] where it can't be opened, [`Error::NotAnIterator`] where it is something else.
+    /// [`Error::Open`] if it can't be opened, [`Error::NotAnIterator`] if it is not the link of an iterator.
     pub fn open(path: &Path) -> Result<Link, Error> {
         let name = c_path(path).map_err(|error| Error::open(path, error))?;
         let fd = bpf(ObjGet { path: &name }).map_err(|error| match error.errno() {
@@ -82,22 +82,22 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// [`Error::Sys`], for want of memory or descriptors.
+    /// [`Error::Sys`], if memory or descriptors run out.
     pub fn iter(&self) -> Result<Iter, Error> {
         Ok(Iter::new(bpf(IterCreate { link: &self.0 })?))
     }
 
-    /// Starts a walk of what a network namespace has, on a thread of its own: the caller's stays where it is. A link is in
-    /// none; what counts is where its walk is started.
+    /// Starts a walk of the objects of a network namespace. A walk belongs to the namespace of the thread that starts it:
+    /// this function starts a thread for that, so the caller's namespace does not change.
     ///
     /// # Errors
     ///
-    /// [`Error::Scope`] where the target has the same objects in all of them; [`Error::Sys`] of `setns` where it may
-    /// not be entered, which takes `CAP_SYS_ADMIN`, else as [`Link::iter`].
+    /// [`Error::Scope`] if the target has the same objects in all namespaces; [`Error::Sys`] of `setns` if the namespace
+    /// can't be entered, which needs `CAP_SYS_ADMIN`; else as [`Link::iter`].
     pub fn iter_in(&self, netns: &Netns) -> Result<Iter, Error> {
         let target = self.info()?.iter.and_then(|iter| targets::by_name(&iter.target));
         match target {
-            // One that is newer than this crate may have some.
+            // A target that is newer than this crate may have objects per namespace.
             Some(target) if target.parameters != Parameters::Net => {
                 Err(Error::Scope { target: target.name.clone().into(), takes: target.parameters })
             }
@@ -105,18 +105,18 @@ impl Link {
         }
     }
 
-    /// Gives the link another program for the same target, in the place of `old`. Walks that have begun end with the one
-    /// they began with.
+    /// Replaces the link's program `old` by another one for the same target. Walks in progress end with the program that
+    /// they started with.
     ///
     /// # Errors
     ///
-    /// [`Error::Sys`], with `EINVAL` where the new program is for another target, with `EPERM` where the link has not the
-    /// old one.
+    /// [`Error::Sys`], with `EINVAL` if the new program is for another target, with `EPERM` if the link's program is not
+    /// `old`.
     pub fn update(&self, old: &ProgFd, new: &ProgFd) -> Result<(), Error> {
         Ok(bpf(LinkUpdate { link: &self.0, new, old: Some(old) })?)
     }
 
-    /// What the kernel says of it.
+    /// The kernel's description of the link.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Link {
         &self.0
     }
 
-    fn is_parametrized(&self) -> Result<bool, Error> {
+    fn filters_tasks(&self) -> Result<bool, Error> {
         Ok(self.info()?.iter.and_then(|iter| iter.task()).is_some_and(|task| task != (0, 0)))
     }
 }

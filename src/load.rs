@@ -1,4 +1,4 @@
-//! From a program to one that the kernel has taken.
+//! Loads programs.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -16,7 +16,7 @@ use crate::sys::{
     ObjName, ProgBtf, ProgFd, ProgFlags, ProgLoad, bpf,
 };
 
-/// A program that the kernel has verified and taken. It is gone with this value, unless a [`Link`] holds it.
+/// A program that the kernel has verified and loaded. Dropping the value unloads it, unless a [`Link`] refers to it.
 #[derive(Debug)]
 pub struct Loaded {
     prog: ProgFd,
@@ -25,20 +25,19 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Makes the program's maps and loads it: one system call, and one for each map. If it calls functions of modules, these
-    /// are looked for, which takes `CAP_SYS_ADMIN` and Linux 5.16.
-    ///
-    /// The descriptors of modules are closed again: the program holds what is behind them.
+    /// Creates the program's maps and loads it: one system call for each map, and one for the program. A program that calls
+    /// functions of modules needs `CAP_SYS_ADMIN` and Linux 5.16. The descriptors of the modules' BTF are closed after the
+    /// load: the program keeps the modules loaded.
     ///
     /// # Errors
     ///
-    /// [`Error::NoKfunc`] where no module has a function that it calls, [`Error::Rejected`] with the verifier's log where the kernel finds fault with the instructions, [`Error::Sys`]
-    /// where it refuses for another reason. Nothing is left behind then.
+    /// [`Error::NoKfunc`] if no module has a function that the program calls, [`Error::Rejected`] with the log if the
+    /// verifier rejects the program, [`Error::Sys`] if the kernel refuses for another reason. The maps are removed then.
     pub fn load(program: &Program) -> Result<Loaded, Error> {
         Loaded::load_with(program, |map| map.max_entries)
     }
 
-    /// The same with maps of another size.
+    /// The same, with maps of this size.
     #[cfg(feature = "select")]
     pub(crate) fn load_sized(program: &Program, max_entries: u32) -> Result<Loaded, Error> {
         Loaded::load_with(program, |_| max_entries)
@@ -51,8 +50,9 @@ impl Loaded {
         let maps = program.maps.iter().map(|map| create(map, max_entries(map)));
         let maps = maps.collect::<Result<Vec<_>, _>>()?;
         let kfuncs = of_modules(&program.kfuncs)?;
-        let insns = program.code.encode_with(Endian::NATIVE, &mut Filling { maps: &maps, kfuncs: &kfuncs });
-        // Calls count from 1: 0 is the kernel itself, whatever stands there.
+        let insns =
+            program.code.encode_with(Endian::NATIVE, &mut Descriptors { maps: &maps, kfuncs: &kfuncs });
+        // Calls count modules from 1: index 0 means the kernel itself, and its entry is not read.
         let modules = kfuncs.first().into_iter().chain(&kfuncs).map(|(_, module)| module.as_fd());
         let modules: Vec<_> = modules.collect();
         let command = || ProgLoad {
@@ -61,39 +61,18 @@ impl Loaded {
             fd_array: &modules,
             ..ProgLoad::iter(&insns, LICENSE, attach_btf_id)
         };
-        // Without a log first: writing one costs more than the verification.
-        let prog = match bpf(command()) {
-            Ok(prog) => prog,
-            Err(error) if error.errno() == libc::EPERM => return Err(error.into()),
-            Err(error) => {
-                // With what the log then cites, where the kernel takes that: functions, and lines or the user's words.
-                let explain = cfg!(feature = "explain");
-                let source = explain.then(|| describe(program).ok()).flatten();
-                let btf =
-                    source.as_ref().and_then(|source| bpf(BtfLoad { btf: &source.btf, log: None }).ok());
-                let with_source = source.as_ref().zip(btf.as_ref()).map(|(source, btf)| ProgBtf {
-                    btf,
-                    func_info: &source.functions,
-                    line_info: &source.lines,
-                });
-                let load =
-                    |log: Log<'_>| bpf(ProgLoad { log: Some(log), btf: with_source, ..command() }).err();
-                return Err(match verifier_log(load, error.errno()) {
-                    Some((log, ends)) => Rejection::new(program, error.errno(), log, ends).into(),
-                    None => error.into(),
-                });
-            }
-        };
+        // First without a log: to write one costs more than the verification.
+        let prog = bpf(command()).map_err(|error| explained(program, error, command))?;
         Ok(Loaded { prog, maps, target: program.target().clone() })
     }
 
-    /// Attaches it to its target. The link filters by the scope; what it can't filter on this kernel the program has to test
-    /// ([`Scope::resolve`]).
+    /// Attaches the program to its target. The link filters by the scope; the program must test what links can't filter on
+    /// this kernel ([`Scope::resolve`]).
     ///
     /// # Errors
     ///
-    /// [`Error::Scope`] where the scope is not for this target, [`Error::NoParameters`] where this kernel's links can't filter
-    /// so, [`Error::Process`] where it names nobody, [`Error::Sys`] where the kernel refuses.
+    /// [`Error::Scope`] if the scope is not for this target, [`Error::NoParameters`] if this kernel's links can't filter by
+    /// it, [`Error::Process`] if no process or thread has its number, [`Error::Sys`] if the kernel refuses.
     pub fn attach(&self, scope: &Scope<'_>) -> Result<Link, Error> {
         Link::create(&self.prog, &self.target, scope)
     }
@@ -108,26 +87,26 @@ impl Loaded {
         &self.maps
     }
 
-    /// What it walks.
+    /// The target that the program walks.
     pub fn target(&self) -> &Target {
         &self.target
     }
 }
 
-/// What fills the holes of a program.
-struct Filling<'a> {
+/// The descriptors that the relocations of a program refer to.
+struct Descriptors<'a> {
     maps: &'a [MapFd],
     kfuncs: &'a [(TypeId, BtfFd)],
 }
 
-impl Fill for Filling<'_> {
+impl Fill for Descriptors<'_> {
     fn map(&mut self, index: u32) -> MapRef {
         MapRef::Fd(self.maps.get(index as usize).map_or(-1, MapFd::as_raw_fd))
     }
 
     fn kfunc(&mut self, index: u32) -> KfuncRef {
         let Some((id, _)) = self.kfuncs.get(index as usize) else { return KfuncRef::default() };
-        // Beyond what 16 bits hold, the verifier has long objected: it takes 256 modules.
+        // The cast loses nothing: the verifier accepts no more than 256 modules.
         KfuncRef { btf_id: id.0, btf_fd_offset: (index + 1) as i16 }
     }
 }
@@ -151,8 +130,28 @@ fn create(map: &Map, max_entries: u32) -> Result<MapFd, sys::Error> {
     Ok(fd)
 }
 
-/// What the verifier has to say, if it objects, and whether its end is there: `load` loads once more, and gives its
-/// failure. The buffer grows until the log fits, at once to its length where the kernel tells.
+/// The verifier's rejection if `error` is one: loads the program once more, with a log.
+fn explained<'a>(program: &Program, error: sys::Error, command: impl Fn() -> ProgLoad<'a>) -> Error {
+    if error.errno() == libc::EPERM {
+        return error.into();
+    }
+    // With functions and source lines for the log to cite, if the kernel accepts them.
+    let source = if cfg!(feature = "explain") { describe(program).ok() } else { None };
+    let btf = source.as_ref().and_then(|source| bpf(BtfLoad { btf: &source.btf, log: None }).ok());
+    let btf = source.as_ref().zip(btf.as_ref()).map(|(source, btf)| ProgBtf {
+        btf,
+        func_info: &source.functions,
+        line_info: &source.lines,
+    });
+    let load = |log: Log<'_>| bpf(ProgLoad { log: Some(log), btf, ..command() }).err();
+    match verifier_log(load, error.errno()) {
+        Some((log, ends)) => Rejection::new(program, error.errno(), log, ends).into(),
+        None => error.into(),
+    }
+}
+
+/// The verifier's log of a rejected program, and whether its end is complete. `load` loads once more and gives the error.
+/// The buffer grows until the log fits, at once to the log's length if the kernel gives it (since 6.4).
 fn verifier_log(load: impl Fn(Log<'_>) -> Option<sys::Error>, errno: i32) -> Option<(String, bool)> {
     const FIRST: usize = 64 << 10;
     const LAST: usize = 16 << 20;
@@ -163,10 +162,10 @@ fn verifier_log(load: impl Fn(Log<'_>) -> Option<sys::Error>, errno: i32) -> Opt
             break true;
         }
         let len = match error.log_true_size() {
-            // Who tells the length has kept the end, which says why.
+            // Kernels that give the length also keep the end of the log, which has the reason.
             Some(size) if size as usize > LAST => break true,
             Some(size) => size as usize,
-            // Of a million instructions, no buffer holds the log.
+            // No buffer is large enough for the log of a million instructions.
             None if errno == libc::E2BIG || buf.len() == LAST => break false,
             None => buf.len() * 4,
         };

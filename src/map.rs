@@ -1,4 +1,4 @@
-//! Maps by what people call them.
+//! Opens maps by id, name or path.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use crate::error::{Error, MapError};
 use crate::path::{c_path, is_dotted};
 use crate::sys::{self, MapFd, ObjGet, bpf, ids, open_id};
 
-/// What names a map.
+/// An id, name or path that refers to a map.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), kwalk::Error> {
@@ -26,44 +26,44 @@ use crate::sys::{self, MapFd, ObjGet, bpf, ids, open_id};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MapName {
-    /// Its id.
+    /// The map's id.
     Id(u32),
-    /// Its name, which it may share with others.
+    /// The map's name, which need not be unique.
     Name(String),
-    /// Where it is pinned.
+    /// The path where the map is pinned.
     Path(PathBuf),
 }
 
 impl MapName {
-    /// Reads `id:N`, `name:NAME` or else a path; `./id:7` is one.
+    /// Parses `id:N` or `name:NAME`; any other text is a path, also `./id:7`.
     ///
     /// # Errors
     ///
-    /// [`Error::Map`] where `id:` is followed by what is no id, or `name:` by what is no name.
+    /// [`Error::Map`] if no id follows `id:`, or no name follows `name:`.
     pub fn new(text: impl AsRef<OsStr>) -> Result<MapName, Error> {
         let text = text.as_ref();
         let failed = |reason| Err(Error::Map { map: text.to_string_lossy().into_owned(), reason });
-        let behind = |prefix: &str| {
+        let after = |prefix: &str| {
             text.as_bytes().strip_prefix(prefix.as_bytes()).map(|rest| String::from_utf8_lossy(rest))
         };
-        if let Some(id) = behind("id:") {
-            // `parse` takes a sign.
+        if let Some(id) = after("id:") {
+            // `parse` accepts a sign.
             let id = id.parse().ok().filter(|number| *number != 0 && !id.starts_with('+'));
             return id.map_or_else(|| failed(MapError::NoId), |id| Ok(MapName::Id(id)));
         }
-        match behind("name:") {
+        match after("name:") {
             Some(name) if name.is_empty() => failed(MapError::NoName),
             Some(name) => Ok(MapName::Name(name.into())),
             None => Ok(MapName::Path(text.into())),
         }
     }
 
-    /// Opens the map. By id or name, that takes `CAP_SYS_ADMIN`.
+    /// Opens the map. By id or name, this needs `CAP_SYS_ADMIN`.
     ///
     /// # Errors
     ///
-    /// [`Error::Map`] where there is none or more than one of this name, [`Error::Open`] and [`Error::NotA`] of what is
-    /// pinned, [`Error::Sys`] where the kernel refuses.
+    /// [`Error::Map`] if no map or more than one has this name, [`Error::Open`] if the path can't be opened,
+    /// [`Error::NotA`] if something else is pinned at it, [`Error::Sys`] if the kernel refuses.
     pub fn open(&self) -> Result<MapFd, Error> {
         match self {
             MapName::Id(id) => existing(open_id(*id))?.ok_or_else(|| self.missing(Vec::new())),
@@ -73,20 +73,20 @@ impl MapName {
     }
 
     fn named(&self, wanted: &str) -> Result<MapFd, Error> {
-        let (mut found, mut ids_found, mut others) = (None, Vec::new(), BTreeSet::new());
+        let (mut first, mut matching, mut others) = (None, Vec::new(), BTreeSet::new());
         for id in ids::<MapFd>() {
             let id = id?;
             let Some(map) = existing(open_id::<MapFd>(id))? else { continue };
             let name = map.info()?.name;
             if name.as_str() == wanted {
-                ids_found.push(id);
-                // Of thousands of one name, no more than one is kept open.
-                found.get_or_insert(map);
+                matching.push(id);
+                // Only one stays open, even if thousands have this name.
+                first.get_or_insert(map);
             } else {
                 others.insert(name.to_string());
             }
         }
-        match (found, ids_found) {
+        match (first, matching) {
             (None, _) => {
                 let near = near(wanted, others.iter().map(String::as_str));
                 Err(self.missing(near.iter().map(|name| format!("name:{name}")).collect()))
@@ -99,7 +99,7 @@ impl MapName {
     fn pinned(&self, path: &Path) -> Result<MapFd, Error> {
         let name = c_path(path).map_err(|error| Error::open(path, error))?;
         let fd = bpf(ObjGet { path: &name }).map_err(|error| match error.errno() {
-            // Who has typed a name alone may have meant a map's.
+            // A path of one component may be meant as the name of a map.
             libc::ENOENT if path.components().count() < 2 => self.missing(Vec::new()),
             libc::EPERM if !is_dotted(path) => error.into(),
             errno => Error::open(path, io::Error::from_raw_os_error(errno)),
@@ -115,7 +115,7 @@ impl MapName {
     }
 }
 
-/// As [`MapName::new`] reads it.
+/// As [`MapName::new`] parses it.
 impl fmt::Display for MapName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -126,7 +126,7 @@ impl fmt::Display for MapName {
     }
 }
 
-/// A map that has gone, or that was never there, is none.
+/// The map, or `None` if no map has this id, or no longer.
 fn existing(opened: sys::Result<MapFd>) -> Result<Option<MapFd>, Error> {
     match opened {
         Ok(map) => Ok(Some(map)),

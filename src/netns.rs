@@ -1,4 +1,4 @@
-//! Network namespaces: what sockets and routes a walk shows is those of one.
+//! Network namespaces. A walk shows the sockets or routes of one of them.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,10 +14,10 @@ use crate::error::{Error, ProcessError};
 use crate::process::exists;
 use crate::sys::NetnsFd;
 
-/// Where `ip netns` keeps names for network namespaces.
+/// The directory where `ip netns` mounts network namespaces under their names.
 const NAMED: &str = "/run/netns";
 
-/// A network namespace, which lives as long as this value, at least.
+/// An open network namespace: it lives at least as long as this value.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), kwalk::Error> {
@@ -35,15 +35,15 @@ pub struct Netns {
 }
 
 impl Netns {
-    /// The namespace that a file is: one of `/run/netns`, where `ip netns` keeps them, or of `/proc/PID/ns`.
+    /// Opens a namespace by its file: `/run/netns/NAME`, which `ip netns` mounts, or `/proc/PID/ns/net`.
     ///
     /// # Errors
     ///
-    /// [`Error::Open`] where it can't be opened, [`Error::NotA`] where it is some other file.
+    /// [`Error::Open`] if the file can't be opened, [`Error::NotA`] if it is not a network namespace.
     pub fn open(path: &Path) -> Result<Netns, Error> {
         let failed = |source: io::Error| Error::open(path, source);
         let other = || Error::NotA { path: path.into(), needs: "a network namespace" };
-        // Before it is opened, which can be more than looking.
+        // Checked before open(2), which has side effects on some files (FIFOs, devices).
         if statfs(path).map_err(|errno| failed(errno.into()))?.filesystem_type() != NSFS_MAGIC {
             return Err(other());
         }
@@ -56,11 +56,11 @@ impl Netns {
         Ok(Netns { fd, dev: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// The namespace of a process, by its number here.
+    /// The namespace of a process, by its pid in the caller's pid namespace.
     ///
     /// # Errors
     ///
-    /// [`Error::Process`] where there is no such process, [`Error::Open`] where it may not be looked into (ptrace(2)).
+    /// [`Error::Process`] if no process has this pid, [`Error::Open`] if the caller may not inspect it (ptrace(2)).
     pub fn of_process(pid: u32) -> Result<Netns, Error> {
         Netns::open(&PathBuf::from(format!("/proc/{pid}/ns/net"))).map_err(|error| match error {
             Error::Open { .. } if !exists(pid) => {
@@ -70,35 +70,30 @@ impl Netns {
         })
     }
 
-    /// Each network namespace that a process is in or that `ip netns` has a name for, once: the calling thread's own
-    /// first. One that only a thread, a descriptor or a mount elsewhere keeps is not found.
+    /// Each network namespace of a process or of `ip netns`, once: the calling thread's own first. Namespaces that only a
+    /// thread, a descriptor or another mount refers to are missing.
     ///
-    /// What comes and goes meanwhile may be missed: of a process that has ended, or a name that has been removed, nothing
-    /// is said. Nor of a process that may not be looked into, if others are in its namespace.
+    /// Processes that end and names that are removed meanwhile are no error. Nor is a process that the caller may not
+    /// inspect, if another process in its namespace can be inspected.
     ///
     /// # Errors
     ///
-    /// [`Error::Open`] where a process in another namespace than all others, or /proc itself, may not be looked into.
+    /// [`Error::Open`] if the caller may not inspect any process of a namespace, or can't read /proc.
     pub fn all() -> impl Iterator<Item = Result<Netns, Error>> + Send + use<> {
         let own = [Ok(PathBuf::from("/proc/thread-self"))];
         let processes = entries("/proc").filter(|path| path.as_ref().map_or(true, |path| is_number(path)));
-        let processes = own.into_iter().chain(processes).map(|path| path.map(Place::Process));
-        let names = entries(NAMED).map(|path| path.map(Place::Name));
-        Search {
-            places: processes.chain(names),
-            seen: HashSet::new(),
-            networks: HashSet::new(),
-            closed: Vec::new(),
-        }
+        let processes = own.into_iter().chain(processes).map(|path| path.map(Source::Process));
+        let sources = processes.chain(entries(NAMED).map(|path| path.map(Source::Name)));
+        Search { sources, seen: HashSet::new(), networks: HashSet::new(), denied: Vec::new() }
     }
 
-    /// Its inode number, by which `ls -L -i /proc/PID/ns/net`, `lsns` and the kernel's `net->ns.inum` tell namespaces
-    /// apart. It is free again when the namespace is gone.
+    /// The inode number, as in `ls -L -i /proc/PID/ns/net`, `lsns` and the kernel's `net->ns.inum`. The kernel reuses it
+    /// after the namespace is gone.
     pub fn inode(&self) -> u64 {
         self.inode
     }
 
-    /// Its descriptor.
+    /// The namespace's descriptor.
     pub fn fd(&self) -> &NetnsFd {
         &self.fd
     }
@@ -111,7 +106,7 @@ impl fmt::Display for Netns {
     }
 }
 
-/// What a directory has, if it is there.
+/// The paths in a directory; none if the directory does not exist.
 fn entries(dir: &'static str) -> impl Iterator<Item = Result<PathBuf, Error>> {
     let failed = move |source| Error::open(Path::new(dir), source);
     let (read, refused) = match fs::read_dir(dir) {
@@ -127,35 +122,35 @@ fn is_number(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
 }
 
-/// Where a namespace may be found.
-enum Place {
-    /// Below the directory of a process.
+/// A path that leads to a namespace.
+enum Source {
+    /// The directory of a process.
     Process(PathBuf),
-    /// At a file.
+    /// A file that `ip netns` mounts.
     Name(PathBuf),
 }
 
-/// What [`Netns::all`] knows on its way.
-struct Search<P> {
-    places: P,
-    /// The namespaces that were found, by device and inode.
+/// The iterator of [`Netns::all`].
+struct Search<S> {
+    sources: S,
+    /// The namespaces that were returned, by device and inode.
     seen: HashSet<(u64, u64)>,
-    /// The same as far as they are those of processes, as [`network`] tells them apart.
+    /// Those of them that belong to processes, by [`network`].
     networks: HashSet<u64>,
-    /// Processes that may not be looked into: in which network they are, and what was said.
-    closed: Vec<(Option<u64>, Error)>,
+    /// The processes that the caller may not inspect: their [`network`] and the error.
+    denied: Vec<(Option<u64>, Error)>,
 }
 
-impl<P: Iterator<Item = Result<Place, Error>>> Iterator for Search<P> {
+impl<S: Iterator<Item = Result<Source, Error>>> Iterator for Search<S> {
     type Item = Result<Netns, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some(place) = self.places.next() {
-            if let Some(found) = place.and_then(|place| self.visit(&place)).transpose() {
-                return Some(found);
+        while let Some(source) = self.sources.next() {
+            if let Some(netns) = source.and_then(|source| self.open(&source)).transpose() {
+                return Some(netns);
             }
         }
-        while let Some((network, error)) = self.closed.pop() {
+        while let Some((network, error)) = self.denied.pop() {
             if network.is_none_or(|network| self.networks.insert(network)) {
                 return Some(Err(error));
             }
@@ -164,14 +159,14 @@ impl<P: Iterator<Item = Result<Place, Error>>> Iterator for Search<P> {
     }
 }
 
-impl<P> Search<P> {
-    /// The namespace at a place, unless it is among those seen, or there is none any more.
-    fn visit(&mut self, place: &Place) -> Result<Option<Netns>, Error> {
-        let (path, process) = match place {
-            Place::Process(process) => (process.join("ns/net"), Some(process)),
-            Place::Name(path) => (path.clone(), None),
+impl<S> Search<S> {
+    /// Opens the namespace of a source; `None` if it was returned before, or no longer exists.
+    fn open(&mut self, source: &Source) -> Result<Option<Netns>, Error> {
+        let (path, process) = match source {
+            Source::Process(process) => (process.join("ns/net"), Some(process)),
+            Source::Name(path) => (path.clone(), None),
         };
-        // Most processes share one: to look costs less than to open.
+        // Most processes share one namespace, and stat(2) costs less than open(2).
         if fs::metadata(&path).is_ok_and(|file| self.seen.contains(&(file.dev(), file.ino()))) {
             return Ok(None);
         }
@@ -187,10 +182,10 @@ impl<P> Search<P> {
         };
         match (errno, process) {
             (Some(libc::ENOENT | libc::ESRCH), _) => {}
-            // While a process ends, the kernel says that it may not be looked into (`proc_ns_get_link`).
+            // The kernel also answers EACCES while a process ends (`proc_ns_get_link`).
             (Some(libc::EACCES), Some(process)) => {
                 if process.exists() {
-                    self.closed.push((network(process), error));
+                    self.denied.push((network(process), error));
                 }
             }
             _ => return Err(error),
@@ -199,8 +194,8 @@ impl<P> Search<P> {
     }
 }
 
-/// A number that processes share that are in one network namespace, and no others: that of a file of it, which the kernel
-/// shows to everybody.
+/// A number that identifies the network namespace of a process without the right to inspect the process: the inode of
+/// `/proc/PID/net/stat`.
 fn network(process: &Path) -> Option<u64> {
     fs::metadata(process.join("net/stat")).ok().map(|file| file.ino())
 }

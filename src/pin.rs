@@ -1,4 +1,4 @@
-//! Pins: links that outlive the process, under a name in a bpffs.
+//! Pins links in a bpffs, so that they outlive the process.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -14,23 +14,23 @@ use crate::load::Loaded;
 use crate::path::{c_path, is_dotted};
 use crate::sys::{ObjPin, ProgFd, bpf, open_id};
 
-/// A place in a bpffs where nothing is yet.
+/// A path in a bpffs at which nothing exists yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinPath(PathBuf);
 
 impl PinPath {
-    /// Looks whether something can be pinned at `path`.
+    /// Checks that a link can be pinned at `path`.
     ///
     /// # Errors
     ///
-    /// [`Error::Pin`] where `path` is outside a bpffs, exists, or has a name that bpffs refuses.
+    /// [`Error::Pin`] if `path` is outside a bpffs, exists, or has a name that bpffs refuses.
     pub fn new(path: &Path) -> Result<PinPath, Error> {
-        // Without a slash at the end, which the kernel would take for a directory's.
+        // Without a trailing slash, which the kernel accepts only for directories.
         let path = path.components().as_path();
         let failed = |reason| Error::Pin { path: path.into(), reason };
         path.file_name().ok_or_else(|| failed(PinError::NoName))?;
         let exists = path.symlink_metadata().is_ok();
-        // Of a mount point, the directory above is in another file system.
+        // The parent directory of a mount point is in another file system.
         if !(exists && is_bpffs(path).unwrap_or(false)) {
             in_bpffs(path).map_err(failed)?;
         }
@@ -44,7 +44,7 @@ impl PinPath {
     }
 }
 
-/// Whether what lies, or will lie, at `path` is in a bpffs.
+/// Checks that the parent directory of `path` is in a bpffs.
 fn in_bpffs(path: &Path) -> Result<(), PinError> {
     let parent = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -62,8 +62,8 @@ fn is_bpffs(path: &Path) -> nix::Result<bool> {
 }
 
 impl Link {
-    /// Pins the link: it then outlives this process, until [`unpin`] or the end of the mount. Only root can read the
-    /// file, until its mode is changed; others also need the right to traverse the directories above it.
+    /// Pins the link, which then outlives this process, until [`unpin`] or the unmount. Only root can read the file until
+    /// its mode is changed; other users also need the right to traverse the directories above it.
     ///
     /// # Errors
     ///
@@ -79,12 +79,11 @@ impl Link {
     }
 }
 
-/// Removes the pinned iterator at `path`. With its last pin and descriptor the link goes too.
+/// Removes the pinned iterator at `path`. The kernel destroys the link after its last pin and descriptor.
 ///
 /// # Errors
 ///
-/// [`Error::Pin`] where the path is outside a bpffs, [`Error::NotAnIterator`] where something else is pinned there:
-/// that is left alone.
+/// [`Error::Pin`] if the path is outside a bpffs, [`Error::NotAnIterator`] if something else is pinned at it, which stays.
 pub fn unpin(path: &Path) -> Result<(), Error> {
     let failed = |reason| Error::Pin { path: path.into(), reason };
     let is_dir = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
@@ -98,13 +97,13 @@ pub fn unpin(path: &Path) -> Result<(), Error> {
 
 /// Pins several links, readable by root alone, in a directory of their own: all of them, or none.
 ///
-/// The directory is made with mode 000, in which bpffs allows names with a dot, and which nobody but root can look
-/// into. Its final mode, 755, is set last: that is the moment when all the pins appear.
+/// The directory is created with mode 000, in which bpffs allows names with a dot, and which only root can read. Its
+/// final mode, 755, is set last, so that all pins appear at once.
 ///
 /// # Errors
 ///
-/// [`Error::Pin`] where the directory can't be made, [`Error::Sys`] where a link can't be pinned. Nothing is left
-/// behind then.
+/// [`Error::Pin`] if the directory can't be created, [`Error::Sys`] if a link can't be pinned. The directory is removed
+/// then.
 pub fn pin_all(PinPath(dir): &PinPath, links: &[(&str, &Link)]) -> Result<(), Error> {
     let failed = |path: &Path, source: io::Error| {
         let reason = match source.kind() {
@@ -113,7 +112,7 @@ pub fn pin_all(PinPath(dir): &PinPath, links: &[(&str, &Link)]) -> Result<(), Er
         };
         Error::Pin { path: path.into(), reason }
     };
-    // A name with a slash would lead out of the directory, and what is undone could be somebody else's.
+    // A name with a slash could lead out of the directory, and a failure would remove a file that is not ours.
     if let Some((name, _)) =
         links.iter().find(|(name, _)| matches!(*name, "" | "." | "..") || name.contains('/'))
     {
@@ -131,7 +130,7 @@ pub fn pin_all(PinPath(dir): &PinPath, links: &[(&str, &Link)]) -> Result<(), Er
             fs::set_permissions(dir, Permissions::from_mode(0o755)).map_err(|error| failed(dir, error))
         });
     if pinned.is_err() {
-        // The first failure is the one to tell of.
+        // Errors of the clean-up are ignored: the caller gets the first one.
         for (name, _) in links {
             let _ = fs::remove_file(dir.join(name));
         }
@@ -140,13 +139,14 @@ pub fn pin_all(PinPath(dir): &PinPath, links: &[(&str, &Link)]) -> Result<(), Er
     pinned
 }
 
-/// Gives the links that are pinned at these paths new programs: all of them, or none. Readers that have begun end
-/// with the program that they began with; there is no moment at which a path can't be read. Takes `CAP_SYS_ADMIN`.
+/// Replaces the programs of the links that are pinned at these paths: all of them, or none. Walks in progress end with
+/// the program that they started with, and each path can be read at any time. Needs `CAP_SYS_ADMIN`.
 ///
 /// # Errors
 ///
-/// [`Error::Sys`] where there is no link, [`Error::NotAnIterator`] where it is one of another kind,
-/// [`Error::OtherTarget`] where it walks something else than the program. What was replaced is put back then.
+/// [`Error::Open`] if nothing is pinned at a path, [`Error::NotAnIterator`] if it is not the link of an iterator,
+/// [`Error::OtherTarget`] if the link walks another target than the program, [`Error::Sys`]. The old programs are
+/// restored then.
 pub fn replace_all(programs: &[(&Path, &Loaded)]) -> Result<(), Error> {
     let mut replaced = Vec::new();
     for (path, new) in programs {

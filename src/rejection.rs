@@ -1,4 +1,4 @@
-//! What the verifier says of a program that it rejects, and where in the program that is.
+//! The verifier's rejection of a program: its reason, and the instruction that caused it.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use kwalk_progs::{Fragment, Program};
 
 use crate::sys::ENOTSUPP;
 
-/// The verifier's verdict on a program: its own reason, the place in the program, and the whole log.
+/// The verifier's rejection of a program: its reason, the instruction, and the whole log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// The program.
@@ -17,22 +17,23 @@ pub struct Rejection {
     /// The error number of `BPF_PROG_LOAD`: `EACCES` and `EINVAL` mostly, `E2BIG` for a program that takes too long to
     /// verify.
     pub errno: i32,
-    /// The verifier's own words; if they are of more than one line, joined by `; `. Empty if there are none.
+    /// The reason in the log, its lines joined by `; `. Empty if the log has none.
     pub reason: String,
-    /// The instruction it stopped at, where the log tells.
-    pub at: Option<Place>,
-    /// Of a selection, what that instruction was emitted for; or, if the selection is too large, what it looked at most.
+    /// The instruction at which the verifier stopped, if the log has it.
+    pub at: Option<RejectedInsn>,
+    /// For a selection, the fragment of its text that the instruction was emitted for; if the selection is too large, the
+    /// fragment whose instructions are most frequent in the log.
     pub fragment: Option<Fragment>,
-    /// All that it said (`log_level` 1).
+    /// The whole log (`log_level` 1).
     pub log: String,
 }
 
-/// An instruction, and where it comes from.
+/// The instruction at which the verifier stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The number of its 8-byte slot, as the verifier counts.
+pub struct RejectedInsn {
+    /// The number of its first 8-byte slot, as in the log.
     pub slot: usize,
-    /// The instruction in the verifier's words; empty if it has looked at none yet.
+    /// The instruction as the log prints it; empty if the log does not.
     pub insn: String,
     /// The helper function that it calls, if it calls one.
     pub helper: Option<HelperId>,
@@ -41,7 +42,7 @@ pub struct Place {
 }
 
 impl Rejection {
-    /// `log` is what the verifier said of the program; only if it `ends`, its end is the verdict.
+    /// From the log of a program; the log has a reason only if its end is complete (`ends`).
     pub(crate) fn new(program: &Program, errno: i32, log: String, ends: bool) -> Rejection {
         let code = &program.code;
         let (last, reason) = if ends { verdict(&log) } else { (None, String::new()) };
@@ -50,79 +51,79 @@ impl Rejection {
                 Insn::CallHelper { helper } => Some(helper),
                 _ => None,
             };
-            Some(Place { slot, insn: insn.into(), helper, line: code.line_of(slot)? })
+            Some(RejectedInsn { slot, insn: insn.into(), helper, line: code.line_of(slot)? })
         });
         let mut rejection = Rejection { program: program.name, errno, reason, at, fragment: None, log };
         rejection.fragment = match (rejection.is_too_large(), &rejection.at) {
-            (true, _) => most(program, &rejection.log).cloned(),
+            (true, _) => most_frequent(program, &rejection.log).cloned(),
             (false, at) => at.as_ref().and_then(|at| program.fragment_of(at.slot)).cloned(),
         };
         rejection
     }
 
-    /// Whether the program is too large, or its ways through it are too many, and not wrong.
+    /// Whether the program has too many instructions, or too many paths, for the verifier.
     pub fn is_too_large(&self) -> bool {
         self.errno == libc::E2BIG
             || ["too large", "too complex"].iter().any(|words| self.reason.contains(words))
     }
 
-    /// What the reason means, where its words are known.
+    /// The kind of fault, if the reason is a known one.
     pub fn fault(&self) -> Option<Fault> {
         let says = |words: &[&str]| words.iter().any(|words| self.reason.contains(words));
-        if let Some(Place { helper: Some(helper), .. }) = self.at {
+        if let Some(RejectedInsn { helper: Some(helper), .. }) = self.at {
             // "unknown func bpf_x#1", "invalid func unknown#1", "program of this type cannot use helper bpf_x#1".
             if says(&["unknown func", "invalid func", "cannot use helper"]) {
                 return Some(Fault::Helper(helper));
             }
         }
         let fault = FAULTS.iter().find(|(words, _)| says(words)).map(|(_, fault)| *fault);
-        // Before 6.4, what takes too long is the end of a log that is too long to be kept.
+        // Before 6.4, the reason is missing: it is at the end of a log that is too long for any buffer.
         fault.or((self.errno == libc::E2BIG).then_some(Fault::TooLarge))
     }
 }
 
-/// What the verifier finds fault with.
+/// Why the verifier rejects a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// A pointer that may be NULL is used unchecked.
     MaybeNull,
-    /// What is used as an address is only a number to the verifier.
+    /// A number is used as an address.
     NoAddress,
-    /// A register is read that is not written on every path.
+    /// A register is read that was not written on every path.
     UnwrittenRegister,
-    /// Bytes of the stack are read that are not written on every path.
+    /// Bytes of the stack are read that were not written on every path.
     UnwrittenStack,
     /// The program writes to memory that it may only read.
     ReadOnly,
-    /// An argument of the context is loaded in part, or from between two.
+    /// The context is read with an offset or size that is not that of an argument.
     Context,
     /// The program returns a number that its type does not allow.
     ReturnValue,
-    /// Memory behind the end of a struct is read.
+    /// Memory past the end of a struct is read.
     BeyondStruct,
-    /// A function of the kernel that not all programs may call.
+    /// The program calls a kfunc that programs of its type may not call.
     KernelFunction,
-    /// A call of one of the kernel's functions, which a kernel without a JIT refuses (error number 524).
+    /// The program calls a kfunc on a kernel without a JIT, which refuses that (error number 524).
     NoJit,
-    /// A helper function that this kernel does not have, or not for this type of program.
+    /// The program calls a helper that this kernel does not have, or not for this program type.
     Helper(HelperId),
-    /// A function takes only pointers that the verifier trusts, and this was reached through another.
+    /// A kfunc takes only trusted pointers, and the argument is not one.
     Untrusted,
-    /// Something is acquired and, on some path, not released.
+    /// A reference is acquired and, on some path, not released.
     Unreleased,
-    /// A loop may have no end.
+    /// The verifier does not see that a loop ends.
     Endless,
-    /// There is a loop where none is allowed.
+    /// The program has a loop, which this kernel does not allow.
     Loop,
-    /// The program has more instructions, or more paths through them, than the verifier follows.
+    /// The program has more instructions, or more paths, than the verifier checks.
     TooLarge,
-    /// The program has more branches than the verifier remembers.
+    /// The program has more pending branches than the verifier stores.
     TooComplex,
 }
 
-/// `program maps, src/x.rs:12:7, instruction 3, r0 = *(u64 *)(r7 +0): the verifier rejects it: …`; of a selection, its part
-/// in the place of the line of Rust.
+/// `program maps, src/x.rs:12:7, instruction 3, r0 = *(u64 *)(r7 +0): the verifier rejects it: …`; a selection has the
+/// fragment of its text instead of the line of Rust.
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(fragment) = self.fragment.as_ref().filter(|_| self.is_too_large()) {
@@ -130,7 +131,7 @@ impl fmt::Display for Rejection {
             return marked(f, fragment);
         }
         write!(f, "program {}", self.program)?;
-        if let Some(Place { slot, insn, line, .. }) = &self.at {
+        if let Some(RejectedInsn { slot, insn, line, .. }) = &self.at {
             match &self.fragment {
                 Some(fragment) => write!(f, ", in {fragment}")?,
                 None => write!(f, ", {line}")?,
@@ -146,7 +147,7 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// The user's text with carets below the part, where there is one.
+/// The user's text with carets below the fragment, if the text is known.
 fn marked(f: &mut fmt::Formatter<'_>, fragment: &Fragment) -> fmt::Result {
     match fragment.marked() {
         marked if marked.is_empty() => Ok(()),
@@ -154,7 +155,7 @@ fn marked(f: &mut fmt::Formatter<'_>, fragment: &Fragment) -> fmt::Result {
     }
 }
 
-/// An error number, with words for the one that no libc knows.
+/// The message of an error number; also for `ENOTSUPP`, which no libc knows.
 struct Errno(i32);
 
 impl fmt::Display for Errno {
@@ -166,17 +167,17 @@ impl fmt::Display for Errno {
     }
 }
 
-/// The instruction that a log ends at, its slot and its text, and what the log says of it.
+/// The last instruction of a log, its slot and its text, and the reason that follows it.
 fn verdict(log: &str) -> (Option<(usize, &str)>, String) {
     // Since 7.3, paragraphs follow that explain the reason.
     let log = log.split("\nVerification failed: ").next().unwrap_or(log);
     let lines: Vec<_> = log.lines().collect();
     let last = lines.iter().rposition(|line| instruction(line).is_some());
     let insn = last.and_then(|last| instruction(lines.get(last)?));
-    let behind = lines.get(last.map_or(0, |last| last + 1)..).unwrap_or_default();
-    let reason: Vec<_> = behind.iter().copied().filter(|line| !is_noise(line)).collect();
+    let after = lines.get(last.map_or(0, |last| last + 1)..).unwrap_or_default();
+    let reason: Vec<_> = after.iter().copied().filter(|line| !is_noise(line)).collect();
     let reason = reason.join("; ");
-    // Some faults are found before instructions are followed, and name theirs: `unreachable insn 3`.
+    // Faults that the verifier finds before it follows the instructions name one: `unreachable insn 3`.
     let named = reason.split("insn ").nth(1).and_then(|rest| {
         let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
         Some((digits.parse().ok()?, ""))
@@ -184,18 +185,18 @@ fn verdict(log: &str) -> (Option<(usize, &str)>, String) {
     (insn.or(named), reason)
 }
 
-/// The part of a selection whose instructions a log shows most often.
-fn most<'p>(program: &'p Program, log: &str) -> Option<&'p Fragment> {
+/// The fragment of a selection whose instructions are most frequent in a log.
+fn most_frequent<'p>(program: &'p Program, log: &str) -> Option<&'p Fragment> {
     let mut counts = vec![0_usize; program.fragments.len()];
     for (slot, _) in log.lines().filter_map(instruction) {
-        let part = program.code.mark_of(slot).and_then(|part| counts.get_mut(part as usize));
-        part.into_iter().for_each(|count| *count += 1);
+        let mark = program.code.mark_of(slot);
+        mark.and_then(|mark| counts.get_mut(mark as usize)).into_iter().for_each(|count| *count += 1);
     }
-    let (part, count) = counts.iter().enumerate().max_by_key(|(_, count)| **count)?;
-    program.fragments.get(part).filter(|_| *count > 0)
+    let (fragment, count) = counts.iter().enumerate().max_by_key(|(_, count)| **count)?;
+    program.fragments.get(fragment).filter(|_| *count > 0)
 }
 
-/// The slot and the text of `12: (b7) r1 = 5   ; R1=5`.
+/// The slot and the text of the instruction in a line like `12: (b7) r1 = 5   ; R1=5`.
 fn instruction(line: &str) -> Option<(usize, &str)> {
     let (slot, rest) = line.split_once(": (")?;
     let (opcode, rest) = rest.split_once(") ")?;
@@ -204,25 +205,16 @@ fn instruction(line: &str) -> Option<(usize, &str)> {
     Some((slot.parse().ok()?, insn.trim_end()))
 }
 
-/// Whether a line of the log says nothing about a fault: registers' states, source lines, statistics.
+/// Whether a line of the log is not about a fault: register states, source lines, statistics.
 fn is_noise(line: &str) -> bool {
     let state =
         line.split_once(": ").is_some_and(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()))
             || line.strip_prefix("from ").is_some_and(|rest| rest.contains(" to "));
-    let begins = [
-        "; ",
-        "processed ",
-        "func#",
-        "verification time",
-        "stack depth",
-        "mark_precise",
-        "arg#",
-        "Live regs",
-    ];
-    line.trim().is_empty() || state || begins.iter().any(|begin| line.starts_with(begin))
+    const BEGINNINGS: &str = "; |processed |func#|verification time|stack depth|mark_precise|arg#|Live regs";
+    line.trim().is_empty() || state || BEGINNINGS.split('|').any(|beginning| line.starts_with(beginning))
 }
 
-/// The words of a reason that tell its fault; the first that match count.
+/// The words by which a reason shows its fault; the first match counts.
 const FAULTS: &[(&[&str], Fault)] = &[
     (&["JIT is required for calling kernel function"], Fault::NoJit),
     (&["or_null"], Fault::MaybeNull),

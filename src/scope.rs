@@ -1,4 +1,4 @@
-//! What part of a target's objects a walk goes through.
+//! Which of a target's objects a walk visits.
 
 use std::os::fd::BorrowedFd;
 
@@ -10,63 +10,63 @@ use crate::netns::Netns;
 use crate::process::{exists, leads};
 use crate::sys::{CgroupOrder, CgroupStart, IterLinkInfo, MapFd};
 
-/// What part of a target's objects a walk goes through. Each kind belongs to some targets ([`Target::parameters`]), and is
-/// refused for others.
+/// Which of a target's objects a walk visits. A target accepts the kinds that its [`Target::parameters`] name.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Scope<'a> {
-    /// All objects; of sockets and routes, those of the calling thread's network namespace.
+    /// All objects; for sockets and routes, those of the calling thread's network namespace.
     #[default]
     All,
-    /// `task`, `task_file`, `task_vma`: the threads of one process, by its number here. Links filter by it since Linux 6.1.
+    /// `task`, `task_file`, `task_vma`: the threads of one process, by its pid in the caller's pid namespace. Links filter by
+    /// it since Linux 6.1.
     Pid(u32),
-    /// `task`, `task_file`, `task_vma`: one thread, by its number here. Links filter by it since Linux 6.1; by one that leads
-    /// no process, since 6.12.
+    /// `task`, `task_file`, `task_vma`: one thread, by its tid in the caller's pid namespace. Links filter by it since Linux
+    /// 6.1; by one that does not lead its process, since 6.12.
     Tid(u32),
     /// `task`, `task_file`, `task_vma`: the threads of one process, by a pidfd. Since Linux 6.1.
     PidFd(BorrowedFd<'a>),
-    /// `bpf_map_elem`, `sockmap`, `bpf_sk_storage_map`: the elements of this map. They need one.
+    /// `bpf_map_elem`, `sockmap`, `bpf_sk_storage_map`: the elements of this map. These targets require one.
     Map(&'a MapFd),
-    /// `cgroup`: which cgroups, and in which order. It needs one. Since Linux 6.1.
+    /// `cgroup`: which cgroups, and in which order. This target requires it. Since Linux 6.1.
     Cgroup {
-        /// In which order.
+        /// The order of the walk.
         order: CgroupOrder,
-        /// Around which.
+        /// The cgroup that the order refers to.
         start: CgroupStart<'a>,
     },
-    /// `tcp`, `udp`, `unix`, `netlink`, `ipv6_route`: what these network namespaces have, one after the other. Takes
-    /// `CAP_SYS_ADMIN`.
+    /// `tcp`, `udp`, `unix`, `netlink`, `ipv6_route`: the objects of these network namespaces, one namespace after the other.
+    /// Needs `CAP_SYS_ADMIN`.
     Netns(&'a [Netns]),
-    /// The same of all network namespaces ([`Netns::all`]).
+    /// The same for all network namespaces ([`Netns::all`]).
     AllNetns,
 }
 
-/// A [`Scope`] as a kernel can do it.
+/// A [`Scope`], split between the link and the program.
 #[derive(Debug, Clone, Copy)]
 pub struct Resolved<'a> {
-    /// What the link filters.
+    /// The scope for the link.
     pub link: Scope<'a>,
-    /// What the program must test, since the link does not.
+    /// The process or thread that the program must test, because the link does not filter by it.
     pub test: Option<Only>,
 }
 
 impl<'a> Scope<'a> {
-    /// Splits the scope into what links filter on this kernel and what the program must test itself: where links take no
-    /// process, or where their walks of one are wrong ([`Kernel::filters_any_thread`]).
+    /// Splits the scope into what links filter on this kernel and what the program must test itself: on kernels whose links
+    /// accept no process, or walk one wrongly ([`Kernel::filters_any_thread`]).
     ///
-    /// A program sees the numbers of the first pid namespace alone. What it can't test, from another namespace, is left to
-    /// the link, which then refuses it.
+    /// A program sees only the numbers of the first pid namespace. For a caller in another one, the scope stays with the
+    /// link, which then refuses it.
     ///
     /// # Errors
     ///
-    /// Those of [`Scope::check`]; [`Error::Btf`] where the BTF is damaged.
+    /// Those of [`Scope::check`]; [`Error::Btf`] if the BTF is damaged.
     pub fn resolve(self, target: &Target, kernel: &Kernel<'_>) -> Result<Resolved<'a>, Error> {
         self.check(target)?;
-        // Of what threads share, walks of one process have been seen to go on with its threads after their end.
+        // Before 6.12, walks of what threads share continue after the end with the process's other threads.
         let is_sound = !target.shared || kernel.filters_any_thread();
         let link_filters = || Ok::<_, Error>(is_sound && kernel.links_take_tasks()?);
         let test = match self {
             Scope::Pid(pid) if !link_filters()? => Some(Only::Process(pid)),
-            // A walk that passes over this thread has nothing to test.
+            // The walk shows shared objects once, with the leader: it never visits this thread.
             Scope::Tid(tid) if target.shared && !leads(tid) => None,
             Scope::Tid(tid) if is_misread(tid, kernel.filters_any_thread()) || !link_filters()? => {
                 Some(Only::Thread(tid))
@@ -78,12 +78,12 @@ impl<'a> Scope<'a> {
         Ok(Resolved { link, test })
     }
 
-    /// Refuses some of what makes no sense, since the kernel does not: targets without parameters ignore them, and a walk
-    /// of a process that does not exist is empty. To attach a program does this, too.
+    /// Checks what the kernel does not: it ignores parameters that a target does not have, and gives an empty walk for a
+    /// process that does not exist. [`Loaded::attach`](crate::Loaded::attach) calls this.
     ///
     /// # Errors
     ///
-    /// [`Error::Scope`] where it is not for `target`, [`Error::Process`] where it names nobody.
+    /// [`Error::Scope`] if the scope is not for `target`, [`Error::Process`] if no process or thread has its number.
     pub fn check(&self, target: &Target) -> Result<(), Error> {
         let takes = match self {
             Scope::All => !matches!(target.parameters, Parameters::Map | Parameters::Cgroup),
@@ -107,7 +107,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The link's parameters. A network namespace is none: what counts is where the iterator is opened.
+    /// The link's parameters. A network namespace is none of them: it is that of the thread that starts the walk.
     pub(crate) fn link_info(&self) -> IterLinkInfo<'a> {
         match *self {
             Scope::All | Scope::Netns(_) | Scope::AllNetns => IterLinkInfo::None,
@@ -120,7 +120,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Whether links take the number of this thread for that of a process, and walk nothing.
+/// Whether links on this kernel take the number of this thread for that of a process, and give an empty walk.
 pub(crate) fn is_misread(tid: u32, filters_any_thread: bool) -> bool {
     !filters_any_thread && !leads(tid)
 }

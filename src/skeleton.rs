@@ -1,13 +1,17 @@
-//! Several programs with one life: open, load, attach, detach, destroy.
+//! Several programs that are loaded, attached and detached together.
 
 use kwalk_progs::Program;
 
-use crate::{Error, Iter, Link, Loaded, Scope};
+use crate::error::Error;
+use crate::iter::Iter;
+use crate::link::Link;
+use crate::load::Loaded;
+use crate::scope::Scope;
 
-/// Several programs that are loaded, attached and undone together.
+/// Several programs that are loaded, attached and detached together.
 ///
-/// Each step either works for all of them or is undone for all of them. What is open is closed with the value; a
-/// link that was pinned lives on.
+/// Each step either works for all programs or is undone for all. Dropping the value detaches and unloads them; a pinned
+/// link stays.
 ///
 /// ```no_run
 /// use kwalk::{KernelBtf, Skeleton, btf::Btf, kernel, text};
@@ -33,11 +37,11 @@ use crate::{Error, Iter, Link, Loaded, Scope};
 /// ```
 #[derive(Debug)]
 pub struct Skeleton<'a> {
-    parts: Vec<Part<'a>>,
+    entries: Vec<Entry<'a>>,
 }
 
 #[derive(Debug)]
-struct Part<'a> {
+struct Entry<'a> {
     program: Program,
     scope: Scope<'a>,
     loaded: Option<Loaded>,
@@ -45,89 +49,89 @@ struct Part<'a> {
 }
 
 impl<'a> Skeleton<'a> {
-    /// Takes the programs. Nothing is asked of the kernel yet.
+    /// Takes the programs, without a system call.
     pub fn open(programs: impl IntoIterator<Item = Program>) -> Skeleton<'a> {
-        let part = |program| Part { program, scope: Scope::All, loaded: None, link: None };
-        Skeleton { parts: programs.into_iter().map(part).collect() }
+        let entry = |program| Entry { program, scope: Scope::All, loaded: None, link: None };
+        Skeleton { entries: programs.into_iter().map(entry).collect() }
     }
 
-    /// Sets the scope in which the program called `name` will walk when it is attached.
+    /// Sets the scope with which the program called `name` will be attached.
     ///
     /// # Errors
     ///
-    /// [`Error::NoPart`] where there is no program of that name.
+    /// [`Error::NoProgram`] if no program has that name.
     pub fn configure(&mut self, name: &str, scope: Scope<'a>) -> Result<(), Error> {
-        let part = self.parts.iter_mut().find(|part| part.program.name == name);
-        part.ok_or_else(|| Error::NoPart { name: name.into() })?.scope = scope;
+        let entry = self.entries.iter_mut().find(|entry| entry.program.name == name);
+        entry.ok_or_else(|| Error::NoProgram { name: name.into() })?.scope = scope;
         Ok(())
     }
 
-    /// Loads what is not loaded yet.
+    /// Loads the programs that are not loaded yet.
     ///
     /// # Errors
     ///
-    /// Those of [`Loaded::load`], for the first program that fails. What this call has loaded is unloaded then.
+    /// Those of [`Loaded::load`], for the first program that fails. The programs that this call has loaded are unloaded then.
     pub fn load(&mut self) -> Result<(), Error> {
-        let loaded = self.parts.iter().map(|part| match part.loaded {
-            None => Loaded::load(&part.program).map(Some),
+        let loaded = self.entries.iter().map(|entry| match entry.loaded {
+            None => Loaded::load(&entry.program).map(Some),
             Some(_) => Ok(None),
         });
         let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
-        for (part, loaded) in self.parts.iter_mut().zip(loaded) {
-            part.loaded = loaded.or(part.loaded.take());
+        for (entry, loaded) in self.entries.iter_mut().zip(loaded) {
+            entry.loaded = loaded.or(entry.loaded.take());
         }
         Ok(())
     }
 
-    /// Attaches what is not attached yet.
+    /// Attaches the programs that are not attached yet.
     ///
     /// # Errors
     ///
     /// [`Error::NotLoaded`] before [`Skeleton::load`]; those of [`Loaded::attach`], for the first program that fails.
-    /// What this call has attached is detached then.
+    /// The programs that this call has attached are detached then.
     pub fn attach(&mut self) -> Result<(), Error> {
-        let links = self.parts.iter().map(|part| match (&part.link, &part.loaded) {
+        let links = self.entries.iter().map(|entry| match (&entry.link, &entry.loaded) {
             (Some(_), _) => Ok(None),
-            (None, Some(loaded)) => loaded.attach(&part.scope).map(Some),
-            (None, None) => Err(Error::NotLoaded { program: part.program.name }),
+            (None, Some(loaded)) => loaded.attach(&entry.scope).map(Some),
+            (None, None) => Err(Error::NotLoaded { program: entry.program.name }),
         });
         let links = links.collect::<Result<Vec<_>, _>>()?;
-        for (part, link) in self.parts.iter_mut().zip(links) {
-            part.link = link.or(part.link.take());
+        for (entry, link) in self.entries.iter_mut().zip(links) {
+            entry.link = link.or(entry.link.take());
         }
         Ok(())
     }
 
     /// The program called `name`, once it is loaded.
     pub fn loaded(&self, name: &str) -> Option<&Loaded> {
-        self.part(name)?.loaded.as_ref()
+        self.entry(name)?.loaded.as_ref()
     }
 
     /// The link of the program called `name`, while it is attached.
     pub fn link(&self, name: &str) -> Option<&Link> {
-        self.part(name)?.link.as_ref()
+        self.entry(name)?.link.as_ref()
     }
 
-    fn part(&self, name: &str) -> Option<&Part<'a>> {
-        self.parts.iter().find(|part| part.program.name == name)
+    fn entry(&self, name: &str) -> Option<&Entry<'a>> {
+        self.entries.iter().find(|entry| entry.program.name == name)
     }
 
     /// Starts a walk of the program called `name`.
     ///
     /// # Errors
     ///
-    /// [`Error::NoPart`] where there is none of that name, or it is not attached.
+    /// [`Error::NoProgram`] if no program has that name, or it is not attached.
     pub fn iter(&self, name: &str) -> Result<Iter, Error> {
-        self.link(name).ok_or_else(|| Error::NoPart { name: name.into() })?.iter()
+        self.link(name).ok_or_else(|| Error::NoProgram { name: name.into() })?.iter()
     }
 
-    /// Detaches the programs; they stay loaded, and can be attached again.
+    /// Detaches the programs. They stay loaded and can be attached again.
     pub fn detach(&mut self) {
-        for part in &mut self.parts {
-            part.link = None;
+        for entry in &mut self.entries {
+            entry.link = None;
         }
     }
 
-    /// Closes what is open, and nothing else. Dropping the skeleton does the same.
+    /// Detaches and unloads the programs, as dropping the skeleton does.
     pub fn destroy(self) {}
 }

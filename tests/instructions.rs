@@ -110,7 +110,16 @@ fn dis_of_a_loaded_program_is_what_bpftool_dumps() {
         let dump =
             Command::new("bpftool").args(["prog", "dump", "xlated", "id", &id.to_string()]).output().unwrap();
         assert!(dump.status.success(), "{dump:?}");
-        let theirs = insns(std::str::from_utf8(&dump.stdout).unwrap());
+        // Verifiers use a register of their own, 11 or, since 7.2, 12: on arm64 where they check an address. To us, such an
+        // instruction is none.
+        let internal =
+            |line: &str| line.split([' ', ')', '(', ',']).any(|word| ["r11", "r12"].contains(&word));
+        let marked = |line: &str| match line.split_once(": (") {
+            Some((number, _)) if internal(line) => format!("{number}: (bf) r10 = r10\n"),
+            _ => format!("{line}\n"),
+        };
+        let theirs: String = std::str::from_utf8(&dump.stdout).unwrap().lines().map(marked).collect();
+        let theirs = insns(&theirs);
         let ours = insns(&stdout(&mut kwalk(["dis", "--prog-id", &id.to_string()])));
         assert_eq!(ours.len(), theirs.len());
         for (ours, theirs) in ours.into_iter().zip(theirs) {
@@ -122,6 +131,7 @@ fn dis_of_a_loaded_program_is_what_bpftool_dumps() {
                 ) => {
                     assert_eq!(helper.0, btf_id);
                 }
+                (Decoded::Raw(_), theirs) => assert_eq!(theirs, insns("r10 = r10")[0]),
                 // A call of the kernel's own functions has become one by distance.
                 (ours, theirs) => assert_eq!(ours, theirs),
             }

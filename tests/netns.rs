@@ -344,7 +344,7 @@ fn the_command_says_what_is_wrong() {
     wrong("tcp", "/dev/null", 1, "/dev/null: it is not a network namespace", "");
     wrong("tcp", "/no/file", 1, "/no/file: No such file or directory (os error 2)", "");
     wrong("tcp", "", 1, ": No such file or directory (os error 2)", "");
-    wrong("tcp", "2147483647", 1, "process 2147483647: there is none of this number", "");
+    wrong("tcp", "2147483647", 1, "process 2147483647: no process with this id", "");
     // Without the capability, not even into one's own.
     let mut command = Command::new("setpriv");
     let caps = "-all,+bpf,+perfmon";

@@ -205,7 +205,7 @@ fn pin_of_what_can_t_be_attached_is_refused() {
     assert!(said.contains("bpf_map"), "{said}");
     assert!(!Path::new(path).exists());
     let pid = dead();
-    let message = format!("process {pid}: there is none of this number");
+    let message = format!("process {pid}: no process with this id");
     changes_nothing(&bpffs, &["pin", "stacks", path, "--pid", &pid.to_string()], 1, &message, "");
 }
 

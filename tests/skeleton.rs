@@ -192,7 +192,7 @@ fn a_whole_life() {
 
         skeleton.detach();
         holds(fds + 3, 3, maps, 0);
-        assert!(matches!(skeleton.iter(own("maps")), Err(Error::NoPart { .. })));
+        assert!(matches!(skeleton.iter(own("maps")), Err(Error::NoProgram { .. })));
     }
     assert_eq!(Held::now().programs, ids);
 
@@ -364,16 +364,16 @@ fn steps_out_of_order_are_refused() {
     let error = skeleton.attach().unwrap_err();
     assert!(matches!(error, Error::NotLoaded { program } if program == own("maps")), "{error}");
     skeleton.detach();
-    assert!(matches!(skeleton.iter(own("maps")), Err(Error::NoPart { .. })));
+    assert!(matches!(skeleton.iter(own("maps")), Err(Error::NoProgram { .. })));
     is_back_to(&before);
     skeleton.load().unwrap();
-    assert!(matches!(skeleton.iter(own("maps")), Err(Error::NoPart { .. })));
+    assert!(matches!(skeleton.iter(own("maps")), Err(Error::NoProgram { .. })));
 }
 
 fn other_names_are_refused() {
     let mut skeleton = Skeleton::open(three());
     let refused = |result: Result<(), Error>| match result {
-        Err(Error::NoPart { name }) => name == "nobody",
+        Err(Error::NoProgram { name }) => name == "nobody",
         _ => false,
     };
     assert!(refused(skeleton.configure("nobody", Scope::All)));

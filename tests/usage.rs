@@ -192,9 +192,9 @@ fn a_process_that_is_gone_is_refused() {
     child.wait().unwrap();
     let number = child.id().to_string();
     for program in PROGRAMS.iter().filter(|program| program.target.name.starts_with("task")) {
-        let message = format!("process {number}: there is none of this number");
+        let message = format!("process {number}: no process with this id");
         refused(&mut kwalk(["cat", program.name, "--pid", &number]), 1, &message, "");
-        let message = format!("thread {number}: there is none of this number");
+        let message = format!("thread {number}: no thread with this id");
         refused(&mut kwalk(["cat", program.name, "--tid", &number]), 1, &message, "");
     }
 }
@@ -217,9 +217,9 @@ fn a_thread_is_no_process() {
 
 fn numbers_that_name_no_process_are_refused() {
     for number in ["2147483648", "4294967295"] {
-        let message = format!("process {number}: there is none of this number");
+        let message = format!("process {number}: no process with this id");
         refused(&mut kwalk(["cat", "stacks", "--pid", number]), 1, &message, "");
-        let message = format!("thread {number}: there is none of this number");
+        let message = format!("thread {number}: no thread with this id");
         refused(&mut kwalk(["cat", "stacks", "--tid", number]), 1, &message, "");
     }
 }

@@ -1,17 +1,16 @@
-//! BTF: loading a program's, and having the kernel's in memory.
+//! Loads the BTF of programs, and reads the kernel's BTF into memory.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 
 use nix::sys::statfs::{SYSFS_MAGIC, fstatfs};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::command::{address, count, layout};
+use super::command::{command, slice, wire};
 use super::{BtfFd, Command, Error, Log, Result};
 
 /// `BPF_BTF_LOAD`: hands the types of a program or map to the kernel. Gives a [`BtfFd`].
@@ -24,58 +23,36 @@ use super::{BtfFd, Command, Error, Log, Result};
 pub struct BtfLoad<'a> {
     /// The BTF, in the machine's byte order.
     pub btf: &'a [u8],
-    /// Where the verifier's words go.
+    /// Where the kernel writes its log.
     pub log: Option<Log<'a>>,
 }
 
-#[doc(hidden)]
-#[repr(C)]
-#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct BtfLoadAttr {
-    btf: u64,
-    btf_log_buf: u64,
-    btf_size: u32,
-    btf_log_size: u32,
-    btf_log_level: u32,
-    btf_log_true_size: u32,
+wire! {
+    pub BtfLoadAttr: 32 {
+        0 btf: u64, 8 btf_log_buf: u64, 16 btf_size: u32,
+        20 btf_log_size: u32, 24 btf_log_level: u32, 28 btf_log_true_size: u32,
+    }
 }
-
-layout!(BtfLoadAttr: 32, btf @ 0, btf_log_buf @ 8, btf_size @ 16, btf_log_size @ 20, btf_log_level @ 24,
-    btf_log_true_size @ 28);
 
 // SAFETY: the kernel reads `btf_size` bytes, and writes `btf_log_size` bytes of the log, which is borrowed exclusively.
 unsafe impl Command for BtfLoad<'_> {
-    const CMD: c_int = 18;
-    const NAME: &'static str = "BPF_BTF_LOAD";
-    type Attr = BtfLoadAttr;
-    type Returned = OwnedFd;
-    type Output = BtfFd;
+    command!(18 "BPF_BTF_LOAD", BtfLoadAttr => BtfFd);
 
     fn attr(&mut self) -> Result<BtfLoadAttr> {
+        let (btf, btf_size) = slice(Self::NAME, self.btf)?;
         let (btf_log_level, btf_log_size, btf_log_buf) = Log::attr(self.log.as_mut(), Self::NAME)?;
-        Ok(BtfLoadAttr {
-            btf: address(self.btf),
-            btf_log_buf,
-            btf_size: count(Self::NAME, self.btf)?,
-            btf_log_size,
-            btf_log_level,
-            btf_log_true_size: 0,
-        })
+        Ok(BtfLoadAttr { btf, btf_log_buf, btf_size, btf_log_size, btf_log_level, btf_log_true_size: 0 })
     }
 
     fn log_true_size(attr: &BtfLoadAttr) -> u32 {
         attr.btf_log_true_size
     }
-
-    fn output(self, fd: OwnedFd, _: &BtfLoadAttr) -> Result<BtfFd> {
-        Ok(BtfFd::known(fd))
-    }
 }
 
-/// The kernel's BTF: the types of the running kernel, or of another.
+/// The BTF of the running kernel, or of another.
 ///
-/// sysfs gives out 4 KiB per read(2), some 1350 calls for the whole; mapping it takes one, and pages that nobody looks
-/// at cost nothing. Kernels that can't map it (before 6.16) are read.
+/// sysfs returns 4 KiB per read(2): the whole takes some 1350 calls. mmap(2) takes one, and pages that are not accessed
+/// cost nothing. On kernels that can't map the file (before 6.16) it is read.
 pub struct KernelBtf(Memory);
 
 enum Memory {
@@ -89,23 +66,23 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl KernelBtf {
-    /// Where the running kernel shows its types (since 5.4, with `CONFIG_DEBUG_INFO_BTF`).
+    /// The file with the running kernel's BTF (since 5.4, with `CONFIG_DEBUG_INFO_BTF`).
     pub const PATH: &'static str = "/sys/kernel/btf/vmlinux";
-    /// What errors name as the call.
+    /// The name of the call in errors.
     pub(super) const OPEN: &'static str = "open";
-    /// More than any kernel has, less than a mistaken path (`/dev/zero`) could take: 256 MiB.
+    /// The largest file that is read: 256 MiB, more than any kernel's BTF has. A bound for paths like `/dev/zero`.
     pub const MAX_LEN: u64 = 256 << 20;
 
-    /// The running kernel's.
+    /// Opens the running kernel's BTF.
     ///
     /// # Errors
     ///
-    /// `ENOENT`: the kernel was built without; or sysfs is not mounted.
+    /// `ENOENT`: the kernel was built without BTF, or sysfs is not mounted.
     pub fn open() -> Result<KernelBtf> {
         KernelBtf::open_path(KernelBtf::PATH.as_ref())
     }
 
-    /// That of a file: BTF as it lies in sysfs or in the section `.BTF`, with nothing around it.
+    /// Opens a file of raw BTF, as in sysfs or in the ELF section `.BTF`.
     ///
     /// # Errors
     ///
@@ -114,7 +91,7 @@ impl KernelBtf {
         open(path).map(KernelBtf).map_err(|e| Error::at(KernelBtf::OPEN, &path.to_string_lossy(), &e))
     }
 
-    /// The BTF, as bytes nobody has checked.
+    /// The BTF, as unchecked bytes.
     pub fn bytes(&self) -> &[u8] {
         match &self.0 {
             // SAFETY: `start` is a mapping of at least `len` readable bytes that lives until `self` is dropped, and
@@ -126,14 +103,14 @@ impl KernelBtf {
         }
     }
 
-    /// Whether it is the kernel's own memory, mapped, rather than a copy.
+    /// Whether the bytes are a mapping of the kernel's memory, and not a copy.
     pub fn is_mapped(&self) -> bool {
         matches!(self.0, Memory::Mapped { .. })
     }
 }
 
 impl From<Vec<u8>> for KernelBtf {
-    /// BTF that came from elsewhere.
+    /// Takes BTF from another source.
     fn from(bytes: Vec<u8>) -> KernelBtf {
         KernelBtf(Memory::Read(bytes))
     }
@@ -164,16 +141,16 @@ fn open(path: &Path) -> io::Result<Memory> {
     Ok(Memory::Read(bytes))
 }
 
-/// Maps the running kernel's BTF, if `file` is that and the kernel can do it.
+/// Maps the running kernel's BTF, if `file` is that and the kernel supports it.
 fn map(file: &File, len: u64) -> Option<Memory> {
     let len = usize::try_from(len).ok().filter(|&len| len != 0)?;
-    // In a container or chroot any file may lie at that path.
+    // In a container or chroot any file may be at that path.
     if fstatfs(file).ok()?.filesystem_type() != SYSFS_MAGIC {
         return None;
     }
-    // SAFETY: a new mapping, at an address of the kernel's choice, replaces none. That its memory can be lent out as
-    // `&[u8]` rests on this: sysfs maps here the kernel's BTF, part of its read-only data. Nobody writes it, and no
-    // truncation takes it away (SIGBUS), as it could with a user's file, or with a device's memory elsewhere in sysfs.
+    // SAFETY: a new mapping, at an address of the kernel's choice, replaces none. Its memory can be borrowed as
+    // `&[u8]` because sysfs maps here the kernel's BTF, part of its read-only data: nobody writes it, and it can't be
+    // truncated (SIGBUS), unlike a user's file, or a device's memory elsewhere in sysfs.
     let start =
         unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_READ, libc::MAP_PRIVATE, file.as_raw_fd(), 0) };
     let start = if start == libc::MAP_FAILED { None } else { NonNull::new(start) };
@@ -183,7 +160,7 @@ fn map(file: &File, len: u64) -> Option<Memory> {
 impl Drop for Memory {
     fn drop(&mut self) {
         if let Memory::Mapped { start, len } = self {
-            // SAFETY: the mapping is ours, and nobody borrows from it any more. A failure would leave it in place.
+            // SAFETY: the mapping is ours, and no borrow of it is left. A failure would leave it mapped.
             unsafe { libc::munmap(start.as_ptr(), *len) };
         }
     }

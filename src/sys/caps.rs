@@ -1,10 +1,10 @@
-//! What this process may do: capabilities, the locked-memory limit; and a hold on another process.
+//! Capabilities, the locked-memory limit, and pidfds.
 
 use std::fmt;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
-use super::Returned as _;
+use super::fd::Returned as _;
 
 bitflags::bitflags! {
     /// Capabilities that bear on BPF, as bits of a capability set; see capabilities(7).
@@ -45,7 +45,7 @@ impl Caps {
 
         let mut header = Header { version: VERSION_3, pid: 0 };
         let mut data = [Data::default(); 2];
-        // SAFETY: both are laid out as version 3 wants them, and are ours to be written.
+        // SAFETY: both have the layout of version 3, and are ours to be written.
         let status = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) };
         if status != 0 {
             return Err(io::Error::last_os_error());
@@ -53,7 +53,7 @@ impl Caps {
         Ok(Caps::from_bits_retain(u64::from(data[1].effective) << 32 | u64::from(data[0].effective)))
     }
 
-    /// What of `self` a process with these capabilities lacks. `CAP_SYS_ADMIN` stands in for the two younger ones.
+    /// The capabilities of `self` that a process with `caps` lacks. `CAP_SYS_ADMIN` implies the two younger ones.
     pub fn missing_from(self, caps: Caps) -> Caps {
         let implied = if caps.contains(Caps::SYS_ADMIN) { Caps::BPF | Caps::PERFMON } else { Caps::empty() };
         self.difference(caps | implied)
@@ -70,7 +70,7 @@ impl fmt::Display for Caps {
     }
 }
 
-/// A descriptor for a process (pidfd_open(2), since 5.3), by its number in this process's pid namespace.
+/// Opens a pidfd (pidfd_open(2), since 5.3), by the pid in the caller's pid namespace.
 ///
 /// # Errors
 ///
@@ -87,15 +87,15 @@ pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     }
 }
 
-/// Raises this process's limit of locked memory: to no limit where that is allowed, else to the hard limit. Kernels
-/// before 5.11 charge maps and programs against it. Gives whether the limit is higher than it was.
+/// Raises this process's limit of locked memory: to no limit if that is allowed, else to the hard limit. Kernels before
+/// 5.11 charge maps and programs against it. Returns whether the limit was raised.
 ///
 /// # Errors
 ///
 /// Only if the limits can't even be read.
 pub fn raise_memlock() -> io::Result<bool> {
     let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: a valid place for one rlimit.
+    // SAFETY: valid memory for one rlimit.
     if unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut old) } != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_pidfd_is_for_a_process_that_exists() {
         assert!(pidfd_open(std::process::id()).unwrap().as_raw_fd() > 2);
-        // Above the largest pid_max there is.
+        // Above the largest possible pid_max.
         assert_eq!(pidfd_open(1 << 30).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         for pid in [0, u32::MAX] {
             assert_eq!(pidfd_open(pid).unwrap_err().raw_os_error(), Some(libc::EINVAL));

@@ -1,20 +1,15 @@
-//! The elements of a map: commands that read and change them.
+//! Commands on the elements of a map.
 
-use std::ffi::c_int;
-use std::os::fd::AsRawFd;
-
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
-use super::command::{address, address_mut, layout, no_output};
+use super::command::{address, address_mut, command, raw, wire};
 use super::{Command, Error, MapFd, Result};
 
 bitflags::bitflags! {
     /// `flags` of `BPF_MAP_UPDATE_ELEM`; none for an update or insertion.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct ElemFlags: u64 {
-        /// Insert only: `EEXIST` if the key is there.
+        /// Insert only: `EEXIST` if the key exists.
         const NOEXIST = 1 << 0;
-        /// Update only: `ENOENT` if the key is not there.
+        /// Update only: `ENOENT` if it does not.
         const EXIST = 1 << 1;
         const _ = !0;
     }
@@ -50,7 +45,7 @@ pub struct MapLookupElem<'a> {
     pub map: &'a MapFd,
     /// The element's key.
     pub key: &'a [u8],
-    /// Where its value goes.
+    /// The buffer for its value.
     pub value: &'a mut [u8],
 }
 
@@ -79,106 +74,67 @@ pub struct MapFreeze<'a> {
     pub map: &'a MapFd,
 }
 
-#[doc(hidden)]
-#[repr(C)]
-#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct MapElemAttr {
-    map_fd: u32,
-    _pad: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
-}
+wire! { pub MapElemAttr: 32 { 0 map_fd: u32, 4 _pad: u32, 8 key: u64, 16 value: u64, 24 flags: u64 } }
+wire! { pub MapFreezeAttr: 4 { 0 map_fd: u32 } }
 
-layout!(MapElemAttr: 32, map_fd @ 0, key @ 8, value @ 16, flags @ 24);
-
-#[doc(hidden)]
-#[repr(C)]
-#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct MapFreezeAttr {
-    map_fd: u32,
-}
-
-layout!(MapFreezeAttr: 4, map_fd @ 0);
-
-// SAFETY: the kernel reads a key and a value of the map's sizes, which `check` compares with what is lent.
+// SAFETY: the kernel reads a key and a value of the map's sizes, which `elem` compares with the slices.
 unsafe impl Command for MapUpdateElem<'_> {
-    const CMD: c_int = 2;
-    const NAME: &'static str = "BPF_MAP_UPDATE_ELEM";
-    type Attr = MapElemAttr;
-    no_output!();
+    command!(2 "BPF_MAP_UPDATE_ELEM", MapElemAttr => ());
 
     fn attr(&mut self) -> Result<MapElemAttr> {
-        self.map.check(Self::NAME, self.key, Some(self.value))?;
-        Ok(self.map.elem(self.key, address(self.value), self.flags))
+        let value = (self.value.len(), address(self.value));
+        elem(Self::NAME, self.map, self.key, Some(value), self.flags)
     }
 }
 
-// SAFETY: the kernel reads a key and writes a value of the map's sizes, which `check` compares with what is lent; types
-// for which it writes more are refused there. The value is borrowed exclusively.
+// SAFETY: the kernel reads a key and writes a value of the map's sizes, which `elem` compares with the slices; `elem`
+// refuses the types for which the kernel writes more. The value is borrowed exclusively.
 unsafe impl Command for MapLookupElem<'_> {
-    const CMD: c_int = 1;
-    const NAME: &'static str = "BPF_MAP_LOOKUP_ELEM";
-    type Attr = MapElemAttr;
-    no_output!();
+    command!(1 "BPF_MAP_LOOKUP_ELEM", MapElemAttr => ());
 
     fn attr(&mut self) -> Result<MapElemAttr> {
-        self.map.check(Self::NAME, self.key, Some(self.value))?;
-        Ok(self.map.elem(self.key, address_mut(self.value), ElemFlags::empty()))
+        let value = (self.value.len(), address_mut(self.value));
+        elem(Self::NAME, self.map, self.key, Some(value), ElemFlags::empty())
     }
 }
 
-// SAFETY: the kernel reads a key of the map's size, which `check` compares with what is lent.
+// SAFETY: the kernel reads a key of the map's size, which `elem` compares with the slices.
 unsafe impl Command for MapDeleteElem<'_> {
-    const CMD: c_int = 3;
-    const NAME: &'static str = "BPF_MAP_DELETE_ELEM";
-    type Attr = MapElemAttr;
-    no_output!();
+    command!(3 "BPF_MAP_DELETE_ELEM", MapElemAttr => ());
 
     fn attr(&mut self) -> Result<MapElemAttr> {
-        self.map.check(Self::NAME, self.key, None)?;
-        Ok(self.map.elem(self.key, 0, ElemFlags::empty()))
+        elem(Self::NAME, self.map, self.key, None, ElemFlags::empty())
     }
 }
 
 // SAFETY: no address is involved.
 unsafe impl Command for MapFreeze<'_> {
-    const CMD: c_int = 22;
-    const NAME: &'static str = "BPF_MAP_FREEZE";
-    type Attr = MapFreezeAttr;
-    no_output!();
+    command!(22 "BPF_MAP_FREEZE", MapFreezeAttr => ());
 
     fn attr(&mut self) -> Result<MapFreezeAttr> {
-        Ok(MapFreezeAttr { map_fd: self.map.as_raw_fd() as u32 })
+        Ok(MapFreezeAttr { map_fd: raw(self.map) })
     }
 }
 
-impl MapFd {
-    /// Whether these are a key, and if given a value, of this map.
-    fn check(&self, call: &'static str, key: &[u8], value: Option<&[u8]>) -> Result<()> {
-        let wrong = |what, len, size| {
-            Err(Error::misuse(call, format!("a {what} of {len} bytes for a map whose {what}s have {size}")))
-        };
-        if key.len() != self.key_size() {
-            return wrong("key", key.len(), self.key_size());
-        }
-        match value {
-            Some(_) if !self.map_type().has_plain_values() => Err(Error::misuse(
-                call,
-                "this type of map has more than one value per key, or is unknown".into(),
-            )),
-            Some(value) if value.len() != self.value_size() => wrong("value", value.len(), self.value_size()),
-            _ => Ok(()),
+/// The attribute for a key, and if given a value (its length and address), whose sizes are those of the map.
+fn elem(
+    call: &'static str,
+    map: &MapFd,
+    key: &[u8],
+    value: Option<(usize, u64)>,
+    flags: ElemFlags,
+) -> Result<MapElemAttr> {
+    if value.is_some() && !map.map_type().has_plain_values() {
+        let detail = "this type of map has more than one value per key, or is unknown";
+        return Err(Error::misuse(call, detail.into()));
+    }
+    let value_sizes = value.map(|(len, _)| ("value", len, map.value_size()));
+    for (what, len, size) in [("key", key.len(), map.key_size())].into_iter().chain(value_sizes) {
+        if len != size {
+            let detail = format!("a {what} of {len} bytes for a map whose {what}s have {size}");
+            return Err(Error::misuse(call, detail));
         }
     }
-
-    fn elem(&self, key: &[u8], value: u64, flags: ElemFlags) -> MapElemAttr {
-        MapElemAttr {
-            map_fd: self.as_raw_fd() as u32,
-            _pad: 0,
-            key: address(key),
-            value,
-            flags: flags.bits(),
-        }
-    }
+    let value = value.map_or(0, |(_, address)| address);
+    Ok(MapElemAttr { map_fd: raw(map), _pad: 0, key: address(key), value, flags: flags.bits() })
 }

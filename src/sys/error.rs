@@ -1,4 +1,4 @@
-//! What can go wrong, and why.
+//! Errors of system calls.
 
 use std::fmt;
 use std::io;
@@ -26,20 +26,26 @@ pub struct Error {
     errno: i32,
     detail: Option<Box<str>>,
     log_true_size: u32,
+    since: Option<(u16, u16)>,
 }
 
 impl Error {
     /// A call that the kernel refused.
     pub(super) fn new(call: &'static str, errno: i32) -> Error {
-        Error { call, errno, detail: None, log_true_size: 0 }
+        Error { call, errno, detail: None, log_true_size: 0, since: None }
     }
 
-    /// The same, with what the kernel says of its log.
-    pub(super) fn refused(call: &'static str, errno: i32, log_true_size: u32) -> Error {
-        Error { log_true_size, ..Error::new(call, errno) }
+    /// A command that the kernel refused.
+    pub(super) fn refused(
+        call: &'static str,
+        errno: i32,
+        since: Option<(u16, u16)>,
+        log_true_size: u32,
+    ) -> Error {
+        Error { log_true_size, since, ..Error::new(call, errno) }
     }
 
-    /// Inputs that never reached the kernel.
+    /// Inputs that were not passed to the kernel.
     pub(super) fn misuse(call: &'static str, detail: String) -> Error {
         Error { detail: Some(detail.into()), ..Error::new(call, libc::EINVAL) }
     }
@@ -55,42 +61,32 @@ impl Error {
         Error { detail: Some(format!("{path}: {}", Why(error.errno)).into()), ..error }
     }
 
-    /// What failed: a command's name in `enum bpf_cmd`, like `BPF_PROG_LOAD`, or that of another call.
+    /// The call that failed: a name in `enum bpf_cmd`, like `BPF_PROG_LOAD`, or that of another call.
     pub fn call(&self) -> &'static str {
         self.call
     }
 
-    /// The error number, to be matched against `libc::EPERM` and the like.
+    /// The error number: `libc::EPERM` and the like.
     pub fn errno(&self) -> i32 {
         self.errno
     }
 
-    /// How long the log was, in bytes with its NUL, of which the buffer may have held a part; `None` without a log, and
-    /// before Linux 6.4.
+    /// The length of the whole log, in bytes with its NUL, even if the buffer was shorter; `None` without a log, and before
+    /// Linux 6.4.
     pub fn log_true_size(&self) -> Option<u32> {
         Some(self.log_true_size).filter(|&size| size > 0)
     }
 
     /// The kernel that first has this command, as major and minor, if the running kernel is older, and the error number
-    /// (`EINVAL`) is the one for an unknown command. The commands that are as old as the kernel's own BTF (5.4) are not
-    /// looked at.
-    ///
-    /// Source: `enum bpf_cmd` of include/uapi/linux/bpf.h, release by release.
+    /// (`EINVAL`) is the one for an unknown command; `None` for commands as old as the kernel's own BTF (5.4).
     pub fn since(&self) -> Option<(u16, u16)> {
         self.since_on(release())
     }
 
     /// The same, on a kernel of that version, if it is known.
-    fn since_on(&self, release: Option<(u16, u16)>) -> Option<(u16, u16)> {
-        let since = match self.call {
-            "BPF_LINK_CREATE" | "BPF_LINK_UPDATE" => (5, 7),
-            "BPF_ITER_CREATE" | "BPF_LINK_GET_NEXT_ID" | "BPF_LINK_GET_FD_BY_ID" => (5, 8),
-            "BPF_PROG_BIND_MAP" => (5, 10),
-            // Of programs that issue system calls; of others before.
-            "BPF_PROG_RUN" => (5, 14),
-            _ => return None,
-        };
-        (self.errno == libc::EINVAL && release? < since).then_some(since)
+    pub(super) fn since_on(&self, release: Option<(u16, u16)>) -> Option<(u16, u16)> {
+        let is_older = |since: &(u16, u16)| release.is_some_and(|release| release < *since);
+        self.since.filter(is_older).filter(|_| self.errno == libc::EINVAL)
     }
 }
 
@@ -131,27 +127,7 @@ pub const ENOTSUPP: i32 = 524;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::object::sealed::Kind;
-    use crate::sys::{
-        Command, IterCreate, LinkCreate, LinkFd, LinkUpdate, ObjGet, ObjPin, ProgBindMap, ProgRun,
-    };
-
-    #[test]
-    fn a_command_that_the_kernel_is_too_old_for_says_since_when() {
-        let since = |call, errno, release| Error::new(call, errno).since_on(release);
-        assert_eq!(since(IterCreate::NAME, libc::EINVAL, Some((5, 7))), Some((5, 8)));
-        assert_eq!(since(LinkFd::NEXT_ID.1, libc::EINVAL, Some((4, 19))), Some((5, 8)));
-        assert_eq!(since(LinkFd::FD_BY_ID.1, libc::EINVAL, Some((4, 19))), Some((5, 8)));
-        assert_eq!(since(LinkCreate::NAME, libc::EINVAL, Some((5, 4))), Some((5, 7)));
-        assert_eq!(since(LinkUpdate::NAME, libc::EINVAL, Some((5, 4))), Some((5, 7)));
-        assert_eq!(since(ProgBindMap::NAME, libc::EINVAL, Some((5, 9))), Some((5, 10)));
-        assert_eq!(since(ProgRun::NAME, libc::EINVAL, Some((5, 10))), Some((5, 14)));
-        // Any other reason is not about that.
-        assert_eq!(since(IterCreate::NAME, libc::EINVAL, Some((5, 8))), None);
-        assert_eq!(since(IterCreate::NAME, libc::EINVAL, None), None);
-        assert_eq!(since(IterCreate::NAME, libc::EBADF, Some((5, 7))), None);
-        assert_eq!(since(ObjGet::NAME, libc::EINVAL, Some((4, 3))), None);
-    }
+    use crate::sys::{Command, ObjGet, ObjPin};
 
     #[test]
     fn errors_say_what_failed_and_why() {

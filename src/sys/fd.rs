@@ -7,16 +7,39 @@ use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
+/// The type of a return value that is not an error.
+pub trait Returned: Sized {
+    /// Takes ownership of the return value.
+    ///
+    /// # Safety
+    ///
+    /// `value` comes from a system call that returns a `Self`, and is used nowhere else.
+    unsafe fn from_value(value: RawFd) -> io::Result<Self>;
+}
+
+impl Returned for () {
+    unsafe fn from_value(_: RawFd) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Returned for OwnedFd {
+    unsafe fn from_value(value: RawFd) -> io::Result<OwnedFd> {
+        // SAFETY: the caller hands over a descriptor that is new, hence open and ours alone.
+        above_stdio(unsafe { OwnedFd::from_raw_fd(value) })
+    }
+}
+
 macro_rules! fd_types {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
-        pub struct $name(OwnedFd);
+        pub struct $name(pub(super) OwnedFd);
 
-        impl $name {
-            /// Wraps a descriptor which the kernel says is one of this type.
-            pub(super) fn known(fd: OwnedFd) -> $name {
-                $name(fd)
+        impl Returned for $name {
+            unsafe fn from_value(value: RawFd) -> io::Result<$name> {
+                // SAFETY: the caller promises the same.
+                unsafe { OwnedFd::from_value(value) }.map($name)
             }
         }
 
@@ -45,7 +68,7 @@ fd_types! {
     ProgFd;
     /// A link: a program attached. It lives until the last descriptor and pin are gone.
     LinkFd;
-    /// A walk in progress, made from an iterator link. Each one starts at the first object.
+    /// A walk in progress, made from an iterator link. Each walk starts at the first object.
     IterFd;
     /// A BTF object: types of a program, of a module or of the kernel itself.
     BtfFd;
@@ -54,7 +77,7 @@ fd_types! {
 }
 
 impl IterFd {
-    /// Starts a walk of a pinned iterator: opens the file. Needs the right to read it, and no capability.
+    /// Starts a walk of a pinned iterator by opening its file. Needs the right to read it, and no capability.
     ///
     /// # Errors
     ///
@@ -75,8 +98,8 @@ impl IterFd {
     }
 }
 
-/// Moves a descriptor up that would pass for standard input, output or error: a program that was started with one of
-/// them closed would else print into a kernel object. The low one is closed, whether that works or not.
+/// Replaces a descriptor with the number of standard input, output or error by a higher one: a program that was started
+/// with one of them closed would else print into a kernel object. The low descriptor is closed, also on failure.
 pub(super) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     const FIRST: RawFd = libc::STDERR_FILENO + 1;
     if fd.as_raw_fd() >= FIRST {

@@ -1,14 +1,13 @@
-//! `BPF_OBJ_GET_INFO_BY_FD`: what the kernel tells about an object.
+//! `BPF_OBJ_GET_INFO_BY_FD`: the kernel's description of an object.
 //!
-//! Each kernel has more to tell than the one before. We ask for the fields below; those that a kernel does not know
-//! stay 0.
+//! Newer kernels have more fields. Those below that a kernel does not know stay 0.
 
 use std::ffi::c_int;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-use super::command::{address_mut, count, layout};
+use super::command::{raw, slice_mut, text, wire};
 use super::{BtfFd, CgroupOrder, Command, LinkFd, MapFlags, MapType, ObjName, ProgFd, ProgType, Result, bpf};
 
 /// A program, as the kernel describes it.
@@ -28,17 +27,17 @@ pub struct ProgInfo {
     pub jited_prog_len: u32,
     /// When it was loaded, in nanoseconds since boot.
     pub load_time: u64,
-    /// Who loaded it.
+    /// The user id of the process that loaded it.
     pub created_by_uid: u32,
-    /// How many maps it uses.
+    /// The number of maps it uses.
     pub nr_map_ids: u32,
     /// Its BTF; 0 for none.
     pub btf_id: u32,
-    /// How many instructions the verifier looked at, since 5.16.
+    /// The number of instructions that the verifier processed, since 5.16.
     pub verified_insns: u32,
-    /// The BTF object of what it attaches to, since 6.0; 0 for none.
+    /// The BTF object with the type that it attaches to, since 6.0; 0 for none.
     pub attach_btf_obj_id: u32,
-    /// The type in it, since 6.0; 0 for none.
+    /// The id of this type, since 6.0; 0 for none.
     pub attach_btf_id: u32,
 }
 
@@ -53,7 +52,7 @@ pub struct MapInfo {
     pub key_size: u32,
     /// The size of a value, in bytes.
     pub value_size: u32,
-    /// How many elements it may have.
+    /// The maximal number of elements.
     pub max_entries: u32,
     /// Its flags.
     pub flags: MapFlags,
@@ -61,9 +60,9 @@ pub struct MapInfo {
     pub name: ObjName,
     /// Its BTF; 0 for none.
     pub btf_id: u32,
-    /// The type of its keys there.
+    /// The id of the key type in that BTF.
     pub btf_key_type_id: u32,
-    /// The type of its values there.
+    /// The id of the value type in that BTF.
     pub btf_value_type_id: u32,
 }
 
@@ -87,11 +86,11 @@ pub struct LinkInfo {
     pub id: u32,
     /// Its program's id.
     pub prog_id: u32,
-    /// What it walks, for an iterator.
+    /// The target and parameters, if the link is an iterator's.
     pub iter: Option<IterInfo>,
 }
 
-/// What the link of an iterator walks.
+/// The target and parameters of an iterator's link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IterInfo {
     /// The target: `task`, `bpf_map`, …
@@ -133,7 +132,7 @@ pub struct BtfInfo {
 }
 
 impl ProgFd {
-    /// What the kernel tells about the program.
+    /// The kernel's description of the program.
     pub fn info(&self) -> Result<ProgInfo> {
         let wire = prog(self.as_fd(), &mut [], &mut [])?;
         Ok(ProgInfo {
@@ -172,19 +171,32 @@ impl ProgFd {
 }
 
 impl LinkFd {
-    /// What the kernel tells about the link.
+    /// The kernel's description of the link.
     pub fn info(&self) -> Result<LinkInfo> {
-        link(self.as_fd())
+        // SAFETY: no address is set.
+        let wire = unsafe { get(self.as_fd(), LinkWire::new_zeroed()) }?;
+        // Links of other types have other fields where an iterator's has the name's address, and other lengths too.
+        let iter = LinkType(wire.link_type) == LinkType::ITER;
+        let iter = iter.then(|| {
+            let mut name = vec![0; wire.target_name_len as usize];
+            let mut wire = LinkWire::new_zeroed();
+            (wire.target_name, wire.target_name_len) = slice_mut(NAME, &mut name)?;
+            // SAFETY: this is the link of an iterator, and stays one; `slice_mut` gives the length of `name`.
+            let wire = unsafe { get(self.as_fd(), wire) }?;
+            Ok(IterInfo { target: text(&name), map_id: wire.map_id, words: wire.words })
+        });
+        let (link_type, id, prog_id) = (LinkType(wire.link_type), wire.id, wire.prog_id);
+        Ok(LinkInfo { link_type, id, prog_id, iter: iter.transpose()? })
     }
 }
 
 impl BtfFd {
-    /// What the kernel tells about it.
+    /// The kernel's description of the BTF object.
     pub fn info(&self) -> Result<BtfInfo> {
         btf(self.as_fd(), &mut [])
     }
 
-    /// The data: what was loaded, or the kernel's or module's own.
+    /// The BTF that was loaded, or the kernel's or module's own.
     pub fn data(&self) -> Result<Vec<u8>> {
         let mut data = vec![0; self.info()?.size as usize];
         btf(self.as_fd(), &mut data)?;
@@ -192,92 +204,47 @@ impl BtfFd {
     }
 }
 
-/// `struct bpf_prog_info`.
-#[repr(C)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-struct ProgWire {
-    prog_type: u32,
-    id: u32,
-    tag: [u8; 8],
-    jited_prog_len: u32,
-    xlated_prog_len: u32,
-    jited_prog_insns: u64,
-    xlated_prog_insns: u64,
-    load_time: u64,
-    created_by_uid: u32,
-    nr_map_ids: u32,
-    map_ids: u64,
-    name: [u8; 16],
-    _ifindex_to_func_lens: [u64; 6],
-    btf_id: u32,
-    _func_info_to_run_cnt: [u32; 21],
-    verified_insns: u32,
-    attach_btf_obj_id: u32,
-    attach_btf_id: u32,
-    _pad: u32,
+wire! {
+    /// `struct bpf_prog_info`.
+    ProgWire: 232 {
+        0 prog_type: u32, 4 id: u32, 8 tag: [u8; 8],
+        16 jited_prog_len: u32, 20 xlated_prog_len: u32, 24 jited_prog_insns: u64, 32 xlated_prog_insns: u64,
+        40 load_time: u64, 48 created_by_uid: u32, 52 nr_map_ids: u32, 56 map_ids: u64, 64 name: [u8; 16],
+        80 _ifindex_to_func_lens: [u64; 6], 128 btf_id: u32, 132 _func_info_to_run_cnt: [u32; 21],
+        216 verified_insns: u32, 220 attach_btf_obj_id: u32, 224 attach_btf_id: u32, 228 _pad: u32,
+    }
 }
 
-layout!(ProgWire: 232, tag @ 8, jited_prog_len @ 16, xlated_prog_len @ 20, xlated_prog_insns @ 32, load_time @ 40,
-    created_by_uid @ 48, nr_map_ids @ 52, map_ids @ 56, name @ 64, btf_id @ 128, verified_insns @ 216,
-    attach_btf_obj_id @ 220, attach_btf_id @ 224);
-
-/// `struct bpf_map_info`.
-#[repr(C)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-struct MapWire {
-    map_type: u32,
-    id: u32,
-    key_size: u32,
-    value_size: u32,
-    max_entries: u32,
-    map_flags: u32,
-    name: [u8; 16],
-    _ifindex_to_netns: [u64; 3],
-    btf_id: u32,
-    btf_key_type_id: u32,
-    btf_value_type_id: u32,
-    _pad: u32,
+wire! {
+    /// `struct bpf_map_info`.
+    MapWire: 80 {
+        0 map_type: u32, 4 id: u32, 8 key_size: u32, 12 value_size: u32, 16 max_entries: u32, 20 map_flags: u32,
+        24 name: [u8; 16], 40 _ifindex_to_netns: [u64; 3],
+        64 btf_id: u32, 68 btf_key_type_id: u32, 72 btf_value_type_id: u32, 76 _pad: u32,
+    }
 }
 
-layout!(MapWire: 80, id @ 4, key_size @ 8, value_size @ 12, max_entries @ 16, map_flags @ 20, name @ 24, btf_id @ 64,
-    btf_key_type_id @ 68, btf_value_type_id @ 72);
-
-/// `struct bpf_link_info` with its member for iterators.
-#[repr(C)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-struct LinkWire {
-    link_type: u32,
-    id: u32,
-    prog_id: u32,
-    _pad: u32,
-    target_name: u64,
-    target_name_len: u32,
-    map_id: u32,
-    words: [u32; 4],
+wire! {
+    /// `struct bpf_link_info` with its member for iterators.
+    LinkWire: 48 {
+        0 link_type: u32, 4 id: u32, 8 prog_id: u32, 12 _pad: u32,
+        16 target_name: u64, 24 target_name_len: u32, 28 map_id: u32, 32 words: [u32; 4],
+    }
 }
 
-layout!(LinkWire: 48, id @ 4, prog_id @ 8, target_name @ 16, target_name_len @ 24, map_id @ 28, words @ 32);
-
-/// `struct bpf_btf_info`.
-#[repr(C)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-struct BtfWire {
-    btf: u64,
-    btf_size: u32,
-    id: u32,
-    name: u64,
-    name_len: u32,
-    kernel_btf: u32,
+wire! {
+    /// `struct bpf_btf_info`.
+    BtfWire: 32 {
+        0 btf: u64, 8 btf_size: u32, 12 id: u32, 16 name: u64, 24 name_len: u32, 28 kernel_btf: u32,
+    }
 }
-
-layout!(BtfWire: 32, btf @ 0, btf_size @ 8, id @ 12, name @ 16, name_len @ 24, kernel_btf @ 28);
 
 /// A program's info. The kernel fills the slices as far as they go.
 fn prog(fd: BorrowedFd<'_>, xlated: &mut [u8], map_ids: &mut [u32]) -> Result<ProgWire> {
     let mut wire = ProgWire::new_zeroed();
-    (wire.xlated_prog_insns, wire.xlated_prog_len) = lend(xlated)?;
-    (wire.map_ids, wire.nr_map_ids) = lend(map_ids)?;
-    // SAFETY: `fd` is a program's; `lend` gives the slices' own lengths.
+    (wire.xlated_prog_insns, wire.xlated_prog_len) = slice_mut(NAME, xlated)?;
+    (wire.map_ids, wire.nr_map_ids) = slice_mut(NAME, map_ids)?;
+    // SAFETY: `fd` is a program's; `slice_mut` gives the slices' own lengths.
     unsafe { get(fd, wire) }
 }
 
@@ -298,74 +265,39 @@ pub(super) fn map(fd: BorrowedFd<'_>) -> Result<MapInfo> {
     })
 }
 
-fn link(fd: BorrowedFd<'_>) -> Result<LinkInfo> {
-    // SAFETY: no address is set.
-    let wire = unsafe { get(fd, LinkWire::new_zeroed()) }?;
-    // Links of other types have other fields where an iterator's has the name's address, and other lengths too.
-    let iter = LinkType(wire.link_type) == LinkType::ITER;
-    let iter = iter.then(|| {
-        let mut name = vec![0; wire.target_name_len as usize];
-        let mut wire = LinkWire::new_zeroed();
-        (wire.target_name, wire.target_name_len) = lend(&mut name)?;
-        // SAFETY: `fd` is the link of an iterator, and stays one; `lend` gives the length of `name`.
-        let wire = unsafe { get(fd, wire) }?;
-        Ok(IterInfo { target: text(&name), map_id: wire.map_id, words: wire.words })
-    });
-    let (link_type, id, prog_id) = (LinkType(wire.link_type), wire.id, wire.prog_id);
-    Ok(LinkInfo { link_type, id, prog_id, iter: iter.transpose()? })
-}
-
-/// The info of BTF, with room for the name only where the kernel has one to give. Fills `data` as far as it goes.
+/// The info of a BTF object, with a buffer for the name only if the kernel has one. The kernel fills `data` as far as it
+/// goes.
 fn btf(fd: BorrowedFd<'_>, data: &mut [u8]) -> Result<BtfInfo> {
     // SAFETY: no address is set.
     let wire = unsafe { get(fd, BtfWire::new_zeroed()) }?;
     let mut name = vec![0; if wire.name_len == 0 { 0 } else { wire.name_len as usize + 1 }];
     let mut wire = BtfWire::new_zeroed();
-    (wire.btf, wire.btf_size) = lend(data)?;
-    (wire.name, wire.name_len) = lend(&mut name)?;
-    // SAFETY: `fd` is BTF's; `lend` gives the lengths of `data` and `name`.
+    (wire.btf, wire.btf_size) = slice_mut(NAME, data)?;
+    (wire.name, wire.name_len) = slice_mut(NAME, &mut name)?;
+    // SAFETY: `fd` is BTF's; `slice_mut` gives the lengths of `data` and `name`.
     let wire = unsafe { get(fd, wire) }?;
     Ok(BtfInfo { id: wire.id, size: wire.btf_size, kernel: wire.kernel_btf != 0, name: text(&name) })
 }
 
-/// A name up to its NUL.
-fn text(name: &[u8]) -> String {
-    let name = name.split(|&b| b == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(name).into_owned()
-}
-
-/// The address of memory for the kernel to fill, and how many items fit.
-fn lend<T: FromBytes + IntoBytes>(memory: &mut [T]) -> Result<(u64, u32)> {
-    Ok((address_mut(memory), count(NAME, memory)?))
-}
-
-/// Asks for the info of an object.
+/// The info of an object.
 ///
 /// # Safety
 ///
-/// Each address in `wire` is 0, or that of memory that the caller has borrowed exclusively and that the kernel may fill
-/// as far as the lengths in `wire` say, taken in the layout that the kernel has for what `fd` is.
+/// Each address in `wire` is 0, or that of memory that the caller has borrowed exclusively and that is as long as the
+/// lengths in `wire`, read in the layout that the kernel has for the type of `fd`.
 unsafe fn get<W: FromBytes + IntoBytes + Immutable + KnownLayout>(fd: BorrowedFd<'_>, wire: W) -> Result<W> {
     bpf(ObjGetInfoByFd { fd, wire })
 }
 
 const NAME: &str = "BPF_OBJ_GET_INFO_BY_FD";
 
-/// Made by [`get`] alone.
+/// Only [`get`] makes one.
 struct ObjGetInfoByFd<'a, W> {
     fd: BorrowedFd<'a>,
     wire: W,
 }
 
-#[repr(C)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-struct InfoAttr {
-    bpf_fd: u32,
-    info_len: u32,
-    info: u64,
-}
-
-layout!(InfoAttr: 16, bpf_fd @ 0, info_len @ 4, info @ 8);
+wire! { InfoAttr: 16 { 0 bpf_fd: u32, 4 info_len: u32, 8 info: u64 } }
 
 // SAFETY: the kernel reads and writes `info_len` bytes of the wire struct, which is our own and takes any bytes; for the
 // addresses in it the caller of `get` vouches.
@@ -377,9 +309,8 @@ unsafe impl<W: FromBytes + IntoBytes + Immutable + KnownLayout> Command for ObjG
     type Output = W;
 
     fn attr(&mut self) -> Result<InfoAttr> {
-        let info = self.wire.as_mut_bytes();
-        let (info, info_len) = lend(info)?;
-        Ok(InfoAttr { bpf_fd: self.fd.as_raw_fd() as u32, info_len, info })
+        let (info, info_len) = slice_mut(NAME, self.wire.as_mut_bytes())?;
+        Ok(InfoAttr { bpf_fd: raw(&self.fd), info_len, info })
     }
 
     fn output(self, (): (), _: &InfoAttr) -> Result<W> {

@@ -1,14 +1,13 @@
-//! Commands on links: attach an iterator program, give it parameters, swap it, start a walk.
+//! Commands on links: attach an iterator program with its parameters, replace it, start a walk.
 
-use std::ffi::c_int;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::FromZeros;
 
-use super::command::{address, layout, no_output};
+use super::command::{address, command, raw, wire};
 use super::{AttachType, Command, Error, IterFd, LinkFd, MapFd, ProgFd, Result};
 
-/// In which order a cgroup walk goes: a value of `enum bpf_cgroup_iter_order`.
+/// The order of a cgroup walk: a value of `enum bpf_cgroup_iter_order`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CgroupOrder(pub u32);
 
@@ -25,7 +24,7 @@ impl CgroupOrder {
     pub const CHILDREN: CgroupOrder = CgroupOrder(5);
 }
 
-/// Where a cgroup walk begins.
+/// The cgroup that the order of a walk refers to.
 #[derive(Clone, Copy, Debug)]
 pub enum CgroupStart<'a> {
     /// The root of the cgroup v2 hierarchy.
@@ -36,41 +35,41 @@ pub enum CgroupStart<'a> {
     Id(u64),
 }
 
-/// What a link tells its iterator: `union bpf_iter_link_info`.
+/// The parameters of an iterator's link: `union bpf_iter_link_info`.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum IterLinkInfo<'a> {
-    /// Nothing: every object of the kind.
+    /// No parameter: all objects of the target.
     #[default]
     None,
     /// The elements of this map.
     Map(&'a MapFd),
-    /// The cgroups around a start, since 6.1. There is no default order: the kernel wants one.
+    /// Cgroups, since 6.1. The kernel has no default order.
     Cgroup {
-        /// Which, and in which order.
+        /// Which cgroups relative to the start, and in which order.
         order: CgroupOrder,
-        /// Around which.
+        /// The start.
         start: CgroupStart<'a>,
     },
-    /// One thread, by its number in the pid namespace of whoever starts the walk. Since 6.1; older kernels ignore it.
+    /// One thread, by its tid in the pid namespace of the process that starts the walk. Since 6.1; older kernels ignore it.
     Tid(u32),
-    /// The threads of one process, by its number in the pid namespace of whoever starts the walk. Since 6.1.
+    /// The threads of one process, by its pid in the pid namespace of the process that starts the walk. Since 6.1.
     Pid(u32),
-    /// The threads of one process. Since 6.1.
+    /// The threads of one process, by a pidfd. Since 6.1.
     PidFd(BorrowedFd<'a>),
 }
 
 impl IterLinkInfo<'_> {
-    /// The union, and how many words of it count: no more than needed, for kernels that know a shorter one.
+    /// The union and the number of words in use: no more than needed, for kernels with a shorter union.
     fn words(self) -> Result<([u32; 4], usize)> {
-        // In the union 0 means "none given": it would silently walk everything.
+        // In the union 0 means "not given": the link would walk all objects.
         let given = |number: u32| match number {
             0 => Err(Error::misuse(LinkCreate::NAME, "0 can't be a link's parameter".into())),
             _ => Ok(number),
         };
-        let number = |fd: BorrowedFd<'_>| given(fd.as_raw_fd() as u32);
+        let number = |fd: BorrowedFd<'_>| given(raw(&fd));
         Ok(match self {
             IterLinkInfo::None => ([0; 4], 0),
-            IterLinkInfo::Map(map) => ([map.as_raw_fd() as u32, 0, 0, 0], 1),
+            IterLinkInfo::Map(map) => ([raw(map), 0, 0, 0], 1),
             IterLinkInfo::Cgroup { order, start: CgroupStart::Root } => ([order.0, 0, 0, 0], 1),
             IterLinkInfo::Cgroup { order, start: CgroupStart::Fd(fd) } => ([order.0, number(fd)?, 0, 0], 2),
             IterLinkInfo::Cgroup { order, start: CgroupStart::Id(id) } => {
@@ -90,7 +89,7 @@ impl IterLinkInfo<'_> {
 ///
 /// `EBADF`: the target walks the elements of a map, and needs one; `EINVAL`: a parameter the target does not know, a
 /// cgroup walk without an order, a program that is no iterator, a sleepable program where the target does not allow
-/// it; `E2BIG`: a parameter this kernel does not know; `ENOENT`: the program's target is not there.
+/// it; `E2BIG`: a parameter this kernel does not know; `ENOENT`: the kernel does not have the program's target.
 #[derive(Debug)]
 pub struct LinkCreate<'a> {
     prog: &'a ProgFd,
@@ -105,51 +104,32 @@ impl<'a> LinkCreate<'a> {
     }
 }
 
-#[doc(hidden)]
-#[repr(C)]
-#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct LinkCreateAttr {
-    prog_fd: u32,
-    target_fd: u32,
-    attach_type: u32,
-    flags: u32,
-    iter_info: u64,
-    iter_info_len: u32,
-    _pad: u32,
+wire! {
+    pub LinkCreateAttr: 32 {
+        0 prog_fd: u32, 4 target_fd: u32, 8 attach_type: u32, 12 flags: u32,
+        16 iter_info: u64, 24 iter_info_len: u32, 28 _pad: u32,
+    }
 }
-
-layout!(LinkCreateAttr: 32, prog_fd @ 0, target_fd @ 4, attach_type @ 8, flags @ 12, iter_info @ 16,
-    iter_info_len @ 24);
 
 // SAFETY: the kernel reads `iter_info_len` bytes of the words.
 unsafe impl Command for LinkCreate<'_> {
-    const CMD: c_int = 28;
-    const NAME: &'static str = "BPF_LINK_CREATE";
-    type Attr = LinkCreateAttr;
-    type Returned = OwnedFd;
-    type Output = LinkFd;
+    command!(28 "BPF_LINK_CREATE", LinkCreateAttr => LinkFd, since (5, 7));
 
     fn attr(&mut self) -> Result<LinkCreateAttr> {
         let (words, len) = self.info.words()?;
         self.words = words;
         let info = &self.words[..len];
         Ok(LinkCreateAttr {
-            prog_fd: self.prog.as_raw_fd() as u32,
-            target_fd: 0,
+            prog_fd: raw(self.prog),
             attach_type: AttachType::TRACE_ITER.0,
-            flags: 0,
             iter_info: address(info),
             iter_info_len: size_of_val(info) as u32,
-            _pad: 0,
+            ..LinkCreateAttr::new_zeroed()
         })
-    }
-
-    fn output(self, fd: OwnedFd, _: &LinkCreateAttr) -> Result<LinkFd> {
-        Ok(LinkFd::known(fd))
     }
 }
 
-/// `BPF_LINK_UPDATE` (since 5.7): puts another program in a link's place, pinned or not. Walks in progress keep the old.
+/// `BPF_LINK_UPDATE` (since 5.7): replaces the program of a link, pinned or not. Walks in progress keep the old program.
 ///
 /// # Errors
 ///
@@ -160,37 +140,20 @@ pub struct LinkUpdate<'a> {
     pub link: &'a LinkFd,
     /// Its program from now on.
     pub new: &'a ProgFd,
-    /// If given, the link is updated only if this is its program.
+    /// If given, the link is updated only if its program is this one.
     pub old: Option<&'a ProgFd>,
 }
 
-#[doc(hidden)]
-#[repr(C)]
-#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct LinkUpdateAttr {
-    link_fd: u32,
-    new_prog_fd: u32,
-    flags: u32,
-    old_prog_fd: u32,
-}
-
-layout!(LinkUpdateAttr: 16, link_fd @ 0, new_prog_fd @ 4, flags @ 8, old_prog_fd @ 12);
+wire! { pub LinkUpdateAttr: 16 { 0 link_fd: u32, 4 new_prog_fd: u32, 8 flags: u32, 12 old_prog_fd: u32 } }
 
 // SAFETY: no address is involved.
 unsafe impl Command for LinkUpdate<'_> {
-    const CMD: c_int = 29;
-    const NAME: &'static str = "BPF_LINK_UPDATE";
-    type Attr = LinkUpdateAttr;
-    no_output!();
+    command!(29 "BPF_LINK_UPDATE", LinkUpdateAttr => (), since (5, 7));
 
     fn attr(&mut self) -> Result<LinkUpdateAttr> {
         const REPLACE: u32 = 1 << 2;
-        Ok(LinkUpdateAttr {
-            link_fd: self.link.as_raw_fd() as u32,
-            new_prog_fd: self.new.as_raw_fd() as u32,
-            flags: if self.old.is_some() { REPLACE } else { 0 },
-            old_prog_fd: self.old.map_or(0, |old| old.as_raw_fd() as u32),
-        })
+        let (flags, old_prog_fd) = self.old.map_or((0, 0), |old| (REPLACE, raw(old)));
+        Ok(LinkUpdateAttr { link_fd: raw(self.link), new_prog_fd: raw(self.new), flags, old_prog_fd })
     }
 }
 
@@ -205,36 +168,22 @@ pub struct IterCreate<'a> {
     pub link: &'a LinkFd,
 }
 
-#[doc(hidden)]
-#[repr(C)]
-#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct IterCreateAttr {
-    link_fd: u32,
-    flags: u32,
-}
-
-layout!(IterCreateAttr: 8, link_fd @ 0, flags @ 4);
+wire! { pub IterCreateAttr: 8 { 0 link_fd: u32, 4 flags: u32 } }
 
 // SAFETY: no address is involved.
 unsafe impl Command for IterCreate<'_> {
-    const CMD: c_int = 33;
-    const NAME: &'static str = "BPF_ITER_CREATE";
-    type Attr = IterCreateAttr;
-    type Returned = OwnedFd;
-    type Output = IterFd;
+    command!(33 "BPF_ITER_CREATE", IterCreateAttr => IterFd, since (5, 8));
 
     fn attr(&mut self) -> Result<IterCreateAttr> {
-        Ok(IterCreateAttr { link_fd: self.link.as_raw_fd() as u32, flags: 0 })
-    }
-
-    fn output(self, fd: OwnedFd, _: &IterCreateAttr) -> Result<IterFd> {
-        Ok(IterFd::known(fd))
+        Ok(IterCreateAttr { link_fd: raw(self.link), flags: 0 })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
+
+    use zerocopy::IntoBytes;
 
     use super::*;
 

@@ -1,11 +1,11 @@
-//! Maps: their types and descriptors, and how one is made. For what they hold see `elem`.
+//! Maps: types, descriptors and `BPF_MAP_CREATE`. For their elements see `elem`.
 
 use std::ffi::c_int;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::FromZeros;
 
-use super::command::layout;
+use super::command::{raw, wire};
 use super::{BtfFd, Command, MapInfo, ObjName, Result, info};
 
 /// A value of `enum bpf_map_type`.
@@ -21,7 +21,7 @@ impl MapType {
     pub const PERCPU_HASH: MapType = MapType(5);
     /// An array with a value per possible CPU.
     pub const PERCPU_ARRAY: MapType = MapType(6);
-    /// A hash table that forgets what was not used for longest.
+    /// A hash table that evicts the least recently used element when full.
     pub const LRU_HASH: MapType = MapType(9);
     /// The same with a value per possible CPU.
     pub const LRU_PERCPU_HASH: MapType = MapType(10);
@@ -54,7 +54,7 @@ bitflags::bitflags! {
     /// `map_flags` of `BPF_MAP_CREATE`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct MapFlags: u32 {
-        /// A hash table that allocates elements when they come.
+        /// A hash table that allocates elements on insertion.
         const NO_PREALLOC = 1 << 0;
         /// User space may only read it.
         const RDONLY = 1 << 3;
@@ -72,8 +72,7 @@ bitflags::bitflags! {
 
 /// A map. It lives until the last descriptor, pin and program that uses it are gone.
 ///
-/// The sizes of its keys and values, which never change, are kept along: the kernel trusts them when it writes to our
-/// memory.
+/// It stores the sizes of the map's keys and values, which never change: the kernel writes as many bytes to our memory.
 #[derive(Debug)]
 pub struct MapFd {
     fd: OwnedFd,
@@ -104,7 +103,7 @@ impl MapFd {
         self.value_size as usize
     }
 
-    /// What the kernel tells about it.
+    /// The kernel's description of the map.
     pub fn info(&self) -> Result<MapInfo> {
         info::map(self.fd.as_fd())
     }
@@ -128,7 +127,7 @@ impl From<MapFd> for OwnedFd {
     }
 }
 
-/// The types of a map's keys and values, for `bpftool` and for types of map that insist on them.
+/// The types of a map's keys and values, for `bpftool` and for map types that require them.
 #[derive(Clone, Copy, Debug)]
 pub struct MapBtf<'a> {
     /// The BTF object.
@@ -147,19 +146,19 @@ pub struct MapBtf<'a> {
 /// too large.
 #[derive(Debug)]
 pub struct MapCreate<'a> {
-    /// What kind of map.
+    /// The map's type.
     pub map_type: MapType,
     /// The size of a key, in bytes.
     pub key_size: u32,
     /// The size of a value, in bytes.
     pub value_size: u32,
-    /// How many elements it may have.
+    /// The maximal number of elements.
     pub max_entries: u32,
-    /// How it works, and who may do what.
+    /// Options and access rights.
     pub flags: MapFlags,
     /// Its name for bpftool and the like.
     pub name: ObjName,
-    /// The types of what it holds.
+    /// The types of its keys and values.
     pub btf: Option<MapBtf<'a>>,
 }
 
@@ -171,26 +170,13 @@ impl MapCreate<'_> {
     }
 }
 
-#[doc(hidden)]
-#[repr(C)]
-#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct MapCreateAttr {
-    map_type: u32,
-    key_size: u32,
-    value_size: u32,
-    max_entries: u32,
-    map_flags: u32,
-    inner_map_fd: u32,
-    numa_node: u32,
-    map_name: [u8; 16],
-    map_ifindex: u32,
-    btf_fd: u32,
-    btf_key_type_id: u32,
-    btf_value_type_id: u32,
+wire! {
+    pub MapCreateAttr: 60 {
+        0 map_type: u32, 4 key_size: u32, 8 value_size: u32, 12 max_entries: u32,
+        16 map_flags: u32, 20 inner_map_fd: u32, 24 numa_node: u32, 28 map_name: [u8; 16],
+        44 map_ifindex: u32, 48 btf_fd: u32, 52 btf_key_type_id: u32, 56 btf_value_type_id: u32,
+    }
 }
-
-layout!(MapCreateAttr: 60, key_size @ 4, value_size @ 8, max_entries @ 12, map_flags @ 16, map_name @ 28,
-    map_ifindex @ 44, btf_fd @ 48, btf_key_type_id @ 52, btf_value_type_id @ 56);
 
 // SAFETY: no address is involved.
 unsafe impl Command for MapCreate<'_> {
@@ -208,13 +194,11 @@ unsafe impl Command for MapCreate<'_> {
             value_size: self.value_size,
             max_entries: self.max_entries,
             map_flags: self.flags.bits(),
-            inner_map_fd: 0,
-            numa_node: 0,
             map_name: self.name.0,
-            map_ifindex: 0,
-            btf_fd: self.btf.map_or(0, |btf| btf.btf.as_raw_fd() as u32),
+            btf_fd: self.btf.map_or(0, |btf| raw(btf.btf)),
             btf_key_type_id: self.btf.map_or(0, |btf| btf.key_type_id),
             btf_value_type_id: self.btf.map_or(0, |btf| btf.value_type_id),
+            ..MapCreateAttr::new_zeroed()
         })
     }
 

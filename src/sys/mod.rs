@@ -1,7 +1,7 @@
-//! The system calls: `bpf(2)` as typed commands, the file descriptors it gives, and the kernel's BTF.
+//! The system calls: `bpf(2)` as typed commands, their file descriptors, and the kernel's BTF.
 //!
-//! A command of `bpf(2)` is a type that holds its inputs, borrowed; [`bpf`] issues it and gives its typed result or an
-//! [`Error`] that says which call failed, and with which number:
+//! A command of `bpf(2)` is a type that borrows its inputs. [`bpf`] issues it and returns its typed result or an [`Error`]
+//! with the call and the error number:
 //!
 //! ```no_run
 //! use kwalk::sys::{IterCreate, IterLinkInfo, LinkCreate, ProgLoad, bpf};
@@ -16,14 +16,14 @@
 //! # }
 //! ```
 //!
-//! The attribute of each command is a struct of its own, no longer than the fields it fills: the kernel takes what is
-//! missing at the end as zero, and refuses (`E2BIG`) what is not zero past the end of the fields it knows. So the same
-//! bytes suit every kernel since 5.10.
+//! Each command has an attribute struct of its own, no longer than the fields it sets: the kernel takes missing fields at
+//! the end as zero, and refuses (`E2BIG`) bytes other than zero past the fields it knows. So the same bytes suit every
+//! kernel since 5.10.
 //!
-//! This is the only module of the crate with `unsafe` code. What it promises in return: no safe call makes the kernel
-//! write outside of the memory it was lent, each descriptor is closed once, and a descriptor's type ([`ProgFd`],
-//! [`MapFd`], …) is what the kernel says it is ([`IterFd::open`] takes the caller's word). What a BPF program does once it runs is not Rust's business, as
-//! with `/proc/self/mem`.
+//! This is the only module of the crate with `unsafe` code. It promises: no safe call makes the kernel write outside of
+//! memory that the call borrows, each descriptor is closed once, and the type of a descriptor ([`ProgFd`], [`MapFd`], …)
+//! is the kernel's, except that [`IterFd::open`] trusts the caller. The effects of a BPF program that runs are outside of
+//! Rust's guarantees, as those of writes to `/proc/self/mem` are.
 //!
 //! Sources: `include/uapi/linux/bpf.h`, `kernel/bpf/syscall.c` and bpf(2).
 
@@ -43,10 +43,10 @@ mod release;
 
 pub use btf::{BtfLoad, KernelBtf};
 pub use caps::{Caps, pidfd_open, raise_memlock};
-pub use command::{Command, Returned, bpf};
+pub use command::{Command, bpf};
 pub use elem::{ElemFlags, MapDeleteElem, MapFreeze, MapLookupElem, MapUpdateElem};
 pub use error::{ENOTSUPP, Error, Result};
-pub use fd::{BtfFd, IterFd, LinkFd, NetnsFd, ProgFd};
+pub use fd::{BtfFd, IterFd, LinkFd, NetnsFd, ProgFd, Returned};
 pub use info::{BtfInfo, IterInfo, LinkInfo, LinkType, MapInfo, ProgInfo};
 pub use link::{CgroupOrder, CgroupStart, IterCreate, IterLinkInfo, LinkCreate, LinkUpdate};
 pub use map::{MapBtf, MapCreate, MapFd, MapFlags, MapType};

@@ -1,4 +1,4 @@
-//! What programs, maps, links and BTF have in common: a name, an id, a descriptor, a place in bpffs.
+//! Commands and types that programs, maps, links and BTF share: names, ids, descriptors, pins.
 
 use std::ffi::{CStr, c_int};
 use std::fmt;
@@ -6,9 +6,7 @@ use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
-use super::command::{address, layout, no_output};
+use super::command::{address, command, raw, wire};
 use super::{BtfFd, Command, Error, LinkFd, MapFd, ProgFd, Result, bpf, fd};
 
 /// The name of a program or map: at most 15 bytes of letters, digits, `_` and `.`.
@@ -16,7 +14,7 @@ use super::{BtfFd, Command, Error, LinkFd, MapFd, ProgFd, Result, bpf, fd};
 pub struct ObjName(pub(super) [u8; 16]);
 
 impl ObjName {
-    /// The name nearest to `name`: other characters become `_`, what is too long is cut.
+    /// Converts `name`: other characters become `_`, and characters past the 15th are dropped.
     pub fn new(name: &str) -> ObjName {
         let mut bytes = [0; 16];
         for (byte, c) in bytes[..15].iter_mut().zip(name.chars()) {
@@ -28,7 +26,7 @@ impl ObjName {
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        // The kernel lets only ASCII in; should it ever change its mind, an unreadable name is none.
+        // The kernel accepts only ASCII. Should that change, a name that is not UTF-8 is shown as empty.
         let name = self.0.split(|&b| b == 0).next().unwrap_or_default();
         std::str::from_utf8(name).unwrap_or_default()
     }
@@ -46,10 +44,10 @@ impl fmt::Display for ObjName {
     }
 }
 
-/// A kind of object: [`ProgFd`], [`MapFd`], [`LinkFd`] or [`BtfFd`]. See [`ids`] and [`open_id`].
+/// A type of object: [`ProgFd`], [`MapFd`], [`LinkFd`] or [`BtfFd`]. See [`ids`] and [`open_id`].
 ///
-/// A descriptor that came from elsewhere becomes one by `try_from`, which looks into `/proc/self/fd` what it is, and
-/// refuses (`EINVAL`) what is something else.
+/// `try_from` converts a descriptor from another source: it reads the type from `/proc/self/fd`, and refuses (`EINVAL`)
+/// another one.
 pub trait Object: sealed::Kind + TryFrom<OwnedFd, Error = Error> {}
 
 pub(super) mod sealed {
@@ -59,6 +57,7 @@ pub(super) mod sealed {
     pub trait Kind: Sized {
         const NEXT_ID: (c_int, &'static str);
         const FD_BY_ID: (c_int, &'static str);
+        const SINCE: Option<(u16, u16)>;
 
         /// Wraps a descriptor that is known to be of this kind.
         fn adopt(fd: OwnedFd) -> Result<Self>;
@@ -68,13 +67,14 @@ pub(super) mod sealed {
 macro_rules! kinds {
     ($(
         $type:ident = $($proc_name:literal)|+, by $adopt:expr;
-        $next_id:literal $next_name:literal, $fd_by_id:literal $fd_name:literal;
+        $next_id:literal $next_name:literal, $fd_by_id:literal $fd_name:literal, $since:expr;
     )*) => {$(
         impl Object for $type {}
 
         impl sealed::Kind for $type {
             const NEXT_ID: (c_int, &'static str) = ($next_id, $next_name);
             const FD_BY_ID: (c_int, &'static str) = ($fd_by_id, $fd_name);
+            const SINCE: Option<(u16, u16)> = $since;
 
             fn adopt(fd: OwnedFd) -> Result<$type> {
                 $adopt(fd)
@@ -92,25 +92,25 @@ macro_rules! kinds {
 }
 
 kinds! {
-    ProgFd = "anon_inode:bpf-prog", by |fd| Ok(ProgFd::known(fd));
-    11 "BPF_PROG_GET_NEXT_ID", 13 "BPF_PROG_GET_FD_BY_ID";
+    ProgFd = "anon_inode:bpf-prog", by |fd| Ok(ProgFd(fd));
+    11 "BPF_PROG_GET_NEXT_ID", 13 "BPF_PROG_GET_FD_BY_ID", None;
     MapFd = "anon_inode:bpf-map", by MapFd::known;
-    12 "BPF_MAP_GET_NEXT_ID", 14 "BPF_MAP_GET_FD_BY_ID";
-    BtfFd = "anon_inode:btf", by |fd| Ok(BtfFd::known(fd));
-    23 "BPF_BTF_GET_NEXT_ID", 19 "BPF_BTF_GET_FD_BY_ID";
-    // BPF_LINK_CREATE uses the second name, all that opens a link again the first.
-    LinkFd = "anon_inode:bpf-link" | "anon_inode:bpf_link", by |fd| Ok(LinkFd::known(fd));
-    31 "BPF_LINK_GET_NEXT_ID", 30 "BPF_LINK_GET_FD_BY_ID";
+    12 "BPF_MAP_GET_NEXT_ID", 14 "BPF_MAP_GET_FD_BY_ID", None;
+    BtfFd = "anon_inode:btf", by |fd| Ok(BtfFd(fd));
+    23 "BPF_BTF_GET_NEXT_ID", 19 "BPF_BTF_GET_FD_BY_ID", None;
+    // BPF_LINK_CREATE uses the second name; all commands that open an existing link use the first.
+    LinkFd = "anon_inode:bpf-link" | "anon_inode:bpf_link", by |fd| Ok(LinkFd(fd));
+    31 "BPF_LINK_GET_NEXT_ID", 30 "BPF_LINK_GET_FD_BY_ID", Some((5, 8));
 }
 
 /// The ids of all objects of a kind, in ascending order: `ids::<LinkFd>()`. Needs `CAP_SYS_ADMIN`.
 ///
-/// Objects may come and go meanwhile: an id that [`open_id`] does not find any more (`ENOENT`) is no error.
+/// Objects may come and go meanwhile: callers should expect [`open_id`] to fail with `ENOENT`.
 pub fn ids<O: Object>() -> Ids<O> {
     Ids { last: Some(0), kind: PhantomData }
 }
 
-/// The iterator that [`ids`] gives. After an error it ends.
+/// The iterator that [`ids`] returns. It ends after an error.
 #[derive(Debug)]
 pub struct Ids<O> {
     last: Option<u32>,
@@ -142,24 +142,18 @@ pub fn open_id<O: Object>(id: u32) -> Result<O> {
 }
 
 /// `BPF_*_GET_NEXT_ID`.
-struct GetNextId<O> {
+pub(super) struct GetNextId<O> {
     last: u32,
     kind: PhantomData<O>,
 }
 
-#[repr(C)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-struct NextIdAttr {
-    start_id: u32,
-    next_id: u32,
-}
-
-layout!(NextIdAttr: 8, start_id @ 0, next_id @ 4);
+wire! { pub(in crate::sys) NextIdAttr: 8 { 0 start_id: u32, 4 next_id: u32 } }
 
 // SAFETY: no address is involved.
 unsafe impl<O: Object> Command for GetNextId<O> {
     const CMD: c_int = O::NEXT_ID.0;
     const NAME: &'static str = O::NEXT_ID.1;
+    const SINCE: Option<(u16, u16)> = O::SINCE;
     type Attr = NextIdAttr;
     type Returned = ();
     type Output = u32;
@@ -174,23 +168,18 @@ unsafe impl<O: Object> Command for GetNextId<O> {
 }
 
 /// `BPF_*_GET_FD_BY_ID`.
-struct GetFdById<O> {
+pub(super) struct GetFdById<O> {
     id: u32,
     kind: PhantomData<O>,
 }
 
-#[repr(C)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-struct FdByIdAttr {
-    id: u32,
-}
-
-layout!(FdByIdAttr: 4, id @ 0);
+wire! { pub(in crate::sys) FdByIdAttr: 4 { 0 id: u32 } }
 
 // SAFETY: no address is involved.
 unsafe impl<O: Object> Command for GetFdById<O> {
     const CMD: c_int = O::FD_BY_ID.0;
     const NAME: &'static str = O::FD_BY_ID.1;
+    const SINCE: Option<(u16, u16)> = O::SINCE;
     type Attr = FdByIdAttr;
     type Returned = OwnedFd;
     type Output = O;
@@ -214,11 +203,11 @@ unsafe impl<O: Object> Command for GetFdById<O> {
 pub struct ObjPin<'a> {
     /// The object.
     pub fd: BorrowedFd<'a>,
-    /// Its name to be.
+    /// The path of the new pin.
     pub path: &'a CStr,
 }
 
-/// `BPF_OBJ_GET`: opens a pinned program, map or link. What it is shows when the descriptor is converted, say with
+/// `BPF_OBJ_GET`: opens a pinned program, map or link. Convert the descriptor to check its type, as in
 /// `LinkFd::try_from(fd)`. To read a pinned iterator, open(2) it instead.
 ///
 /// # Errors
@@ -226,53 +215,33 @@ pub struct ObjPin<'a> {
 /// `ENOENT`; `EACCES`: not a pinned object, or not readable and writable by this user.
 #[derive(Debug)]
 pub struct ObjGet<'a> {
-    /// Its name.
+    /// The path of the pin.
     pub path: &'a CStr,
 }
 
-#[doc(hidden)]
-#[repr(C)]
-#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct ObjAttr {
-    pathname: u64,
-    bpf_fd: u32,
-    file_flags: u32,
-}
-
-layout!(ObjAttr: 16, pathname @ 0, bpf_fd @ 8, file_flags @ 12);
+wire! { pub ObjAttr: 16 { 0 pathname: u64, 8 bpf_fd: u32, 12 file_flags: u32 } }
 
 // SAFETY: the kernel reads the path up to its NUL.
 unsafe impl Command for ObjPin<'_> {
-    const CMD: c_int = 6;
-    const NAME: &'static str = "BPF_OBJ_PIN";
-    type Attr = ObjAttr;
-    no_output!();
+    command!(6 "BPF_OBJ_PIN", ObjAttr => ());
 
     fn attr(&mut self) -> Result<ObjAttr> {
         let pathname = address(self.path.to_bytes_with_nul());
-        Ok(ObjAttr { pathname, bpf_fd: self.fd.as_raw_fd() as u32, file_flags: 0 })
+        Ok(ObjAttr { pathname, bpf_fd: raw(&self.fd), file_flags: 0 })
     }
 }
 
 // SAFETY: the kernel reads the path up to its NUL.
 unsafe impl Command for ObjGet<'_> {
-    const CMD: c_int = 7;
-    const NAME: &'static str = "BPF_OBJ_GET";
-    type Attr = ObjAttr;
-    type Returned = OwnedFd;
-    type Output = OwnedFd;
+    command!(7 "BPF_OBJ_GET", ObjAttr => OwnedFd);
 
     fn attr(&mut self) -> Result<ObjAttr> {
         Ok(ObjAttr { pathname: address(self.path.to_bytes_with_nul()), bpf_fd: 0, file_flags: 0 })
     }
-
-    fn output(self, fd: OwnedFd, _: &ObjAttr) -> Result<OwnedFd> {
-        Ok(fd)
-    }
 }
 
-/// Gives the descriptor back if it is what the kernel names so in `/proc/self/fd`. `bpf(2)` itself has no way to ask:
-/// `BPF_OBJ_GET_INFO_BY_FD` answers for each kind, in another layout.
+/// Returns the descriptor if `/proc/self/fd` shows it with one of these names. `bpf(2)` itself does not give the type:
+/// `BPF_OBJ_GET_INFO_BY_FD` accepts each type, with another layout.
 fn identify(fd: OwnedFd, names: &[&str]) -> Result<OwnedFd> {
     const CALL: &str = "identify";
     let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
@@ -289,7 +258,7 @@ mod tests {
 
     #[test]
     fn names_are_cut_and_cleaned() {
-        for (name, kept) in [
+        for (name, converted) in [
             ("", ""),
             ("task_file.1", "task_file.1"),
             ("a b-c", "a_b_c"),
@@ -297,7 +266,7 @@ mod tests {
             ("exactly15_bytes", "exactly15_bytes"),
             ("more_than_15_bytes", "more_than_15_by"),
         ] {
-            assert_eq!(ObjName::new(name).as_str(), kept);
+            assert_eq!(ObjName::new(name).as_str(), converted);
         }
     }
 }

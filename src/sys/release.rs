@@ -1,10 +1,10 @@
-//! Which kernel is running, and how it counts memory.
+//! The running kernel's version and page size.
 
 use nix::sys::utsname::uname;
 
-/// The running kernel's version, major and minor, as it says itself; `None` if it says something else.
+/// The running kernel's version, major and minor, from uname(2); `None` if it has another form.
 ///
-/// Distributions take over what is newer: where a feature can be asked for, that tells more.
+/// Distributions port features back: to probe for a feature is more reliable, if that is possible.
 pub fn release() -> Option<(u16, u16)> {
     let name = uname().ok()?;
     let mut numbers = name.release().to_str()?.split(|c: char| !c.is_ascii_digit()).map(str::parse);
@@ -13,7 +13,7 @@ pub fn release() -> Option<(u16, u16)> {
 
 /// Bytes of a page.
 pub fn page_size() -> u64 {
-    // SAFETY: it takes a number and gives one.
+    // SAFETY: sysconf takes a number and returns one; no memory is involved.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     u64::try_from(size).unwrap_or(4096)
 }

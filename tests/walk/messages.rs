@@ -38,13 +38,13 @@ pub(crate) fn messages_say_what_and_where() {
     refused(
         &mut kwalk(["task", "--pid", &number]),
         1,
-        &format!("process {number}: there is none of this number"),
+        &format!("process {number}: no process with this id"),
         "",
     );
     refused(
         &mut kwalk(["task", "--tid", &number]),
         1,
-        &format!("thread {number}: there is none of this number"),
+        &format!("thread {number}: no thread with this id"),
         "",
     );
 }
