@@ -1,9 +1,10 @@
 //! The facts of the running kernel, which programs are written from.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use kwalk_btf::Btf;
+use kwalk_btf::{Btf, Kind};
 use kwalk_progs::Kernel;
 
 use crate::sys::{page_size, release};
@@ -27,13 +28,25 @@ pub fn kernel<'a>(btf: &'a Btf<'a>) -> Kernel<'a> {
     kernel.version = release();
     kernel.page_size = page_size();
     kernel.possible_cpus = possible_cpus().unwrap_or(kernel.possible_cpus);
-    // Only root may read it. A kernel that is built without a JIT does not have it, nor has one with an empty /proc.
-    let jit = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
-    kernel.has_jit = jit.map_or(kernel.has_jit, |jit| jit.trim() != "0");
+    kernel.has_jit = has_jit(btf);
     // PROC_PID_INIT_INO (include/linux/proc_ns.h)
     kernel.first_pid_namespace =
         fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link == Path::new("pid:[4026531836]"));
     kernel
+}
+
+/// Whether the kernel compiles programs, unless nothing says so.
+fn has_jit(btf: &Btf<'_>) -> bool {
+    match fs::read_to_string("/proc/sys/net/core/bpf_jit_enable") {
+        Ok(enabled) => enabled.trim() != "0",
+        // A kernel that was built without a JIT does not have that file; nor is it there in network namespaces but the
+        // first. This function is there only with a JIT.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            btf.find(Kind::Func, "bpf_jit_alloc_exec").is_ok()
+        }
+        // Root alone may read it.
+        Err(_) => true,
+    }
 }
 
 /// How many CPUs the kernel keeps values for: `0-3,8`.

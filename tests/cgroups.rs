@@ -12,7 +12,7 @@ use kwalk::sys::{CgroupOrder, CgroupStart};
 use kwalk::{Error, Scope, open_cgroup};
 
 use crate::support::rows::{all, number, opened, text};
-use crate::support::{Hint, Need, Test, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
+use crate::support::{Need, Test, kernel_version, kwalk, refused, stdout, test, test_alone, unique};
 
 const NEEDS: &[Need] = &[Need::Bpf, Need::Root, Need::Target(&targets::cgroup::TARGET)];
 const V1: &[Need] =
@@ -223,7 +223,6 @@ fn is_v1(own: &Tree, wanted: Result<usize, i32>) {
     let found = match open(CgroupOrder::DESCENDANTS_PRE, CgroupStart::Fd(fd.as_fd())) {
         Ok(rows) => Ok(all(rows, |_| ()).unwrap().len()),
         Err(error) => {
-            assert!(error.hint().unwrap().contains("8 pages"));
             let Error::Read { source, .. } = error else { panic!("{error}") };
             Err(source.raw_os_error().unwrap())
         }
@@ -274,7 +273,7 @@ fn what_makes_no_sense_is_refused() {
     {
         let error = open_cgroup(path).unwrap_err();
         assert_eq!(error.to_string(), format!("{}: it is not a cgroup", path.display()));
-        assert!(error.hint().unwrap().contains("mounts"));
+        assert!(matches!(error, Error::NotA { needs: "a cgroup", .. }));
     }
     assert!(matches!(open_cgroup(&v2().join("gone")), Err(Error::Open { .. })));
     let none = |order| open(order, CgroupStart::Root).unwrap_err();
@@ -282,7 +281,7 @@ fn what_makes_no_sense_is_refused() {
     if kernel_version() < (7, 0) {
         let error = none(CgroupOrder::CHILDREN);
         assert_eq!(error.to_string(), "target cgroup: this kernel can't walk a cgroup's children alone");
-        assert!(error.hint().unwrap().starts_with("Linux 7.0 is the first"));
+        assert!(matches!(error, Error::NoParameters { since: (7, 0), .. }));
     }
     let gone = open(CgroupOrder::SELF_ONLY, CgroupStart::Id(u64::MAX)).unwrap_err();
     assert!(matches!(gone, Error::Sys(error) if error.errno() == libc::ENOENT));

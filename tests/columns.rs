@@ -47,7 +47,8 @@ fn every_column_is_there() {
         let target = &*found.target.name;
         for column in named_columns(target) {
             let newer = NEWER.iter().find(|(of, names, _)| *of == target && names.contains(&column.name));
-            let wanted = newer.map(|(.., since)| *since).filter(|since| kernel_version() < *since);
+            assert_eq!(column.since, newer.map(|(.., since)| *since), "{target}.{}", column.name);
+            let wanted = column.since.filter(|since| kernel_version() < *since);
             let found = match Select::new(target).fields([column.name]).plan(&kernel) {
                 Ok(_) => None,
                 Err(error) => {

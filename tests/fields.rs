@@ -12,6 +12,7 @@ use btf_rs::{BtfType, Type};
 use builder::{Builder, SIGNED, VOID, bits};
 use kwalk::btf::{Btf, Kind, TypeId};
 use kwalk::progs::available;
+use kwalk::select::named_columns;
 use tempfile::TempDir;
 
 use crate::support::{Need, Test, dir, failure, kwalk, refused, stdout, test};
@@ -118,13 +119,17 @@ fn the_columns_of_this_kernel_come_first() {
     let shown = stdout(&mut Small::new().fields("task"));
     let sections: Vec<Vec<_>> = shown.split("\n\n").map(|section| section.lines().collect()).collect();
     let [columns, functions, tree] = &sections[..] else { panic!("{shown}") };
-    assert!(columns[0].starts_with("COLUMN  "), "{shown}");
-    let shows = |name: &str, what: &str| {
-        columns
-            .iter()
-            .any(|line| line.starts_with(&format!("{name}  ")) && line.ends_with(&format!("  {what}")))
-    };
-    assert!(shows("pid", "pid") && shows("comm", "comm"), "{shown}");
+    let rows: Vec<Vec<_>> = columns
+        .iter()
+        .map(|row| row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    // None of them has a unit.
+    assert_eq!(rows[0], ["COLUMN", "MEANING", "WHAT"]);
+    let named = |name: &str| named_columns("task").iter().find(|column| column.name == name).unwrap();
+    assert!(
+        ["pid", "comm"].iter().all(|name| rows.contains(&vec![*name, named(name).meaning, *name])),
+        "{shown}"
+    );
     // Its tasks have neither a real_parent nor credentials.
     assert!(!columns.iter().any(|line| line.starts_with("ppid") || line.starts_with("uid")), "{shown}");
     assert!(functions[0].starts_with("FUNCTION  ") && tree[0].starts_with("FIELD  "), "{shown}");

@@ -10,11 +10,13 @@ mod columns;
 mod elements;
 mod fields;
 mod instructions;
+mod kernels;
 mod kfuncs;
 mod maps;
 mod netns;
 mod pin;
 mod preload;
+mod prepared;
 mod readers;
 mod rejections;
 mod select;
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         return done;
     }
     support::main(support::tests![
-        architecture assembler btf_write cgroups clang columns elements fields instructions kfuncs maps netns pin
-        preload readers rejections select skeleton sys targets text_bpf text_tasks types usage walk
+        architecture assembler btf_write cgroups clang columns elements fields instructions kernels kfuncs maps
+        netns pin preload prepared readers rejections select skeleton sys targets text_bpf text_tasks types usage walk
     ])
 }

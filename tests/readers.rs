@@ -16,7 +16,7 @@ use kwalk::{Link, Loaded, PinPath, Scope};
 use crate::support::Need::{Bpf, Root};
 use crate::support::helper::{Helper, fds};
 use crate::support::objects::{idle_program, pin_object, small_map, text_program};
-use crate::support::{Bpffs, Need, Test, counts_elements, kwalk, stdout, test, unique};
+use crate::support::{Bpffs, Need, Sleeper, Test, counts_elements, kwalk, stdout, test, unique};
 
 /// /proc shows other processes' files, and a bpffs is mounted, for root alone.
 const NEEDS: &[Need] = &[Bpf, Root];
@@ -57,6 +57,8 @@ pub fn tests() -> Vec<Test> {
         test("files_after_the_end", NEEDS, || after_the_end(&files())),
         test("task_file_after_the_end", NEEDS, || after_the_end(&task_file())),
         test("stacks_after_the_end", NEEDS, || after_the_end(&stacks())),
+        test("files_born_after_the_end", NEEDS, || born_after_the_end("files", 1)),
+        test("stacks_born_after_the_end", NEEDS, || born_after_the_end("stacks", 0)),
         test("maps_made_after_the_end", NEEDS, maps_made_after_the_end),
         test("a_match_at_either_end_of_the_walk", NEEDS, a_match_at_either_end_of_the_walk),
         test("totals_of_the_whole_machine", NEEDS, totals_of_the_whole_machine),
@@ -438,6 +440,35 @@ fn after_the_end(subject: &Subject) {
         assert_eq!(reader.step(), 0);
     }
     subject.check(&reader.text());
+}
+
+/// Nothing follows a summary: a reader that reads on restarts the kernel's walk, which shows what has come since. Of another
+/// reader, which had begun before and ends after that, it is part of the total.
+fn born_after_the_end(program: &'static str, files: usize) {
+    let comm = own_name();
+    let first = Sleeper::named(&comm);
+    let link = attach_for(8, program, Some(&comm));
+    let late = Reader::new(&link, 1 << 20);
+    let mut reader = Reader::new(&link, 1 << 20);
+    while reader.step() != 0 {}
+    let text = String::from_utf8(reader.out.clone()).unwrap();
+    let summary = |count: usize| match files {
+        0 => format!("\n=== Summary: {count} task stacks shown ===\n"),
+        _ => format!("\n=== Summary: {count} file descriptors shown ===\n"),
+    };
+    let each = if files == 0 { 1 } else { fds(first.pid()).len() };
+    assert!(text.ends_with(&summary(each)), "{text}");
+    // The kernel goes on with the numbers of processes behind those that it has shown.
+    let mut born = vec![Sleeper::named(&comm)];
+    for _ in 0..3 {
+        assert_eq!(reader.step(), 0);
+        born.push(Sleeper::named(&comm));
+    }
+    assert!(born.iter().any(|one| one.pid() > first.pid()));
+    // What the other shows is all of them, and its total is its own.
+    let all = late.finish();
+    assert!(all.ends_with(&summary(each * (1 + born.len()))), "{all}");
+    assert_eq!((reader.step(), reader.text()), (0, text));
 }
 
 /// One that has only begun keeps its total, however many come and go.

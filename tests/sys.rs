@@ -14,7 +14,7 @@ use kwalk::sys::*;
 use nix::unistd::{dup, dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::support::objects::function_btf;
-use crate::support::{Bpffs, Hint, Need, Test, kernel_version, test, test_alone};
+use crate::support::{Bpffs, Need, Test, kernel_version, test, test_alone};
 
 pub fn tests() -> Vec<Test> {
     const NEEDS: &[Need] = &[Need::Bpf, Need::Root];
@@ -56,7 +56,7 @@ pub fn tests() -> Vec<Test> {
             descriptors_stay_clear_of_stdio
             a_descriptor_that_cannot_move_up_is_closed
             failures_leak_no_descriptors
-            without_privileges_the_hint_names_them
+            without_privileges_nothing_is_loaded
         ]
     }
 }
@@ -154,7 +154,6 @@ fn a_map_keeps_what_it_is_given() {
 
     insert(&map, 2, 22).unwrap();
     assert_eq!(errno(insert(&map, 3, 33)), libc::E2BIG);
-    assert!(insert(&map, 3, 33).unwrap_err().hint().unwrap().contains("full"));
     bpf(MapDeleteElem { map: &map, key: &key }).unwrap();
     assert_eq!(errno(bpf(MapDeleteElem { map: &map, key: &key })), libc::ENOENT);
 
@@ -236,7 +235,6 @@ fn a_rejection_comes_with_the_log() {
     };
     let (error, log) = rejected(64 << 10);
     assert_eq!(error.errno(), libc::EACCES);
-    assert!(error.hint().unwrap().contains("verifier"));
     assert!(log.contains("R0 !read_ok"), "{log}");
     // Older kernels want at least 128 bytes.
     assert!([libc::ENOSPC, libc::EINVAL].contains(&rejected(1).0.errno()));
@@ -355,7 +353,6 @@ fn a_map_s_elements_are_walked() {
 
     let error = bpf(LinkCreate::iter(&prog, IterLinkInfo::None)).unwrap_err();
     assert_eq!(error.errno(), libc::EBADF);
-    assert!(error.hint().unwrap().contains("map"));
 }
 
 fn a_link_tells_what_it_walks() {
@@ -382,11 +379,9 @@ fn a_link_s_program_can_be_swapped() {
     assert_eq!(stamps(&link), 1 + 1);
     let stale = bpf(LinkUpdate { link: &link, new: &silent, old: Some(&silent) }).unwrap_err();
     assert_eq!(stale.errno(), libc::EPERM);
-    assert!(stale.hint().unwrap().contains("another program"));
     let other = iterator("bpf_map", &STAMPS);
     let mixed = bpf(LinkUpdate { link: &link, new: &other, old: None }).unwrap_err();
     assert_eq!(mixed.errno(), libc::EINVAL);
-    assert!(mixed.hint().unwrap().contains("same target"));
     assert_eq!(stamps(&link), 1 + 1);
 }
 
@@ -435,7 +430,6 @@ fn a_pin_that_cannot_be_says_why() {
     let pin = |path: CString| bpf(ObjPin { fd: map.as_fd(), path: &path });
     let outside = pin(c(elsewhere.path().join("map"))).unwrap_err();
     assert_eq!(outside.errno(), libc::EPERM);
-    assert!(outside.hint().unwrap().contains("bpffs"));
     assert_eq!(pin(c(bpffs.path("dotted.name"))).unwrap_err().errno(), libc::EPERM);
     assert_eq!(pin(c(bpffs.path("no/such/directory"))).unwrap_err().errno(), libc::ENOENT);
     pin(c(bpffs.path("map"))).unwrap();
@@ -496,7 +490,6 @@ fn a_descriptor_that_cannot_move_up_is_closed() {
     nix::unistd::close(0).unwrap();
     let error = bpf(MapCreate::new(MapType::ARRAY, 4, 4, 1)).unwrap_err();
     assert_eq!((error.call(), error.errno()), ("BPF_MAP_CREATE", libc::EMFILE));
-    assert!(error.hint().unwrap().contains("ulimit -n"));
     assert!(!is_open(0));
 }
 
@@ -525,15 +518,12 @@ fn failures_leak_no_descriptors() {
     assert_eq!(open(), before);
 }
 
-fn without_privileges_the_hint_names_them() {
+fn without_privileges_nothing_is_loaded() {
     let insns = code(&[R0_IS_0, EXIT]);
     nix::unistd::setuid(nix::unistd::Uid::from_raw(65534)).unwrap();
     assert_eq!(Caps::effective().unwrap(), Caps::empty());
     let error = bpf(ProgLoad::iter(&insns, c"GPL", 1)).unwrap_err();
     assert_eq!(error.errno(), libc::EPERM);
-    let hint = error.hint().unwrap();
-    assert!(hint.contains("CAP_PERFMON and CAP_BPF") && hint.contains("CAP_SYS_ADMIN"), "{hint}");
     let error = ids::<ProgFd>().next().unwrap().unwrap_err();
     assert_eq!((error.call(), error.errno()), ("BPF_PROG_GET_NEXT_ID", libc::EPERM));
-    assert!(error.hint().unwrap().starts_with("CAP_SYS_ADMIN missing"));
 }

@@ -109,13 +109,17 @@ impl Available {
     ///
     /// Those of [`Btf::path`]; what they say of the path is said of `path` as it is given.
     pub fn path(&self, btf: &Btf<'_>, path: &str) -> Result<Path, kwalk_btf::Error> {
-        let arguments = btf.named_members(self.context)?;
         let first = path.split(['.', '[']).next().unwrap_or_default();
         let object = &*self.target.object;
-        if arguments.iter().any(|argument| argument.name == first) || !has_fields(btf, self.context, object) {
+        let arguments = if first == object { Vec::new() } else { btf.named_members(self.context)? };
+        if first == object || arguments.iter().any(|argument| argument.name == first) {
             return btf.path(self.context, path);
         }
-        btf.path(self.context, &format!("{object}.{path}")).map_err(|error| match error {
+        let found = btf.path(self.context, &format!("{object}.{path}"));
+        if found.is_err() && !has_fields(btf, self.context, object) {
+            return btf.path(self.context, path);
+        }
+        found.map_err(|error| match error {
             kwalk_btf::Error::Path { at, segment, type_name, mut reason, .. } => {
                 let at = at.saturating_sub(object.len() + 1);
                 if let (0, Reason::NoSuchMember { near: names }) = (at, &mut reason) {

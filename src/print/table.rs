@@ -75,8 +75,10 @@ impl Table {
     fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.texts.len();
         write(&mut self.texts);
-        let text = std::str::from_utf8(self.texts.get(start..).unwrap_or_default());
-        let width = text.unwrap_or_default().width();
+        let text = self.texts.get(start..).unwrap_or_default();
+        // Most are ASCII, and have no control characters.
+        let width =
+            if text.is_ascii() { text.len() } else { std::str::from_utf8(text).unwrap_or_default().width() };
         let column = self.cells.len().checked_rem(self.columns.len()).unwrap_or(0);
         if let Some(column) = self.columns.get_mut(column) {
             column.width = column.width.max(width);

@@ -306,7 +306,9 @@ fn udp_is_what_proc_says() {
         assert!(row[10] == line.inode && row[11] == netns() && row[12] == 0, "{line:?} {row:?}");
     }
     // Unread bytes are counted with what the kernel keeps beside them.
-    assert_eq!(rows.iter().filter(|row| row[7].number() > 510).count(), 3);
+    // The first of those that `full` was sent fits, on some kernels.
+    let unread = rows.iter().filter(|row| row[7].number() > 510 && row[9].number() == 0);
+    assert_eq!(unread.count(), 2);
     assert_eq!(found("udp", "sport", "state = 'ESTABLISHED'").len(), 2);
     assert!(lines.iter().any(|line| line.drops() > 10), "{lines:?}");
 }

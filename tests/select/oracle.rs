@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kwalk::select::{Expr, field};
+use kwalk::select::{Expr, case, field};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -68,6 +68,8 @@ pub(crate) enum Num {
     Literal(i128),
     Neg(Box<Num>),
     Binary(char, Box<Num>, Box<Num>),
+    Case(Vec<(Cond, Num)>, Option<Box<Num>>),
+    NullIf(Box<Num>, Box<Num>),
 }
 
 #[derive(Debug, Clone)]
@@ -78,6 +80,7 @@ pub(crate) enum Cond {
     Between(Num, Num, Num),
     Like(&'static str, String),
     Equal(&'static str, String),
+    InTexts(&'static str, Vec<String>),
     IsNull(Num),
     FieldIsNull(&'static str),
     IsUnknown(Box<Cond>),
@@ -116,6 +119,11 @@ impl Num {
                     _ => l >> r,
                 }
             }
+            Num::Case(arms, otherwise) => {
+                let case = case(arms.iter().map(|(condition, number)| (condition.expr(), number.expr())));
+                otherwise.as_ref().map_or(case.clone(), |number| case.or_else(number.expr()))
+            }
+            Num::NullIf(left, right) => left.expr().null_if(right.expr()),
         }
     }
 
@@ -130,6 +138,10 @@ impl Num {
             },
             Num::Binary('<' | '>', left, _) => left.unsigned(),
             Num::Binary(_, left, right) => left.unsigned() || right.unsigned(),
+            Num::Case(arms, otherwise) => {
+                arms.iter().map(|(_, number)| number).chain(otherwise.as_deref()).any(Num::unsigned)
+            }
+            Num::NullIf(left, _) => left.unsigned(),
         }
     }
 
@@ -163,6 +175,14 @@ impl Num {
                     '<' => l.wrapping_mul(1 << by),
                     _ => l.div_euclid(1 << by),
                 })
+            }
+            Num::Case(arms, otherwise) => {
+                let first = arms.iter().find(|(condition, _)| condition.eval(task) == Some(true));
+                wrap(first.map(|(_, number)| number).or(otherwise.as_deref())?.eval(task)?)
+            }
+            Num::NullIf(left, right) => {
+                let left = left.eval(task)?;
+                return (compare("=", Some(left), right.eval(task)) != Some(true)).then_some(left);
             }
         })
     }
@@ -230,6 +250,7 @@ impl Cond {
             Cond::Between(number, low, high) => number.expr().between(low.expr(), high.expr()),
             Cond::Like(name, pattern) => field(*name).like(pattern.as_str()),
             Cond::Equal(name, text) => field(*name).eq(text.as_str()),
+            Cond::InTexts(name, list) => field(*name).is_in(list.iter().map(String::as_str)),
             Cond::IsNull(number) => number.expr().is_null(),
             Cond::FieldIsNull(name) => field(*name).is_null(),
             Cond::IsUnknown(of) => of.expr().is_null(),
@@ -262,6 +283,9 @@ impl Cond {
                 .map(|(op, bound)| compare(op, number.eval(task), bound.eval(task)))),
             Cond::Like(name, pattern) => text(name, &|text| like(text, pattern.as_bytes())),
             Cond::Equal(name, wanted) => text(name, &|text| text == wanted.as_bytes()),
+            Cond::InTexts(name, list) => {
+                text(name, &|text| list.iter().any(|wanted| text == wanted.as_bytes()))
+            }
             Cond::IsNull(number) => Some(number.eval(task).is_none()),
             Cond::FieldIsNull(name) => Some(task[name] == Value::Null),
             Cond::IsUnknown(of) => Some(of.eval(task).is_none()),
@@ -286,7 +310,7 @@ fn literals(known: &[i128]) -> impl Strategy<Value = i128> + use<> {
     select(near.chain(own).filter(fits).collect::<Vec<_>>())
 }
 
-pub(crate) fn numbers(known: &[i128]) -> BoxedStrategy<Num> {
+pub(crate) fn numbers(known: &[i128], texts: &[String]) -> BoxedStrategy<Num> {
     let fields: Vec<_> = FIELDS
         .iter()
         .filter_map(|(name, kind)| match kind {
@@ -296,24 +320,36 @@ pub(crate) fn numbers(known: &[i128]) -> BoxedStrategy<Num> {
         .collect();
     let leaf = prop_oneof![3 => select(fields.clone()), 2 => literals(known).prop_map(Num::Literal)];
     let by = prop_oneof![(0..64i128).prop_map(Num::Literal), select(fields)];
+    let operator = select(OPERATORS.to_vec());
+    let (text, nullable) = (text_conditions(texts), select(names(|kind| !matches!(kind, Kind::Number(_)))));
     leaf.prop_recursive(4, 24, 2, move |inner| {
+        let boxed = |number: Num| Box::new(number);
+        let tested = prop_oneof![
+            3 => (operator.clone(), inner.clone(), inner.clone()).prop_map(|(op, l, r)| Cond::Compare(op, l, r)),
+            2 => text.clone(),
+            1 => nullable.clone().prop_map(Cond::FieldIsNull),
+            1 => inner.clone().prop_map(Cond::IsNull),
+        ];
+        let arms = prop::collection::vec((tested, inner.clone()), 1..3);
         let binary = |op: char, l, r| Num::Binary(op, Box::new(l), Box::new(r));
         let operators = select("+-*/%&|^/%".chars().collect::<Vec<_>>());
         prop_oneof![
             6 => (operators, inner.clone(), inner.clone()).prop_map(move |(op, l, r)| binary(op, l, r)),
             2 => (select(vec!['<', '>']), inner.clone(), by.clone()).prop_map(move |(op, l, r)| binary(op, l, r)),
+            2 => (arms, prop::option::of(inner.clone()))
+                .prop_map(move |(arms, otherwise)| Num::Case(arms, otherwise.map(boxed))),
+            1 => (inner.clone(), inner.clone()).prop_map(move |(l, r)| Num::NullIf(boxed(l), boxed(r))),
             1 => inner.prop_map(|of| Num::Neg(Box::new(of))),
         ]
     })
     .boxed()
 }
 
-/// Conditions about numbers and texts like those that are `known`.
-pub(crate) fn conditions(known: &[i128], texts: &[String]) -> BoxedStrategy<Cond> {
-    let number = numbers(known);
-    let operator = select(vec!["=", "<>", "<", "<=", ">", ">="]);
+const OPERATORS: [&str; 6] = ["=", "<>", "<", "<=", ">", ">="];
+
+/// Conditions about texts like those that are known.
+fn text_conditions(texts: &[String]) -> BoxedStrategy<Cond> {
     let text = select(names(|kind| matches!(kind, Kind::Text)));
-    let nullable = select(names(|kind| !matches!(kind, Kind::Number(_))));
     // A piece of a text, some of its bytes any, open at either end, or at none.
     let piece = (select(texts.to_vec()), 0..16usize, 0..16usize, prop::bits::u8::masked(0x25));
     let pattern =
@@ -325,13 +361,35 @@ pub(crate) fn conditions(known: &[i128], texts: &[String]) -> BoxedStrategy<Cond
                 .collect();
             format!("{}{piece}{}", if start { "%" } else { "" }, if end { "%" } else { "" })
         });
+    // As many as are looked up in a map, and fewer.
+    let known = select(texts.to_vec());
+    let list = (prop::collection::vec(known.clone(), 1..3), prop_oneof![Just(0), Just(40usize)]);
+    let list = list.prop_map(|(mut list, more)| {
+        list.extend((0..more).map(|nth| format!("not_{nth}")));
+        list
+    });
+    prop_oneof![
+        3 => (text.clone(), pattern).prop_map(|(name, pattern)| Cond::Like(name, pattern)),
+        1 => (text.clone(), known).prop_map(|(name, text)| Cond::Equal(name, text)),
+        1 => (text, list).prop_map(|(name, list)| Cond::InTexts(name, list)),
+    ]
+    .boxed()
+}
+
+/// Conditions about numbers and texts like those that are `known`.
+pub(crate) fn conditions(known: &[i128], texts: &[String]) -> BoxedStrategy<Cond> {
+    let number = numbers(known, texts);
+    let operator = select(OPERATORS.to_vec());
+    let nullable = select(names(|kind| !matches!(kind, Kind::Number(_))));
+    let long = (number.clone(), prop::collection::vec(literals(known), 30..40))
+        .prop_map(|(of, list)| Cond::In(of, list.into_iter().map(Num::Literal).collect()));
     let leaf = prop_oneof![
         6 => (operator, number.clone(), number.clone()).prop_map(|(op, l, r)| Cond::Compare(op, l, r)),
         1 => number.clone().prop_map(Cond::Bare),
         2 => (number.clone(), prop::collection::vec(number.clone(), 1..5)).prop_map(|(n, l)| Cond::In(n, l)),
         2 => (number.clone(), number.clone(), number.clone()).prop_map(|(n, l, h)| Cond::Between(n, l, h)),
-        3 => (text.clone(), pattern).prop_map(|(name, pattern)| Cond::Like(name, pattern)),
-        1 => (text, select(texts.to_vec())).prop_map(|(name, text)| Cond::Equal(name, text)),
+        1 => long,
+        4 => text_conditions(texts),
         1 => number.prop_map(Cond::IsNull),
         2 => nullable.prop_map(Cond::FieldIsNull),
     ];

@@ -1,9 +1,5 @@
 //! What the integration tests share: how a test says what it needs, and how it makes objects to find.
 pub mod helper;
-// The words that the command has for the library's errors.
-#[path = "../../src/cli/hints.rs"]
-#[allow(unused_imports, reason = "its own tests use some of them")]
-mod hints;
 pub mod objects;
 pub mod pins;
 pub mod rows;
@@ -362,29 +358,6 @@ pub fn many_files() {
         setrlimit(Resource::RLIMIT_NOFILE, FILES, hard.max(FILES)).expect("a higher limit");
     }
 }
-
-/// What the command says is to be done about an error.
-pub trait Hint {
-    fn hint(&self) -> Option<String>;
-}
-
-impl Hint for kwalk::Error {
-    fn hint(&self) -> Option<String> {
-        hints::hint(self)
-    }
-}
-
-/// The same of what is an error of the library only once it is given out.
-macro_rules! hint {
-    ($($error:ty)*) => {
-        $(impl Hint for $error {
-            fn hint(&self) -> Option<String> {
-                kwalk::Error::from(self.clone()).hint()
-            }
-        })*
-    };
-}
-hint!(kwalk::sys::Error kwalk::Rejection kwalk::select::Error);
 
 /// A command name that no other test and no other run uses: at most 15 bytes.
 pub fn unique(prefix: &str) -> String {

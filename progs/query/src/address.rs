@@ -9,8 +9,8 @@ use crate::error::{Error, Reason};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
 use crate::ir::Condition;
 use crate::ir::Number;
-use crate::planner::{Planner, compared};
-use crate::resolve::{IpPlace, Value};
+use crate::ir::{IpPlace, Value};
+use crate::planner::Planner;
 
 const AF_INET: i128 = 2;
 const AF_INET6: i128 = 10;
@@ -29,7 +29,11 @@ impl Planner<'_> {
         };
         let mut terms = Vec::new();
         if let Some(place) = &ip.family {
-            terms.push(compared(Compare::Eq, self.names.unsigned(place.clone()), Number::constant(family)));
+            terms.push(Condition::compared(
+                Compare::Eq,
+                self.names.unsigned(place.clone()),
+                Number::constant(family),
+            ));
         }
         let size = place.field.size.min(8);
         for from in (0..place.field.size).step_by(size as usize) {
@@ -46,7 +50,7 @@ impl Planner<'_> {
                 true => field,
                 false => Number::binary(Arithmetic::And, field, Number::constant(mask as i128)),
             };
-            terms.push(compared(Compare::Eq, number, Number::constant((word & mask) as i128)));
+            terms.push(Condition::compared(Compare::Eq, number, Number::constant((word & mask) as i128)));
         }
         match self.is_ip(ip) {
             // Others have no address.

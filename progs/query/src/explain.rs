@@ -4,9 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Formatter};
 
+use crate::ir::Value;
 use crate::ir::{Condition, Member, Node, Number, Text, TextKind};
 use crate::pattern::Pattern;
-use crate::resolve::Value;
 
 impl Display for Condition {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

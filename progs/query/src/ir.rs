@@ -7,6 +7,7 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::error::Kind;
 use crate::expr::{Arithmetic, Compare};
 use crate::limits::{LONG_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
 use crate::pattern::Pattern;
@@ -178,6 +179,50 @@ impl Text {
             TextKind::Stack => STACK_MAX,
             TextKind::UnixName { .. } => UNIX_MAX,
             TextKind::Bytes { size } => size as usize,
+        }
+    }
+}
+
+/// A value: what an expression is that is no condition.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Number(Number),
+    Text(Text),
+    /// A pointer to anything but characters.
+    Pointer(Place),
+    /// An IP address.
+    Ip(Box<IpPlace>),
+    /// The addresses of a task's stack.
+    Stack(Text),
+    /// A key or a value, whatever it is.
+    Bytes(Text),
+    /// A text that the user wrote.
+    Literal(Vec<u8>),
+}
+
+/// Where an IP address is: in one of two places, as its family says, or in the one that there is.
+#[derive(Debug, Clone)]
+pub(crate) struct IpPlace {
+    pub(crate) family: Option<Place>,
+    pub(crate) v4: Option<Place>,
+    pub(crate) v6: Option<Place>,
+}
+
+impl IpPlace {
+    pub(crate) fn may_be_null(&self) -> bool {
+        [&self.family, &self.v4, &self.v6].into_iter().flatten().any(Place::may_be_null)
+    }
+}
+
+impl Value {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Value::Number(_) => Kind::Number,
+            Value::Text(_) | Value::Literal(_) => Kind::Text,
+            Value::Pointer(_) => Kind::Pointer,
+            Value::Ip(_) => Kind::Ip,
+            Value::Stack(_) => Kind::Stack,
+            Value::Bytes(_) => Kind::Bytes,
         }
     }
 }

@@ -9,12 +9,13 @@ use kwalk_btf::Class;
 
 use crate::columns::Show;
 use crate::emit::{Chunk, Column, ColumnKind, Rows};
+use crate::ir::{IpPlace, Value};
 use crate::ir::{Node, Number, Text, TextKind};
 use crate::limits::{STACK, TEXT_MAX};
 use crate::place::Place;
 use crate::planned::Planned;
 use crate::record::{At, ColumnInfo, Schema, Type};
-use crate::resolve::{IpPlace, Names, Value};
+use crate::resolve::Names;
 
 /// Lays columns out: in their order into chunks that fit the stack, in each chunk by their width.
 pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema) {

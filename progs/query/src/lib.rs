@@ -47,6 +47,7 @@ extern crate alloc;
 mod address;
 mod cgroups;
 mod columns;
+mod comparison;
 mod condition;
 mod derived;
 mod elements;
@@ -80,6 +81,7 @@ mod select;
 pub mod sql;
 mod stored;
 mod targets;
+mod unparse;
 mod view;
 
 pub use cgroups::cgroup_ids;

@@ -18,6 +18,8 @@ pub const COLUMNS_MAX: usize = 500;
 pub(crate) const ROW_MAX: usize = 32 << 10;
 /// As many instructions a kernel looks at (`BPF_COMPLEXITY_LIMIT_INSNS`): of more the verifier says nothing.
 pub(crate) const SLOTS_MAX: usize = 1_000_000;
+/// As many maps a program can have (`MAX_USED_MAPS`).
+pub(crate) const MAPS_MAX: usize = 64;
 
 /// The longest text that is read from behind a pointer, its NUL included; more of it is cut off.
 pub const TEXT_MAX: usize = 256;

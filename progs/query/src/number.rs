@@ -28,9 +28,12 @@ impl Number {
         Number { node: Node::Null, unsigned: false, min: 0, max: 0 }
     }
 
-    /// `CASE`: the number behind the first condition that is true, or else the last one. What is known beforehand is left
-    /// out: the verifier refuses instructions that nothing leads to.
+    /// `CASE`: the number behind the first condition that is true, or else the last one. It is unsigned if any of them is,
+    /// whichever is left: what is known beforehand is left out, since the verifier refuses instructions that nothing leads
+    /// to.
     pub(crate) fn case(arms: Vec<(Condition, Number)>, otherwise: Number) -> Number {
+        let unsigned =
+            arms.iter().map(|(_, number)| number).chain([&otherwise]).any(|number| number.unsigned);
         let (mut possible, mut otherwise) = (Vec::new(), otherwise);
         for (condition, number) in arms {
             match condition.simplified(false) {
@@ -42,14 +45,17 @@ impl Number {
                 condition => possible.push((condition, number)),
             }
         }
-        if possible.is_empty() {
-            return otherwise;
+        match otherwise.value() {
+            _ if !possible.is_empty() => {}
+            Some(value) if unsigned => {
+                return Number { unsigned, ..Number::constant(i128::from(value as u64)) };
+            }
+            _ if otherwise.unsigned == unsigned => return otherwise,
+            _ => {}
         }
-        let numbers = || possible.iter().map(|(_, number)| number).chain([&otherwise]);
         // NULL has no bounds of its own.
-        let unsigned = numbers().any(|number| number.unsigned);
-        let bounds =
-            numbers().filter(|number| number.node != Node::Null).map(|number| number.bounds(unsigned));
+        let numbers = possible.iter().map(|(_, number)| number).chain([&otherwise]);
+        let bounds = numbers.filter(|number| number.node != Node::Null).map(|number| number.bounds(unsigned));
         let (min, max) = bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
         Number { node: Node::Case(possible, Box::new(otherwise)), unsigned, min, max }
     }

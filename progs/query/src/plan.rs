@@ -12,7 +12,7 @@ use crate::emit::{self, Emit, Fork, OBJECT};
 use crate::error::{Error, Reason};
 use crate::ir::Condition;
 use crate::layout;
-use crate::limits::{ROW_MAX, SLOTS_MAX};
+use crate::limits::{MAPS_MAX, ROW_MAX, SLOTS_MAX};
 use crate::order::Order;
 use crate::planner::Planner;
 use crate::projection;
@@ -179,7 +179,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`Reason::TooComplex`] where it has more instructions than a kernel looks at; [`Reason::Program`] where the BTF is
+    /// [`Reason::TooComplex`] where it has more instructions or maps than a kernel takes; [`Reason::Program`] where the BTF is
     /// damaged.
     pub fn program(&self, kernel: &Kernel<'_>) -> Result<Program, Error> {
         let mut builder = Builder::saving(kernel, &self.target, self.saved)?;
@@ -219,7 +219,7 @@ impl Plan {
             emit::end(&mut builder, partition);
         }
         let mut program = builder.finish("select", done)?;
-        if program.code.len_slots() > SLOTS_MAX {
+        if program.code.len_slots() > SLOTS_MAX || program.maps.len() > MAPS_MAX {
             return Err(Error::new(Reason::TooComplex, None));
         }
         program.fragments.clone_from(&self.fragments);

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use crate::columns::Show;
 use crate::expr::Expr;
-use crate::resolve::Value;
+use crate::ir::Value;
 
 /// A column before it has its place.
 #[derive(Clone)]

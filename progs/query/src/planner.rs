@@ -11,16 +11,16 @@ use kwalk_progs::{Fragment, Role};
 
 use crate::columns::{Show, Source};
 use crate::error::{Error, Kind, Reason};
-use crate::expr::{Arithmetic, Compare, Expr, Node};
+use crate::expr::{Arithmetic, Compare, Expr, Node, field};
 use crate::function::{FUNCTIONS, Function};
 use crate::ir::{self, Number};
-use crate::ir::{Condition, Member, Set, Test, Text, TextKind};
-use crate::limits::{DEPTH_MAX, SET_MIN, TERMS_MAX};
+use crate::ir::{Condition, Text, TextKind};
+use crate::ir::{IpPlace, Value};
+use crate::limits::{DEPTH_MAX, TERMS_MAX};
 use crate::meaning::Meaning;
-use crate::number;
 use crate::pattern::Pattern;
 use crate::place::Place;
-use crate::resolve::{IpPlace, Names, Value};
+use crate::resolve::Names;
 
 /// Makes conditions and values of expressions.
 pub(crate) struct Planner<'a> {
@@ -36,6 +36,12 @@ pub(crate) struct Planner<'a> {
 impl<'a> Planner<'a> {
     pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
         Planner { names, fragments: Vec::new(), marks: true, terms: 0, depth: 0 }
+    }
+
+    /// What a named column stands for where nothing else is asked for: an error before it leaves no trace.
+    pub(crate) fn column_alone(&mut self, column: &str) -> Result<Value, Error> {
+        (self.terms, self.depth) = (0, 0);
+        self.value(&field(column), None)
     }
 
     fn enter(&mut self, expr: &Expr) -> Result<(), Error> {
@@ -108,11 +114,11 @@ impl<'a> Planner<'a> {
             Node::In(_, list) if list.is_empty() => Err(fail(Reason::EmptyList)),
             Node::In(of, list) => {
                 let any = list.iter().map(|item| self.compare(Compare::Eq, of, item));
-                Ok(any_equal(any.collect::<Result<_, _>>()?))
+                Ok(Condition::any_equal(any.collect::<Result<_, _>>()?))
             }
             Node::Between(of, low, high) => {
                 let both = vec![self.compare(Compare::Ge, of, low)?, self.compare(Compare::Le, of, high)?];
-                Ok(merged(both, true))
+                Ok(Condition::merged(both, true))
             }
             Node::Like(of, pattern) => {
                 let text = match self.value(of, None)? {
@@ -137,7 +143,7 @@ impl<'a> Planner<'a> {
             },
             // What is no comparison is true where it is not 0.
             _ => match self.value(expr, None)? {
-                Value::Number(number) => Ok(compared(Compare::Ne, number, Number::constant(0))),
+                Value::Number(number) => Ok(Condition::compared(Compare::Ne, number, Number::constant(0))),
                 other => Err(Error::kind(expr, other.kind(), "a condition")),
             },
         }
@@ -180,7 +186,7 @@ impl<'a> Planner<'a> {
             (Value::Number(l), Value::Number(r)) => {
                 self.fits(left, &l, right, &r)?;
                 self.fits(right, &r, left, &l)?;
-                Ok(compared(op, l, r))
+                Ok(Condition::compared(op, l, r))
             }
             (Value::Pointer(place), Value::Number(number)) => self.pointer(op, place, number, right),
             (Value::Number(number), Value::Pointer(place)) => {
@@ -419,9 +425,11 @@ fn ip(family: Option<Place>, v4: Option<Place>, v6: Option<Place>) -> Value {
 
 /// A number compared with those that a name stands for.
 fn any_of(op: Compare, number: Number, values: Vec<i128>) -> Result<Condition, Error> {
-    let each = |value: i128| compared(op, number.clone(), Number::constant(value));
+    let each = |value: i128| Condition::compared(op, number.clone(), Number::constant(value));
     match op {
-        Compare::Eq | Compare::Ne => Ok(merged(values.into_iter().map(each).collect(), op == Compare::Ne)),
+        Compare::Eq | Compare::Ne => {
+            Ok(Condition::merged(values.into_iter().map(each).collect(), op == Compare::Ne))
+        }
         // Of an order, the first of them.
         _ => Ok(values.first().map_or(Condition::Known(None), |value| each(*value))),
     }
@@ -444,72 +452,6 @@ pub(crate) fn is_condition(expr: &Expr) -> bool {
         | Node::Case { .. } => false,
         Node::Call(function, _) => function.is_condition(),
         _ => true,
-    }
-}
-
-/// Two numbers compared: with a constant, if one is.
-pub(crate) fn compared(op: Compare, left: Number, right: Number) -> Condition {
-    if left.node == ir::Node::Null || right.node == ir::Node::Null {
-        return Condition::Known(None);
-    }
-    if let Some(holds) = number::decided(op, &left, &right) {
-        let either = |number| Condition::unless_null(Condition::is_null(number), holds);
-        return match (left.value(), right.value()) {
-            (Some(_), _) => either(right),
-            (_, Some(_)) => either(left),
-            _ => either(Number::binary(Arithmetic::Sub, left, right)),
-        };
-    }
-    match (left.value(), right.value()) {
-        (_, Some(value)) => Condition::Test { number: left, tests: vec![(op, value)], all: true },
-        (Some(value), _) => Condition::Test { number: right, tests: vec![(op.mirrored(), value)], all: true },
-        _ => Condition::Compare(op, left, right),
-    }
-}
-
-/// OR of equalities; of many with the same text or number, as a look-up in a set.
-fn any_equal(any: Vec<Condition>) -> Condition {
-    if any.len() < SET_MIN {
-        return merged(any, false);
-    }
-    if let Some(Condition::Like(text, _)) = any.first() {
-        let exact = |condition: &Condition| match condition {
-            Condition::Like(same, pattern) if same == text => pattern.exactly(),
-            _ => None,
-        };
-        let texts: Option<Vec<_>> = any.iter().map(exact).collect();
-        if let Some(texts) = texts {
-            return Condition::InSet(Member::Text(text.clone()), Set::texts(texts.iter().map(Vec::as_slice)));
-        }
-    }
-    match merged(any, false) {
-        Condition::Test { number, tests, all: false } if tests.iter().all(|(op, _)| *op == Compare::Eq) => {
-            let set = Set::numbers(tests.iter().map(|(_, value)| *value));
-            Condition::InSet(Member::Number(number), set)
-        }
-        other => other,
-    }
-}
-
-/// AND or OR of conditions, as tests of one number if they are that.
-fn merged(conditions: Vec<Condition>, all: bool) -> Condition {
-    let mut merged: Option<(Number, Vec<Test>)> = None;
-    for condition in &conditions {
-        match (condition, &mut merged) {
-            (Condition::Test { number, tests, .. }, None) if tests.len() == 1 => {
-                merged = Some((number.clone(), tests.clone()));
-            }
-            (Condition::Test { number, tests, .. }, Some((same, merged)))
-                if tests.len() == 1 && number == same =>
-            {
-                merged.extend(tests);
-            }
-            _ => return if all { Condition::And(conditions) } else { Condition::Or(conditions) },
-        }
-    }
-    match merged {
-        Some((number, tests)) => Condition::Test { number, tests, all },
-        None => Condition::Known(Some(all)),
     }
 }
 

@@ -9,11 +9,11 @@ use kwalk_progs::{Role, Target};
 use crate::columns::Show;
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Expr, Node};
+use crate::ir::Value;
 use crate::limits::COLUMNS_MAX;
 use crate::order::{Key, Order};
 use crate::planned::Planned;
 use crate::planner::Planner;
-use crate::resolve::Value;
 use crate::select::{Column, Select};
 
 /// The columns of a question, or those of the target that are shown by default, with their values.

@@ -5,11 +5,12 @@ use kwalk_progs::{Kernel, Saved, Target};
 use crate::derived::By;
 use crate::emit;
 use crate::error::Error;
+use crate::ir::Value;
 use crate::ir::{Condition, Text, TextKind};
 use crate::layout;
 use crate::limits::FREE_UNSAVED;
 use crate::planned::Planned;
-use crate::resolve::{Names, Value};
+use crate::resolve::Names;
 
 /// What part of a program does that decides which registers are left to it.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,7 +1,6 @@
-//! Names to places: what each part of an expression means for one target of one kernel.
+//! What the names in a question stand for, on one kernel: columns, fields, derived roots.
 
 use alloc::borrow::ToOwned as _;
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,8 +15,7 @@ use crate::columns::{NamedColumn, Source};
 use crate::derived::{By, Derived, Found};
 use crate::elements::Elements;
 use crate::error::{Error, Kind, Reason};
-use crate::ir::Number;
-use crate::ir::{Text, TextKind, Tree};
+use crate::ir::{Number, Text, TextKind, Tree, Value};
 use crate::place::{Base, Place};
 use crate::targets::view;
 use crate::view::View;
@@ -31,51 +29,7 @@ pub(crate) const FUNCTIONS: [&str; 5] = [
     "bpf_sock_from_file",
 ];
 
-/// What a name or an expression without comparisons stands for.
-#[derive(Debug, Clone)]
-pub(crate) enum Value {
-    Number(Number),
-    Text(Text),
-    /// A pointer to anything but characters.
-    Pointer(Place),
-    /// An IP address.
-    Ip(Box<IpPlace>),
-    /// The addresses of a task's stack.
-    Stack(Text),
-    /// A key or a value, whatever it is.
-    Bytes(Text),
-    /// A text that the user wrote.
-    Literal(Vec<u8>),
-}
-
-/// Where an IP address is: in one of two places, as its family says, or in the one that there is.
-#[derive(Debug, Clone)]
-pub(crate) struct IpPlace {
-    pub(crate) family: Option<Place>,
-    pub(crate) v4: Option<Place>,
-    pub(crate) v6: Option<Place>,
-}
-
-impl IpPlace {
-    pub(crate) fn may_be_null(&self) -> bool {
-        [&self.family, &self.v4, &self.v6].into_iter().flatten().any(Place::may_be_null)
-    }
-}
-
-impl Value {
-    pub(crate) fn kind(&self) -> Kind {
-        match self {
-            Value::Number(_) => Kind::Number,
-            Value::Text(_) | Value::Literal(_) => Kind::Text,
-            Value::Pointer(_) => Kind::Pointer,
-            Value::Ip(_) => Kind::Ip,
-            Value::Stack(_) => Kind::Stack,
-            Value::Bytes(_) => Kind::Bytes,
-        }
-    }
-}
-
-/// Looks names up.
+/// Resolves names for one target, and collects what the program has to find for them.
 pub(crate) struct Names<'a> {
     pub(crate) kernel: Kernel<'a>,
     target: Available,
@@ -87,11 +41,11 @@ pub(crate) struct Names<'a> {
     elements: Option<Elements<'a>>,
     /// Which of [`FUNCTIONS`] the kernel has, once somebody has asked.
     functions: OnceCell<[Option<TypeId>; FUNCTIONS.len()]>,
-    /// The arguments that are found, in the order in which that is done.
+    /// The derived roots that the program finds, in their order.
     pub(crate) derived: Vec<Found>,
     /// The number of the fragment whose names are looked up.
     pub(crate) fragment: u32,
-    /// Whether the program does what only programs that may sleep can do.
+    /// Whether the program has to be one that may sleep.
     pub(crate) sleeps: bool,
     /// Whether the program has the names of files put together by a helper.
     pub(crate) paths: bool,
@@ -155,7 +109,7 @@ impl<'a> Names<'a> {
         }
         let why = |error| newer.or_else(|| self.since(name)).unwrap_or_else(|| self.unknown(name, error));
         let (base, path) = found.map_err(|error| Error::new(why(error), span.cloned()))?;
-        // Verifiers lose sight of what a pointer to pointers leads to.
+        // To the verifier, what a pointer to pointers points to is a number.
         let is_lost = |hop: &Hop| matches!(self.kernel.btf.class(hop.pointee), Ok(Class::Ptr { .. }));
         if path.hops.iter().any(is_lost) {
             return Err(Error::new(
@@ -170,7 +124,7 @@ impl<'a> Names<'a> {
         Ok(place)
     }
 
-    /// The same from the context on, by loads that the verifier sees: what it finds there may go to helpers.
+    /// The same from the context on. The verifier follows these loads, so that helpers take what they lead to.
     pub(crate) fn argument(&self, name: &str, span: Option<&Span>) -> Result<Place, Error> {
         let path = self.target.path(self.kernel.btf, name);
         let path = path.map_err(|error| Error::new(self.unknown(name, error), span.cloned()))?;
@@ -211,7 +165,7 @@ impl<'a> Names<'a> {
         found.map_err(|error| Error::new(Reason::Field(error), span.cloned()))
     }
 
-    /// A path from what is in a register.
+    /// A path, and the register that it begins from.
     fn path(&mut self, path: &str) -> Result<(Base, kwalk_btf::Path), kwalk_btf::Error> {
         let (first, rest) = path.split_once('.').unwrap_or((path, ""));
         let derived = self.view.derived.iter().find(|derived| derived.name == first);
@@ -224,7 +178,7 @@ impl<'a> Names<'a> {
             return found;
         }
         let mut found = self.target.path(self.kernel.btf, path)?;
-        // The object is at hand already.
+        // The object is in a register already.
         let base = match found.hops.first() {
             Some(hop) if hop.offset == self.object_at => {
                 found.hops.remove(0);
@@ -250,7 +204,7 @@ impl<'a> Names<'a> {
         }))
     }
 
-    /// A key or a value as bytes, where that is what it is called, and no number or text.
+    /// The key or the value as bytes, if `name` is one of them and its type is neither a number nor a text.
     pub(crate) fn bytes(&mut self, name: &str) -> Option<Text> {
         let size = self.elements?.size(name)?;
         let place = self.argument(name, None).ok()?;
@@ -269,7 +223,7 @@ impl<'a> Names<'a> {
         here.flat_map(|name| elements.columns(name)).collect()
     }
 
-    /// Has an argument found, once.
+    /// Adds a derived root to those that the program finds, unless it is one of them; gives its number.
     fn derive(&mut self, derived: &'static Derived) -> Result<usize, kwalk_btf::Error> {
         if let Some(nth) = self.derived.iter().position(|known| known.derived.name == derived.name) {
             return Ok(nth);
@@ -283,7 +237,7 @@ impl<'a> Names<'a> {
                 derived.from,
             )),
             By::Choice(_) | By::Element(_) if derived.from.is_empty() => None,
-            By::Cast | By::Choice(_) | By::Element(_) => Some(self.way(derived.from)?),
+            By::Cast | By::Choice(_) | By::Element(_) => Some(self.source_place(derived.from)?),
         };
         let mut choices = Vec::new();
         let pairs = match &derived.by {
@@ -292,14 +246,14 @@ impl<'a> Names<'a> {
             By::Helper(_) | By::Cast => &[],
         };
         for (first, second) in pairs {
-            choices.push((self.way(first)?, self.way(second)?));
+            choices.push((self.source_place(first)?, self.source_place(second)?));
         }
         self.derived.push(Found { derived, fragment: self.fragment, ty, from, choices });
         Ok(self.derived.len() - 1)
     }
 
-    /// The way to a place, for what is done with it first.
-    fn way(&mut self, path: &str) -> Result<Place, kwalk_btf::Error> {
+    /// The place that a derived root is found from.
+    fn source_place(&mut self, path: &str) -> Result<Place, kwalk_btf::Error> {
         let (base, found) = self.path(path)?;
         self.follows |= base == Base::Object;
         Ok(Place::new(base, &found, path))
@@ -315,7 +269,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Why the target's column of this name is not there, if it is of newer kernels.
+    /// The reason for a column of the target that only newer kernels have.
     pub(crate) fn since(&self, name: &str) -> Option<Reason> {
         let column = self.column(name)?;
         Some(Reason::Since { what: column.name, since: column.since? })
@@ -335,7 +289,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// What to say of a name that leads nowhere.
+    /// The reason for a name that stands for nothing.
     fn unknown(&self, name: &str, error: kwalk_btf::Error) -> Reason {
         let kwalk_btf::Error::Path { reason: PathReason::NoSuchMember { near }, .. } = &error else {
             return Reason::Field(error);

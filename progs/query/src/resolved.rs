@@ -8,7 +8,6 @@ use kwalk_progs::{Available, Kernel, btf_names, find};
 
 use crate::columns::NamedColumn;
 use crate::error::Error;
-use crate::expr::field;
 use crate::planner::Planner;
 use crate::resolve::{FUNCTIONS, Names};
 
@@ -31,8 +30,7 @@ pub fn resolved_columns(
     let names = Names::new(kernel, &target, context, None)?;
     let mut planner = Planner::new(names);
     let columns = planner.names.view.columns.iter();
-    let found = |column: &'static NamedColumn| {
-        Some((column, planner.value(&field(column.name), None).ok()?.to_string()))
-    };
+    let found =
+        |column: &'static NamedColumn| Some((column, planner.column_alone(column.name).ok()?.to_string()));
     Ok(columns.filter_map(found).collect())
 }

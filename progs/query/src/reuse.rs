@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
+use crate::ir::Value;
 use crate::ir::{Condition, Node, Number, Text, TextKind};
 use crate::place::Place;
 use crate::planned::Planned;
-use crate::resolve::Value;
 
 /// A value that the condition has read, for the row to use again.
 #[derive(Debug, Clone, PartialEq)]

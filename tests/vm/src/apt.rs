@@ -56,13 +56,18 @@ impl Apt {
     pub(crate) fn download(&self, package: &str) -> Result<PathBuf> {
         let to = self.dir.path();
         run("apt-get", self.command("apt-get").args(["download", package]).current_dir(to))?;
-        let entries = fs::read_dir(to).map_err(Error::at(to))?;
-        let mut paths = entries.flatten().map(|entry| entry.path());
         let why = || Error::Program {
             name: "apt-get",
             why: format!("it has put no {package} into {}", to.display()),
         };
-        paths.find(|path| path.extension().is_some_and(|extension| extension == "deb")).ok_or_else(why)
+        packages(to)?.pop().ok_or_else(why)
+    }
+
+    /// Fetches packages with all that they depend on; gives their paths, which go with this value.
+    pub(crate) fn download_all(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
+        let options = ["install", "--download-only", "--yes", "--no-install-recommends"];
+        run("apt-get", self.command("apt-get").args(options).args(packages))?;
+        self::packages(&self.dir.path().join("cache/archives"))
     }
 
     fn command(&self, program: &str) -> Command {
@@ -81,6 +86,12 @@ impl Apt {
         ]);
         command
     }
+}
+
+/// The packages in a directory.
+fn packages(dir: &Path) -> Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(dir).map_err(Error::at(dir))?.flatten().map(|entry| entry.path());
+    Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect())
 }
 
 /// Where this machine gets Debian's main archive from.

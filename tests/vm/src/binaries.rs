@@ -85,6 +85,10 @@ fn build(arguments: &[&str], manifest: &Path, arch: &Arch, target_dir: &Path) ->
         .env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
+    if let Some(linker) = arch.linker {
+        let triple = arch.triple.to_uppercase().replace('-', "_");
+        command.env(format!("CARGO_TARGET_{triple}_LINKER"), linker);
+    }
     let output = command.output().map_err(Error::start("cargo"))?;
     if !output.status.success() {
         return Err(Error::Program { name: "cargo", why: "it does not build".into() });

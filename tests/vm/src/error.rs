@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::arch::{self, Arch};
+
 /// Why something could not be done.
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -27,8 +29,10 @@ pub(crate) enum Error {
     File { path: PathBuf, source: io::Error },
     /// A file has no place for the table.
     NoMarks(PathBuf),
-    /// This machine's processor is none of those that there are guests for.
+    /// There are no guests with processors of this name.
     Architecture(String),
+    /// Rust's library for this target is not installed.
+    NoStd(&'static str),
 }
 
 /// The result of nearly everything here.
@@ -65,8 +69,11 @@ impl Error {
                 let names: Vec<_> = crate::kernel::KNOWN.iter().map(|known| known.name).collect();
                 return Some(format!("known are {}; any other: --kernel VMLINUZ", names.join(", ")));
             }
-            Error::NoProgram(name) if name.starts_with("qemu") => {
-                "install QEMU, such as with: apt-get install qemu-system-x86"
+            Error::Architecture(_) => return Some(format!("known are {}", Arch::names())),
+            Error::NoStd(triple) => return Some(format!("install it with: rustup target add {triple}")),
+            Error::NoProgram(name) if arch::package(name).is_some() => {
+                return arch::package(name)
+                    .map(|package| format!("install it, such as with: apt-get install {package}"));
             }
             Error::NoProgram(name) if name.starts_with("apt") || name.starts_with("dpkg") => {
                 "kernels come as Debian's packages, through apt; without it, give an image of your own: --kernel VMLINUZ"
@@ -113,7 +120,8 @@ impl fmt::Display for Error {
             Error::Guest { why, log } => write!(f, "guest: {why}; the end of its console:\n{log}"),
             Error::File { path, source } => write!(f, "{}: {source}", path.display()),
             Error::NoMarks(path) => write!(f, "{}: the marks around the table are not there", path.display()),
-            Error::Architecture(name) => write!(f, "architecture {name}: there are no guests of it yet"),
+            Error::Architecture(name) => write!(f, "architecture {name}: there are no guests of this name"),
+            Error::NoStd(triple) => write!(f, "rustc: Rust's library for {triple} is not installed"),
         }
     }
 }

@@ -5,11 +5,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use cpio::newc::{Builder, trailer};
-
-use crate::error::{Error, Result};
 
 const DIRECTORY: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
@@ -79,36 +76,13 @@ impl<W: Write> Image<W> {
     }
 }
 
-/// The machine's own programs of these names, and the libraries that they want: each file with its place in the guest.
-///
-/// One that is not here is left out.
-pub(crate) fn lent(names: &[&str]) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut files = Vec::new();
-    for name in names {
-        let Some(found) = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file())
-        else {
-            continue;
-        };
-        let output = Command::new("ldd").arg(&found).output().map_err(Error::start("ldd"))?;
-        let libraries = String::from_utf8_lossy(&output.stdout).into_owned();
-        files.extend(libraries.lines().filter_map(library).map(|library| (library.clone(), library)));
-        files.push((Path::new("/bin").join(name), found));
-    }
-    Ok(files)
-}
-
-/// The path in a line of what ldd says: "libc.so.6 => /lib/libc.so.6 (0x…)", "/lib/ld.so (0x…)".
-fn library(line: &str) -> Option<PathBuf> {
-    line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::File;
     use std::io::BufWriter;
 
     use super::*;
+    use crate::error::Error;
 
     #[test]
     fn an_image_holds_what_was_put_there() {
@@ -156,14 +130,5 @@ mod tests {
         let error = Error::at(Path::new("/dev/full"))(written.unwrap_err());
         assert_eq!(error.to_string(), "/dev/full: No space left on device (os error 28)");
         assert!(error.hint().unwrap().contains("CARGO_TARGET_DIR"));
-    }
-
-    #[test]
-    fn libraries_are_read_from_what_ldd_says() {
-        let lines =
-            "\tlinux-vdso.so.1 (0x1)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x2)\n\t/lib64/ld.so.2 (0x3)\n";
-        let paths: Vec<_> = lines.lines().filter_map(library).collect();
-        assert_eq!(paths, [Path::new("/lib/x/libc.so.6"), Path::new("/lib64/ld.so.2")]);
-        assert_eq!("\tnot a dynamic executable\n".lines().find_map(library), None);
     }
 }

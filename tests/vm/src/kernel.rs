@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -102,6 +103,11 @@ impl Cache {
         Ok(self.look(known)?.map(|about| self.image(known, about)))
     }
 
+    /// Whether its processor has this kernel: whether Debian describes the types of kernels so old.
+    pub(crate) fn has(&self, known: &Known) -> bool {
+        known.versions.1 >= self.arch.since
+    }
+
     /// The newest image: the cached one, unless it is a day old and a newer one can be had.
     pub(crate) fn get(&self, known: &'static Known) -> Result<Image> {
         let cached = self.look(known)?;
@@ -152,44 +158,51 @@ impl Cache {
         }
     }
 
-    /// Fetches the newest, unless it is `cached` already.
+    /// Fetches the newest that can be had, unless it is `cached` already.
     fn fetch(&self, known: &'static Known, cached: Option<&About>) -> Result<About> {
-        let mut newest: Option<(Release, String, Apt)> = None;
+        let mut found = Vec::new();
         let mut failed = None;
         for suite in known.suites {
             // One suite of two is enough.
-            let found = Apt::update(&self.dir, suite, self.arch).and_then(|apt| {
-                Ok((newest_package(&package_names(&apt)?, known.versions, self.arch.flavour), apt))
+            let listed = Apt::update(&self.dir, suite, self.arch).and_then(|apt| {
+                Ok((newest_packages(&package_names(&apt)?, known.versions, self.arch.flavour), Rc::new(apt)))
             });
-            match found {
-                Ok((Some((release, package)), apt))
-                    if newest.as_ref().is_none_or(|(best, ..)| *best < release) =>
-                {
-                    newest = Some((release, package, apt));
+            match listed {
+                Ok((packages, apt)) => {
+                    found.extend(packages.into_iter().map(|(release, name)| (release, name, apt.clone())));
                 }
-                Ok(_) => {}
                 Err(error) => failed = Some(error),
             }
         }
-        let Some((_, package, apt)) = newest else {
-            let none = || Error::NotInArchive { kernel: known.name, suites: known.suites.join(", ") };
-            return Err(failed.unwrap_or_else(none));
-        };
-        let version = apt.version(&package)?.unwrap_or_default();
-        let sha256 = match cached {
-            Some(cached) if (&cached.package, &cached.version) == (&package, &version) => {
-                cached.sha256.clone()
-            }
-            _ => {
-                crate::say(format_args!("vm: fetching {package} {version}"));
-                self.extract(known, &apt.download(&package)?)?
-            }
-        };
-        let about = About { package, version, sha256 };
-        let text = format!("{}\n{}\n{}\n", about.package, about.version, about.sha256);
-        let path = self.about(known);
-        fs::write(&path, text).map_err(Error::at(&path))?;
-        Ok(about)
+        found.sort_by(|(a, ..), (b, ..)| b.cmp(a));
+        for (_, package, apt) in found {
+            let version = apt.version(&package)?.unwrap_or_default();
+            let sha256 = match cached {
+                Some(cached) if (&cached.package, &cached.version) == (&package, &version) => {
+                    cached.sha256.clone()
+                }
+                _ => {
+                    crate::say(format_args!("vm: fetching {package} {version}"));
+                    match apt.download(&package) {
+                        Ok(path) => self.extract(known, &path)?,
+                        // A mirror may list what it has not got yet, or no longer.
+                        Err(error) if error.to_string().contains("404") => {
+                            crate::say(format_args!("vm: kernel {}: {error}", known.name));
+                            failed = Some(error);
+                            continue;
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+            };
+            let about = About { package, version, sha256 };
+            let text = format!("{}\n{}\n{}\n", about.package, about.version, about.sha256);
+            let path = self.about(known);
+            fs::write(&path, text).map_err(Error::at(&path))?;
+            return Ok(about);
+        }
+        let none = || Error::NotInArchive { kernel: known.name, suites: known.suites.join(", ") };
+        Err(failed.unwrap_or_else(none))
     }
 
     /// Puts a package's image in its place, and gives its hash.
@@ -239,12 +252,8 @@ fn package_names(apt: &Apt) -> Result<Vec<String>> {
     Ok(names.into_iter().collect::<Result<Vec<_>>>()?.concat())
 }
 
-/// The package with the newest image of those versions.
-fn newest_package(
-    names: &[String],
-    versions: (Version, Version),
-    flavour: &str,
-) -> Option<(Release, String)> {
+/// The packages with images of those versions, one of each release, the newest first.
+fn newest_packages(names: &[String], versions: (Version, Version), flavour: &str) -> Vec<(Release, String)> {
     let of = |name: &String| {
         let (prefix, rest) =
             PREFIXES.iter().enumerate().find_map(|(nth, prefix)| Some((nth, name.strip_prefix(prefix)?)))?;
@@ -253,7 +262,10 @@ fn newest_package(
         (versions.0 <= version && version <= versions.1)
             .then(|| (release, PREFIXES.len() - prefix, name.clone()))
     };
-    names.iter().filter_map(of).max().map(|(release, _, name)| (release, name))
+    let mut packages: Vec<_> = names.iter().filter_map(of).collect();
+    packages.sort_by(|a, b| b.cmp(a));
+    packages.dedup_by(|(release, ..), (before, ..)| release == before);
+    packages.into_iter().map(|(release, _, name)| (release, name)).collect()
 }
 
 /// The numbers of "6.1.0-50" and "7.2.13+deb14", but for what says whose package it is; none of a release candidate.
@@ -268,7 +280,8 @@ mod tests {
 
     fn newest(names: &[&str], name: &str) -> Option<String> {
         let names: Vec<_> = names.iter().map(|name| name.to_string()).collect();
-        Some(newest_package(&names, Known::named(name).unwrap().versions, "cloud-amd64")?.1)
+        let packages = newest_packages(&names, Known::named(name).unwrap().versions, "cloud-amd64");
+        Some(packages.into_iter().next()?.1)
     }
 
     #[test]

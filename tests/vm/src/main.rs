@@ -10,6 +10,7 @@ mod qemu;
 mod report;
 mod results;
 mod support;
+mod tools;
 
 use std::cmp::Reverse;
 use std::ffi::OsString;
@@ -23,9 +24,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tempfile::NamedTempFile;
-use vm_init::{End, PLAN, Plan};
+use vm_init::{End, Lines, PLAN, Plan};
 
 use arch::Arch;
 use error::{Error, Result};
@@ -38,8 +39,26 @@ use report::{Result as Tested, Row};
 #[derive(Parser)]
 #[command(name = "cargo vm", disable_help_subcommand = true)]
 struct Cli {
+    #[command(flatten)]
+    guests: Guests,
     #[command(subcommand)]
     command: Command,
+}
+
+#[derive(Args)]
+struct Guests {
+    /// Their processor: amd64, arm64 or s390x [default: this machine's]
+    #[arg(long, global = true)]
+    arch: Option<String>,
+    /// Whether their kernels compile BPF programs [default: as each is configured]
+    #[arg(long, global = true)]
+    jit: Option<Jit>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Jit {
+    On,
+    Off,
 }
 
 #[derive(Subcommand)]
@@ -84,31 +103,26 @@ struct Own {
     kernel: Option<PathBuf>,
 }
 
-/// How long a guest may take to come up, and for one command; some tests take long on an emulated processor.
+/// How long a guest may be silent; some tests take long on an emulated processor.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Where a kernel shows its types.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
-/// Programs of this machine that tests start.
-const LENT: &[&str] = &[
-    "bpftool", "cat", "chmod", "cp", "grep", "ls", "mkdir", "mount", "rm", "setpriv", "sh", "strace", "true",
-    "umount", "unshare",
-];
-
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::List => list(),
-        Command::Run { own, words } => run(own.kernel, &words),
-        Command::Btf { kernels } => btf(&kernels),
-        Command::Test { own, kernels, readme } => test(own.kernel, &kernels, readme),
-    };
+    let cli = Cli::parse();
+    let done = Shop::open(&cli.guests).and_then(|shop| match cli.command {
+        Command::List => list(&shop),
+        Command::Run { own, words } => run(&shop, own.kernel, &words),
+        Command::Btf { kernels } => btf(&shop, &kernels),
+        Command::Test { own, kernels, readme } => test(&shop, own.kernel, &kernels, readme),
+    });
     done.unwrap_or_else(|error| {
         say(format_args!("vm: {error}"));
         if let Some(hint) = error.hint() {
             say(format_args!("hint: {hint}"));
         }
-        ExitCode::from(if matches!(error, Error::UnknownKernel(_)) { 2 } else { 1 })
+        ExitCode::from(if matches!(error, Error::UnknownKernel(_) | Error::Architecture(_)) { 2 } else { 1 })
     })
 }
 
@@ -122,10 +136,9 @@ fn print(text: &str) -> Result<()> {
     io::stdout().write_all(text.as_bytes()).map_err(Error::at(Path::new("standard output")))
 }
 
-fn list() -> Result<ExitCode> {
-    let shop = Shop::open()?;
+fn list(shop: &Shop) -> Result<ExitCode> {
     let mut rows = Vec::new();
-    for known in KNOWN {
+    for known in KNOWN.iter().filter(|known| shop.cache.has(known)) {
         let state = match shop.cache.cached(known) {
             Ok(Some(image)) => image.version.unwrap_or_default(),
             Ok(None) => "not here yet".into(),
@@ -137,15 +150,16 @@ fn list() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(own: Option<PathBuf>, words: &[OsString]) -> Result<ExitCode> {
-    let shop = Shop::open()?;
-    shop.arch.emulator()?;
+fn run(shop: &Shop, own: Option<PathBuf>, words: &[OsString]) -> Result<ExitCode> {
+    shop.arch.ready()?;
     let (image, words) = match (own, words) {
         (Some(path), words) => (Image::own(&path)?, words),
         (None, [name, words @ ..]) => (shop.cache.get(Known::named(&name.to_string_lossy())?)?, words),
         // The arguments want at least one.
         (None, []) => return Ok(ExitCode::from(2)),
     };
+    // It may stand between the kernel's name and what is kwalk's own.
+    let words = words.strip_prefix(&[OsString::from("--")]).unwrap_or(words);
     let kwalk = binaries::kwalk(shop.arch, &shop.build_dir())?;
     let command = [&[kwalk.clone().into_os_string()][..], words].concat();
     let initramfs = shop.initramfs(&[kwalk], vec![command])?;
@@ -158,18 +172,17 @@ fn run(own: Option<PathBuf>, words: &[OsString]) -> Result<ExitCode> {
     })
 }
 
-/// The kernels of these names, or all.
-fn known(names: &[String]) -> Result<Vec<&'static Known>> {
+/// The kernels of these names, or all of an architecture.
+fn known(names: &[String], cache: &Cache) -> Result<Vec<&'static Known>> {
     match names {
-        [] => Ok(KNOWN.iter().collect()),
+        [] => Ok(KNOWN.iter().filter(|known| cache.has(known)).collect()),
         names => names.iter().map(|name| Known::named(name)).collect(),
     }
 }
 
-fn btf(names: &[String]) -> Result<ExitCode> {
-    let known = known(names)?;
-    let shop = Shop::open()?;
-    shop.arch.emulator()?;
+fn btf(shop: &Shop, names: &[String]) -> Result<ExitCode> {
+    let known = known(names, &shop.cache)?;
+    shop.arch.ready()?;
     let mut status = ExitCode::SUCCESS;
     for (kernel, btf) in side_by_side(known, |known| (known.name, shop.btf(known))) {
         match btf {
@@ -184,10 +197,9 @@ fn btf(names: &[String]) -> Result<ExitCode> {
     Ok(status)
 }
 
-fn test(own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode> {
-    let known = known(names)?;
-    let shop = Shop::open()?;
-    shop.arch.emulator()?;
+fn test(shop: &Shop, own: Option<PathBuf>, names: &[String], readme: bool) -> Result<ExitCode> {
+    let known = known(names, &shop.cache)?;
+    shop.arch.ready()?;
     let images: Vec<_> = match own {
         Some(path) => vec![(path.display().to_string(), Ok(Image::own(&path)?))],
         None => known.into_iter().map(|known| (known.name.to_owned(), shop.cache.get(known))).collect(),
@@ -247,12 +259,19 @@ struct Shop {
     arch: &'static Arch,
     dir: PathBuf,
     cache: Cache,
+    /// What the guests' kernels are asked for.
+    options: &'static str,
 }
 
 impl Shop {
-    fn open() -> Result<Shop> {
-        let (arch, dir) = (Arch::host()?, binaries::target_dir()?.join("vm"));
-        Ok(Shop { arch, cache: Cache::open(&dir, arch)?, dir })
+    fn open(guests: &Guests) -> Result<Shop> {
+        let (arch, dir) = (Arch::named(guests.arch.as_deref())?, binaries::target_dir()?.join("vm"));
+        let options = match guests.jit {
+            Some(Jit::On) => "sysctl.net.core.bpf_jit_enable=1",
+            Some(Jit::Off) => "sysctl.net.core.bpf_jit_enable=0",
+            None => "",
+        };
+        Ok(Shop { arch, cache: Cache::open(&dir, arch)?, dir, options })
     }
 
     fn build_dir(&self) -> PathBuf {
@@ -262,7 +281,7 @@ impl Shop {
     /// Writes what a guest finds: binaries where they are here, what they need beside, and what it is to run.
     fn initramfs(&self, binaries: &[PathBuf], commands: Vec<Vec<OsString>>) -> Result<NamedTempFile> {
         let init = binaries::init(self.arch, &self.build_dir())?;
-        let lent = image::lent(LENT)?;
+        let lent = tools::find(&self.dir.join("tools"), self.arch)?;
         // An emulated processor takes its time with what is made at random; all of it runs on the host.
         let env = [
             ("PATH", "/bin"),
@@ -272,7 +291,9 @@ impl Shop {
             ("PROPTEST_CASES", "100"),
         ];
         let env = env.map(|(name, value)| (name.into(), value.into())).into();
-        let plan = Plan { dir: binaries::root().into(), env, commands };
+        let [stdout, stderr, events] = self.arch.lines.map(OsString::from);
+        let lines = Lines { stdout, stderr, events };
+        let plan = Plan { lines, dir: binaries::root().into(), env, commands };
         let file = NamedTempFile::new_in(&self.dir).map_err(Error::at(&self.dir))?;
         let write = || {
             let mut image = Initramfs::begin(BufWriter::new(file.as_file()))?;
@@ -293,13 +314,16 @@ impl Shop {
     }
 
     fn guest<'a>(&self, image: &'a Image, initramfs: &'a Path, commands: usize) -> Guest<'a> {
-        Guest { arch: self.arch, kernel: &image.path, initramfs, commands, patience: PATIENCE }
+        let (arch, kernel, options) = (self.arch, &image.path, self.options);
+        Guest { arch, kernel, initramfs, options, commands, patience: PATIENCE }
     }
 
     /// A file of the kernel's BTF: one that is there already, unless the image is newer.
     fn btf(&self, known: &'static Known) -> Result<PathBuf> {
         let image = self.cache.get(known)?;
         let dir = self.dir.join("btf");
+        // Others have a folder of their own: they may be of the other byte order.
+        let dir = if self.arch.is_host() { dir } else { dir.join(self.arch.debian) };
         let path = dir.join(format!("{}.btf", known.name));
         let written = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         if written(&path) > written(&image.path) {

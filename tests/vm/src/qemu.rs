@@ -1,6 +1,6 @@
 //! A guest, from its first instruction to a verdict that its output can't forge.
 //!
-//! Its four serial lines are files: the kernel's console, the commands' stdout and stderr, and the events that its first
+//! Its four lines are files: the kernel's console, the commands' stdout and stderr, and the events that its first
 //! process reports. A run counts only if the events come to their end, and the console has nothing bad.
 
 use std::fs::File;
@@ -16,7 +16,7 @@ use vm_init::{End, Event};
 use crate::arch::Arch;
 use crate::error::{Error, Result};
 
-/// What the kernel is told. Warnings are among what the console shows, and a kernel that is not well does not go on. What
+/// The kernel's options. Warnings are among what the console shows, and a kernel that is not well does not go on. What
 /// protects a processor from its own speculation, and clears memory that is about to be written, an emulated one pays for
 /// several times over.
 const OPTIONS: &str = "loglevel=5 panic=-1 oops=panic mitigations=off init_on_alloc=0";
@@ -29,9 +29,11 @@ pub(crate) struct Guest<'a> {
     pub(crate) kernel: &'a Path,
     /// Its files.
     pub(crate) initramfs: &'a Path,
+    /// More options of its kernel.
+    pub(crate) options: &'a str,
     /// How many commands it has been given.
     pub(crate) commands: usize,
-    /// How long it may take to come up, and then for each command.
+    /// How long it may be silent.
     pub(crate) patience: Duration,
 }
 
@@ -86,9 +88,10 @@ impl Guest<'_> {
         let mut since = Instant::now();
         let status = loop {
             let status = qemu.0.try_wait().map_err(Error::start(self.arch.qemu))?;
-            watch.stdout(stdout.more()?);
-            watch.stderr(stderr.more()?);
-            if !events.more()?.is_empty() {
+            let new = [stdout.more()?, stderr.more()?, events.more()?];
+            watch.stdout(new[0]);
+            watch.stderr(new[1]);
+            if new.iter().any(|bytes| !bytes.is_empty()) {
                 since = Instant::now();
             }
             if let Some(status) = status {
@@ -124,6 +127,11 @@ impl Guest<'_> {
 
     fn command(&self, lines: [&Line; 4]) -> Command {
         let mut command = Command::new(self.arch.qemu);
+        for (id, line) in ["console", "stdout", "stderr", "events"].into_iter().zip(lines) {
+            // A comma ends a value, unless there are two of them.
+            let path = line.path.display().to_string().replace(',', ",,");
+            command.arg("-chardev").arg(format!("file,id={id},path={path}"));
+        }
         command
             .args(self.arch.machine)
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"])
@@ -132,18 +140,18 @@ impl Guest<'_> {
             .arg(self.kernel)
             .arg("-initrd")
             .arg(self.initramfs)
-            .args(["-append", &format!("console={} {OPTIONS}", self.arch.console)])
+            .args(["-append", &format!("console={} {OPTIONS} {}", self.arch.console, self.options)])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        for line in lines {
-            command.arg("-serial").arg(format!("file:{}", line.path.display()));
-        }
         command
     }
 
     /// What came of it, from what its four lines said.
     fn verdict(&self, console: &str, events: &[u8], mut stdout: &[u8], mut stderr: &[u8]) -> Result<Run> {
+        if let Some(line) = console.lines().find(|line| line.contains("Failed to set sysctl")) {
+            return Err(guest(format!("its kernel does not take an option: {}", line.trim()), console));
+        }
         if let Some(line) = console.lines().find(|line| is_bad(line)) {
             return Err(guest(format!("its kernel is not well: {}", line.trim()), console));
         }
@@ -182,7 +190,7 @@ impl Guest<'_> {
 
 /// Whether a line of the console says that something is wrong with the kernel.
 fn is_bad(line: &str) -> bool {
-    const BAD: [&str; 8] = [
+    const BAD: [&str; 9] = [
         "Kernel panic",
         "WARNING:",
         "BUG:",
@@ -190,6 +198,7 @@ fn is_bad(line: &str) -> bool {
         "kernel BUG at",
         "general protection fault",
         "unable to handle",
+        "Unable to handle",
         "UBSAN:",
     ];
     BAD.iter().any(|bad| line.contains(bad))
@@ -218,7 +227,7 @@ impl Drop for Qemu {
     }
 }
 
-/// A serial line: a file that QEMU appends to.
+/// A line from the guest: a file that QEMU appends to.
 struct Line {
     path: PathBuf,
     file: File,
@@ -265,10 +274,10 @@ mod tests {
     const EVENTS: &str = "up true 6.1.0-50\nended status 0 3 0 1200\nended signal 9 2 1 0\ndone\n";
 
     fn verdict(console: &str, events: &str, stdout: &str, stderr: &str) -> Result<Run> {
-        let arch = Arch::host().unwrap();
+        let arch = Arch::named(None).unwrap();
         let path = Path::new("/vmlinuz");
-        let guest =
-            Guest { arch, kernel: path, initramfs: path, commands: 2, patience: Duration::from_secs(1) };
+        let patience = Duration::from_secs(1);
+        let guest = Guest { arch, kernel: path, initramfs: path, options: "", commands: 2, patience };
         guest.verdict(console, events.as_bytes(), stdout.as_bytes(), stderr.as_bytes())
     }
 
@@ -313,6 +322,8 @@ mod tests {
             "[   1.0] WARNING: CPU: 0 PID: 71 at kernel/bpf/verifier.c:1 f+0x1/0x2",
             "[   1.0] BUG: kernel NULL pointer dereference, address: 0000000000000000",
             "[   1.0] Oops: 0000 [#1] PREEMPT SMP NOPTI",
+            "[   1.0] Unable to handle kernel pointer dereference in virtual kernel address space",
+            "[   1.0] Failed to set sysctl parameter 'net.core.bpf_jit_enable=0': -22",
             "[   1.0] general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP",
         ] {
             match verdict(&format!("{CONSOLE}{line}\r\nmore\r\n"), EVENTS, "12345", "e") {

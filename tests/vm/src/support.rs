@@ -31,7 +31,7 @@ fn table(rows: &[Row]) -> String {
     for row in rows {
         let Tested::Ran { tests, .. } = &row.result else { continue };
         for test in tests {
-            let Some((_, name)) = test.name.split_once("::") else { continue };
+            let Some((_, name)) = test.name.rsplit_once("::") else { continue };
             let Some((kind, name)) =
                 KINDS.iter().find_map(|kind| Some((*kind, name.strip_prefix(kind)?.strip_prefix('_')?)))
             else {

@@ -71,8 +71,45 @@ fn no_qemu() {
     for args in [&["run", "6.1", "targets"][..], &["test"], &["btf"], &own] {
         let (status, said) = Machine::with(&[]).fails(args);
         let expected = "vm: qemu-system-x86_64: there is no such program here\n\
-            hint: install QEMU, such as with: apt-get install qemu-system-x86\n";
+            hint: install it, such as with: apt-get install qemu-system-x86\n";
         assert_eq!((status, &*said), (1, expected));
+    }
+}
+
+#[test]
+fn an_unknown_architecture() {
+    let (status, said) = Machine::with(&[QEMU]).fails(&["test", "--arch", "vax"]);
+    let expected =
+        "vm: architecture vax: there are no guests of this name\nhint: known are amd64, arm64, s390x\n";
+    assert_eq!((status, &*said), (2, expected));
+}
+
+#[test]
+fn what_another_architecture_takes() {
+    const GUESTS: (&str, &str) = ("qemu-system-s390x", "exit 0");
+    const LINKER: (&str, &str) = ("s390x-linux-gnu-gcc", "exit 0");
+    const RUSTC: (&str, &str) = ("rustc", "echo /no/such/dir");
+    for (programs, message, hint) in [
+        (
+            &[QEMU][..],
+            "qemu-system-s390x: there is no such program here",
+            "install it, such as with: apt-get install qemu-system-misc",
+        ),
+        (
+            &[GUESTS],
+            "s390x-linux-gnu-gcc: there is no such program here",
+            "install it, such as with: apt-get install gcc-s390x-linux-gnu libc6-dev-s390x-cross",
+        ),
+        (
+            &[GUESTS, LINKER, RUSTC],
+            "rustc: Rust's library for s390x-unknown-linux-gnu is not installed",
+            "install it with: rustup target add s390x-unknown-linux-gnu",
+        ),
+    ] {
+        for args in [&["run", "--arch", "s390x", "7.x", "targets"][..], &["test", "--arch", "s390x"]] {
+            let (status, said) = Machine::with(programs).fails(args);
+            assert_eq!((status, said), (1, format!("vm: {message}\nhint: {hint}\n")));
+        }
     }
 }
 
@@ -113,6 +150,23 @@ fn what_apt_refuses() {
         let hinted = lines.next().unwrap_or_default();
         assert_eq!(hinted.starts_with("hint: ") && hinted.contains(hint), !hint.is_empty(), "{said}");
     }
+}
+
+/// A mirror may list packages that it has not got: the next older one is then asked for.
+#[test]
+fn packages_that_are_listed_alone() {
+    let get = "case $* in indextargets*) echo http://example.org/debian/ main;;
+        *download*) echo 'E: Failed to fetch it  404  Not Found' >&2; exit 100;; esac";
+    let cache = "case $* in *pkgnames*image*) echo linux-image-6.1.0-9-cloud-amd64; echo linux-image-6.1.0-50-cloud-amd64;;
+        *show*) echo Version: 6.1.1-1;; esac";
+    let (status, said) =
+        Machine::with(&[QEMU, ("apt-get", get), ("apt-cache", cache)]).fails(&["run", "6.1", "targets"]);
+    let expected = "vm: fetching linux-image-6.1.0-50-cloud-amd64 6.1.1-1\n\
+        vm: kernel 6.1: apt-get: Failed to fetch it  404  Not Found\n\
+        vm: fetching linux-image-6.1.0-9-cloud-amd64 6.1.1-1\n\
+        vm: kernel 6.1: apt-get: Failed to fetch it  404  Not Found\n\
+        vm: apt-get: Failed to fetch it  404  Not Found\n";
+    assert_eq!((status, &*said), (1, expected));
 }
 
 #[test]

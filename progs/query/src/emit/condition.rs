@@ -191,11 +191,16 @@ impl Emit<'_, '_> {
 
     /// Goes to yes if the key at an address is in a set.
     pub(super) fn look_up(&mut self, key: Address, set: &Set, fork: Fork) {
-        let keys = set.keys.to_vec();
-        let index = self.builder.map(Map {
-            max_entries: keys.len() as u32,
-            keys,
-            ..Map::new("kwalk_set", MapKind::Hash, set.key_size as u32, 1)
+        let known = self.sets.iter().find(|(known, _)| known == set).map(|(_, index)| *index);
+        let index = known.unwrap_or_else(|| {
+            let keys = set.keys.to_vec();
+            let index = self.builder.map(Map {
+                max_entries: keys.len() as u32,
+                keys,
+                ..Map::new("kwalk_set", MapKind::Hash, set.key_size as u32, 1)
+            });
+            self.sets.push((set.clone(), index));
+            index
         });
         let asm = &mut self.builder.asm;
         asm.load_reloc(R1, Reloc::Map(index));

@@ -19,6 +19,7 @@ use kwalk_asm::{Address, u64_at};
 use kwalk_progs::{Builder, Saved, StackSlot};
 
 use crate::error::{Error, Reason};
+use crate::ir::Set;
 use crate::place::{Base, Place};
 use crate::reuse::Reused;
 
@@ -57,6 +58,8 @@ pub(crate) struct Emit<'w, 'a> {
     derived: Vec<StackSlot>,
     /// How many bytes of the stack are used where most of them are.
     deepest: i32,
+    /// The sets that are looked up, and the maps that they are.
+    sets: Vec<(Set, u32)>,
     /// The map that texts go to which are too long for the stack.
     buffer: Option<u32>,
 }
@@ -76,6 +79,7 @@ impl<'w, 'a> Emit<'w, 'a> {
             unconditional: false,
             derived: Vec::new(),
             deepest: 0,
+            sets: Vec::new(),
             buffer: None,
         }
     }

@@ -44,17 +44,18 @@ impl Emit<'_, '_> {
         let result = self.take()?;
         self.give_back(result);
         let end = self.builder.asm.label();
+        // Not all of the program that follows comes by any of this.
+        let is_unconditional = core::mem::take(&mut self.unconditional);
         for (condition, number) in arms {
             let (yes, no) = (self.builder.asm.label(), self.builder.asm.label());
-            let is_unconditional = core::mem::take(&mut self.unconditional);
             self.condition(condition, Fork { yes, no, unknown: no, next: yes })?;
-            self.unconditional = is_unconditional;
             self.builder.asm.bind(yes);
             self.number_in(result, number, null)?;
             self.builder.asm.jump(end);
             self.builder.asm.bind(no);
         }
         self.number_in(result, otherwise, null)?;
+        self.unconditional = is_unconditional;
         self.builder.asm.bind(end);
         self.free.retain(|free| *free != result);
         Ok(result)
@@ -184,10 +185,10 @@ impl Emit<'_, '_> {
         Ok(l)
     }
 
-    /// Computes two numbers: the one that calls first, since a call clobbers the other; else the one that needs more
-    /// registers, while they are free. If both call, the first waits on the stack.
+    /// Computes two numbers: first the one that clobbers the registers of the other; else the one that needs more of them,
+    /// while they are free. If both clobber, the first waits on the stack.
     pub(crate) fn both(&mut self, left: &Number, right: &Number, null: Label) -> Result<(Reg, Reg), Error> {
-        let right_first = match (calls(left), calls(right)) {
+        let right_first = match (clobbers(left), clobbers(right)) {
             (true, true) => {
                 let l = self.number(left, null)?;
                 let waiting = self.room(8);
@@ -199,7 +200,7 @@ impl Emit<'_, '_> {
                 return Ok((l, r));
             }
             (false, false) => need(right) > need(left),
-            (_, right_calls) => right_calls,
+            (_, right_clobbers) => right_clobbers,
         };
         if right_first {
             let r = self.number(right, null)?;
@@ -307,28 +308,54 @@ pub(crate) fn need_of(condition: &Condition) -> usize {
     }
 }
 
-/// Whether a number is computed with a call, which clobbers the registers R0 to R5.
+/// Whether a number is computed with a call.
 pub(crate) fn calls(number: &Number) -> bool {
-    match &number.node {
-        Node::Null | Node::Constant | Node::Field(_) => false,
-        Node::Binary(_, left, right) => calls(left) || calls(right),
-        Node::Case(arms, otherwise) => {
-            arms.iter().any(|(condition, number)| condition_calls(condition) || calls(number))
-                || calls(otherwise)
-        }
-    }
+    any_in_number(number, &leaf_calls)
 }
 
 /// Whether a condition is tested with a call.
 pub(crate) fn condition_calls(condition: &Condition) -> bool {
-    match condition {
-        Condition::Known(_) | Condition::PointerIsNull(_) | Condition::BehindNull(_) => false,
-        Condition::Test { number, .. } | Condition::NumberIsNull(number) => calls(number),
-        Condition::Compare(_, left, right) => calls(left) || calls(right),
+    any(condition, &leaf_calls)
+}
+
+fn leaf_calls(leaf: &Condition) -> bool {
+    match leaf {
         Condition::Like(text, pattern) => !is_read_in_place(text, pattern),
         Condition::InSet(..) => true,
         Condition::TextIsNull(text) => text.kind.is_made(),
-        Condition::And(all) | Condition::Or(all) => all.iter().any(condition_calls),
-        Condition::Not(of) | Condition::Is(_, of) | Condition::Marked(_, of) => condition_calls(of),
+        _ => false,
+    }
+}
+
+/// Whether other numbers can't stay in registers while a number is computed: a call clobbers R0 to R5, and texts are
+/// compared in some of these.
+fn clobbers(number: &Number) -> bool {
+    any_in_number(number, &|leaf: &Condition| {
+        matches!(leaf, Condition::Like(..) | Condition::InSet(..) | Condition::TextIsNull(_))
+    })
+}
+
+/// Whether this is true of a condition that is made of no others, in the conditions that a number is made of.
+fn any_in_number(number: &Number, is: &impl Fn(&Condition) -> bool) -> bool {
+    match &number.node {
+        Node::Null | Node::Constant | Node::Field(_) => false,
+        Node::Binary(_, left, right) => any_in_number(left, is) || any_in_number(right, is),
+        Node::Case(arms, otherwise) => {
+            arms.iter().any(|(condition, number)| any(condition, is) || any_in_number(number, is))
+                || any_in_number(otherwise, is)
+        }
+    }
+}
+
+/// The same in a condition.
+fn any(condition: &Condition, is: &impl Fn(&Condition) -> bool) -> bool {
+    match condition {
+        Condition::And(all) | Condition::Or(all) => all.iter().any(|one| any(one, is)),
+        Condition::Not(of) | Condition::Is(_, of) | Condition::Marked(_, of) => any(of, is),
+        Condition::Test { number, .. }
+        | Condition::NumberIsNull(number)
+        | Condition::InSet(Member::Number(number), _) => is(condition) || any_in_number(number, is),
+        Condition::Compare(_, left, right) => any_in_number(left, is) || any_in_number(right, is),
+        leaf => is(leaf),
     }
 }

@@ -14,11 +14,11 @@ use kwalk_progs::Map;
 use super::number::{calls, size};
 use super::{Emit, NULLS};
 use crate::error::Error;
+use crate::ir::IpPlace;
 use crate::ir::{Node, Number};
 use crate::ir::{Text, TextKind};
 use crate::limits::TEXT_MAX;
 use crate::place::Place;
-use crate::resolve::IpPlace;
 use crate::reuse::Reused;
 
 /// A text that is longer than so many bytes is copied by a helper.

@@ -24,12 +24,11 @@ pub(crate) const VIEW: View = View {
             "memory of datagrams not yet read, overhead included";
         tx, more, Plain, { field("udp_sk.inet.sk.sk_wmem_alloc.refs.counter") - 1 } in "bytes",
             "memory of datagrams not yet sent, overhead included";
-        // Since Linux 6.18, counted apart for two sets of CPUs.
+        // Linux 6.18 counts them by NUMA nodes, and leaves `sk_drops` at 0.
         drops, more, Plain, {
             field("udp_sk.drop_counters.drops0.counter") + field("udp_sk.drop_counters.drops1.counter");
             field("udp_sk.inet.sk.sk_drops.counter")
-        } in "datagrams",
-            "datagrams that were received for it and dropped";
+        } in "datagrams", "datagrams that were received for it and dropped";
         ifindex, more, Plain, "udp_sk.inet.sk.__sk_common.skc_bound_dev_if",
             "index of the interface that it is bound to; 0 for none";
         inode, more, Plain, ["socket_alloc.vfs_inode.i_ino" | "udp_sk.inet.sk.sk_socket.file.f_inode.i_ino"],

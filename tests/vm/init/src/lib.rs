@@ -1,6 +1,6 @@
 //! What `cargo vm` and the first process of its guests say to each other: a plan on the way in, events on the way out.
 //!
-//! Events have a serial line to themselves, to which no output of a command goes: no output can be taken for one.
+//! Events have a line to themselves, to which no output of a command goes: no output can be taken for one.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,22 +9,28 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 /// Where the guest finds its plan.
 pub const PLAN: &str = "/plan";
 
-/// The guest's serial lines, in QEMU's order. The first is the kernel's console.
-pub const STDOUT: &str = "/dev/ttyS1";
-/// Where commands' stderr goes.
-pub const STDERR: &str = "/dev/ttyS2";
-/// Where events go.
-pub const EVENTS: &str = "/dev/ttyS3";
-
 /// What a guest is to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// The devices that lead to the host.
+    pub lines: Lines,
     /// The directory that all commands run in.
     pub dir: OsString,
     /// What stands in their environment.
     pub env: Vec<(OsString, OsString)>,
     /// The commands, each with its arguments, one after another.
     pub commands: Vec<Vec<OsString>>,
+}
+
+/// The devices that lead to the host, beside the kernel's console.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// Where commands' stdout goes.
+    pub stdout: OsString,
+    /// Where their stderr goes.
+    pub stderr: OsString,
+    /// Where events go.
+    pub events: OsString,
 }
 
 impl Plan {
@@ -35,7 +41,10 @@ impl Plan {
             bytes.extend(word);
             bytes.push(0);
         };
-        word(self.dir.as_bytes());
+        let Lines { stdout, stderr, events } = &self.lines;
+        for path in [stdout, stderr, events, &self.dir] {
+            word(path.as_bytes());
+        }
         word(self.env.len().to_string().as_bytes());
         for (name, value) in &self.env {
             word(name.as_bytes());
@@ -54,13 +63,14 @@ impl Plan {
         let mut words = bytes.strip_suffix(b"\0")?.split(|byte| *byte == 0);
         let mut word = || Some(OsString::from_vec(words.next()?.to_vec()));
         let number = |word: OsString| word.to_str()?.parse::<usize>().ok();
+        let lines = Lines { stdout: word()?, stderr: word()?, events: word()? };
         let dir = word()?;
         let env = (0..number(word()?)?).map(|_| Some((word()?, word()?))).collect::<Option<_>>()?;
         let mut commands = Vec::new();
         for _ in 0..number(word()?)? {
             commands.push((0..number(word()?)?).map(|_| word()).collect::<Option<_>>()?);
         }
-        words.next().is_none().then_some(Plan { dir, env, commands })
+        words.next().is_none().then_some(Plan { lines, dir, env, commands })
     }
 }
 
@@ -157,6 +167,7 @@ mod tests {
     fn a_plan_is_read_as_it_was_written() {
         let words = |words: &[&[u8]]| words.iter().map(|word| OsString::from_vec(word.to_vec())).collect();
         let plan = Plan {
+            lines: Lines { stdout: "/dev/1".into(), stderr: "/dev/2".into(), events: "/dev/3".into() },
             dir: "/a b".into(),
             env: vec![("PATH".into(), "/bin".into()), ("EMPTY".into(), "".into())],
             commands: vec![words(&[b"kwalk", b"cat", b"", b"\xff\n 7"]), words(&[]), words(&[b""])],

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -24,7 +24,7 @@ use nix::sys::termios::{SetArg, cfmakeraw, tcdrain, tcgetattr, tcsetattr};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use vm_init::{EVENTS, End, Event, PLAN, Plan, STDERR, STDOUT};
+use vm_init::{End, Event, PLAN, Plan};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -32,13 +32,9 @@ fn main() -> ExitCode {
     if std::process::id() != 1 {
         return sleep();
     }
-    if let Err(error) = run() {
-        // Where there are no events the console has to do; and without a last event no run counts.
-        let said = mounted("devtmpfs", "/dev")
-            .and_then(|()| Line::open(EVENTS)?.say(&Event::Failed(error.to_string())));
-        if said.is_err() {
-            eprintln!("init: {error}");
-        }
+    if let Err(error) = start() {
+        // Nothing but the console is known to work. Without a last event no run counts.
+        eprintln!("init: {error}");
     }
     // It returns only if it can't: the kernel then panics because this process has ended, which is noticed.
     let _ = reboot(RebootMode::RB_POWER_OFF);
@@ -53,16 +49,20 @@ fn sleep() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run() -> Result<()> {
-    mounted("devtmpfs", "/dev")?;
-    let mut events = Line::open(EVENTS)?;
-    let (mut stdout, mut stderr) = (Line::open(STDOUT)?, Line::open(STDERR)?);
-    prepare()?;
+fn start() -> Result<()> {
     let plan = Plan::decode(&fs::read(PLAN)?).ok_or("the plan makes no sense")?;
+    mounted("devtmpfs", "/dev")?;
+    let mut events = Line::open(&plan.lines.events)?;
+    run(&plan, &mut events).or_else(|error| events.say(&Event::Failed(error.to_string())))
+}
+
+fn run(plan: &Plan, events: &mut Line) -> Result<()> {
+    let (mut stdout, mut stderr) = (Line::open(&plan.lines.stdout)?, Line::open(&plan.lines.stderr)?);
+    prepare()?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?.trim_end().to_owned();
     events.say(&Event::Up { release, btf: Path::new("/sys/kernel/btf/vmlinux").exists() })?;
     for command in &plan.commands {
-        let ended = execute(&plan, command, &mut stdout, &mut stderr)?;
+        let ended = execute(plan, command, &mut stdout, &mut stderr)?;
         events.say(&ended)?;
     }
     events.say(&Event::Done)
@@ -161,22 +161,44 @@ fn reap(pid: Pid) -> Result<End> {
     }
 }
 
-/// A serial line, which passes on bytes as they are.
+/// How long a device may take to appear after the first process has been started.
+const APPEARS: Duration = Duration::from_secs(60);
+
+/// A line to the host, which passes on bytes as they are: a serial line, or a port of virtio, whose bytes have been sent when
+/// they have been written.
 struct Line(File);
 
 impl Line {
-    fn open(path: &str) -> Result<Line> {
-        let file =
-            File::options().write(true).read(true).open(path).map_err(|error| format!("{path}: {error}"))?;
-        let mut settings = tcgetattr(&file)?;
-        cfmakeraw(&mut settings);
-        tcsetattr(&file, SetArg::TCSANOW, &settings)?;
+    fn open(path: impl AsRef<Path>) -> Result<Line> {
+        let path = path.as_ref();
+        let start = Instant::now();
+        let file = loop {
+            match File::options().write(true).read(true).open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && start.elapsed() < APPEARS => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                opened => break opened.map_err(|error| format!("{}: {error}", path.display()))?,
+            }
+        };
+        if file.is_terminal() {
+            let mut settings = tcgetattr(&file)?;
+            cfmakeraw(&mut settings);
+            tcsetattr(&file, SetArg::TCSANOW, &settings)?;
+        }
         Ok(Line(file))
+    }
+
+    /// Waits until all that was written has been sent.
+    fn sent(&self) -> io::Result<()> {
+        if self.0.is_terminal() {
+            tcdrain(&self.0)?;
+        }
+        Ok(())
     }
 
     fn say(&mut self, event: &Event) -> Result<()> {
         self.0.write_all(format!("{event}\n").as_bytes())?;
-        Ok(tcdrain(&self.0)?)
+        Ok(self.sent()?)
     }
 
     /// Copies all of it, and gives how much that was, once it has been sent.
@@ -193,7 +215,7 @@ impl Line {
                 Err(error) => return Err(error),
             }
         }
-        tcdrain(&self.0)?;
+        self.sent()?;
         Ok(copied)
     }
 }
