@@ -10,7 +10,7 @@
 //! taken is tested), and whatever the other byte order is about.
 //!
 //! By itself it takes the same 40,000 cases (a program and its inputs) every time; with `KWALK_CASES=10000` the first of
-//! them; with `KWALK_CASES=1000000 cargo test --test assembler` that many new ones. A failure is shrunk and kept in
+//! them; with `KWALK_CASES=1000000 cargo test --test integration assembler::` that many new ones. A failure is shrunk and kept in
 //! `tests/assembler.regressions`, which is tried first.
 
 mod directed;
@@ -42,6 +42,9 @@ const RCU: &[Need] = &[Need::Bpf, Need::Kernel(6, 2)];
 /// Load-acquire and store-release, and the verifier's words of today.
 const BARRIERS: &[Need] = &[Need::Bpf, Need::Kernel(6, 15)];
 
+/// Programs that failed once.
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/assembler.regressions");
+
 /// How many inputs each program runs with.
 const RUNS: u64 = 8;
 
@@ -59,7 +62,7 @@ fn config(percent: u64) -> Config {
         cases: cases as u32,
         max_shrink_iters: 4096,
         max_shrink_time: 20_000,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/assembler.regressions"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
         ..Config::default()
     }
 }

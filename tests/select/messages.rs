@@ -139,7 +139,7 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
     ),
     ("task", "pid = 1 and comm || 'a' = 'b'", "comm || 'a'", "this operator can't be done in the kernel", ""),
     ("task", "pid = 1.5", "1.5", "a number with a fraction or an exponent can't be done in the kernel", ""),
-    ("task", "pid = x'10'", "x'10'", "a literal of this kind can't be done in the kernel", ""),
+    ("task", "pid = x'10'", "x'10'", "x'10' is a text, where a number is needed", ""),
     (
         "task",
         "signal.rlim[pid].rlim_cur = 1",
