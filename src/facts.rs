@@ -1,8 +1,8 @@
 //! The facts of the running kernel, which programs are written from.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::fs::{File, metadata};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 
 use kwalk_btf::{Btf, Kind};
 use kwalk_progs::Kernel;
@@ -30,15 +30,14 @@ pub fn kernel<'a>(btf: &'a Btf<'a>) -> Kernel<'a> {
     kernel.possible_cpus = possible_cpus().unwrap_or(kernel.possible_cpus);
     kernel.has_jit = has_jit(btf);
     // PROC_PID_INIT_INO (include/linux/proc_ns.h)
-    kernel.first_pid_namespace =
-        fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link == Path::new("pid:[4026531836]"));
+    kernel.first_pid_namespace = metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == 0xEFFF_FFFC);
     kernel
 }
 
 /// Whether the kernel compiles programs, unless nothing says so.
 fn has_jit(btf: &Btf<'_>) -> bool {
-    match fs::read_to_string("/proc/sys/net/core/bpf_jit_enable") {
-        Ok(enabled) => enabled.trim() != "0",
+    match read("/proc/sys/net/core/bpf_jit_enable", &mut [0; 16]) {
+        Ok(enabled) => enabled != "0",
         // A kernel that was built without a JIT does not have that file; nor is it there in network namespaces but the
         // first. This function is there only with a JIT.
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -51,10 +50,20 @@ fn has_jit(btf: &Btf<'_>) -> bool {
 
 /// How many CPUs the kernel keeps values for: `0-3,8`.
 fn possible_cpus() -> Option<u32> {
-    let list = fs::read_to_string("/sys/devices/system/cpu/possible").ok()?;
+    let mut buf = [0; 256];
+    let list = read("/sys/devices/system/cpu/possible", &mut buf).ok()?;
     let count = |range: &str| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         last.parse::<u32>().ok()?.checked_sub(first.parse().ok()?)?.checked_add(1)
     };
-    list.trim().split(',').map(count).sum()
+    list.split(',').map(count).sum()
+}
+
+/// The line of a file of /proc or /sys, by as few system calls as can be: every walk pays for these.
+fn read<'a>(path: &str, buf: &'a mut [u8]) -> io::Result<&'a str> {
+    let len = File::open(path)?.read(buf)?;
+    if len == buf.len() {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    std::str::from_utf8(&buf[..len]).map(str::trim_end).map_err(|_| ErrorKind::InvalidData.into())
 }

@@ -55,7 +55,9 @@ pub fn available(btf: &Btf<'_>) -> Result<Vec<Available>, kwalk_btf::Error> {
 pub fn find(btf: &Btf<'_>, name: &str) -> Result<Available, Error> {
     if let Some(target) = targets::by_name(name) {
         let (func, context) = btf_names(name);
-        if let [Some(_), Some(context)] = btf.find_many([(Kind::Func, &func), (Kind::Struct, &context)])? {
+        // Almost every walk asks for this kfunc next: found in the same pass, it costs none of its own.
+        let wanted = [(Kind::Func, &*func), (Kind::Struct, &*context), (Kind::Func, "bpf_rdonly_cast")];
+        if let [Some(_), Some(context), _] = btf.find_many(wanted)? {
             return Ok(Available { target: target.clone(), context });
         }
     }
