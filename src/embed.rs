@@ -3,17 +3,21 @@
 //!
 //!     embed COMM
 
-use std::error::Error;
+use std::fmt::Display;
 use std::io::{Write, stdout};
 use std::process::exit;
 
 use kwalk::asm::Reg::R7;
 use kwalk::btf::Btf;
 use kwalk::progs::{Builder, targets};
-use kwalk::{KernelBtf, Loaded, Scope, kernel};
+use kwalk::{Error, KernelBtf, Loaded, Scope, kernel};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let comm = std::env::args().nth(1).ok_or("usage: embed COMM")?;
+fn main() {
+    let Some(comm) = std::env::args().nth(1) else { fail("usage: embed COMM") };
+    walk(&comm).unwrap_or_else(|error| fail(error));
+}
+
+fn walk(comm: &str) -> Result<(), Error> {
     let types = KernelBtf::open()?;
     let btf = Btf::new(types.bytes())?;
 
@@ -29,8 +33,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let link = loaded.attach(&Scope::All)?;
     let mut tasks = link.iter()?;
     while let chunk @ [_, ..] = tasks.next_chunk()? {
-        stdout().write_all(chunk)?;
+        stdout().write_all(chunk).unwrap_or_else(|error| fail(error));
     }
     // The kernel closes the descriptors faster than the destructors.
     exit(0)
+}
+
+/// Errors as `dyn Error` would bring what debugs them into the binary.
+fn fail(error: impl Display) -> ! {
+    eprintln!("embed: {error}");
+    exit(1)
 }

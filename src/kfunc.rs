@@ -89,7 +89,7 @@ fn in_modules(dir: &Path, kernel: &KernelBtf, name: &str) -> Result<Option<(OsSt
     let mut modules: Vec<_> =
         entries.map_err(|error| failed(dir, error))?.iter().map(std::fs::DirEntry::file_name).collect();
     modules.retain(|module| module != "vmlinux");
-    modules.sort();
+    modules.sort_unstable();
     let base = Btf::new(kernel.bytes())?;
     for module in modules {
         let path = dir.join(&module);

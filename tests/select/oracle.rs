@@ -127,15 +127,21 @@ impl Num {
         }
     }
 
+    /// Its value, of a literal with any number of signs: that is a literal too.
+    fn literal(&self) -> Option<i128> {
+        match self {
+            Num::Literal(value) => Some(*value),
+            Num::Neg(of) => Some(-of.literal()?),
+            _ => None,
+        }
+    }
+
     /// Whether it has no sign.
     fn unsigned(&self) -> bool {
         match self {
             Num::Field(_, unsigned) => *unsigned,
             Num::Literal(value) => *value >= 1 << 63,
-            Num::Neg(of) => match **of {
-                Num::Literal(value) => -value >= 1 << 63,
-                _ => of.unsigned(),
-            },
+            Num::Neg(of) => self.literal().map_or_else(|| of.unsigned(), |value| value >= 1 << 63),
             Num::Binary('<' | '>', left, _) => left.unsigned(),
             Num::Binary(_, left, right) => left.unsigned() || right.unsigned(),
             Num::Case(arms, otherwise) => {
