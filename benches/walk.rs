@@ -9,8 +9,8 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use kwalk::btf::Btf;
-use kwalk::progs::{Target, targets};
-use kwalk::select::{Select, field};
+use kwalk::progs::{Kernel, Target, targets};
+use kwalk::select::{Select, Walk, field};
 use kwalk::sys::MapFd;
 use kwalk::{Error, KernelBtf, Scope, kernel};
 use population::{Kind, Population};
@@ -109,9 +109,20 @@ fn tasks(c: &mut Criterion) {
                 Attached::rows(&kernel, &programs::tasks(), &told, None),
             );
             assert_eq!((one.rows, own.rows), (1, 1));
+            asked_again(&mut group, &kernel);
             group.finish();
         }
     }
+}
+
+/// A count that is asked for once more, of what is prepared and of what is planned, loaded and attached each time.
+fn asked_again(group: &mut BenchmarkGroup<'_, WallTime>, kernel: &Kernel<'_>) {
+    let select = Select::new("task");
+    let prepare = || Walk::plan_count(&select, kernel, Scope::All)?.prepare();
+    let mut prepared = prepare().expect("the kernel takes the program");
+    group.bench_function("count, prepared", |b| b.iter(|| prepared.count().expect("the walk ends")));
+    let anew = || prepare()?.count();
+    group.bench_function("count, anew", |b| b.iter(|| anew().expect("the walk ends")));
 }
 
 /// What else there is many of.
