@@ -111,8 +111,8 @@ pub(super) fn add_with(
     out: &mut Vec<u8>,
 ) {
     // Most texts are printable ASCII from beginning to end.
-    let is_plain = |byte: &&u8| matches!(byte, b' '..=b'~') && !is_special(char::from(**byte));
-    let (plain, rest) = text.split_at(text.iter().take_while(is_plain).count());
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !is_special(char::from(byte));
+    let (plain, rest) = text.split_at(text.iter().position(|byte| !is_plain(*byte)).unwrap_or(text.len()));
     append(plain, out);
     for (plain, special) in pieces(rest, is_special) {
         out.extend_from_slice(plain.as_bytes());

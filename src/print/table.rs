@@ -151,8 +151,10 @@ impl Line<'_> {
             let left = room.saturating_sub(width);
             self.pad(gap + if column.right { left } else { 0 });
             cut(text, width, *room, self.out);
-            self.pad(if column.right { 0 } else { left });
             at += gap + room;
+            // Nothing stands behind the last.
+            let is_last = nth + 1 == self.columns.len();
+            self.pad(if column.right || is_last { 0 } else { left });
         }
         if self.end.is_some_and(|end| at > end) {
             // Even with its texts cut, the table is too wide: what is beyond the edge is not shown.
