@@ -1,25 +1,7 @@
 //! The sockets that have a value in a map of socket storage.
 
-use crate::columns::{Show::{Names, Plain}, columns};
-use crate::expr::field;
-use crate::targets::shared::{FAMILIES, TCP_STATES, of_ip, socket};
+use crate::targets::sockmap;
 use crate::view::View;
 
-pub(crate) const VIEW: View = View {
-    columns: columns! {
-        map, default, Plain, "map.id", "id of the map";
-        name, more, Plain, "map.name", "name of the map";
-        family, default, Names(FAMILIES), "sk.__sk_common.skc_family", "address family of the socket";
-        src, default, Plain, { socket("sk.__sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") },
-            "local address of an IP socket";
-        sport, default, Plain, { of_ip(field("sk.__sk_common.skc_num"), "sk.__sk_common") },
-            "local port of an IP socket";
-        dst, default, Plain, { socket("sk.__sk_common", "skc_daddr", "skc_v6_daddr") },
-            "remote address of an IP socket";
-        dport, default, Plain, { of_ip(field("sk.__sk_common.skc_dport").ntohs(), "sk.__sk_common") },
-            "remote port of an IP socket";
-        state, more, Names(TCP_STATES), "sk.__sk_common.skc_state",
-            "state of the socket, by the names that TCP has for it";
-    },
-    ..View::NONE
-};
+// Both walks give a map and a socket, by the same names.
+pub(crate) const VIEW: View = sockmap::VIEW;
