@@ -1,16 +1,9 @@
 //! Finds kfuncs: functions of the kernel and of its modules that programs can call.
 
-use std::ffi::OsString;
-use std::io::{self, ErrorKind};
-use std::path::Path;
-
 use kwalk_btf::{Btf, Kind, TypeId};
 
 use crate::error::Error;
-use crate::sys::{self, BtfFd, KernelBtf, ids, open_id};
-
-/// The directory with the BTF of each module, under the module's name (since 5.11).
-const MODULES: &str = "/sys/kernel/btf";
+use crate::sys::{self, BtfFd, BtfInfo, KernelBtf, ids, open_id};
 
 /// A kfunc, as a call instruction refers to it.
 #[derive(Debug)]
@@ -29,8 +22,8 @@ impl Kfunc {
     ///
     /// # Errors
     ///
-    /// [`Error::NoKfunc`] if neither has it, [`Error::Open`] if a module's BTF can't be read, [`Error::Sys`] if the
-    /// descriptor of the module's BTF can't be opened, which needs `CAP_SYS_ADMIN`.
+    /// [`Error::NoKfunc`] if neither has it, [`Error::Sys`] if the modules' BTF can't be opened, which needs
+    /// `CAP_SYS_ADMIN`, [`Error::Btf`] if one is damaged.
     pub fn find(kernel: &KernelBtf, name: &str) -> Result<Kfunc, Error> {
         match Btf::new(kernel.bytes())?.find(Kind::Func, name) {
             Ok(id) => Ok(Kfunc { id, module: None }),
@@ -53,10 +46,38 @@ pub(crate) fn of_modules(names: &[&str]) -> Result<Vec<(TypeId, BtfFd)>, Error> 
 }
 
 fn of_module(kernel: &KernelBtf, name: &str) -> Result<(TypeId, BtfFd), Error> {
-    let missing = || Error::NoKfunc { name: name.into() };
-    let (module, id) = in_modules(MODULES.as_ref(), kernel, name)?.ok_or_else(missing)?;
-    // The module may have been unloaded in between.
-    Ok((id, BtfFd::of_kernel(&module.to_string_lossy())?.ok_or_else(missing)?))
+    let base = Btf::new(kernel.bytes())?;
+    for module in of_kernel() {
+        let (module, info) = module?;
+        if info.name != "vmlinux" {
+            if let Some(id) = in_module(&module.data()?, &base, name)? {
+                return Ok((id, module));
+            }
+        }
+    }
+    Err(Error::NoKfunc { name: name.into() })
+}
+
+/// The function of this name in a module's BTF.
+fn in_module(module: &[u8], base: &Btf<'_>, name: &str) -> Result<Option<TypeId>, kwalk_btf::Error> {
+    match Btf::new_split(module, base)?.find(Kind::Func, name) {
+        Ok(id) => Ok(Some(id)),
+        Err(kwalk_btf::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The BTF of the kernel and of its modules (since 5.11).
+fn of_kernel() -> impl Iterator<Item = sys::Result<(BtfFd, BtfInfo)>> {
+    ids::<BtfFd>().filter_map(|id| {
+        let opened = id.and_then(open_id::<BtfFd>).and_then(|btf| btf.info().map(|info| (btf, info)));
+        match opened {
+            Ok((_, info)) if !info.kernel => None,
+            // Its module was unloaded in between.
+            Err(error) if error.errno() == libc::ENOENT => None,
+            found => Some(found),
+        }
+    })
 }
 
 impl BtfFd {
@@ -66,46 +87,11 @@ impl BtfFd {
     ///
     /// Those of [`ids`] and [`open_id`].
     pub fn of_kernel(name: &str) -> Result<Option<BtfFd>, sys::Error> {
-        for id in ids::<BtfFd>() {
-            let btf = match open_id::<BtfFd>(id?) {
-                Ok(btf) => btf,
-                // Its module was unloaded in between.
-                Err(error) if error.errno() == libc::ENOENT => continue,
-                Err(error) => return Err(error),
-            };
-            let info = btf.info()?;
-            if info.kernel && info.name == name {
-                return Ok(Some(btf));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// The module that has a function of this name, and the function's id.
-fn in_modules(dir: &Path, kernel: &KernelBtf, name: &str) -> Result<Option<(OsString, TypeId)>, Error> {
-    let failed = |path: &Path, source| Error::Open { path: path.into(), source };
-    let entries = dir.read_dir().and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut modules: Vec<_> =
-        entries.map_err(|error| failed(dir, error))?.iter().map(std::fs::DirEntry::file_name).collect();
-    modules.retain(|module| module != "vmlinux");
-    modules.sort_unstable();
-    let base = Btf::new(kernel.bytes())?;
-    for module in modules {
-        let path = dir.join(&module);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            // The module was unloaded in between.
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(failed(&path, error)),
+        let is_it = |found: &sys::Result<(BtfFd, BtfInfo)>| {
+            found.as_ref().map_or(true, |(_, info)| info.name == name)
         };
-        match Btf::new_split(&bytes, &base).and_then(|types| types.find(Kind::Func, name)) {
-            Ok(id) => return Ok(Some((module, id))),
-            Err(kwalk_btf::Error::NotFound { .. }) => {}
-            Err(error) => return Err(failed(&path, io::Error::new(ErrorKind::InvalidData, error))),
-        }
+        of_kernel().find(is_it).transpose().map(|found| found.map(|(btf, _)| btf))
     }
-    Ok(None)
 }
 
 #[cfg(test)]
@@ -130,18 +116,14 @@ mod tests {
     #[test]
     fn a_module_s_function_is_found() {
         let kernel = KernelBtf::from(btf(&[&[0, FUNC_PROTO, 0], &[1, FUNC, 1]], b"\0kernel\0"));
-        let dir = tempfile::tempdir().unwrap();
-        let find = |name| in_modules(dir.path(), &kernel, name).unwrap();
-        assert_eq!(find("second"), None);
-        std::fs::write(dir.path().join("vmlinux"), "never read").unwrap();
-        std::fs::write(dir.path().join("a"), btf(&[&[8, FUNC, 1]], b"first\0")).unwrap();
-        std::fs::write(dir.path().join("b"), btf(&[&[8, 8 << 24, 1], &[8, FUNC, 1]], b"second\0")).unwrap();
-        assert_eq!(find("first"), Some(("a".into(), TypeId(3))));
+        let base = Btf::new(kernel.bytes()).unwrap();
+        let first = btf(&[&[8, FUNC, 1]], b"first\0");
+        let second = btf(&[&[8, 8 << 24, 1], &[8, FUNC, 1]], b"second\0");
+        let find = |module: &[u8], name| in_module(module, &base, name).unwrap();
+        assert_eq!(find(&first, "first"), Some(TypeId(3)));
         // Neither the typedef of the same name before it, nor the id in another module.
-        assert_eq!(find("second"), Some(("b".into(), TypeId(4))));
-        assert_eq!(find("kernel"), None);
-        std::fs::write(dir.path().join("c"), "no BTF").unwrap();
-        let error = in_modules(dir.path(), &kernel, "third").unwrap_err();
-        assert!(error.to_string().starts_with(&format!("{}/c: not BTF", dir.path().display())), "{error}");
+        assert_eq!(find(&second, "second"), Some(TypeId(4)));
+        assert_eq!(find(&first, "second"), None);
+        assert!(in_module(b"no BTF", &base, "third").is_err());
     }
 }

@@ -97,7 +97,7 @@ fn host() -> String {
 fn size() {
     let size = |path: &Path| std::fs::metadata(path).unwrap().len();
     let more = size(&BUILT.embed) - size(&BUILT.empty);
-    assert!(more <= 220_000, "{more} bytes more than an empty program");
+    assert!(more <= 200_000, "{more} bytes more than an empty program");
 }
 
 fn is_static() {
@@ -176,7 +176,7 @@ pub fn tests() -> Vec<Test> {
     vec![
         test("it_walks_the_tasks", RUN, walks_the_tasks),
         test("it_is_static", BUILD, is_static),
-        test("it_adds_at_most_220_kb", BUILD, size),
+        test("it_adds_at_most_200_kb", BUILD, size),
         test("it_adds_at_most_400_kb_of_memory", RUN, memory),
         test("it_adds_at_most_20_system_calls", TRACE, system_calls_are_few),
         test("it_depends_on_these_crates_alone", BUILD, dependencies),
