@@ -11,7 +11,9 @@ mod stacks;
 mod task_file;
 
 use kwalk_asm::Label;
+use kwalk_btf::Kind::{Func, Struct};
 
+use crate::available::btf_names;
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::kernel::Kernel;
@@ -98,6 +100,18 @@ impl TextProgram {
         if (options.comm.is_some() || options.only.is_some()) && !self.comm {
             return Err(Error::NoComm { program: self.name });
         }
+        // All that these programs look up, in one pass over the types: the BTF keeps what it has found.
+        let (func, context) = btf_names(&self.target.name);
+        kernel.btf.find_many([
+            (Func, &func),
+            (Func, "bpf_preempt_disable"),
+            (Func, "bpf_preempt_enable"),
+            (Func, "bpf_rdonly_cast"),
+            (Struct, &context),
+            (Struct, "bpf_iter_priv_data"),
+            (Struct, "file"),
+            (Struct, "seq_file"),
+        ])?;
         let mut walk = Builder::new(kernel, self.target)?;
         let done = walk.asm.label();
         (self.emit)(&mut walk, options, done)?;
