@@ -1,4 +1,4 @@
-//! The facts of the running kernel, which programs are written from.
+//! The facts of the running kernel, which programs are written from; and which pid namespace asks.
 
 use std::fs::{File, metadata};
 use std::io::{self, ErrorKind, Read};
@@ -27,10 +27,7 @@ pub fn kernel<'a>(btf: &'a Btf<'a>) -> Kernel<'a> {
     let mut kernel = Kernel::described(btf);
     kernel.version = release();
     kernel.page_size = page_size();
-    kernel.possible_cpus = possible_cpus().unwrap_or(kernel.possible_cpus);
     kernel.has_jit = has_jit(btf);
-    // PROC_PID_INIT_INO (include/linux/proc_ns.h)
-    kernel.first_pid_namespace = metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == 0xEFFF_FFFC);
     kernel
 }
 
@@ -48,19 +45,15 @@ fn has_jit(btf: &Btf<'_>) -> bool {
     }
 }
 
-/// How many CPUs the kernel keeps values for: `0-3,8`.
-fn possible_cpus() -> Option<u32> {
-    let mut buf = [0; 256];
-    let list = read("/sys/devices/system/cpu/possible", &mut buf).ok()?;
-    let count = |range: &str| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        last.parse::<u32>().ok()?.checked_sub(first.parse().ok()?)?.checked_add(1)
-    };
-    list.split(',').map(count).sum()
+/// Whether this process is in the first pid namespace, so that its numbers of processes are the kernel's own. Without /proc
+/// it is taken not to be.
+pub(crate) fn is_in_first_pid_namespace() -> bool {
+    // PROC_PID_INIT_INO (include/linux/proc_ns.h)
+    metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == 0xEFFF_FFFC)
 }
 
 /// The line of a file of /proc or /sys, by as few system calls as can be: every walk pays for these.
-fn read<'a>(path: &str, buf: &'a mut [u8]) -> io::Result<&'a str> {
+pub(crate) fn read<'a>(path: &str, buf: &'a mut [u8]) -> io::Result<&'a str> {
     let len = File::open(path)?.read(buf)?;
     if len == buf.len() {
         return Err(ErrorKind::FileTooLarge.into());

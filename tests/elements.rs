@@ -79,7 +79,7 @@ fn typed() -> MapFd {
 
 fn open(map: &MapFd, select: &Select) -> Result<Vec<Vec<String>>, Error> {
     let kernel = running();
-    let elements = MapElements::of(map, &kernel)?;
+    let elements = MapElements::of(map)?;
     let types = elements.btf()?;
     let elements = Some(elements.elements(types.as_ref()));
     let options = PlanOptions { elements, ..PlanOptions::default() };

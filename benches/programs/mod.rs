@@ -65,7 +65,7 @@ impl Attached {
         scope: &Scope<'_>,
         map: Option<&MapFd>,
     ) -> Result<Self, Error> {
-        let elements = map.map(|map| MapElements::of(map, kernel)).transpose()?;
+        let elements = map.map(MapElements::of).transpose()?;
         let elements = elements.as_ref().map(|of| of.elements(None));
         let plan = select.plan_with(kernel, &PlanOptions { elements, ..PlanOptions::default() })?;
         Attached::new(&plan.program(kernel)?, scope, plan.schema().cloned())

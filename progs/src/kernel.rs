@@ -34,27 +34,15 @@ pub struct Kernel<'a> {
     pub version: Option<Version>,
     /// Bytes of a page.
     pub page_size: u64,
-    /// How many CPUs it may have at most: what is kept per CPU has that many copies.
-    pub possible_cpus: u32,
     /// Whether it compiles programs (`net.core.bpf_jit_enable`). One that does not refuses all calls of kfuncs, with the
     /// error number 524.
     pub has_jit: bool,
-    /// Whether this process is in the first pid namespace, so that its numbers of processes are the kernel's own.
-    pub first_pid_namespace: bool,
 }
 
 impl<'a> Kernel<'a> {
-    /// A kernel of which nothing but the types is known: its version is not, its pages have 4,096 bytes, it may have one
-    /// CPU, it has a JIT, and this process is in its first pid namespace.
+    /// A kernel of which nothing but the types is known: its version is not, its pages have 4,096 bytes, and it has a JIT.
     pub fn described(btf: &'a Btf<'a>) -> Kernel<'a> {
-        Kernel {
-            btf,
-            version: None,
-            page_size: 4096,
-            possible_cpus: 1,
-            has_jit: true,
-            first_pid_namespace: true,
-        }
+        Kernel { btf, version: None, page_size: 4096, has_jit: true }
     }
 
     /// The function of the kernel's own that has this name, if a program can call it: it is there, and there is a JIT.

@@ -86,7 +86,7 @@ pub(crate) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
     let kernel = types.kernel(&btf);
     what.scope.check(&found(&btf, target)?)?;
     let opened = what.scope.open()?;
-    let elements = opened.map.as_ref().map(|map| MapElements::of(map, &kernel)).transpose()?;
+    let elements = opened.map.as_ref().map(MapElements::of).transpose()?;
     let map_types = elements.as_ref().map(MapElements::btf).transpose()?.flatten();
     let elements = elements.as_ref().map(|elements| elements.elements(map_types.as_ref()));
     let options = PlanOptions { count: what.count, elements };

@@ -1,10 +1,12 @@
 //! What the keys and values of a map are, as the kernel and the map's own types say.
 
+use std::io::ErrorKind;
+
 use kwalk_btf::{Btf, TypeId};
-use kwalk_progs::Kernel;
 use kwalk_query::{ElementTypes, Elements};
 
 use crate::error::Error;
+use crate::facts::read;
 use crate::sys::{BtfFd, MapFd, MapType, open_id};
 
 /// The keys and values of one map: what a selection from its elements is planned with.
@@ -19,7 +21,7 @@ use crate::sys::{BtfFd, MapFd, MapType, open_id};
 /// let btf = Btf::new(types.bytes())?;
 /// let kernel = kernel(&btf);
 /// let map: MapFd = open_id(7)?;
-/// let elements = MapElements::of(&map, &kernel)?;
+/// let elements = MapElements::of(&map)?;
 /// let types = elements.btf()?;
 /// let options = PlanOptions { elements: Some(elements.elements(types.as_ref())), ..PlanOptions::default() };
 /// let select = Select::new("bpf_map_elem");
@@ -39,18 +41,19 @@ pub struct MapElements {
 }
 
 impl MapElements {
-    /// Asks the kernel for the sizes and types. A map that was made without types has none; nor, here, has one with a value for each CPU, of which
-    /// a walk shows all.
+    /// Asks the kernel for the sizes and types. A map that was made without types has none; nor, here, has one with a value
+    /// for each CPU, of which a walk shows all.
     ///
     /// # Errors
     ///
-    /// [`Error::Sys`] where the kernel does not say, or does not give the map's BTF, which takes `CAP_SYS_ADMIN`.
-    pub fn of(map: &MapFd, kernel: &Kernel<'_>) -> Result<MapElements, Error> {
+    /// [`Error::Sys`] where the kernel does not say, or does not give the map's BTF, which takes `CAP_SYS_ADMIN`;
+    /// [`Error::Open`] where /sys does not say how many CPUs there may be.
+    pub fn of(map: &MapFd) -> Result<MapElements, Error> {
         let info = map.info()?;
         let per_cpu =
             [MapType::PERCPU_HASH, MapType::PERCPU_ARRAY, MapType::LRU_PERCPU_HASH].contains(&info.map_type);
         if per_cpu {
-            let value_size = info.value_size.next_multiple_of(8).saturating_mul(kernel.possible_cpus);
+            let value_size = info.value_size.next_multiple_of(8).saturating_mul(possible_cpus()?);
             return Ok(MapElements { key_size: info.key_size, value_size, types: None });
         }
         let types = match (info.btf_id, info.btf_value_type_id) {
@@ -80,5 +83,33 @@ impl MapElements {
             value_size: self.value_size,
             types: types.map(|(&(_, key, value), btf)| ElementTypes { btf, key, value }),
         }
+    }
+}
+
+/// How many CPUs the kernel keeps values for.
+fn possible_cpus() -> Result<u32, Error> {
+    const PATH: &str = "/sys/devices/system/cpu/possible";
+    let mut buf = [0; 256];
+    let list = read(PATH, &mut buf).map_err(|source| Error::open(PATH.as_ref(), source))?;
+    count(list).ok_or_else(|| Error::open(PATH.as_ref(), ErrorKind::InvalidData.into()))
+}
+
+/// How many numbers a list has, such as `0-3,8`.
+fn count(list: &str) -> Option<u32> {
+    let count = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        last.parse::<u32>().ok()?.checked_sub(first.parse().ok()?)?.checked_add(1)
+    };
+    list.split(',').try_fold(0_u32, |sum, range| sum.checked_add(count(range)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_cpus_are_counted() {
+        assert_eq!(["0", "0-1", "0-3,8", "0,2-4,9"].map(count), [1, 2, 5, 5].map(Some));
+        assert_eq!(["", "3-0", "0-", "0-4294967295"].map(count), [None; 4]);
     }
 }

@@ -6,6 +6,7 @@ use kwalk_progs::{Kernel, Program, Target, find};
 use kwalk_query::{Expr, Plan, PlanOptions, Pushed, Select, Sink, cgroup_ids, field};
 
 use crate::error::Error;
+use crate::facts::is_in_first_pid_namespace;
 use crate::iter::Iter;
 use crate::link::Link;
 use crate::load::Loaded;
@@ -59,7 +60,7 @@ impl<'a> Walk<'a> {
         let target = find(kernel.btf, select.target())?.target;
         let link = scope.resolve(&target, kernel)?.link;
         // Links of some kernels take no process, or get it wrong: the program tests it on all.
-        let plan = match condition_of(&scope, &target, kernel) {
+        let plan = match condition_of(&scope, &target) {
             Some(condition) => select.clone().filter(condition).plan_with(kernel, options)?,
             None => select.plan_with(kernel, options)?,
         };
@@ -173,7 +174,7 @@ pub(super) type Namespaces<'a> = Box<dyn Iterator<Item = Result<In<'a>, Error>> 
 /// What the link can filter, of what the condition is about.
 fn pushed(plan: &Plan, kernel: &Kernel<'_>) -> Result<Scope<'static>, Error> {
     // The numbers in conditions are the kernel's own, those of scopes this process's.
-    let scope = match plan.pushed.filter(|_| kernel.first_pid_namespace) {
+    let scope = match plan.pushed.filter(|_| is_in_first_pid_namespace()) {
         None => return Ok(Scope::All),
         Some(Pushed::Tgid(tgid)) => Scope::Pid(tgid),
         Some(Pushed::Tid(tid)) => Scope::Tid(tid),
@@ -186,9 +187,9 @@ fn pushed(plan: &Plan, kernel: &Kernel<'_>) -> Result<Scope<'static>, Error> {
 }
 
 /// The condition that is true of what the scope has, if a program can tell.
-fn condition_of(scope: &Scope<'_>, target: &Target, kernel: &Kernel<'_>) -> Option<Expr> {
+fn condition_of(scope: &Scope<'_>, target: &Target) -> Option<Expr> {
     // The numbers in conditions are the kernel's own.
-    let own = |name: &str| kernel.first_pid_namespace.then(|| field(format!("{}.{name}", target.object)));
+    let own = |name: &str| is_in_first_pid_namespace().then(|| field(format!("{}.{name}", target.object)));
     match *scope {
         Scope::Pid(pid) => Some(own("tgid")?.eq(pid)),
         Scope::Tid(tid) => Some(own("pid")?.eq(tid)),
