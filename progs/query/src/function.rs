@@ -1,6 +1,6 @@
 //! The functions that expressions can call.
 
-/// A function; [`FUNCTIONS`] says of each what it takes and gives.
+/// A function; [`FUNCTIONS`] describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each is described in FUNCTIONS")]
@@ -19,14 +19,14 @@ pub enum Function {
     NullIf,
 }
 
-/// What is to be known of a function to use it.
+/// The description of a function for users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionInfo {
     /// Its name.
     pub name: &'static str,
-    /// What its arguments are, as they are written.
+    /// Descriptions of its arguments.
     pub arguments: &'static [&'static str],
-    /// What it gives.
+    /// A description of its result.
     pub about: &'static str,
     /// The function itself.
     pub function: Function,
@@ -43,7 +43,7 @@ macro_rules! functions {
     };
 }
 
-/// All that a user can call.
+/// All functions that a user can call.
 pub const FUNCTIONS: &[FunctionInfo] = functions! {
     ntohs("FIELD")              Ntohs      "the number that two bytes in network order are";
     ntohl("FIELD")              Ntohl      "the number that four bytes in network order are";
@@ -65,7 +65,7 @@ impl Function {
         FUNCTIONS.iter().find(|known| known.function == self).map_or("", |known| known.name)
     }
 
-    /// Whether it is true or false, rather than a value.
+    /// Whether the result is a condition, not a value.
     pub(crate) fn is_condition(self) -> bool {
         self == Function::Cidr
     }
