@@ -1,4 +1,4 @@
-//! The facts of the running kernel, which programs are written from.
+//! Gathers the facts about the running kernel that programs are written from.
 
 use std::fs::{File, metadata};
 use std::io::{self, ErrorKind, Read};
@@ -9,9 +9,10 @@ use kwalk_progs::Kernel;
 
 use crate::sys::{page_size, release};
 
-/// The running kernel, of which `btf` is the types.
+/// The running kernel, whose types are `btf`.
 ///
-/// What can't be found out, for want of /proc or /sys or of the right to read there, is as [`Kernel::described`] has it.
+/// Facts that can't be found out, because /proc or /sys is not mounted or not readable, are as in
+/// [`Kernel::described`].
 ///
 /// ```no_run
 /// use kwalk::{KernelBtf, btf::Btf, kernel};
@@ -34,21 +35,21 @@ pub fn kernel<'a>(btf: &'a Btf<'a>) -> Kernel<'a> {
     kernel
 }
 
-/// Whether the kernel compiles programs, unless nothing says so.
+/// Whether the kernel has a JIT and it is enabled; true if that can't be found out.
 fn has_jit(btf: &Btf<'_>) -> bool {
     match read("/proc/sys/net/core/bpf_jit_enable", &mut [0; 16]) {
         Ok(enabled) => enabled != "0",
-        // A kernel that was built without a JIT does not have that file; nor is it there in network namespaces but the
-        // first. This function is there only with a JIT.
+        // The file does not exist on a kernel without a JIT, nor in network namespaces other than the first. The
+        // function exists only on a kernel with a JIT.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             btf.find(Kind::Func, "bpf_jit_alloc_exec").is_ok()
         }
-        // Root alone may read it.
+        // Only root may read it.
         Err(_) => true,
     }
 }
 
-/// How many CPUs the kernel keeps values for: `0-3,8`.
+/// The number of possible CPUs, from a list like `0-3,8`.
 fn possible_cpus() -> Option<u32> {
     let mut buf = [0; 256];
     let list = read("/sys/devices/system/cpu/possible", &mut buf).ok()?;
@@ -59,7 +60,7 @@ fn possible_cpus() -> Option<u32> {
     list.split(',').map(count).sum()
 }
 
-/// The line of a file of /proc or /sys, by as few system calls as can be: every walk pays for these.
+/// Reads the first line of a file in /proc or /sys with as few system calls as possible, since every walk does this.
 fn read<'a>(path: &str, buf: &'a mut [u8]) -> io::Result<&'a str> {
     let len = File::open(path)?.read(buf)?;
     if len == buf.len() {

@@ -4,8 +4,8 @@ use crate::insn::Insn;
 use crate::reg::Reg;
 use crate::wide::Wide;
 
-/// A relocation of a wide load: a value that the loader supplies while it encodes ([`Code::encode`](crate::Code::encode),
-/// [`Code::encode_with`](crate::Code::encode_with)).
+/// A relocation of a wide load: a value that the loader supplies while it encodes
+/// ([`Code::encode`](crate::Code::encode), [`Code::encode_with`](crate::Code::encode_with)).
 ///
 /// The value is named by its index in a list that is the program's and the loader's to
 /// agree on.

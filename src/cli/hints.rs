@@ -1,4 +1,4 @@
-//! What to do about an error of the library: the words for its kinds.
+//! Hints: what the user can do about an error of the library.
 
 use kwalk::asm::HelperId;
 use kwalk::progs::{self, Parameters, kfunc};
@@ -6,10 +6,10 @@ use kwalk::select::{self, FUNCTIONS, Kind, Reason};
 use kwalk::sys::{self, Caps, ENOTSUPP};
 use kwalk::{Error, Fault, MapError, PinError, ProcessError, Rejection, text};
 
-/// What lets a kernel call its own functions from programs.
+/// How to enable calls of kfuncs.
 const NO_JIT: &str = "as root: sysctl net.core.bpf_jit_enable=1, if the kernel was built with a JIT";
 
-/// What to do about it, where something is known to help.
+/// The hint for an error, if there is one.
 pub(crate) fn hint(error: &Error) -> Option<String> {
     let hint = match error {
         Error::Sys(error) => return call(error),
@@ -80,7 +80,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
     Some(hint.into())
 }
 
-/// The options of the command line that restrict a walk.
+/// The options of the command line for a target's parameters.
 pub(crate) fn options(parameters: Parameters) -> &'static str {
     match parameters {
         Parameters::None => "",
@@ -95,7 +95,7 @@ fn did_you_mean(near: &[String]) -> Option<String> {
     (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")))
 }
 
-/// Of a function of the kernel that it doesn't have.
+/// The hint for a kfunc that the kernel lacks.
 fn function(name: &str) -> String {
     let since = kfunc::since(name)
         .map(|(major, minor)| format!("Linux {major}.{minor} is the first that may have it; else "));
@@ -167,7 +167,7 @@ fn rejected(rejection: &Rejection) -> Option<String> {
             "a shorter condition, or fewer columns: select more than you need, and filter what comes out"
         }
         Some(Fault::Helper(id)) => return Some(helper(id)),
-        // What helps who writes a program does not help who selects.
+        // The hints of `fault` are for authors of programs, not for users of selections.
         Some(Fault::NoJit) => NO_JIT,
         _ if selected => {
             "leave it out: that it is rejected is a defect of kwalk, or a limit of this kernel that kwalk does not know"
@@ -187,7 +187,7 @@ fn helper(id: HelperId) -> String {
     }
 }
 
-/// For who writes a program.
+/// The hint for the author of a program.
 fn fault(fault: Fault) -> Option<&'static str> {
     Some(match fault {
         Fault::MaybeNull => "it may be NULL here: jump away if it is, before it is used",
@@ -229,7 +229,7 @@ fn call(error: &sys::Error) -> Option<String> {
     }
 }
 
-/// What an error number means for a call.
+/// The hint for an error number of a system call.
 fn errno(call: &str, errno: i32) -> Option<String> {
     let by_id = ["_GET_NEXT_ID", "_GET_FD_BY_ID"].iter().any(|end| call.ends_with(end));
     let hint = match (call, errno) {
@@ -278,7 +278,7 @@ fn errno(call: &str, errno: i32) -> Option<String> {
     Some(hint.into())
 }
 
-/// Which of the capabilities this thread lacks; or, if none, what else denies permission.
+/// Names the missing capabilities; or, if none is missing, other causes of a denied permission.
 fn need(caps: Caps) -> String {
     lacking(caps, |caps| Caps::effective().map_or(caps, |effective| caps.missing_from(effective)))
 }
@@ -289,7 +289,7 @@ fn lacking(caps: Caps, missing: impl Fn(Caps) -> Caps) -> String {
                 seccomp, lockdown or another security module denies it"
             .into();
     }
-    // Who lacks the one for a program's maps needs the one for the program next.
+    // A process that lacks the capability for the program's maps also needs the one for the program.
     let load = Caps::BPF | Caps::PERFMON;
     let missing = missing(if caps.intersects(load) { load } else { caps });
     let instead = if missing.contains(Caps::SYS_ADMIN) { "" } else { ", or CAP_SYS_ADMIN" };
@@ -322,7 +322,7 @@ mod tests {
         let with = |needed: Caps, has: Caps| lacking(needed, |needed| needed.missing_from(has));
         let none = "CAP_PERFMON and CAP_BPF missing, or CAP_SYS_ADMIN: run it as root";
         assert!(with(load, Caps::empty()).starts_with(none));
-        // A map takes the one, and the program behind it the other.
+        // Maps require the first, and the program that is loaded after them the second.
         assert!(with(Caps::BPF, Caps::empty()).starts_with(none));
         assert!(with(load, Caps::BPF).starts_with("CAP_PERFMON missing, or CAP_SYS_ADMIN: "));
         assert!(with(Caps::SYS_ADMIN, load).starts_with("CAP_SYS_ADMIN missing: run it as root"));

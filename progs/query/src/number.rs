@@ -3,10 +3,10 @@
 //! The rules are those of C, with `long` for `int`:
 //!
 //! - A number has 64 bits. Unsigned are fields of an unsigned type of 64 bits, and literals of 2⁶³ or more; all others
-//! fit 64 bits with a sign, and are signed.
+//!   fit 64 bits with a sign, and are signed.
 //! - The result of an operation is unsigned if one operand is (for a shift, if the left one is), and wraps on overflow.
-//! `/` rounds towards zero and `%` has the sign of its left side; both are NULL if the divisor is 0. −2⁶³ / −1 wraps to
-//! −2⁶³.
+//!   `/` rounds towards zero and `%` has the sign of its left side; both are NULL if the divisor is 0. −2⁶³ / −1 wraps to
+//!   −2⁶³.
 //! - `>>` keeps the sign of a signed number. Shifts use the lowest 6 bits of their right side.
 //! - Comparisons compare the numbers: −1 is less than 2⁶⁴−1, though both have the same bits.
 

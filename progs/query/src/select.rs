@@ -71,8 +71,8 @@ impl Select {
         Select { filter: Some(filter), ..self }
     }
 
-    /// Sets the sort order, the first key first. The kernel gives rows in an order of its own: the plan only adds to the
-    /// rows what is needed to sort them ([`Sink::Rows`](crate::Sink::Rows)).
+    /// Sets the sort order, the first key first. The kernel gives rows in an order of its own: the plan only adds to
+    /// the rows what is needed to sort them ([`Sink::Rows`](crate::Sink::Rows)).
     #[must_use]
     pub fn order<T: Into<Key>>(self, keys: impl IntoIterator<Item = T>) -> Select {
         Select { order: keys.into_iter().map(Into::into).collect(), ..self }
