@@ -100,7 +100,7 @@ impl fmt::Display for Error {
                 match reason {
                     CommError::Empty => write!(f, "command name: it is empty"),
                     CommError::TooLong => {
-                        write!(f, "command name {name}: it has more than 15 bytes, no task's has")
+                        write!(f, "command name {name}: it has more than 15 bytes, the maximum")
                     }
                     CommError::Nul => write!(f, "command name {name}: it has a NUL byte"),
                 }
@@ -112,7 +112,7 @@ impl fmt::Display for Error {
             Error::NoJit { function } => {
                 write!(
                     f,
-                    "function {function}: kernels call it only where their JIT is on, and this one's is off"
+                    "function {function}: a kernel without a JIT refuses to call it, and the JIT of this one is off"
                 )
             }
             Error::TooManyValues { format } => {

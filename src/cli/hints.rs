@@ -26,7 +26,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         Error::NoParameters { target, since: (major, minor), .. } => {
             let before = match target.as_str() {
                 "cgroup" => "walk them all, and pick them by their level",
-                _ => "`kwalk cat` has the program filter, if not in a pid namespace",
+                _ => "`kwalk cat` filters in the program, outside of pid namespaces",
             };
             return Some(format!("Linux {major}.{minor} is the first that can; before, {before}"));
         }
@@ -57,16 +57,16 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "choose another path, remove what is there, or use --replace to give that link the new program"
         }
         Error::Pin { reason: PinError::Dot, .. } => {
-            "bpffs keeps names with a dot for the kernel, and for `kwalk preload`; choose a name without one"
+            "bpffs reserves names with a dot for the kernel, and for `kwalk preload`; choose a name without one"
         }
         Error::Pin { reason: PinError::Directory, .. } => "to remove a directory of pins: rm -r",
         Error::Open { path, source }
             if source.raw_os_error() == Some(libc::EACCES) && path.starts_with("/proc") =>
         {
-            "to look into another's process takes CAP_SYS_PTRACE, and no capability less than the process has"
+            "to inspect a process of another user requires CAP_SYS_PTRACE, and every capability that the process has"
         }
         Error::Open { source, .. } if source.raw_os_error() == Some(libc::EACCES) => {
-            "a pin is root's alone until its mode is changed, and the directories above it must let you through"
+            "only root can read a pin until its mode is changed; the directories above it must be accessible, too"
         }
         Error::Hidden { .. } => "it takes CAP_PERFMON, and kernel.kptr_restrict to be 0, or 1 and CAP_SYSLOG",
         Error::Read { source, .. } if source.raw_os_error() == Some(libc::E2BIG) => {
@@ -181,7 +181,7 @@ fn helper(id: HelperId) -> String {
     match id.known() {
         Some(known) => {
             let (name, (major, minor)) = (known.name(), known.since());
-            format!("{name} is there since Linux {major}.{minor}, and not for every type of program")
+            format!("{name} was added in Linux {major}.{minor}, and not for every type of program")
         }
         None => format!("no kernel has a helper of number {}", id.0),
     }
@@ -200,13 +200,11 @@ fn fault(fault: Fault) -> Option<&'static str> {
         Fault::UnwrittenStack => "the stack is read where nothing was written",
         Fault::ReadOnly => "memory of the kernel is read-only to this program",
         Fault::Context => "an argument of the context is loaded with all its 8 bytes, at its own offset",
-        Fault::ReturnValue => "an iterator returns 0 to go on, or 1 to see the object again",
+        Fault::ReturnValue => "an iterator returns 0 to go on, or 1 to be called again for the object",
         Fault::BeyondStruct => {
-            "the verifier knows of one object behind a pointer, not of an array: bpf_probe_read_kernel reads further"
+            "to the verifier, a pointer points to one object, not to an array: bpf_probe_read_kernel can read further"
         }
-        Fault::KernelFunction => {
-            "the kernel has it for itself, or for programs, but not for every type of program"
-        }
+        Fault::KernelFunction => "programs of this type may not call it",
         Fault::NoJit => NO_JIT,
         Fault::Untrusted => {
             "this pointer was reached through another: only arguments of the walk are trusted"
@@ -223,7 +221,7 @@ fn fault(fault: Fault) -> Option<&'static str> {
 fn call(error: &sys::Error) -> Option<String> {
     match error.since() {
         Some((major, minor)) => {
-            Some(format!("this kernel has no {}: it is there since Linux {major}.{minor}", error.call()))
+            Some(format!("this kernel has no {}: it was added in Linux {major}.{minor}", error.call()))
         }
         None => errno(error.call(), error.errno()),
     }
@@ -240,9 +238,9 @@ fn errno(call: &str, errno: i32) -> Option<String> {
         }
         ("BPF_PROG_LOAD", libc::ENOSPC) => "the verifier's log needs a larger buffer",
         ("BPF_PROG_LOAD", ENOTSUPP) => "this kernel or machine can't run this kind of program",
-        ("BPF_LINK_CREATE", libc::EBADF) => "this target walks what a map holds: name the map",
+        ("BPF_LINK_CREATE", libc::EBADF) => "this target walks the elements of a map: name the map",
         ("BPF_LINK_CREATE", libc::E2BIG) => {
-            "this kernel is too old to be told that: links know of maps since Linux 5.9, of tasks and cgroups since 6.1"
+            "this kernel is too old for this parameter: links accept maps since Linux 5.9, tasks and cgroups since 6.1"
         }
         ("BPF_LINK_UPDATE", libc::EINVAL) => "a link's programs must all be iterators of the same target",
         ("BPF_LINK_UPDATE", libc::EPERM) => {
@@ -386,6 +384,6 @@ mod tests {
         assert!(selected("BPF program is too large", libc::E2BIG).unwrap().contains("shorter condition"));
         assert!(selected("R7 invalid mem access 'scalar'", libc::EACCES).unwrap().contains("defect"));
         assert_eq!(helper(HelperId(9999)), "no kernel has a helper of number 9999");
-        assert!(helper(HelperId(9)).starts_with("bpf_skb_store_bytes is there since Linux 4.1"));
+        assert!(helper(HelperId(9)).starts_with("bpf_skb_store_bytes was added in Linux 4.1"));
     }
 }

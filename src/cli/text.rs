@@ -28,7 +28,7 @@ pub(crate) fn cat(types: &Types, program: &OsStr, filter: &Filter) -> Result<Exi
     if program.as_bytes().contains(&b'/') {
         if filter.comm.is_some() || filter.pid.is_some() || filter.tid.is_some() {
             return Err(Failure::usage(format!(
-                "{}: what is pinned is filtered when it is pinned",
+                "{}: a pinned program can be filtered only when it is pinned",
                 Path::new(program).display()
             )));
         }

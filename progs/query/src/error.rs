@@ -203,7 +203,7 @@ impl fmt::Display for Kind {
             Kind::Float => "a floating-point number",
             Kind::Ip => "an IP address",
             Kind::Stack => "a stack",
-            Kind::Bytes => "a row of bytes",
+            Kind::Bytes => "a sequence of bytes",
             Kind::Constant => "a constant",
         })
     }
@@ -239,7 +239,7 @@ impl fmt::Display for Reason {
                 write!(f, "this text has {len} bytes, and what it is compared with has at most {max}")
             }
             Reason::TextNul => f.write_str("this text has a NUL byte, which no text of the kernel has"),
-            Reason::Percent => f.write_str("% can stand at either end of a pattern only"),
+            Reason::Percent => f.write_str("% is allowed only at the start and the end of a pattern"),
             Reason::Null => f.write_str("a comparison with NULL is never true"),
             Reason::NullPointer { what } => {
                 write!(f, "{what} is a pointer: as 0 it is NULL, and no comparison with NULL is ever true")
@@ -260,7 +260,7 @@ impl fmt::Display for Reason {
             Reason::NoJit { what } => {
                 write!(
                     f,
-                    "{what} takes a call of a kernel function, which kernels do only where their JIT is on"
+                    "{what} requires a call of a kernel function, which this kernel refuses without a JIT"
                 )
             }
             Reason::Literal { text, needs, .. } => write!(f, "'{text}' is not {needs}"),

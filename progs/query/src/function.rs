@@ -45,18 +45,18 @@ macro_rules! functions {
 
 /// All functions that a user can call.
 pub const FUNCTIONS: &[FunctionInfo] = functions! {
-    ntohs("FIELD")              Ntohs      "the number that two bytes in network order are";
-    ntohl("FIELD")              Ntohl      "the number that four bytes in network order are";
-    ip("FIELD")                 Ip         "the IP address that 4 or 16 bytes are";
-    address("FAMILY", "IPV4", "IPV6") Address "the IP address that is in one of two places, as a family says";
-    cidr("ADDRESS", "'IP/BITS'") Cidr      "whether an address is one of a network";
-    d_path("FIELD")             DPath      "the name of an open file, of a struct file * or a struct path";
-    cgroup_path("FIELD")        CgroupPath "the path of a cgroup, of a struct cgroup *";
-    unix_name("FIELD")          UnixName   "the name of a Unix socket, of a struct unix_address *, with an @ for each NUL";
-    cmdline()                   Cmdline    "the arguments that the process was started with";
-    nullif("X", "Y")            NullIf     "NULL where two numbers are equal, else the first";
-    page_size()                 PageSize   "bytes of a page, in which the kernel counts memory";
-    stack()                     Stack      "where in the kernel the task is";
+    ntohs("FIELD")              Ntohs      "a 16-bit network-order field as a number";
+    ntohl("FIELD")              Ntohl      "a 32-bit network-order field as a number";
+    ip("FIELD")                 Ip         "a field of 4 or 16 bytes as an IP address";
+    address("FAMILY", "IPV4", "IPV6") Address "the IPv4 or the IPv6 address, as the family says";
+    cidr("ADDRESS", "'IP/BITS'") Cidr      "whether an address is in a network";
+    d_path("FIELD")             DPath      "the path of a file, from a struct file * or a struct path";
+    cgroup_path("FIELD")        CgroupPath "the path of a cgroup, from a struct cgroup *";
+    unix_name("FIELD")          UnixName   "the name of a Unix socket, from a struct unix_address *, with @ for each NUL";
+    cmdline()                   Cmdline    "the arguments of the process";
+    nullif("X", "Y")            NullIf     "NULL if two numbers are equal, else the first";
+    page_size()                 PageSize   "the size of a page in bytes: the kernel counts memory in pages";
+    stack()                     Stack      "the kernel stack of the task";
 };
 
 impl Function {
