@@ -1,4 +1,4 @@
-//! Opens the cgroup that a walk starts from.
+//! Opens the cgroup that a walk refers to.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;

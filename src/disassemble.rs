@@ -10,9 +10,10 @@ use crate::error::Error;
 use crate::kallsyms::Kallsyms;
 use crate::sys::{KernelBtf, MapFd, ProgFd, open_id};
 
-/// Prints the instructions of a program as the kernel runs them, after the verifier has rewritten them; those that exist
-/// only inside the kernel print as `.insn`. Each line has the number of the slot and an instruction. Jumps have labels,
-/// maps their ids and names, and the kernel's functions, types and variables their names if this process can read them.
+/// Prints the instructions of a program as the kernel runs them, after the verifier has rewritten them; those that
+/// exist only inside the kernel print as `.insn`. Each line has the number of the slot and an instruction. Jumps have
+/// labels, maps their ids and names, and the kernel's functions, types and variables their names if this process can
+/// read them.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! An example of a binary that embeds kwalk: shows the tasks with a command name, by a program of its own. At run time it
-//! needs nothing but a kernel.
+//! An example of a binary that embeds kwalk: shows the tasks with a command name, by a program of its own. It needs
+//! nothing but a kernel at run time.
 //!
 //!     embed COMM
 
@@ -35,11 +35,11 @@ fn walk(comm: &str) -> Result<(), Error> {
     while let chunk @ [_, ..] = tasks.next_chunk()? {
         stdout().write_all(chunk).unwrap_or_else(|error| fail(error));
     }
-    // The kernel closes the descriptors faster than the destructors.
+    // Exiting is faster than running the destructors: the kernel closes the descriptors.
     exit(0)
 }
 
-/// Errors as `dyn Error` would bring what debugs them into the binary.
+/// Unlike `Box<dyn Error>`, this keeps the `Debug` code of the errors out of the binary.
 fn fail(error: impl Display) -> ! {
     eprintln!("embed: {error}");
     exit(1)

@@ -1,4 +1,4 @@
-//! The facts of the running kernel, which programs are written from; and which pid namespace asks.
+//! Gathers the facts about the running kernel that programs are written from.
 
 use std::fs::{File, metadata};
 use std::io::{self, ErrorKind, Read};
@@ -9,9 +9,10 @@ use kwalk_progs::Kernel;
 
 use crate::sys::{page_size, release};
 
-/// The running kernel, of which `btf` is the types.
+/// The running kernel, whose types are `btf`.
 ///
-/// What can't be found out, for want of /proc or /sys or of the right to read there, is as [`Kernel::described`] has it.
+/// Facts that can't be found out, because /proc or /sys is not mounted or not readable, are as in
+/// [`Kernel::described`].
 ///
 /// ```no_run
 /// use kwalk::{KernelBtf, btf::Btf, kernel};
@@ -31,28 +32,28 @@ pub fn kernel<'a>(btf: &'a Btf<'a>) -> Kernel<'a> {
     kernel
 }
 
-/// Whether the kernel compiles programs, unless nothing says so.
+/// Whether the kernel has a JIT and it is enabled; true if that can't be found out.
 fn has_jit(btf: &Btf<'_>) -> bool {
     match read("/proc/sys/net/core/bpf_jit_enable", &mut [0; 16]) {
         Ok(enabled) => enabled != "0",
-        // A kernel that was built without a JIT does not have that file; nor is it there in network namespaces but the
-        // first. This function is there only with a JIT.
+        // The file does not exist on a kernel without a JIT, nor in network namespaces other than the first. The
+        // function exists only on a kernel with a JIT.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             btf.find(Kind::Func, "bpf_jit_alloc_exec").is_ok()
         }
-        // Root alone may read it.
+        // Only root may read it.
         Err(_) => true,
     }
 }
 
-/// Whether this process is in the first pid namespace, so that its numbers of processes are the kernel's own. Without /proc
-/// it is taken not to be.
+/// Whether this process is in the first pid namespace, so that its pids and tids are the kernel's own. Without /proc it is
+/// taken not to be.
 pub(crate) fn is_in_first_pid_namespace() -> bool {
     // PROC_PID_INIT_INO (include/linux/proc_ns.h)
     metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == 0xEFFF_FFFC)
 }
 
-/// The line of a file of /proc or /sys, by as few system calls as can be: every walk pays for these.
+/// Reads the first line of a file in /proc or /sys with as few system calls as possible, since every walk does this.
 pub(crate) fn read<'a>(path: &str, buf: &'a mut [u8]) -> io::Result<&'a str> {
     let len = File::open(path)?.read(buf)?;
     if len == buf.len() {

@@ -8,8 +8,8 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use crate::error::Error;
 use crate::sys::IterFd;
 
-/// The size of the kernel's own buffer (8 pages, here of 4 KiB, `kernel/bpf/bpf_iter.c`). With a smaller one, the kernel
-/// stops and resumes the walk more often.
+/// The size of the kernel's own buffer (8 pages, here of 4 KiB, `kernel/bpf/bpf_iter.c`). With a smaller one, the
+/// kernel stops and resumes the walk more often.
 const BUFFER: usize = 32 << 10;
 
 /// A walk in progress: reads what the program writes for each object.
@@ -62,8 +62,8 @@ impl Iter {
         Ok(len)
     }
 
-    /// The next bytes of the output, about 32 KiB at most; none at the end of the walk. A walk that ends before its last
-    /// object is an error.
+    /// The next bytes of the output, about 32 KiB at most; none at the end of the walk. A walk that ends before its
+    /// last object is an error.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ pub struct Kallsyms {
     names: String,
     /// The address of a symbol and the offset of its name in `names`, sorted.
     by_address: Vec<(u64, usize)>,
-    /// The hash of a symbol's name and the symbol's index in `by_address`, sorted. To sort the names themselves would take
-    /// twice as long.
+    /// The hash of a symbol's name and the symbol's index in `by_address`, sorted. To sort the names themselves would
+    /// take twice as long.
     by_hash: Vec<(u64, usize)>,
 }
 

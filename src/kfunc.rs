@@ -10,8 +10,9 @@ use crate::sys::{self, BtfFd, BtfInfo, KernelBtf, ids, open_id};
 pub struct Kfunc {
     /// The id of its `FUNC`.
     pub id: TypeId,
-    /// The BTF of its module; `None` for the kernel's own functions, whose calls have the offset 0. The offset of a call
-    /// to a module's function is the index of this descriptor in the `fd_array` of `BPF_PROG_LOAD`, which is not 0.
+    /// The BTF of its module; `None` for the kernel's own functions, whose calls have the offset 0. The offset of a
+    /// call to a module's function is the index of this descriptor in the `fd_array` of `BPF_PROG_LOAD`, which is not
+    /// 0.
     pub module: Option<BtfFd>,
 }
 

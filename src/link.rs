@@ -32,8 +32,8 @@ impl Link {
         if matches!(*scope, Scope::Tid(tid) if is_misread(tid, filters_any_thread)) {
             return Err(refused("a thread that leads no process", ANY_THREAD));
         }
-        // Before 6.12, such a walk continues after the end with the process's other threads; and a pidfd gives no number
-        // that the program could test.
+        // Before 6.12, such a walk continues after the end with the process's other threads; and a pidfd gives no
+        // number that the program could test.
         if matches!(scope, Scope::PidFd(_)) && target.shared && !filters_any_thread {
             return Err(refused("what one process shares with its threads", ANY_THREAD));
         }
@@ -87,13 +87,13 @@ impl Link {
         Ok(Iter::new(bpf(IterCreate { link: &self.0 })?))
     }
 
-    /// Starts a walk of the objects of a network namespace. A walk belongs to the namespace of the thread that starts it:
-    /// this function starts a thread for that, so the caller's namespace does not change.
+    /// Starts a walk of the objects of a network namespace. A walk belongs to the namespace of the thread that starts
+    /// it: this function starts a thread for that, so the caller's namespace does not change.
     ///
     /// # Errors
     ///
-    /// [`Error::Scope`] if the target has the same objects in all namespaces; [`Error::Sys`] of `setns` if the namespace
-    /// can't be entered, which needs `CAP_SYS_ADMIN`; else as [`Link::iter`].
+    /// [`Error::Scope`] if the target has the same objects in all namespaces; [`Error::Sys`] of `setns` if the
+    /// namespace can't be entered, which needs `CAP_SYS_ADMIN`; else as [`Link::iter`].
     pub fn iter_in(&self, netns: &Netns) -> Result<Iter, Error> {
         let target = self.info()?.iter.and_then(|iter| targets::by_name(&iter.target));
         match target {
@@ -105,13 +105,13 @@ impl Link {
         }
     }
 
-    /// Replaces the link's program `old` by another one for the same target. Walks in progress end with the program that
-    /// they started with.
+    /// Replaces the link's program `old` by another one for the same target. Walks in progress end with the program
+    /// that they started with.
     ///
     /// # Errors
     ///
-    /// [`Error::Sys`], with `EINVAL` if the new program is for another target, with `EPERM` if the link's program is not
-    /// `old`.
+    /// [`Error::Sys`], with `EINVAL` if the new program is for another target, with `EPERM` if the link's program is
+    /// not `old`.
     pub fn update(&self, old: &ProgFd, new: &ProgFd) -> Result<(), Error> {
         Ok(bpf(LinkUpdate { link: &self.0, new, old: Some(old) })?)
     }

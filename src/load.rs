@@ -25,14 +25,15 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Creates the program's maps and loads it: one system call for each map, and one for the program. A program that calls
-    /// functions of modules needs `CAP_SYS_ADMIN` and Linux 5.16. The descriptors of the modules' BTF are closed after the
-    /// load: the program keeps the modules loaded.
+    /// Creates the program's maps and loads it: one system call for each map, and one for the program. A program that
+    /// calls functions of modules needs `CAP_SYS_ADMIN` and Linux 5.16. The descriptors of the modules' BTF are closed
+    /// after the load: the program keeps the modules loaded.
     ///
     /// # Errors
     ///
     /// [`Error::NoKfunc`] if no module has a function that the program calls, [`Error::Rejected`] with the log if the
-    /// verifier rejects the program, [`Error::Sys`] if the kernel refuses for another reason. The maps are removed then.
+    /// verifier rejects the program, [`Error::Sys`] if the kernel refuses for another reason. The maps are removed
+    /// then.
     pub fn load(program: &Program) -> Result<Loaded, Error> {
         Loaded::load_with(program, |map| map.max_entries)
     }
@@ -66,13 +67,13 @@ impl Loaded {
         Ok(Loaded { prog, maps, target: program.target().clone() })
     }
 
-    /// Attaches the program to its target. The link filters by the scope; the program must test what links can't filter on
-    /// this kernel ([`Scope::resolve`]).
+    /// Attaches the program to its target. The link filters by the scope; the program must test what links can't filter
+    /// on this kernel ([`Scope::resolve`]).
     ///
     /// # Errors
     ///
-    /// [`Error::Scope`] if the scope is not for this target, [`Error::NoParameters`] if this kernel's links can't filter by
-    /// it, [`Error::Process`] if no process or thread has its number, [`Error::Sys`] if the kernel refuses.
+    /// [`Error::Scope`] if the scope is not for this target, [`Error::NoParameters`] if this kernel's links can't
+    /// filter by it, [`Error::Process`] if no process or thread has its number, [`Error::Sys`] if the kernel refuses.
     pub fn attach(&self, scope: &Scope<'_>) -> Result<Link, Error> {
         Link::create(&self.prog, &self.target, scope)
     }
@@ -150,8 +151,8 @@ fn explained<'a>(program: &Program, error: sys::Error, command: impl Fn() -> Pro
     }
 }
 
-/// The verifier's log of a rejected program, and whether its end is complete. `load` loads once more and gives the error.
-/// The buffer grows until the log fits, at once to the log's length if the kernel gives it (since 6.4).
+/// The verifier's log of a rejected program, and whether its end is complete. `load` loads once more and gives the
+/// error. The buffer grows until the log fits, at once to the log's length if the kernel gives it (since 6.4).
 fn verifier_log(load: impl Fn(Log<'_>) -> Option<sys::Error>, errno: i32) -> Option<(String, bool)> {
     const FIRST: usize = 64 << 10;
     const LAST: usize = 16 << 20;

@@ -70,8 +70,8 @@ impl Netns {
         })
     }
 
-    /// Each network namespace of a process or of `ip netns`, once: the calling thread's own first. Namespaces that only a
-    /// thread, a descriptor or another mount refers to are missing.
+    /// Each network namespace of a process or of `ip netns`, once: the calling thread's own first. Namespaces that only
+    /// a thread, a descriptor or another mount refers to are missing.
     ///
     /// Processes that end and names that are removed meanwhile are no error. Nor is a process that the caller may not
     /// inspect, if another process in its namespace can be inspected.
@@ -87,8 +87,8 @@ impl Netns {
         Search { sources, seen: HashSet::new(), networks: HashSet::new(), denied: Vec::new() }
     }
 
-    /// The inode number, as in `ls -L -i /proc/PID/ns/net`, `lsns` and the kernel's `net->ns.inum`. The kernel reuses it
-    /// after the namespace is gone.
+    /// The inode number, as in `ls -L -i /proc/PID/ns/net`, `lsns` and the kernel's `net->ns.inum`. The kernel reuses
+    /// it after the namespace is gone.
     pub fn inode(&self) -> u64 {
         self.inode
     }

@@ -62,8 +62,8 @@ fn is_bpffs(path: &Path) -> nix::Result<bool> {
 }
 
 impl Link {
-    /// Pins the link, which then outlives this process, until [`unpin`] or the unmount. Only root can read the file until
-    /// its mode is changed; other users also need the right to traverse the directories above it.
+    /// Pins the link, which then outlives this process, until [`unpin`] or the unmount. Only root can read the file
+    /// until its mode is changed; other users also need the right to traverse the directories above it.
     ///
     /// # Errors
     ///
@@ -83,7 +83,8 @@ impl Link {
 ///
 /// # Errors
 ///
-/// [`Error::Pin`] if the path is outside a bpffs, [`Error::NotAnIterator`] if something else is pinned at it, which stays.
+/// [`Error::Pin`] if the path is outside a bpffs, [`Error::NotAnIterator`] if something else is pinned at it, which
+/// stays.
 pub fn unpin(path: &Path) -> Result<(), Error> {
     let failed = |reason| Error::Pin { path: path.into(), reason };
     let is_dir = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());

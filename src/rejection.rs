@@ -21,8 +21,8 @@ pub struct Rejection {
     pub reason: String,
     /// The instruction at which the verifier stopped, if the log has it.
     pub at: Option<RejectedInsn>,
-    /// For a selection, the fragment of its text that the instruction was emitted for; if the selection is too large, the
-    /// fragment whose instructions are most frequent in the log.
+    /// For a selection, the fragment of its text that the instruction was emitted for; if the selection is too large,
+    /// the fragment whose instructions are most frequent in the log.
     pub fragment: Option<Fragment>,
     /// The whole log (`log_level` 1).
     pub log: String,

@@ -17,11 +17,11 @@ pub enum Scope<'a> {
     /// All objects; for sockets and routes, those of the calling thread's network namespace.
     #[default]
     All,
-    /// `task`, `task_file`, `task_vma`: the threads of one process, by its pid in the caller's pid namespace. Links filter by
-    /// it since Linux 6.1.
+    /// `task`, `task_file`, `task_vma`: the threads of one process, by its pid in the caller's pid namespace. Links
+    /// filter by it since Linux 6.1.
     Pid(u32),
-    /// `task`, `task_file`, `task_vma`: one thread, by its tid in the caller's pid namespace. Links filter by it since Linux
-    /// 6.1; by one that does not lead its process, since 6.12.
+    /// `task`, `task_file`, `task_vma`: one thread, by its tid in the caller's pid namespace. Links filter by it since
+    /// Linux 6.1; by one that does not lead its process, since 6.12.
     Tid(u32),
     /// `task`, `task_file`, `task_vma`: the threads of one process, by a pidfd. Since Linux 6.1.
     PidFd(BorrowedFd<'a>),
@@ -34,8 +34,8 @@ pub enum Scope<'a> {
         /// The cgroup that the order refers to.
         start: CgroupStart<'a>,
     },
-    /// `tcp`, `udp`, `unix`, `netlink`, `ipv6_route`: the objects of these network namespaces, one namespace after the other.
-    /// Needs `CAP_SYS_ADMIN`.
+    /// `tcp`, `udp`, `unix`, `netlink`, `ipv6_route`: the objects of these network namespaces, one namespace after the
+    /// other. Needs `CAP_SYS_ADMIN`.
     Netns(&'a [Netns]),
     /// The same for all network namespaces ([`Netns::all`]).
     AllNetns,
@@ -51,11 +51,11 @@ pub struct Resolved<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// Splits the scope into what links filter on this kernel and what the program must test itself: on kernels whose links
-    /// accept no process, or walk one wrongly ([`Kernel::filters_any_thread`]).
+    /// Splits the scope into what links filter on this kernel and what the program must test itself: on kernels whose
+    /// links accept no process, or walk one wrongly ([`Kernel::filters_any_thread`]).
     ///
-    /// A program sees only the numbers of the first pid namespace. For a caller in another one, the scope stays with the
-    /// link, which then refuses it.
+    /// A program sees only the numbers of the first pid namespace. For a caller in another one, the scope stays with
+    /// the link, which then refuses it.
     ///
     /// # Errors
     ///
@@ -79,8 +79,8 @@ impl<'a> Scope<'a> {
         Ok(Resolved { link, test })
     }
 
-    /// Checks what the kernel does not: it ignores parameters that a target does not have, and gives an empty walk for a
-    /// process that does not exist. [`Loaded::attach`](crate::Loaded::attach) calls this.
+    /// Checks what the kernel does not: it ignores parameters that a target does not have, and gives an empty walk for
+    /// a process that does not exist. [`Loaded::attach`](crate::Loaded::attach) calls this.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Any fields of any kind of kernel object, those that a condition picks, as rows of typed values.
+//! Selections: any fields of a target, for the objects that a condition picks, as rows of typed values.
 //!
 //! ```no_run
 //! use kwalk::select::{Select, Value, Walk, field};
@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! What expressions mean is written at [`kwalk_query`].
+//! The meaning of expressions is described in [`kwalk_query`].
 
 mod cgroups;
 mod elements;

@@ -70,7 +70,8 @@ impl<'a> Skeleton<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`Loaded::load`], for the first program that fails. The programs that this call has loaded are unloaded then.
+    /// Those of [`Loaded::load`], for the first program that fails. The programs that this call has loaded are unloaded
+    /// then.
     pub fn load(&mut self) -> Result<(), Error> {
         let loaded = self.entries.iter().map(|entry| match entry.loaded {
             None => Loaded::load(&entry.program).map(Some),

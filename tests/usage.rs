@@ -152,12 +152,12 @@ fn an_unknown_program_is_refused() {
 fn a_command_name_that_can_t_be_is_refused() {
     let sixteen = "sixteen-bytes-xx";
     for program in ["stacks", "files", "task_file"] {
-        let message = format!("command name {sixteen}: it has more than 15 bytes, no task's has");
+        let message = format!("command name {sixteen}: it has more than 15 bytes, the maximum");
         refused(&mut kwalk(["cat", program, sixteen]), 2, &message, "1 to 15 bytes");
         refused(&mut kwalk(["cat", program, ""]), 2, "command name: it is empty", "1 to 15 bytes");
     }
     // It is bytes that count, and it is said without control characters.
-    let message = r"command name \xc3\xa9\x1b[2Jdeuxieme\n...: it has more than 15 bytes, no task's has";
+    let message = r"command name \xc3\xa9\x1b[2Jdeuxieme\n...: it has more than 15 bytes, the maximum";
     refused(&mut kwalk(["cat", "stacks", "é\x1b[2Jdeuxieme\n..."]), 2, message, "1 to 15 bytes");
 }
 
@@ -240,7 +240,7 @@ fn a_pin_takes_no_filter_when_it_is_read() {
     let path = path.to_str().unwrap();
     stdout(&mut kwalk(["pin", "stacks", path]));
     for filter in [&["bash"][..], &["--pid", "1"], &["--tid", "1"]] {
-        let message = format!("{path}: what is pinned is filtered when it is pinned");
+        let message = format!("{path}: a pinned program can be filtered only when it is pinned");
         refused(kwalk(["cat", path]).args(filter), 2, &message, "--help");
     }
 }

@@ -1,4 +1,4 @@
-//! Building a program: labels, lines, and what becomes of them at the end.
+//! Builds a program: instructions, labels, and how jumps are resolved at the end.
 
 use alloc::vec::Vec;
 use core::panic::Location;
@@ -11,12 +11,12 @@ use crate::operand::Address;
 use crate::relax::{self, Jump, Tied};
 use crate::reloc::AnyReloc;
 
-/// The instruction set of the kernel that a program is finished for: what of it is newer than the oldest
-/// kernel supported and [`Assembler::finish_for`] may use.
+/// The instruction set of the kernel for which a program is finished: newer instructions that
+/// [`Assembler::finish_for`] may use.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Isa {
-    /// Whether it has `gotol`. Since Linux 6.6.
+    /// Whether the kernel has `gotol`. Since Linux 6.6.
     pub gotol: bool,
 }
 
@@ -24,36 +24,36 @@ impl Isa {
     /// All instructions.
     pub const NEWEST: Self = Self { gotol: true };
 
-    /// The instructions of the kernel of that version.
+    /// The instruction set of this version of the kernel.
     pub const fn linux(major: u16, minor: u16) -> Self {
         Self { gotol: major > 6 || major == 6 && minor >= 6 }
     }
 }
 
-/// Takes instructions, one method call each, and gives the finished [`Code`].
+/// Emits instructions, one per method call, and returns the finished [`Code`].
 ///
-/// The methods don't fail: what is wrong is remembered with the line of the call, and
-/// [`Assembler::finish`] returns it. A function that emits on behalf of its caller can pass its
-/// caller's line on by being `#[track_caller]` itself.
+/// The methods don't fail: an error is stored with the line of the call, and [`Assembler::finish`]
+/// returns it. A function that emits for its caller can be `#[track_caller]` to give the caller's
+/// line.
 #[derive(Debug)]
 pub struct Assembler {
     insns: Vec<Insn>,
-    /// The line that emitted each.
+    /// The line of Rust that emitted each instruction.
     lines: Vec<&'static Location<'static>>,
-    /// The mark of each from this one on.
+    /// Marks: each is for the instructions from this index on.
     marks: Vec<(usize, Option<u32>)>,
     /// The slots that are the second half of a wide load.
     halves: Vec<usize>,
     labels: Labels,
-    /// The instructions whose offset is 0 until `finish` ties them to their labels, in order.
+    /// The jumps to resolve, in order. Their offset is 0 until `finish`.
     jumps: Vec<(Place, Label)>,
-    /// The instructions that a loader completes, in order.
+    /// The instructions with relocations, in order.
     relocs: Vec<(Place, AnyReloc)>,
-    /// The first thing that went wrong.
+    /// The first error.
     error: Option<AsmError>,
 }
 
-/// As many instructions as most programs have: room for them is taken at once.
+/// The number of instructions for which memory is allocated at the start: most programs have fewer.
 const USUAL: usize = 64;
 
 impl Default for Assembler {
@@ -77,14 +77,13 @@ impl Assembler {
         }
     }
 
-    /// Makes a label. It must be bound once, and only labels that this assembler made can be used
-    /// with it.
+    /// Creates a label. It must be bound once, and be used only with this assembler.
     #[track_caller]
     pub fn label(&mut self) -> Label {
         self.labels.make(Location::caller())
     }
 
-    /// Puts the label here: jumps to it go on with the instruction emitted next.
+    /// Binds the label to the next instruction: jumps to it go there.
     #[track_caller]
     pub fn bind(&mut self, label: Label) {
         let line = Location::caller();
@@ -98,9 +97,9 @@ impl Assembler {
         }
     }
 
-    /// Marks what is emitted from here on with a number of the caller's own, or with none: it tells
-    /// where an instruction comes from, where its line of Rust does not say enough
-    /// ([`Code::mark_of`]). Gives the mark so far.
+    /// Marks the instructions emitted from here on with a number of the caller's choice, or with
+    /// none, to tell where they come from if the line of Rust is not enough ([`Code::mark_of`]).
+    /// Returns the previous mark.
     pub fn mark(&mut self, mark: Option<u32>) -> Option<u32> {
         let before = self.marks.last().and_then(|(_, mark)| *mark);
         if mark != before {
@@ -109,9 +108,9 @@ impl Assembler {
         before
     }
 
-    /// Emits an instruction as it is. A map that it names by index is a relocation, as in
-    /// [`Assembler::load_reloc`]. An offset of a jump counts the slots that were emitted: if
-    /// [`Assembler::finish`] has to add some in between to make other jumps reach, it grows.
+    /// Emits an instruction unchanged. If it names a map by index, that is a relocation, as in
+    /// [`Assembler::load_reloc`]. The offset of a jump counts the slots as emitted: if
+    /// [`Assembler::finish`] inserts slots in between, it is adjusted.
     #[track_caller]
     pub fn emit(&mut self, insn: Insn) {
         if let Some(reloc) = AnyReloc::of(insn) {
@@ -120,13 +119,12 @@ impl Assembler {
         self.push(insn);
     }
 
-    /// How many 8-byte slots the instructions so far have.
+    /// The number of 8-byte slots emitted so far.
     pub fn len_slots(&self) -> usize {
         self.here().slot
     }
 
-    /// Ties jumps to their labels, for the newest kernels: [`Assembler::finish_for`] with
-    /// [`Isa::NEWEST`].
+    /// Resolves the jumps, for the newest kernels: [`Assembler::finish_for`] with [`Isa::NEWEST`].
     ///
     /// # Errors
     ///
@@ -135,13 +133,13 @@ impl Assembler {
         self.finish_for(Isa::NEWEST)
     }
 
-    /// Ties jumps to their labels. Those that 16 bits are too few for are made to reach, with what
-    /// instructions the isa has for it; other jumps stay as they are.
+    /// Resolves the jumps. Those whose distance does not fit 16 bits are extended, with
+    /// instructions that the instruction set has; others are unchanged.
     ///
     /// # Errors
     ///
-    /// [`AsmErrorKind`] lists them. The first one met while emitting is returned; if none was, then
-    /// that of the first label never bound; if all are, then that of a jump that can't be tied.
+    /// See [`AsmErrorKind`]. The first error of the emitting methods is returned; else that of the
+    /// first label that was never bound; else that of a jump that can't be resolved.
     pub fn finish_for(self, isa: Isa) -> Result<Code, AsmError> {
         let Self { insns, lines, mut marks, mut halves, labels, jumps, mut relocs, error } = self;
         if let Some(error) = error {
@@ -173,7 +171,7 @@ impl Assembler {
         Ok(Code { insns, lines, marks, halves, relocs })
     }
 
-    /// The place of what is emitted next.
+    /// The position of the next instruction.
     fn here(&self) -> Place {
         Place { insn: self.insns.len(), slot: self.insns.len() + self.halves.len() }
     }
@@ -203,7 +201,8 @@ impl Assembler {
         self.lines.push(Location::caller());
     }
 
-    /// The offset as the instruction has it; 0 if it doesn't fit, for the error to be found by `finish`.
+    /// The offset as the instruction encodes it. If it does not fit, the error is stored for
+    /// `finish`, and the offset is 0.
     #[track_caller]
     pub(crate) fn offset<T: TryFrom<i64> + Default>(&mut self, address: Address) -> T {
         let Address { base, offset } = address;

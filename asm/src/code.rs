@@ -9,36 +9,36 @@ use crate::reloc::{AnyReloc, CallReloc, Fill, MapRef, Reloc};
 use crate::wide::Wide;
 use crate::wire::Endian;
 
-/// The instructions of a finished program, and its relocations: [`Reloc`]s and [`CallReloc`]s, whose values a
-/// loader supplies.
+/// The instructions of a finished program, with its relocations: [`Reloc`]s and [`CallReloc`]s,
+/// whose values a loader supplies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Code {
     pub(crate) insns: Vec<Insn>,
-    /// The line behind each.
+    /// The line of Rust that emitted each instruction.
     pub(crate) lines: Vec<&'static Location<'static>>,
-    /// The mark of each from the one of this number on, in order; of several the last counts.
+    /// Marks, in order: each is for the instructions from this index on. Of several for one index,
+    /// the last counts.
     pub(crate) marks: Vec<(usize, Option<u32>)>,
     /// The slots that are the second half of a wide load, in order.
     pub(crate) halves: Vec<usize>,
-    /// In order.
+    /// The relocations, in order.
     pub(crate) relocs: Vec<(Place, AnyReloc)>,
 }
 
 impl Code {
-    /// The instructions; a wide load is one. Relocations of maps are [`Wide::MapIdx`] and
-    /// [`Wide::MapIdxValue`]; other relocations have an offset or a descriptor of -1.
+    /// The instructions; a wide load counts as one. Relocations of maps are [`Wide::MapIdx`] and
+    /// [`Wide::MapIdxValue`]; others have the offset or descriptor -1.
     pub fn insns(&self) -> &[Insn] {
         &self.insns
     }
 
-    /// How many 8-byte slots the program has: `insn_cnt` of `bpf(2)`, to which a wide load counts
-    /// twice.
+    /// The number of 8-byte slots: `insn_cnt` of `bpf(2)`. A wide load has two.
     pub fn len_slots(&self) -> usize {
         self.insns.len() + self.halves.len()
     }
 
-    /// The relocations in wide loads in order, each with the number of the 8-byte slot its wide load
-    /// begins at.
+    /// The relocations of wide loads, in order, each with the index of the wide load's first 8-byte
+    /// slot.
     pub fn relocs(&self) -> impl Iterator<Item = (usize, Reloc)> + '_ {
         self.relocs.iter().filter_map(|(place, reloc)| match *reloc {
             AnyReloc::Load(_, reloc) => Some((place.slot, reloc)),
@@ -46,7 +46,7 @@ impl Code {
         })
     }
 
-    /// The relocations in calls in order, each with the number of its 8-byte slot.
+    /// The relocations of calls, in order, each with the index of its 8-byte slot.
     pub fn call_relocs(&self) -> impl Iterator<Item = (usize, CallReloc)> + '_ {
         self.relocs.iter().filter_map(|(place, reloc)| match *reloc {
             AnyReloc::Load(..) => None,
@@ -54,8 +54,8 @@ impl Code {
         })
     }
 
-    /// The 8-byte slots at which the program's functions begin, in order: 0, and where its local
-    /// calls and the addresses of functions lead. The kernel's `func_info` wants them.
+    /// The 8-byte slots at which the program's functions begin, in order: 0, and the targets of
+    /// local calls and of function addresses. The kernel's `func_info` requires them.
     pub fn functions(&self) -> Vec<usize> {
         let mut functions = Vec::from_iter((!self.insns.is_empty()).then_some(0));
         let mut relocs = self.relocs.iter().map(|(place, _)| place.insn).peekable();
@@ -73,9 +73,9 @@ impl Code {
         functions
     }
 
-    /// The program's bytes, 8 for each slot, for a kernel of that byte order. `fd` is asked for the
-    /// file descriptor of each [`Reloc::Map`] and [`Reloc::MapValue`], in order, and as often as there
-    /// are such. A program with other relocations needs [`Code::encode_with`].
+    /// Encodes the program for a kernel with this byte order, 8 bytes per slot. `fd` returns the
+    /// file descriptor for each [`Reloc::Map`] and [`Reloc::MapValue`]; it is called in order, once
+    /// for each. A program with other relocations requires [`Code::encode_with`].
     pub fn encode(&self, endian: Endian, fd: impl FnMut(Reloc) -> i32) -> Vec<u8> {
         let mut fd = fd;
         self.bytes(endian, |slot, reloc| match reloc {
@@ -86,8 +86,8 @@ impl Code {
         })
     }
 
-    /// The program's bytes, 8 for each slot, for a kernel of that byte order, with every relocation
-    /// filled.
+    /// Encodes the program for a kernel with this byte order, 8 bytes per slot, with every
+    /// relocation filled in.
     pub fn encode_with(&self, endian: Endian, fill: &mut impl Fill) -> Vec<u8> {
         self.bytes(endian, |slot, reloc| reloc.filled(slot, fill))
     }
@@ -104,38 +104,38 @@ impl Code {
         out
     }
 
-    /// The instruction at that 8-byte slot, which is how the verifier numbers instructions; `None`
-    /// past the end.
+    /// The instruction at this 8-byte slot, as the verifier numbers instructions; `None` past the
+    /// end.
     pub fn insn_at(&self, slot: usize) -> Option<Insn> {
         self.insns.get(self.number(slot)).copied()
     }
 
     /// The line of Rust that emitted the instruction at that 8-byte slot; `None` past the end.
     ///
-    /// Of instructions that [`Assembler::finish`](crate::Assembler::finish) added to make a jump
-    /// reach, it is the line of that jump.
+    /// For instructions that [`Assembler::finish`](crate::Assembler::finish) inserted to extend a
+    /// jump, it is the line of the jump.
     pub fn line_of(&self, slot: usize) -> Option<&'static Location<'static>> {
         self.lines.get(self.number(slot)).copied()
     }
 
-    /// The mark that the instruction at that 8-byte slot was emitted with
-    /// ([`Assembler::mark`](crate::Assembler::mark)), if it was with one.
+    /// The mark of the instruction at this 8-byte slot
+    /// ([`Assembler::mark`](crate::Assembler::mark)), if it has one.
     ///
-    /// Of instructions that [`Assembler::finish`](crate::Assembler::finish) added to make a jump
-    /// reach, it is the mark of what comes before them.
+    /// For instructions that [`Assembler::finish`](crate::Assembler::finish) inserted to extend a
+    /// jump, it is the mark of the instruction before them.
     pub fn mark_of(&self, slot: usize) -> Option<u32> {
         let number = self.number(slot);
         let marked = self.marks.partition_point(|(insn, _)| *insn <= number);
         self.insns.get(number).and_then(|_| self.marks.get(marked.checked_sub(1)?)?.1)
     }
 
-    /// The number of the instruction at a slot.
+    /// The index of the instruction at a slot.
     fn number(&self, slot: usize) -> usize {
         slot - self.halves.partition_point(|&half| half <= slot)
     }
 }
 
-/// One map.
+/// A loader that has one map.
 struct Fd(i32);
 
 impl Fill for Fd {

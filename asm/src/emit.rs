@@ -1,4 +1,4 @@
-//! The eDSL: a method for each kind of instruction.
+//! The eDSL: a method for each instruction.
 
 use crate::build::Assembler;
 use crate::error::AsmErrorKind;
@@ -29,7 +29,7 @@ impl Assembler {
         }
     }
 
-    /// `memory = src`: its lowest bytes, as many as the memory has.
+    /// `memory = src`: stores the lowest bytes, as many as the memory has.
     #[track_caller]
     pub fn store(&mut self, memory: Memory, src: impl Into<Operand>) {
         let Memory { size, address } = memory;
@@ -37,7 +37,7 @@ impl Assembler {
         self.emit(Insn::Store { size, base: address.base, offset, src: src.into() });
     }
 
-    /// `dst = memory`, such that what follows stays behind it. Since Linux 6.15.
+    /// `dst = memory`, before all memory accesses that follow. Since Linux 6.15.
     #[track_caller]
     pub fn load_acquire(&mut self, dst: Reg, memory: Memory) {
         let Memory { size, address } = memory;
@@ -45,7 +45,7 @@ impl Assembler {
         self.emit(Insn::LoadAcquire { size, dst, base: address.base, offset });
     }
 
-    /// `memory = src`, such that what precedes stays before it. Since Linux 6.15.
+    /// `memory = src`, after all memory accesses that precede. Since Linux 6.15.
     #[track_caller]
     pub fn store_release(&mut self, memory: Memory, src: Reg) {
         let Memory { size, address } = memory;
@@ -53,8 +53,8 @@ impl Assembler {
         self.emit(Insn::StoreRelease { size, base: address.base, offset, src });
     }
 
-    /// `memory op= src` or more, in one step; what each does is written at its [`AtomicOp`]. The
-    /// memory is of [`u32_at`](crate::u32_at) or [`u64_at`](crate::u64_at).
+    /// Atomically `memory op= src`, or another operation; see [`AtomicOp`]. The memory is that of
+    /// [`u32_at`](crate::u32_at) or [`u64_at`](crate::u64_at).
     #[track_caller]
     pub fn atomic(&mut self, op: AtomicOp, memory: Memory, src: Reg) {
         let Memory { size, address } = memory;
@@ -70,7 +70,7 @@ impl Assembler {
         self.emit(Insn::Atomic { op, width, base: address.base, offset, src });
     }
 
-    /// `r0 =` what is there in the packet; see [`Insn::LoadPacket`].
+    /// `r0 =` bytes of the packet; see [`Insn::LoadPacket`].
     #[track_caller]
     pub fn load_packet(&mut self, size: PacketSize, address: impl Into<PacketAddress>) {
         let (index, offset) = match address.into() {
@@ -80,7 +80,8 @@ impl Assembler {
         self.emit(Insn::LoadPacket { size, index, offset });
     }
 
-    /// `dst = address`, not what is there: a move and an addition, or as much of the two as it takes.
+    /// `dst = address`, not the memory there: a move and an addition, or only the one that is
+    /// needed.
     #[track_caller]
     pub fn address(&mut self, dst: Reg, address: impl Into<Address>) {
         let address = address.into();
@@ -93,7 +94,7 @@ impl Assembler {
         }
     }
 
-    /// `dst = value`, all 64 bits of it, always in two slots.
+    /// `dst = value`, with 64 bits; always in two slots.
     #[track_caller]
     pub fn load_imm64(&mut self, dst: Reg, value: u64) {
         self.emit(Insn::LoadWide { dst, value: Wide::Imm(value) });
@@ -118,7 +119,8 @@ impl Assembler {
         self.emit(Insn::LoadWide { dst, value: Wide::BtfId { btf_id, btf_fd } });
     }
 
-    /// `dst = dst op src`, for where the operation is a value; else there is a method of its name.
+    /// `dst = dst op src`, with the operation as a value. There is also a method for each
+    /// operation.
     #[track_caller]
     pub fn alu(&mut self, width: Width, op: AluOp, dst: Reg, src: impl Into<Operand>) {
         self.emit(Insn::Alu { width, op, dst, src: src.into() });
@@ -142,72 +144,74 @@ impl Assembler {
         self.emit(Insn::MovSigned { extend, dst, src });
     }
 
-    /// Changes the byte order of the lowest bits of `dst`, and zeroes the others.
+    /// Swaps or converts the byte order of the lowest bits of `dst`, and zeroes the others.
     #[track_caller]
     pub fn swap(&mut self, op: SwapOp, dst: Reg) {
         self.emit(Insn::Swap { op, dst });
     }
 
-    /// `dst =` the pointer `src` as one of another address space; see [`Insn::AddrSpaceCast`].
+    /// Casts the pointer `src` to another address space, into `dst`; see [`Insn::AddrSpaceCast`].
     #[track_caller]
     pub fn addr_space_cast(&mut self, dst: Reg, src: Reg, to: u16, from: u16) {
         self.emit(Insn::AddrSpaceCast { dst, src, to, from });
     }
 
-    /// Goes on at the label.
+    /// Jumps to the label.
     #[track_caller]
     pub fn jump(&mut self, target: Label) {
         self.emit_jump(Insn::Jump { offset: 0 }, target);
     }
 
-    /// Goes on at the label if the condition holds.
+    /// Jumps to the label if the condition holds.
     #[track_caller]
     pub fn jump_if(&mut self, condition: Condition, target: Label) {
         self.emit_jump(Insn::JumpIf { condition, offset: 0 }, target);
     }
 
-    /// Goes on at the label once the program has looped for long enough: put it into a loop, with a
-    /// label behind the loop, and the verifier need not see that it ends. Since Linux 6.9.
+    /// Jumps to the label after the program has looped for a certain time. With this in a loop, and
+    /// the label after the loop, the verifier does not have to see that the loop ends. Since Linux
+    /// 6.9.
     #[track_caller]
     pub fn may_goto(&mut self, target: Label) {
         self.emit_jump(Insn::MayGoto { offset: 0 }, target);
     }
 
-    /// Goes on at the address in the register; see [`Insn::JumpReg`]. Since Linux 6.19.
+    /// Jumps to the address in the register; see [`Insn::JumpReg`]. Since Linux 6.19.
     #[track_caller]
     pub fn jump_reg(&mut self, target: Reg) {
         self.emit(Insn::JumpReg { target });
     }
 
-    /// Calls the function at the label, which is of this program: arguments in R1 to R5, the result
-    /// in R0, R1 to R5 are lost, and the function has a stack of its own. Since Linux 4.16.
+    /// Calls the program's own function at the label. It takes arguments in R1 to R5 and returns
+    /// its result in R0; R1 to R5 are clobbered. The function has its own stack frame. Since Linux
+    /// 4.16.
     ///
-    /// A function ends with an `exit` or a jump, and is jumped into or out of by nothing else.
+    /// A function must end with an `exit` or a jump, and no jump may enter or leave it.
     #[track_caller]
     pub fn call_local(&mut self, target: Label) {
         self.emit_jump(Insn::CallLocal { offset: 0 }, target);
     }
 
-    /// Calls a function that only the loader knows. Registers as in [`Assembler::call`].
+    /// Calls a function that the loader supplies. Registers as in [`Assembler::call`].
     #[track_caller]
     pub fn call_reloc(&mut self, reloc: CallReloc) {
         self.emit_reloc(AnyReloc::Call(reloc));
     }
 
-    /// Calls a helper: arguments in R1 to R5, the result in R0, and R1 to R5 are lost.
+    /// Calls a helper with arguments in R1 to R5. R0 is its result, and R1 to R5 are clobbered.
     #[track_caller]
     pub fn call(&mut self, helper: impl Into<HelperId>) {
         self.emit(Insn::CallHelper { helper: helper.into() });
     }
 
-    /// Calls a kernel function by the id of its FUNC; see [`Insn::CallKfunc`] for where that id
-    /// counts. Registers as in [`Assembler::call`].
+    /// Calls a kfunc by the id of its FUNC; see [`Insn::CallKfunc`] for the BTF with that id.
+    /// Registers as in [`Assembler::call`].
     #[track_caller]
     pub fn call_kfunc(&mut self, btf_id: u32, btf_fd_offset: i16) {
         self.emit(Insn::CallKfunc { btf_id, btf_fd_offset });
     }
 
-    /// Returns R0.
+    /// Returns R0 from the function or program.
     #[track_caller]
     pub fn exit(&mut self) {
         self.emit(Insn::Exit);
@@ -216,7 +220,7 @@ impl Assembler {
 
 macro_rules! arithmetic {
     ($( $op:ident: $name:ident, $name32:ident; )*) => {
-        /// Arithmetic by name, on 64 bits and on 32; what each does is written at its [`AluOp`].
+        /// Arithmetic by name, with 64 and with 32 bits; see [`AluOp`].
         impl Assembler {
             $(
                 #[doc = concat!("[`AluOp::", stringify!($op), "`] on 64 bits.")]

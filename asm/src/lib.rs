@@ -1,4 +1,4 @@
-//! BPF instructions: what they mean, their bytes, and an eDSL that emits them.
+//! BPF instructions: typed, as bytes, as text, and an eDSL that emits them.
 //!
 //! A program that writes the pid of every task, as 4 bytes each:
 //!
@@ -33,28 +33,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Insn`] is an instruction as what it means; [`Insn::encode`] and [`Insn::decode`] turn it into
-//! bytes and back, in either byte order. Decoding is strict: what decodes, encodes to the same bytes.
-//! [`Insn::decode_program`] looks at where jumps lead as well, and [`Decoded`] keeps what is no
-//! instruction as bytes, for what a kernel gives back of a loaded program.
+//! [`Insn`] is an instruction by its meaning. [`Insn::encode`] and [`Insn::decode`] convert it to
+//! bytes and back, in either byte order. Decoding is strict: the result encodes to the same bytes.
+//! [`Insn::decode_program`] also checks the targets of jumps. [`Decoded`] keeps invalid
+//! instructions as bytes, for what a kernel returns for a loaded program.
 //!
-//! [`Assembler`] emits instructions and ties jumps to [`Label`]s, however far they lead:
-//! [`Assembler::finish_for`] an [`Isa`] uses what its kernel has for it. What is wrong with a
-//! program is an [`AsmError`] that names the line of Rust at fault. The finished [`Code`] has a
-//! [`Reloc`] or a [`CallReloc`] wherever only a loader knows the value, and knows the line behind each
-//! instruction, for when the kernel's verifier speaks of one.
+//! [`Assembler`] emits instructions and resolves jumps to [`Label`]s at any distance:
+//! [`Assembler::finish_for`] an [`Isa`] uses the instructions that its kernel has. An [`AsmError`]
+//! names the line of Rust that caused it. The finished [`Code`] has a [`Reloc`] or a [`CallReloc`]
+//! for each value that only a loader knows, and the line of Rust of each instruction, for messages
+//! of the verifier.
 //!
-//! Instructions are text, too: they print as LLVM's disassembler prints them, a [`Listing`] prints a
-//! whole program, and [`parse`] reads that, what people write for LLVM's assembler, and the logs of
-//! the verifier; what it can't read is a [`ParseError`] that shows the place. [`assemble`] and
-//! [`disassemble`] are the same between text and bytes.
+//! Instructions can be text. They display as in LLVM's disassembler, and a [`Listing`] displays a
+//! whole program. [`parse`] reads that, LLVM's assembler syntax, and the verifier's logs; a
+//! [`ParseError`] shows the position of an error. [`assemble`] and [`disassemble`] convert between
+//! text and bytes.
 //!
-//! Meanings and bytes are those of [RFC 9669](https://www.rfc-editor.org/rfc/rfc9669), all of it, and
-//! of the Linux kernel up to 6.19; [`Insn`] names the section or the file of each, and the version that
-//! brought it. [`Helper`] has all helper functions.
+//! Instructions and encodings are those of [RFC 9669](https://www.rfc-editor.org/rfc/rfc9669) and
+//! of the Linux kernel up to 6.19. [`Insn`] gives the section or file for each, and the version
+//! that added it. [`Helper`] has all helper functions.
 //!
-//! The crate needs `alloc`, but not `std`. With the feature `tag`, it computes the fingerprint by
-//! which a kernel knows a program.
+//! The crate needs `alloc`, but not `std`. With the feature `tag`, it computes the tags of
+//! programs.
 
 #![no_std]
 

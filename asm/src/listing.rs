@@ -1,4 +1,4 @@
-//! A program as text.
+//! Displays a program as text.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,9 +12,9 @@ use crate::program::Decoded;
 use crate::wide::Wide;
 use crate::wire::Endian;
 
-/// A program as text, one instruction a line, through [`Display`](fmt::Display).
+/// Displays a program as text, one instruction per line.
 ///
-/// What it prints, [`parse`](crate::parse) reads, and gets the same instructions.
+/// [`parse`](crate::parse) reads the text as the same instructions.
 ///
 /// ```
 /// use kwalk_asm::{Listing, Named, parse};
@@ -50,20 +50,20 @@ pub struct Listing<'a, T = Decoded> {
 
 type Names<'a> = dyn Fn(Named) -> Option<&'a str> + 'a;
 
-/// What an instruction has the number of, and a reader would know by its name.
+/// A number in an instruction that could be shown as a name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Named {
-    /// The helper function that is called.
+    /// The helper that is called.
     Helper(HelperId),
-    /// The function of the kernel that is called.
+    /// The kfunc that is called.
     Kfunc {
         /// See [`Insn::CallKfunc`].
         btf_id: u32,
         /// See [`Insn::CallKfunc`].
         btf_fd_offset: i16,
     },
-    /// A map, by its descriptor or, in a program that the kernel gives back, by its id.
+    /// A map, by its file descriptor; or by its id in a program that the kernel returned.
     Map(i32),
     /// A map, by its index.
     MapIdx(u32),
@@ -93,33 +93,34 @@ impl Named {
 }
 
 impl<'a, T> Listing<'a, T> {
-    /// The instructions and nothing else.
+    /// Lists only the instructions.
     pub fn new(program: &'a [T]) -> Self {
         Self { program, slots: false, labels: false, map_ids: false, names: None }
     }
 
-    /// Each instruction after the number of its slot, as the verifier numbers them.
+    /// Adds the slot number before each instruction, as the verifier numbers them.
     #[must_use]
     pub fn slots(self) -> Self {
         Self { slots: true, ..self }
     }
 
-    /// Labels for jumps, local calls and addresses of functions, in place of distances, where
-    /// they lead to an instruction: `L4` is slot 4.
+    /// Shows labels instead of distances for jumps, local calls and addresses of functions, if they
+    /// lead to an instruction: `L4` is slot 4.
     #[must_use]
     pub fn labels(self) -> Self {
         Self { labels: true, ..self }
     }
 
-    /// Maps as `map[id:5]`, not `map[fd:5]`: the kernel puts the id in place of the descriptor in
-    /// what it gives back.
+    /// Shows maps as `map[id:5]`, not `map[fd:5]`: in programs that the kernel returns, it has
+    /// replaced the descriptor by the id.
     #[must_use]
     pub fn map_ids(self) -> Self {
         Self { map_ids: true, ..self }
     }
 
-    /// Names, for what has one: a helper's as the kernel writes it, `call bpf_seq_write#127`, if
-    /// it is the helper's in [`Helper`](crate::Helper); any other in a comment after the instruction.
+    /// Adds names. A helper's name is shown as by the kernel, `call bpf_seq_write#127`, if it is
+    /// the name in [`Helper`](crate::Helper); any other is shown in a comment after the
+    /// instruction.
     #[must_use]
     pub fn names(self, names: &'a Names<'a>) -> Self {
         Self { names: Some(names), ..self }
@@ -174,7 +175,8 @@ impl<T: Copy + Into<Decoded>> fmt::Display for Listing<'_, T> {
 }
 
 impl<T: Copy + Into<Decoded>> Listing<'_, T> {
-    /// The slots that get a label: an instruction begins there, and another one leads to it. In order.
+    /// The slots that get a label, in order: the start of an instruction to which another one
+    /// leads.
     fn label_slots(&self) -> Vec<usize> {
         let (mut starts, mut targets) = (Vec::with_capacity(self.program.len()), Vec::new());
         let mut slot = 0;
@@ -193,13 +195,13 @@ impl<T: Copy + Into<Decoded>> Listing<'_, T> {
     }
 }
 
-/// The slot that the instruction, which begins at that slot, leads to.
+/// The slot to which the instruction at this slot leads.
 fn target(insn: &Insn, slot: usize) -> Option<usize> {
     let distance = isize::try_from(insn.relative()?).ok()?;
     (slot + 1).checked_add_signed(distance)
 }
 
-/// The text of `bytes`, one instruction a line: what a [`Listing`] prints of [`Decoded::all`].
+/// Disassembles `bytes`, one instruction per line, as a [`Listing`] of [`Decoded::all`] shows them.
 ///
 /// ```
 /// use kwalk_asm::{Endian, disassemble};
@@ -211,9 +213,10 @@ fn target(insn: &Insn, slot: usize) -> Option<usize> {
 ///
 /// # Errors
 ///
-/// [`DecodeReason::Truncated`](crate::DecodeReason::Truncated) only: if `bytes` aren't a multiple of 8.
+/// [`DecodeReason::Truncated`](crate::DecodeReason::Truncated) if the length of `bytes` is not a
+/// multiple of 8; no other.
 pub fn disassemble(bytes: &[u8], endian: Endian) -> Result<String, DecodeError> {
-    // Few instructions have more text than this.
+    // Few instructions have a longer text.
     let mut text = String::with_capacity(bytes.len() * 4);
     let mut rest = bytes;
     while let Some(slot) = rest.first_chunk() {

@@ -1,4 +1,4 @@
-//! The printer: an instruction as text, as `llvm-objdump` of LLVM 22 prints it.
+//! Displays an instruction as text, like `llvm-objdump` of LLVM 22.
 
 use alloc::string::String;
 use core::fmt;
@@ -14,11 +14,10 @@ use crate::wide::Wide;
 /// The instruction as `llvm-objdump` prints it, on one line: `w1 = *(u32 *)(r2 + 0x8)`,
 /// `if r1 s> -0x1 goto +0x3`.
 ///
-/// What LLVM has no text for reads as in the dumps of the kernel's verifier and of bpftool, or
-/// nearly: `call pc+0x5`, `call kfunc[id:258,idx:3]`, `r1 = map[fd:5] ll`,
-/// `r1 = map[fd:5][0]+0x8 ll`, `r1 = map[idx:0] ll`, `r1 = btf[id:99,fd:7] ll`,
-/// `r1 = subprog[+0x3] ll`, `r0 = *(u32 *)skb[r3 + 0x4]`. Numbers are hexadecimal, except file
-/// descriptors, ids and indexes.
+/// Instructions without a syntax in LLVM are displayed as in the dumps of the verifier and of
+/// bpftool, or similarly: `call pc+0x5`, `call kfunc[id:258,idx:3]`, `r1 = map[fd:5] ll`, `r1 =
+/// map[fd:5][0]+0x8 ll`, `r1 = map[idx:0] ll`, `r1 = btf[id:99,fd:7] ll`, `r1 = subprog[+0x3] ll`,
+/// `r0 = *(u32 *)skb[r3 + 0x4]`. Numbers are hexadecimal, except file descriptors, ids and indexes.
 impl fmt::Display for Insn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
@@ -27,7 +26,7 @@ impl fmt::Display for Insn {
     }
 }
 
-/// The instruction, or `.insn 0x` and the bytes in the order they are in.
+/// The instruction, or `.insn 0x` and the bytes in their order in memory.
 impl fmt::Display for Decoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
@@ -36,14 +35,14 @@ impl fmt::Display for Decoded {
     }
 }
 
-/// Prints instructions; the fields say what a listing writes differently.
+/// Options for displaying an instruction.
 #[derive(Clone, Copy)]
 pub(crate) struct Printer {
-    /// The slot of the instruction's target, if its label is to be written in place of the distance.
+    /// The slot of the target, to write a label instead of the distance.
     pub(crate) label: Option<usize>,
-    /// Whether a map's number is an id, as in programs that the kernel gives back, not a descriptor.
+    /// Whether a map's number is an id, as in programs that the kernel returns, not a descriptor.
     pub(crate) map_ids: bool,
-    /// The name of the helper that is called, to be written before its number.
+    /// The name of the helper that is called, to write before its number.
     pub(crate) helper: Option<&'static str>,
 }
 
@@ -131,7 +130,7 @@ impl Piece for At {
 
 impl Piece for Dec {
     fn put(self, text: &mut String) {
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = fmt::Write::write_fmt(text, format_args!("{}", self.0));
     }
 }
@@ -142,7 +141,7 @@ impl Piece for Label {
     }
 }
 
-/// Twice as fast as `{:x}`, of which most instructions have one or two.
+/// Twice as fast as `{:x}` for the one or two digits that most numbers have.
 fn hex_digits(value: u64, text: &mut String) {
     let digits = (u64::BITS - (value | 1).leading_zeros()).div_ceil(4);
     for digit in (0..digits).rev() {
@@ -157,7 +156,7 @@ impl Printer {
         match decoded {
             Decoded::Insn(insn) => self.insn(insn, text),
             Decoded::Raw(bytes) => {
-                // Writing to a string does not fail.
+                // Writing to a string never fails.
                 let _ =
                     fmt::Write::write_fmt(text, format_args!(".insn {:#018x}", u64::from_be_bytes(*bytes)));
             }
@@ -264,7 +263,7 @@ impl Printer {
         }
     }
 
-    /// Where a jump or a call leads: its label, or its distance after the origin that is written for it.
+    /// The target of a jump or call: its label, or the distance after `origin`.
     fn target(&self, origin: &str, offset: i32, text: &mut String) {
         match self.label {
             Some(slot) => Label(slot).put(text),

@@ -1,13 +1,14 @@
-//! Ties jumps to where they lead, and makes those that lead too far for their 16 bits reach.
+//! Resolves jumps to their labels, and extends those whose distance does not fit 16 bits.
 //!
-//! A `goto` becomes a `gotol`, which has 32 bits. A conditional jump becomes its opposite, over a
-//! `gotol`; one without an opposite jumps to a `gotol`, past a `goto` that skips it. For kernels
-//! without `gotol`, *islands* carry a jump further: chains of `goto`, one link for each place that
-//! is jumped to from beyond, which what runs into them skips.
+//! A `goto` becomes a `gotol`, which has 32 bits. A conditional jump becomes its inverse, over a
+//! `gotol`; one without an inverse jumps to a `gotol`, which is preceded by a `goto` over it. For
+//! kernels without `gotol`, *islands* are inserted at intervals: each has a `goto` for every target
+//! that is jumped to across it, which leads to the next island or to the target, and a `goto` at
+//! its start by which the code before it skips the island.
 //!
-//! Making one jump longer can put another out of range. The smallest set of long jumps is found by
-//! adding to it until all others reach; programs made so that this takes many rounds get one that is
-//! large enough after a few, so that the time is linear in the program's length.
+//! Extending one jump can put another out of range. So jumps are extended until all others are in
+//! range, which gives the smallest set. Programs made to take many rounds get a larger set after a
+//! few, so that the time is linear in the program's length.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -20,7 +21,7 @@ use crate::label::Place;
 use crate::operand::Condition;
 use crate::wide::Wide;
 
-/// A jump, a call or a function's address, and where it leads.
+/// A jump, a call or a function's address, and its target.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Jump {
     pub(crate) from: Place,
@@ -28,7 +29,7 @@ pub(crate) struct Jump {
 }
 
 impl Jump {
-    /// How far it leads if nothing grows.
+    /// The distance if no jump is extended.
     fn distance(&self) -> i64 {
         distance(self.from.slot, self.to.slot)
     }
@@ -36,16 +37,16 @@ impl Jump {
 
 type Line = &'static Location<'static>;
 
-/// Instructions with all jumps tied.
+/// Instructions with all jumps resolved.
 pub(crate) struct Tied {
     pub(crate) insns: Vec<Insn>,
     pub(crate) lines: Vec<Line>,
-    /// Where each instruction went, if there are more of them now.
+    /// The new position of each instruction, if some were inserted.
     pub(crate) moved: Option<Vec<Place>>,
 }
 
 impl Insn {
-    /// The same, leading so many slots further; `None` if it can't say that.
+    /// The instruction with this distance; `None` if it does not fit.
     pub(crate) fn leading(self, distance: i64) -> Option<Self> {
         let near = i16::try_from(distance);
         let far = i32::try_from(distance);
@@ -62,7 +63,8 @@ impl Insn {
         })
     }
 
-    /// How many slots it takes more to lead there with more than 16 bits, if it has but 16.
+    /// The number of slots that extending the jump adds; `None` if it has more than 16 bits
+    /// already.
     pub(crate) fn stretch(&self) -> Option<usize> {
         match self {
             Self::Jump { .. } => Some(0),
@@ -72,14 +74,14 @@ impl Insn {
         }
     }
 
-    /// Whether it can be followed by the next.
+    /// Whether the next instruction can follow.
     pub(crate) fn falls_through(&self) -> bool {
         !matches!(self, Self::Jump { .. } | Self::JumpLong { .. } | Self::JumpReg { .. } | Self::Exit)
     }
 }
 
-/// Ties `jumps`, of which there is one for an instruction at most, in the order of instructions.
-/// `is_reloc` tells the instructions whose offset isn't known yet.
+/// Resolves `jumps`, at most one per instruction, in the order of the instructions. `is_reloc`
+/// tells the instructions whose offset is not known yet.
 pub(crate) fn tie(
     mut insns: Vec<Insn>,
     lines: Vec<Line>,
@@ -111,13 +113,13 @@ pub(crate) fn tie(
     })
 }
 
-/// How far a jump leads that begins at the first slot and goes on at the second.
+/// The distance of a jump from one slot to another.
 pub(crate) fn distance(from: usize, to: usize) -> i64 {
     to as i64 - (from as i64 + 1)
 }
 
-/// The jumps together with those that were emitted with their offsets already in them, which have
-/// to grow as well if what they lead over does.
+/// Adds the jumps that were emitted with an offset: their distance grows, too, if slots are
+/// inserted in between.
 fn with_untied(
     insns: &[Insn],
     lines: &[Line],
@@ -144,21 +146,21 @@ fn with_untied(
     Ok(all)
 }
 
-/// How often the set of long jumps is changed before it is left as it is.
+/// How often the set of extended jumps is changed before a larger set is accepted.
 const ROUNDS: usize = 16;
 
 struct Plan<'a> {
     insns: &'a [Insn],
     jumps: &'a [Jump],
-    /// Which jumps are made long.
+    /// Whether each jump is extended.
     far: Vec<bool>,
-    /// The slot of each instruction, with that.
+    /// The slot of each instruction, with these jumps extended.
     starts: Vec<usize>,
     islands: Islands,
 }
 
 impl Plan<'_> {
-    /// Finds the jumps to be made long. The error is the number of a jump that can't be.
+    /// Finds the jumps to extend. The error is the index of a jump that can't be extended.
     fn settle(&mut self) -> Result<(), usize> {
         for _ in 0..ROUNDS {
             self.lay_out()?;
@@ -174,8 +176,8 @@ impl Plan<'_> {
             }
         }
 
-        // From the other side: those that reach however long the others are needn't be long, and
-        // this stays so when others get shorter.
+        // Now from the other side: jumps that are in range while all others are extended need not
+        // be extended, and stay in range when others become short.
         for (far, jump) in self.far.iter_mut().zip(self.jumps) {
             *far = self.insns[jump.from.insn].stretch().is_some();
         }
@@ -191,7 +193,7 @@ impl Plan<'_> {
         self.lay_out()
     }
 
-    /// Makes those long jumps short that reach; whether there were any.
+    /// Makes extended jumps short that are in range; returns whether there were any.
     fn shorten(&mut self) -> bool {
         let mut shorter = false;
         for i in 0..self.jumps.len() {
@@ -203,7 +205,7 @@ impl Plan<'_> {
         shorter
     }
 
-    /// Whether a jump would reach if it were short.
+    /// Whether a jump is in range if it is short.
     fn reaches(&self, jump: usize) -> bool {
         let Jump { from, to } = self.jumps[jump];
         self.insns[from.insn].leading(distance(self.starts[from.insn], self.starts[to.insn])).is_some()
@@ -218,7 +220,7 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// Gives every instruction and island its slot.
+    /// Assigns slots to all instructions and islands.
     fn place(&mut self) {
         let mut jumps = self.jumps.iter().zip(&self.far).peekable();
         let mut slot = 0;
@@ -286,7 +288,7 @@ impl Plan<'_> {
     }
 }
 
-/// The conditional jump that skips one slot where this one is taken.
+/// The inverse of a conditional jump, with the distance of one slot.
 fn opposite(insn: Insn) -> Insn {
     match insn {
         Insn::JumpIf { condition, .. } => {

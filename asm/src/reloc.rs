@@ -4,8 +4,8 @@ use crate::insn::Insn;
 use crate::reg::Reg;
 use crate::wide::Wide;
 
-/// A relocation of a wide load: a value that the loader supplies while it encodes ([`Code::encode`](crate::Code::encode),
-/// [`Code::encode_with`](crate::Code::encode_with)).
+/// A relocation of a wide load: a value that the loader supplies while it encodes
+/// ([`Code::encode`](crate::Code::encode), [`Code::encode_with`](crate::Code::encode_with)).
 ///
 /// The value is named by its index in a list that is the program's and the loader's to
 /// agree on.
@@ -42,11 +42,11 @@ pub enum CallReloc {
     Func(u32),
 }
 
-/// Supplies the values of relocations: a loader, for the indexes of one program.
+/// Supplies the values of a program's relocations, by their indexes.
 ///
-/// Each method has a default for loaders that have none of its kind to offer.
+/// Each method has a default, for loaders that have no such values.
 pub trait Fill {
-    /// The map of that index.
+    /// The map with this index.
     ///
     /// By default it stays named by its index, which the kernel looks up in the `fd_array` the
     /// program is loaded with, as light skeletons do it.
@@ -54,7 +54,7 @@ pub trait Fill {
         MapRef::Idx(index)
     }
 
-    /// The variable or function of the kernel of that index.
+    /// The variable or function of the kernel with this index.
     ///
     /// By default there is none, and the kernel refuses the program.
     fn btf(&mut self, index: u32) -> BtfRef {
@@ -62,7 +62,7 @@ pub trait Fill {
         BtfRef::default()
     }
 
-    /// The function of the kernel of that index, to be called.
+    /// The kfunc with this index.
     ///
     /// By default there is none, and the kernel refuses the program.
     fn kfunc(&mut self, index: u32) -> KfuncRef {
@@ -70,8 +70,8 @@ pub trait Fill {
         KfuncRef::default()
     }
 
-    /// The function that the loader put behind the program: the slot it begins at, counted from the
-    /// start of the program.
+    /// The first slot of a function that the loader appended, counted from the start of the
+    /// program.
     ///
     /// By default there is none, and the kernel refuses the program.
     fn func(&mut self, index: u32) -> Option<usize> {
@@ -80,7 +80,7 @@ pub trait Fill {
     }
 }
 
-/// How an instruction names a map.
+/// How an instruction refers to a map.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MapRef {
     /// By its file descriptor.
@@ -90,7 +90,7 @@ pub enum MapRef {
     Idx(u32),
 }
 
-/// How an instruction names a variable or a function of the kernel of which it wants the address.
+/// How an instruction refers to a variable or function of the kernel whose address it loads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct BtfRef {
     /// The id of its VAR or FUNC.
@@ -99,7 +99,7 @@ pub struct BtfRef {
     pub btf_fd: i32,
 }
 
-/// How an instruction names a function of the kernel that it calls.
+/// How an instruction refers to a kfunc that it calls.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct KfuncRef {
     /// The id of its FUNC.
@@ -116,11 +116,12 @@ pub(crate) enum AnyReloc {
     Call(CallReloc),
 }
 
-/// The unfilled descriptor, offset or place of what has no form by index that a kernel understands.
+/// The descriptor or offset of a relocation before it is filled in, for those that can't be given
+/// by index.
 const UNFILLED: i32 = -1;
 
 impl AnyReloc {
-    /// The relocation in an instruction that names a map by index and leaves the look-up to the kernel.
+    /// The relocation of an instruction that names a map by index.
     pub(crate) fn of(insn: Insn) -> Option<Self> {
         match insn {
             Insn::LoadWide { dst, value: Wide::MapIdx(index) } => Some(Self::Load(dst, Reloc::Map(index))),
@@ -131,7 +132,7 @@ impl AnyReloc {
         }
     }
 
-    /// The instruction while nothing has filled it.
+    /// The instruction before the relocation is filled in.
     pub(crate) fn unfilled(self) -> Insn {
         match self {
             Self::Load(dst, slot) => Insn::LoadWide {
@@ -150,7 +151,7 @@ impl AnyReloc {
         }
     }
 
-    /// The instruction, at that slot of the program, with what a loader has for it.
+    /// The instruction at this slot with the loader's value.
     pub(crate) fn filled(self, at: usize, fill: &mut impl Fill) -> Insn {
         let mut func = |index| {
             let distance = fill.func(index).map(|slot| crate::relax::distance(at, slot));

@@ -1,4 +1,4 @@
-//! A program's fingerprint, as the kernel has it.
+//! The tag of a program, by which the kernel identifies it.
 
 use core::fmt;
 
@@ -9,7 +9,7 @@ use sha2::digest::{Digest, Update};
 use crate::code::Code;
 use crate::wire::{self, Endian, Raw};
 
-/// The hash that a kernel's program tags are made with.
+/// The hash from which the kernel computes tags.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TagHash {
     /// Before Linux 6.18.
@@ -19,7 +19,7 @@ pub enum TagHash {
 }
 
 impl TagHash {
-    /// That of the kernel of that version.
+    /// The hash of this version of the kernel.
     pub const fn linux(major: u16, minor: u16) -> Self {
         if major > 6 || major == 6 && minor >= 18 { Self::Sha256 } else { Self::Sha1 }
     }
@@ -35,11 +35,11 @@ impl fmt::Display for TagHash {
     }
 }
 
-/// The tag of the program of these bytes: that by which a kernel would know it if it were loaded
-/// (`bpf_prog_calc_tag` in `kernel/bpf/core.c`; `tag` of `struct bpf_prog_info`). Since Linux 4.10.
+/// The tag that a kernel computes for the program when it is loaded (`bpf_prog_calc_tag` in
+/// `kernel/bpf/core.c`; `tag` of `struct bpf_prog_info`). Since Linux 4.10.
 ///
-/// It is a hash of the instructions as they are loaded, with the descriptors of maps zeroed, and the
-/// offsets in their values with them. Descriptors of BTF and maps by index count as they are.
+/// It is a hash of the instructions as they are loaded, with the descriptors of maps and the
+/// offsets in their values set to 0. Descriptors of BTF, and indexes of maps, are hashed.
 pub fn program_tag(bytes: &[u8], endian: Endian, hash: TagHash) -> [u8; 8] {
     match hash {
         TagHash::Sha1 => tag(bytes, endian, Sha1::new()),
@@ -68,9 +68,8 @@ fn tag(bytes: &[u8], endian: Endian, mut hash: impl Digest + Update) -> [u8; 8] 
 }
 
 impl Code {
-    /// The tag by which a kernel knows the program once it is loaded: [`program_tag`] of its bytes
-    /// with descriptors for its maps, as [`Code::encode`] has them. Of a program with other relocations,
-    /// only the bytes of [`Code::encode_with`] have the tag.
+    /// The tag of the loaded program: [`program_tag`] of the bytes from [`Code::encode`]. For a
+    /// program with other relocations than maps, use the bytes from [`Code::encode_with`].
     pub fn tag(&self, endian: Endian, hash: TagHash) -> [u8; 8] {
         program_tag(&self.encode(endian, |_| 0), endian, hash)
     }

@@ -1,13 +1,13 @@
-//! What a wide load can load.
+//! The values of wide loads.
 
 use crate::wire;
 
-/// What a wide load puts into its register (RFC 9669, section 5.4; `BPF_PSEUDO_*` in
+/// The value that a wide load puts into its register (RFC 9669, section 5.4; `BPF_PSEUDO_*` in
 /// `include/uapi/linux/bpf.h`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Wide {
-    /// The value itself.
+    /// A number.
     Imm(u64),
     /// A map, by file descriptor (`BPF_PSEUDO_MAP_FD`).
     MapFd(i32),
@@ -27,11 +27,11 @@ pub enum Wide {
         /// The descriptor of the module's BTF, or 0 for the kernel's own (since Linux 5.12).
         btf_fd: i32,
     },
-    /// A function of the program, to be called back by a helper (`BPF_PSEUDO_FUNC`, since Linux
-    /// 5.13).
+    /// The address of one of the program's functions, to be passed to a helper as a callback
+    /// (`BPF_PSEUDO_FUNC`, since Linux 5.13).
     Func {
-        /// Where it begins, in 8-byte slots counted as a jump's: 0 would be the second half of this
-        /// wide load, 1 is the next instruction.
+        /// The distance to its start, in 8-byte slots, counted as for a jump: 0 would be the second
+        /// half of this wide load, 1 is the next instruction.
         offset: i32,
     },
     /// A map, by its index in the `fd_array` the program is loaded with (`BPF_PSEUDO_MAP_IDX`,

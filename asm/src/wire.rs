@@ -12,8 +12,8 @@ pub(crate) const JMP: u8 = 0x05;
 pub(crate) const JMP32: u8 = 0x06;
 pub(crate) const ALU64: u8 = 0x07;
 
-/// Arithmetic and jumps: whether the source is a register, and operations that only one class or
-/// one source has.
+/// For arithmetic and jumps: whether the source is a register, and operations that exist in only
+/// one class or for one source.
 pub(crate) const X: u8 = 0x08;
 pub(crate) const NEG: u8 = 0x80;
 pub(crate) const END: u8 = 0xd0;
@@ -26,13 +26,13 @@ pub(crate) const MEM: u8 = 0x60;
 pub(crate) const MEMSX: u8 = 0x80;
 pub(crate) const ATOMIC: u8 = 0xc0;
 
-/// Their sizes.
+/// The sizes of loads and stores.
 pub(crate) const W: u8 = 0x00;
 pub(crate) const H: u8 = 0x08;
 pub(crate) const B: u8 = 0x10;
 pub(crate) const DW: u8 = 0x18;
 
-/// Opcodes without variations: `IMM | DW | LD`, and jumps that compare nothing.
+/// Opcodes without variants: `IMM | DW | LD`, and jumps without a comparison.
 pub(crate) const WIDE: u8 = LD | DW;
 pub(crate) const GOTO: u8 = JMP;
 pub(crate) const GOTOX: u8 = JMP | X;
@@ -41,8 +41,8 @@ pub(crate) const MAY_GOTO: u8 = 0xe0 | JMP;
 pub(crate) const CALL: u8 = 0x80 | JMP;
 pub(crate) const EXIT: u8 = 0x90 | JMP;
 
-/// What a source register means that is none: in a call, RFC 9669, section 4.3.1; in a wide load,
-/// section 5.4.
+/// The values of the source register field that are no register: in a call, RFC 9669, section
+/// 4.3.1; in a wide load, section 5.4.
 pub(crate) const CALL_HELPER: u8 = 0;
 pub(crate) const CALL_LOCAL: u8 = 1;
 pub(crate) const CALL_KFUNC: u8 = 2;
@@ -54,13 +54,13 @@ pub(crate) const FUNC: u8 = 4;
 pub(crate) const MAP_IDX: u8 = 5;
 pub(crate) const MAP_IDX_VALUE: u8 = 6;
 
-/// What an atomic's immediate means that is no operation with a result in memory alone (RFC 9669,
-/// section 5.3; `BPF_LOAD_ACQ` and `BPF_STORE_REL` in `include/uapi/linux/bpf.h`).
+/// The values of an atomic's immediate other than the plain operations (RFC 9669, section 5.3;
+/// `BPF_LOAD_ACQ` and `BPF_STORE_REL` in `include/uapi/linux/bpf.h`).
 pub(crate) const FETCH: i32 = 0x01;
 pub(crate) const LOAD_ACQUIRE: i32 = 0x100;
 pub(crate) const STORE_RELEASE: i32 = 0x110;
 
-/// What a move's offset means that is no width to extend from (`BPF_ADDR_SPACE_CAST` in
+/// The value of a move's offset that is not a width to sign-extend from (`BPF_ADDR_SPACE_CAST` in
 /// `include/linux/filter.h`).
 pub(crate) const ADDR_SPACE_CAST: i16 = 1;
 
@@ -74,7 +74,7 @@ pub enum Endian {
 }
 
 impl Endian {
-    /// The order of the machine this is compiled for, which is the one its kernel loads.
+    /// The byte order of the machine that this is compiled for, in which its kernel loads programs.
     pub const NATIVE: Self = if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
 }
 
@@ -105,8 +105,8 @@ impl fmt::Display for Field {
     }
 }
 
-/// One 8-byte slot. The default is all zero, so that what an instruction doesn't use is what it
-/// must be.
+/// One 8-byte slot. By default all fields are 0, which is what instructions require of the fields
+/// that they don't use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Raw {
     pub(crate) opcode: u8,
@@ -137,7 +137,7 @@ impl Raw {
         }
     }
 
-    /// The little-endian number that the bytes are for a little-endian machine.
+    /// The little-endian number of the bytes for a little-endian machine.
     #[inline(always)]
     fn to_slot(self) -> u64 {
         let Self { opcode, dst, src, offset, imm } = self;
@@ -152,14 +152,14 @@ impl Raw {
         Self { opcode, dst, src, offset: (slot >> 16) as i16, imm: (slot >> 32) as i32 }
     }
 
-    /// Everything that has an order the other way round: from one byte order to the other.
+    /// Swaps all fields that depend on the byte order.
     #[inline(always)]
     fn swapped(self) -> Self {
         let Self { opcode, dst, src, offset, imm } = self;
         Self { opcode, dst: src, src: dst, offset: offset.swap_bytes(), imm: imm.swap_bytes() }
     }
 
-    /// The first field in which the two differ.
+    /// The first field that differs.
     pub(crate) fn difference(self, other: Self) -> Option<Field> {
         [
             (Field::Opcode, self.opcode != other.opcode),

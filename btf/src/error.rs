@@ -27,8 +27,8 @@ pub enum Error {
         /// Where the record begins.
         offset: usize,
     },
-    /// A record of a kind that this reader doesn't know. Unless the layout section gives its length, nothing behind it can be
-    /// read.
+    /// A record of a kind that this reader doesn't know. Unless the layout section gives its length, nothing behind it
+    /// can be read.
     UnknownKind {
         /// Where the record begins.
         offset: usize,
@@ -83,8 +83,8 @@ pub enum Error {
         at: usize,
         /// The failing segment: a member's name, or an index with its brackets.
         segment: String,
-        /// The type the segment was applied to, as C writes it: `struct task_struct`. If the field it leads to is itself
-        /// at fault, that field's type.
+        /// The type the segment was applied to, as C writes it: `struct task_struct`. If the field it leads to is
+        /// itself at fault, that field's type.
         type_name: String,
         /// What is wrong with it.
         reason: Reason,

@@ -61,11 +61,11 @@ struct Found {
     id: TypeId,
 }
 
-/// A Bloom filter of kinds and names, which rejects most records without a call. Of a name it knows the first bytes: as many
-/// as the shortest wanted name has with its zero byte, at most 8.
+/// A Bloom filter of kinds and names, which rejects most records without a call. Of a name it knows the first bytes: as
+/// many as the shortest wanted name has with its zero byte, at most 8.
 struct Filter {
-    /// A bit for each kind that something is missing of. A kernel's structs are many and lie scattered among its first types,
-    /// so that branches on them are mispredicted; its functions begin where all structs have been found.
+    /// A bit for each kind that something is missing of. A kernel's structs are many and lie scattered among its first
+    /// types, so that branches on them are mispredicted; its functions begin where all structs have been found.
     kinds: Cell<u32>,
     mask: u64,
     /// A bit for each hash of a name's first bytes.
@@ -100,8 +100,8 @@ impl Filter {
         (u64::from_ne_bytes(bytes) & self.mask).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58
     }
 
-    /// Whether one of some records may be wanted. Which of them has a wanted kind can't be predicted, so that a branch for
-    /// each would be mispredicted too often; whether any has, can.
+    /// Whether one of some records may be wanted. Which of them has a wanted kind can't be predicted, so that a branch
+    /// for each would be mispredicted too often; whether any has, can.
     #[inline(always)]
     fn accepts(&self, records: &[Record], strings: &[u8]) -> bool {
         let is_of_kind = |record: &Record| self.kinds.get() >> (record.raw_kind() % 32) & 1;
@@ -148,8 +148,8 @@ impl<'a> Btf<'a> {
     }
 
     fn find_missing(&self, wanted: &[(Kind, &str)], found: &mut [Option<TypeId>]) -> Result<(), Error> {
-        // Comparing names on the way costs less than searching the string section first: the walk waits for the lengths of
-        // records, and the names come in meanwhile.
+        // Comparing names on the way costs less than searching the string section first: the walk waits for the lengths
+        // of records, and the names come in meanwhile.
         let (mut filter, strings) = (Filter::new(wanted, found), self.names.strings);
         if self.is_split() {
             // Names may be among the base's strings: only the kinds are filtered.
@@ -204,8 +204,8 @@ impl<'a> Btf<'a> {
         id
     }
 
-    /// All types of this kind whose names begin with `prefix`, in the order of their ids; anonymous ones never. Of split BTF,
-    /// its own ones.
+    /// All types of this kind whose names begin with `prefix`, in the order of their ids; anonymous ones never. Of
+    /// split BTF, its own ones.
     ///
     /// # Errors
     ///

@@ -9,8 +9,8 @@
 //! A name is found by one walk over the records; a type, by a sparse index that those walks leave behind. The BTF of a
 //! kernel's module is split: [`Btf::new_split`] reads it with the kernel's as its base.
 //!
-//! [`Writer`] goes the other way: it makes the BTF that a program brings with it, with the lines of source that the kernel
-//! cites when it rejects the program.
+//! [`Writer`] goes the other way: it makes the BTF that a program brings with it, with the lines of source that the
+//! kernel cites when it rejects the program.
 //!
 //! The bytes are not trusted. Whatever they are, every question ends in an answer or an [`Error`], after work bounded
 //! by their length. The crate needs `alloc`, but no `std`.

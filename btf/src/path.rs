@@ -95,10 +95,10 @@ impl<'a> Btf<'a> {
     /// Finds out how to load the field that `path` names, starting from an object of type `root`.
     ///
     /// A path is names and indices: `comm`, `real_parent.tgid`, `files.fd_array[3].f_pos`. A `.` steps into a struct or
-    /// union, or through a pointer to one: each pointer crossed is a [`Hop`]. If `root` itself is a pointer, crossing it
-    /// is the first hop, at offset 0. Members of anonymous structs and unions belong to what surrounds them. A flexible
-    /// array takes any index, for BTF doesn't know its length. So does a pointer, which an index crosses as C does:
-    /// `files.fdt.fd[3].f_pos`, of which `fd` is a `struct file **`.
+    /// union, or through a pointer to one: each pointer crossed is a [`Hop`]. If `root` itself is a pointer, crossing
+    /// it is the first hop, at offset 0. Members of anonymous structs and unions belong to what surrounds them. A
+    /// flexible array takes any index, for BTF doesn't know its length. So does a pointer, which an index crosses as C
+    /// does: `files.fdt.fd[3].f_pos`, of which `fd` is a `struct file **`.
     ///
     /// # Errors
     ///
@@ -232,8 +232,8 @@ impl<'a> Btf<'a> {
         Ok(Field { offset, ty: cursor.ty, size, class, bits })
     }
 
-    /// What a value of this type is: a field, what a pointer points to, or an array's element. So a pointer to text is one
-    /// whose pointee is [`Class::Char`].
+    /// What a value of this type is: a field, what a pointer points to, or an array's element. So a pointer to text is
+    /// one whose pointee is [`Class::Char`].
     ///
     /// # Errors
     ///

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use crate::{Btf, Error, Kind, Type, TypeId};
 
-/// How many types one spelling may lead through: those of a kernel's functions with the most parameters take fewer than 60; a
-/// damaged BTF could go on forever.
+/// How many types one spelling may lead through: those of a kernel's functions with the most parameters take fewer than
+/// 60; a damaged BTF could go on forever.
 const STEPS: u32 = 256;
 
 impl<'a> Btf<'a> {

@@ -45,9 +45,9 @@ pub struct Btf<'a> {
 impl<'a> Btf<'a> {
     /// Borrows BTF bytes, such as those of `/sys/kernel/btf/vmlinux`. Only the header is looked at.
     ///
-    /// Their byte order may be the other one than this machine's. A header longer than the one known is accepted, as the
-    /// format intends. Where it names a layout section (since Linux 7.1), records of unknown kinds are skipped by the sizes
-    /// given there: they count as types, but [`get`](Btf::get) refuses them with [`Error::UnknownKind`].
+    /// Their byte order may be the other one than this machine's. A header longer than the one known is accepted, as
+    /// the format intends. Where it names a layout section (since Linux 7.1), records of unknown kinds are skipped by
+    /// the sizes given there: they count as types, but [`get`](Btf::get) refuses them with [`Error::UnknownKind`].
     ///
     /// # Errors
     ///
@@ -56,8 +56,8 @@ impl<'a> Btf<'a> {
         Btf::with_base(bytes, None)
     }
 
-    /// Borrows split BTF, such as that of `/sys/kernel/btf/<module>` (since Linux 5.11): its type ids and string offsets
-    /// continue those of `base`, for a module the BTF of the kernel that it is loaded in.
+    /// Borrows split BTF, such as that of `/sys/kernel/btf/<module>` (since Linux 5.11): its type ids and string
+    /// offsets continue those of `base`, for a module the BTF of the kernel that it is loaded in.
     ///
     /// It answers for the ids of the base too. Names are looked up among its own types only, by [`find`](Btf::find),
     /// [`with_prefix`](Btf::with_prefix) and the like. Where an error is about a record or name of the base, its offset
@@ -241,7 +241,8 @@ impl<'a> Btf<'a> {
         Err(Error::Loop { id })
     }
 
-    /// The text at an offset of the string section, such as a source line that a [`LineRecord`](crate::LineRecord) gives.
+    /// The text at an offset of the string section, such as a source line that a [`LineRecord`](crate::LineRecord)
+    /// gives.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Sequential traversal of type records, whose lengths depend on their contents.
 //!
-//! A processor has to read one record to see where the next begins. Therefore several blocks of records are scanned side by
-//! side: where all but the first begin is a guess, and what was scanned from there is discarded unless the block before ends
-//! exactly there.
+//! A processor has to read one record to see where the next begins. Therefore several blocks of records are scanned
+//! side by side: where all but the first begin is a guess, and what was scanned from there is discarded unless the
+//! block before ends exactly there.
 
 use core::iter;
 use core::ops::ControlFlow;
@@ -12,8 +12,8 @@ use zerocopy::FromBytes;
 use crate::wire::{Endian, Layout, RawRecord, Record};
 use crate::{Btf, Error, Kind, TypeId};
 
-/// A block ends with the record that reaches beyond so many bytes: some 160 of a kernel's, half of which a look-up by id
-/// passes.
+/// A block ends with the record that reaches beyond so many bytes: some 160 of a kernel's, half of which a look-up by
+/// id passes.
 pub(crate) const BLOCK: usize = 4096;
 
 /// How many blocks are scanned side by side.
@@ -67,8 +67,8 @@ impl Lane {
 }
 
 impl<'a> Btf<'a> {
-    /// The blocks from a position on, in their order, up to the end or to a record that can't be read, as `scan` scans them:
-    /// [`Btf::scan`] or [`Btf::scan_all`]. The index learns of each.
+    /// The blocks from a position on, in their order, up to the end or to a record that can't be read, as `scan` scans
+    /// them: [`Btf::scan`] or [`Btf::scan_all`]. The index learns of each.
     pub(crate) fn blocks<const N: usize>(
         &self,
         mut from: Position,
@@ -94,8 +94,8 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// Scans the block that begins at `start`, and those that seem to follow. `is_wanted` says whether one of some records
-    /// may be.
+    /// Scans the block that begins at `start`, and those that seem to follow. `is_wanted` says whether one of some
+    /// records may be.
     #[inline(never)]
     pub(crate) fn scan(&self, start: usize, is_wanted: &impl Fn(&[Record]) -> bool) -> [Lane; LANES] {
         if self.endian == Endian::NATIVE {
@@ -128,8 +128,8 @@ impl<'a> Btf<'a> {
             next = self.guess(*end);
         }
         let starts = at;
-        // Each round reads one record per lane, as long as all lanes have one. A common counter and a common answer take
-        // few registers.
+        // Each round reads one record per lane, as long as all lanes have one. A common counter and a common answer
+        // take few registers.
         let (mut rounds, mut any_is_wanted) = (0, false);
         while at.iter().zip(&ends).all(|(at, end)| at < end) {
             let found = at.map(|at| self.record(endian, at));

@@ -77,14 +77,15 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The kind's number, in bits 24 to 30: bits 29 and 30 belong to it since Linux 7.2 (`BTF_INFO_KIND`), and are zero before.
+    /// The kind's number, in bits 24 to 30: bits 29 and 30 belong to it since Linux 7.2 (`BTF_INFO_KIND`), and are zero
+    /// before.
     #[inline]
     pub(crate) fn raw_kind(&self) -> u8 {
         (self.info >> 24) as u8 & 0x7f
     }
 
-    /// How many members, enumerators, parameters or variables follow; a function's linkage. In bits 0 to 23: bits 16 to 23
-    /// belong to it since Linux 7.2 (`BTF_INFO_VLEN`), and are zero before.
+    /// How many members, enumerators, parameters or variables follow; a function's linkage. In bits 0 to 23: bits 16 to
+    /// 23 belong to it since Linux 7.2 (`BTF_INFO_VLEN`), and are zero before.
     #[inline]
     pub(crate) fn vlen(&self) -> u32 {
         self.info & 0x00ff_ffff

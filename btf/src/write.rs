@@ -84,7 +84,8 @@ impl Writer {
         TypeId(self.count + 1)
     }
 
-    /// The offset of a text among the strings, where each text is found once. Its length has no bound but the section's.
+    /// The offset of a text among the strings, where each text is found once. Its length has no bound but the
+    /// section's.
     ///
     /// # Errors
     ///
@@ -135,8 +136,8 @@ impl Writer {
         self.add(Kind::Array, "", 0, 0, &[array.element.0, array.index.0, array.len])
     }
 
-    /// Adds a struct of `size` bytes. If one of its members gives the width of a bitfield, all are written with the kind
-    /// flag, which Linux 5.0 and later know.
+    /// Adds a struct of `size` bytes. If one of its members gives the width of a bitfield, all are written with the
+    /// kind flag, which Linux 5.0 and later know.
     ///
     /// # Errors
     ///
@@ -171,8 +172,8 @@ impl Writer {
         self.add(kind, name, vlen | wire::flag(flag), size, &trail)
     }
 
-    /// Adds an enum of `size` bytes whose values fit 32 bits. A signed one is for Linux 6.0 and later; an earlier kernel
-    /// reads 2³² − 1 as −1 where C says so.
+    /// Adds an enum of `size` bytes whose values fit 32 bits. A signed one is for Linux 6.0 and later; an earlier
+    /// kernel reads 2³² − 1 as −1 where C says so.
     ///
     /// # Errors
     ///
@@ -263,8 +264,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// As [`int`](Writer::int), for the parameters' names too; [`WriteError::TooMany`] parameters (more than 65,535; of a
-    /// BPF program's own functions the kernel takes 5).
+    /// As [`int`](Writer::int), for the parameters' names too; [`WriteError::TooMany`] parameters (more than 65,535; of
+    /// a BPF program's own functions the kernel takes 5).
     pub fn func_proto(&mut self, ret: TypeId, params: &[(&str, TypeId)]) -> Added {
         let vlen = items(params.len(), "parameters")?;
         let mut trail = Vec::with_capacity(params.len() * 2);
@@ -312,8 +313,8 @@ impl Writer {
         self.add(Kind::Float, name, 0, size, &[])
     }
 
-    /// Adds a tag on the declaration of `on` (a STRUCT, UNION, TYPEDEF, FUNC or VAR), or of a part of it; for Linux 5.16
-    /// and later.
+    /// Adds a tag on the declaration of `on` (a STRUCT, UNION, TYPEDEF, FUNC or VAR), or of a part of it; for Linux
+    /// 5.16 and later.
     ///
     /// # Errors
     ///
@@ -341,8 +342,8 @@ impl Writer {
         self.add(Kind::TypeTag, tag, 0, to.0, &[])
     }
 
-    /// As [`type_tag`](Writer::type_tag), but of an attribute: `tag` is what stands within `__attribute__((…))`; for Linux
-    /// 6.15 and later.
+    /// As [`type_tag`](Writer::type_tag), but of an attribute: `tag` is what stands within `__attribute__((…))`; for
+    /// Linux 6.15 and later.
     ///
     /// # Errors
     ///
@@ -444,8 +445,8 @@ pub struct LineInfo<'a> {
 
 /// `struct bpf_line_info`: a [`LineInfo`] as `BPF_PROG_LOAD` takes it, in the machine's byte order.
 ///
-/// The kernel wants them in ascending order of instructions, none twice, one at the beginning of each function, and none
-/// in the second slot of a wide load.
+/// The kernel wants them in ascending order of instructions, none twice, one at the beginning of each function, and
+/// none in the second slot of a wide load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct LineRecord {

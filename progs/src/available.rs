@@ -1,4 +1,4 @@
-//! The targets that a kernel's BTF offers.
+//! Finds the targets that a kernel's BTF offers.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -10,30 +10,29 @@ use crate::error::Error;
 use crate::target::{End, Parameters, Target};
 use crate::targets;
 
-/// What every target's context struct is called, before the target's own name (`include/linux/bpf.h`,
-/// `DEFINE_BPF_ITER_FUNC`).
+/// The prefix of every target's context struct (`include/linux/bpf.h`, `DEFINE_BPF_ITER_FUNC`).
 const CONTEXT: &str = "bpf_iter__";
-/// What every target's attach function is called, before the target's own name.
+/// The prefix of every target's attach function.
 const FUNC: &str = "bpf_iter_";
 
 /// A target of the running kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Available {
-    /// What is known of it.
+    /// The target's properties.
     pub target: Target,
-    /// The STRUCT `bpf_iter__<name>`: the program's context.
+    /// The STRUCT `bpf_iter__<name>`: the type of the program's context.
     pub context: TypeId,
 }
 
-/// The targets that a kernel's BTF offers, in the order of their names.
+/// Lists the targets that a kernel's BTF offers, sorted by name.
 ///
 /// A name counts if there are both the FUNC `bpf_iter_<name>`, to which a program attaches, and the STRUCT
-/// `bpf_iter__<name>`, which is the program's context: many functions begin with `bpf_iter_` and are no targets, and some
-/// structs only mark arguments for the verifier.
+/// `bpf_iter__<name>`, its context: many functions begin with `bpf_iter_` and are no targets, and some of the structs
+/// only mark arguments for the verifier.
 ///
 /// # Errors
 ///
-/// What [`Btf::with_prefix`] reports of a BTF that is damaged.
+/// Those of [`Btf::with_prefix`] if the BTF is damaged.
 pub fn available(btf: &Btf<'_>) -> Result<Vec<Available>, kwalk_btf::Error> {
     let functions = btf.with_prefix(Kind::Func, FUNC)?;
     let mut found: Vec<_> = btf
@@ -47,15 +46,15 @@ pub fn available(btf: &Btf<'_>) -> Result<Vec<Available>, kwalk_btf::Error> {
     Ok(found)
 }
 
-/// The target of this name.
+/// Finds the target with this name.
 ///
 /// # Errors
 ///
-/// [`Error::NoTarget`] with near misses, or what [`available`] reports.
+/// [`Error::NoTarget`] with similar names, or those of [`available`].
 pub fn find(btf: &Btf<'_>, name: &str) -> Result<Available, Error> {
     if let Some(target) = targets::by_name(name) {
         let (func, context) = btf_names(name);
-        // Almost every walk asks for this kfunc next: found in the same pass, it costs none of its own.
+        // The kfunc is found in the same pass: almost every walk looks it up next, and would take another pass.
         let wanted = [(Kind::Func, &*func), (Kind::Struct, &*context), (Kind::Func, "bpf_rdonly_cast")];
         if let [Some(_), Some(context), _] = btf.find_many(wanted)? {
             return Ok(Available { target: target.clone(), context });
@@ -72,8 +71,8 @@ pub fn find(btf: &Btf<'_>, name: &str) -> Result<Available, Error> {
     }
 }
 
-/// What is known of a target. Of one that is newer than this crate, the object is the first argument of its context that
-/// points to a struct, or else the first argument; it is not trusted, and its walk takes no parameters.
+/// The properties of a target. If it is newer than this crate, the object is the first argument of the context that
+/// points to a struct, or else the first argument; its pointers count as untrusted, and its walks have no parameters.
 fn described(btf: &Btf<'_>, name: &str, context: TypeId) -> Target {
     if let Some(known) = targets::by_name(name) {
         return known.clone();
@@ -94,7 +93,7 @@ fn described(btf: &Btf<'_>, name: &str, context: TypeId) -> Target {
     }
 }
 
-/// Whether an argument of a context points to a struct whose members are known.
+/// Whether an argument of the context points to a struct with known members.
 fn has_fields(btf: &Btf<'_>, context: TypeId, argument: &str) -> bool {
     let pointee = btf.path(context, argument).ok().and_then(|path| match path.field.class {
         Class::Ptr { pointee } => Some(pointee),
@@ -104,12 +103,12 @@ fn has_fields(btf: &Btf<'_>, context: TypeId, argument: &str) -> bool {
 }
 
 impl Available {
-    /// Finds out how to load a field, starting from the context. The path begins with one of the context's arguments
+    /// Resolves a field path, starting from the context. The path begins with a context argument
     /// (`task.real_parent.tgid`) or else with a field of the target's object (`real_parent.tgid`).
     ///
     /// # Errors
     ///
-    /// Those of [`Btf::path`]; what they say of the path is said of `path` as it is given.
+    /// Those of [`Btf::path`], with `path` as it was given.
     pub fn path(&self, btf: &Btf<'_>, path: &str) -> Result<Path, kwalk_btf::Error> {
         let first = path.split(['.', '[']).next().unwrap_or_default();
         let object = &*self.target.object;
@@ -135,8 +134,8 @@ impl Available {
     }
 }
 
-/// The names in BTF of a target's attach function, a FUNC, and of its context, a STRUCT. [`find`] looks both up: whoever asks
-/// for more can have all of it in one walk over the types, by [`Btf::find_many`], which keeps what it has found.
+/// The names in BTF of a target's attach function, a FUNC, and of its context, a STRUCT. [`find`] looks up both: who
+/// needs more names can look up all of them in one pass with [`Btf::find_many`], which caches its results.
 pub fn btf_names(target: &str) -> (String, String) {
     (format!("{FUNC}{target}"), format!("{CONTEXT}{target}"))
 }

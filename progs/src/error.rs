@@ -1,4 +1,4 @@
-//! Why a program could not be written.
+//! Errors in writing programs.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,11 +10,11 @@ use crate::version::Version;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel has no such target.
+    /// The kernel does not have the target.
     NoTarget {
         /// The target asked for.
         name: String,
-        /// The kernel that first has it, where that is known.
+        /// The kernel that first has it, if that is known.
         since: Option<Version>,
         /// Targets of this kernel with similar names.
         near: Vec<String>,
@@ -23,46 +23,46 @@ pub enum Error {
     NoProgram {
         /// The program asked for.
         name: String,
-        /// Programs with similar names.
+        /// Text programs with similar names.
         near: Vec<String>,
     },
-    /// The program walks objects that have no command name, so it can't be filtered by one.
+    /// The program walks objects that belong to no task, so it can't be filtered by a command name, process or thread.
     NoComm {
         /// The program.
         program: &'static str,
     },
-    /// A command name that no task can have.
+    /// No task can have this command name.
     Comm {
         /// The name as it was given.
         name: Vec<u8>,
         /// What is wrong with it.
         reason: CommError,
     },
-    /// A pointer argument was asked for as trusted, and this target's are not.
+    /// A context argument is required as a trusted pointer, and the verifier does not trust it.
     Untrusted {
         /// The target.
         target: String,
         /// The context argument.
         argument: String,
     },
-    /// A field is not of the sort that the program needs there.
+    /// A field has another type than the program requires.
     Field {
         /// The path of the field.
         path: String,
-        /// What the program needs: "a pointer to a struct", "an integer".
+        /// The type that is required: "a pointer to a struct", "an integer".
         needs: &'static str,
     },
-    /// The program calls a function of the kernel's, which a kernel without a JIT refuses (`net.core.bpf_jit_enable`).
+    /// The program calls a kfunc, which a kernel without a JIT refuses (`net.core.bpf_jit_enable`).
     NoJit {
-        /// The function.
+        /// The kfunc.
         function: &'static str,
     },
-    /// More values are to be printed at once than the kernel takes.
+    /// More values are printed at once than the kernel accepts.
     TooManyValues {
-        /// What they are to be printed with.
+        /// The format.
         format: String,
     },
-    /// The kernel's types don't answer.
+    /// The kernel's BTF is damaged, or lacks a type or field.
     Btf(kwalk_btf::Error),
     /// The instructions don't fit together: a defect of the program, not of the kernel or of the user's input.
     Asm(kwalk_asm::AsmError),
@@ -73,7 +73,7 @@ pub enum Error {
 pub enum CommError {
     /// It is empty.
     Empty,
-    /// It has more than 15 bytes, which no task's has (`TASK_COMM_LEN`).
+    /// It has more than 15 bytes, the maximum (`TASK_COMM_LEN`).
     TooLong,
     /// It has a NUL byte, which ends a name.
     Nul,
@@ -100,7 +100,7 @@ impl fmt::Display for Error {
                 match reason {
                     CommError::Empty => write!(f, "command name: it is empty"),
                     CommError::TooLong => {
-                        write!(f, "command name {name}: it has more than 15 bytes, no task's has")
+                        write!(f, "command name {name}: it has more than 15 bytes, the maximum")
                     }
                     CommError::Nul => write!(f, "command name {name}: it has a NUL byte"),
                 }
@@ -112,7 +112,7 @@ impl fmt::Display for Error {
             Error::NoJit { function } => {
                 write!(
                     f,
-                    "function {function}: kernels call it only where their JIT is on, and this one's is off"
+                    "function {function}: a kernel without a JIT refuses to call it, and the JIT of this one is off"
                 )
             }
             Error::TooManyValues { format } => {
@@ -124,7 +124,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// No `source`: what `Display` says includes the cause, and the variant has it as data.
+/// No `source`: the text of `Display` includes the cause, and the variant has it as data.
 impl core::error::Error for Error {}
 
 impl From<kwalk_btf::Error> for Error {

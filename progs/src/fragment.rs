@@ -1,34 +1,34 @@
-//! What instructions are emitted for, in the words of the user who asked for it.
+//! Fragments: the parts of a user's text that instructions are emitted for.
 
 use alloc::string::{String, ToString as _};
 use core::fmt::{self, Display, Formatter};
 
 use crate::span::Span;
 
-/// An expression of the user's that instructions are emitted for. It displays as ``the condition `comm LIKE 'a%'` ``.
+/// An expression of the user's for which instructions are emitted. It displays as ``the condition `comm LIKE 'a%'` ``.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
     /// What it is used for.
     pub role: Role,
-    /// It as SQL, in one line; of a long one the beginning.
+    /// The expression as SQL in one line; only the beginning if it is long.
     pub text: String,
-    /// Where it stands, if it was parsed.
+    /// The part of the text, if the expression was parsed.
     pub span: Option<Span>,
 }
 
 /// What an expression is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// To pick objects.
+    /// A condition.
     Condition,
-    /// To be shown.
+    /// A column.
     Column,
-    /// To order the rows by.
+    /// A sort key.
     Key,
 }
 
 impl Fragment {
-    /// The line of the user's text that it stands in, with carets below it; empty if it was not parsed.
+    /// The line of the user's text with carets below the expression; empty if the expression was not parsed.
     pub fn marked(&self) -> String {
         self.span.as_ref().map_or(String::new(), Span::to_string)
     }

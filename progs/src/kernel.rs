@@ -1,15 +1,15 @@
-//! What is true of the kernel that a program is written for. What differs between kernels is decided from these facts.
+//! Facts about the kernel that a program is written for. All differences between kernels are decided from these.
 
 use kwalk_asm::Isa;
 use kwalk_btf::{Btf, Error, Kind, TypeId};
 
 use crate::version::Version;
 
-/// The kernel that programs are written for: its types, and what else is to be known of it.
+/// A kernel that programs are written for: its types, and other facts.
 ///
-/// The crate `kwalk` gathers the facts of the running kernel. Of one that is only described by a file of BTF, there are the
-/// defaults of [`Kernel::described`]. What a kernel can do is looked up in its types, since distributions port features
-/// back; its version tells only what no type shows ([`Kernel::filters_any_thread`]).
+/// The crate `kwalk` gathers the facts of the running kernel. For a kernel that only a BTF file describes, there are
+/// the defaults of [`Kernel::described`]. Features are looked up in the types, since distributions backport them; the
+/// version is used only for faults that no type shows ([`Kernel::filters_any_thread`]).
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,7 +19,7 @@ use crate::version::Version;
 /// let btf = kwalk_btf::Btf::new(&bytes)?;
 /// let mut kernel = Kernel::described(&btf);
 /// assert!(kernel.has_jit);
-/// // A kernel without a JIT calls no kfuncs.
+/// A kernel without a JIT refuses calls of kfuncs.
 /// kernel.has_jit = false;
 /// assert_eq!(kernel.kfunc("bpf_rdonly_cast")?, None);
 /// # Ok(())
@@ -32,33 +32,33 @@ pub struct Kernel<'a> {
     pub btf: &'a Btf<'a>,
     /// Its version, if it is known.
     pub version: Option<Version>,
-    /// Bytes of a page.
+    /// The size of a page, in bytes.
     pub page_size: u64,
-    /// Whether it compiles programs (`net.core.bpf_jit_enable`). One that does not refuses all calls of kfuncs, with the
-    /// error number 524.
+    /// Whether the kernel has a JIT, and it is enabled (`net.core.bpf_jit_enable`). Without, it refuses calls of kfuncs
+    /// with the error number 524.
     pub has_jit: bool,
 }
 
 impl<'a> Kernel<'a> {
-    /// A kernel of which nothing but the types is known: its version is not, its pages have 4,096 bytes, and it has a JIT.
+    /// A kernel of which only the types are known: its version is unknown, its pages have 4,096 bytes, and it has a JIT.
     pub fn described(btf: &'a Btf<'a>) -> Kernel<'a> {
         Kernel { btf, version: None, page_size: 4096, has_jit: true }
     }
 
-    /// The function of the kernel's own that has this name, if a program can call it: it is there, and there is a JIT.
+    /// Looks up a kfunc of the kernel itself; `None` if the kernel lacks it, or has no JIT.
     ///
     /// # Errors
     ///
-    /// Those of [`Btf::find_many`], where the BTF is damaged.
+    /// Those of [`Btf::find_many`] if the BTF is damaged.
     pub fn kfunc(&self, name: &str) -> Result<Option<TypeId>, Error> {
         Ok(self.kfuncs([name])?[0])
     }
 
-    /// The same for several, in one pass over the types.
+    /// Looks up several kfuncs in one pass over the types.
     ///
     /// # Errors
     ///
-    /// Those of [`Btf::find_many`], where the BTF is damaged.
+    /// Those of [`Btf::find_many`] if the BTF is damaged.
     pub fn kfuncs<const N: usize>(&self, names: [&str; N]) -> Result<[Option<TypeId>; N], Error> {
         if !self.has_jit {
             return Ok([None; N]);
@@ -66,35 +66,38 @@ impl<'a> Kernel<'a> {
         self.btf.find_many(names.map(|name| (Kind::Func, name)))
     }
 
-    /// Which instructions it has. Only programs of more than 32,767 instructions depend on it, by `gotol`.
+    /// The kernel's instruction set. It makes a difference only for programs of more than 32,767 instructions, by
+    /// `gotol`.
     ///
     /// # Errors
     ///
-    /// Those of [`Btf::find_many`], where the BTF is damaged.
+    /// Those of [`Btf::find_many`] if the BTF is damaged.
     pub fn isa(&self) -> Result<Isa, Error> {
-        // No type came with `gotol` in Linux 6.6. This function came with the next version, and its JITs all have `gotol`.
+        // No type was added with `gotol` in Linux 6.6. This function was added in 6.7, where every JIT that has it has
+        // `gotol`.
         let [later] = self.btf.find_many([(Kind::Func, "bpf_jit_supports_exceptions")])?;
         Ok(if later.is_some() { Isa::NEWEST } else { Isa::linux(5, 8) })
     }
 
-    /// Whether links take a process or a thread as a parameter (Linux 6.1): `union bpf_iter_link_info` has a place for it.
+    /// Whether links accept a process or thread as a parameter (Linux 6.1): `union bpf_iter_link_info` has a member for
+    /// it.
     ///
     /// # Errors
     ///
-    /// Those of [`Btf::find_many`], where the BTF is damaged.
+    /// Those of [`Btf::find_many`] if the BTF is damaged.
     pub fn links_take_tasks(&self) -> Result<bool, Error> {
         let [info] = self.btf.find_many([(Kind::Union, "bpf_iter_link_info")])?;
         Ok(info.is_some_and(|info| self.btf.path(info, "task.tid").is_ok()))
     }
 
-    // Faults that no type shows, by the version that mended them.
+    // Faults that no type shows, and the version that fixed them.
 
-    /// Whether a walk that is restricted to a thread or a process is right. Before 6.12, links took the number of a thread
-    /// for that of a process; and walks of what threads share went on, behind the end, with the process's other threads.
+    /// Whether links filter correctly by any process or thread. Before 6.12, links took a tid for a pid, and walks of
+    /// what threads share continued after the end with the process's other threads.
     pub fn filters_any_thread(&self) -> bool {
         self.version.is_some_and(|version| version >= ANY_THREAD)
     }
 }
 
-/// The first kernel whose walks of one thread are right.
+/// The first kernel whose links filter correctly by any thread.
 pub const ANY_THREAD: Version = (6, 12);

@@ -1,29 +1,29 @@
-//! Functions of the kernel and of its modules that programs call (kfuncs).
+//! Kfuncs: functions of the kernel and of its modules that programs can call.
 
 use kwalk_btf::TypeId;
 
 use crate::version::Version;
 
-/// A function to be called by a program that is being written; [`Builder::kfunc`](crate::Builder::kfunc) gives it.
+/// A function that the program being written can call, from [`Builder::kfunc`](crate::Builder::kfunc).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Callee(pub(crate) Owner);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// The kernel itself, whose BTF has this FUNC.
+    /// The kernel itself. The id is that of the FUNC in its BTF.
     Kernel(TypeId),
-    /// A module, if anybody: it is the one with this index among the program's.
+    /// A module, which the loader finds. The number is the function's index in the program's list of such functions.
     Module(u32),
 }
 
-/// The first kernel that has the function, where that is known: of those that iterators may call.
+/// The first kernel that lets iterators call the function, if that is known.
 ///
-/// The kernel promises none of them for the next version; whether the running one has it is asked of its BTF.
+/// Later kernels may remove kfuncs: to know whether the running kernel has one, look it up in its BTF.
 pub fn since(name: &str) -> Option<Version> {
     SINCE.iter().find(|(_, names)| names.contains(&name)).map(|(version, _)| *version)
 }
 
-/// Those of each version (`kernel/bpf/helpers.c`, `kernel/bpf/map_iter.c`, `net/core/filter.c`).
+/// The kfuncs that were added in each version (`kernel/bpf/helpers.c`, `kernel/bpf/map_iter.c`, `net/core/filter.c`).
 pub const SINCE: &[(Version, &[&str])] = &[
     (
         (6, 2),

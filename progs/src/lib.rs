@@ -1,8 +1,8 @@
 //! BPF iterator programs, written against the running kernel's own types.
 //!
-//! This crate joins [`kwalk_asm`] and [`kwalk_btf`]: it knows what is true of a [`Kernel`], which kinds of object kernels
-//! can walk ([`targets`]), how to write a program for one safely ([`Builder`]), and the [`text`] programs that come with
-//! kwalk. It knows nothing of file descriptors: what it gives is a [`Program`], which the crate `kwalk` loads.
+//! This crate builds on [`kwalk_asm`] and [`kwalk_btf`]. It knows the facts about a [`Kernel`], the [`targets`] that
+//! kernels can walk, how to write a program for one safely ([`Builder`]), and the [`text`] programs that come with
+//! kwalk. It makes no system calls: its result is a [`Program`], which the crate `kwalk` loads.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

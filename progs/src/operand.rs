@@ -1,4 +1,4 @@
-//! What a program handles: pointers to kernel objects, by what is known of them, and values to print.
+//! Operands of a builder: pointers to kernel objects, typed by how far they are checked, and values to print.
 
 use core::marker::PhantomData;
 
@@ -6,7 +6,7 @@ use kwalk_asm::Address;
 use kwalk_asm::Reg::{self, R10};
 use kwalk_btf::TypeId;
 
-/// Marks a pointer that the verifier trusts: it may go to helpers and kfuncs that keep no reference of their own.
+/// Marks a pointer that the verifier trusts: helpers and kfuncs accept it.
 #[derive(Debug, Clone, Copy)]
 pub struct Trusted;
 /// Marks a pointer that may only be read through: a read of freed or unmapped memory gives 0.
@@ -22,7 +22,7 @@ pub struct Unchecked<T> {
     pub(crate) trust: PhantomData<T>,
 }
 
-/// A pointer to a kernel object, in a register, that is not NULL wherever the program goes on.
+/// A pointer to a kernel object, in a register, that is not NULL.
 #[derive(Debug, Clone, Copy)]
 pub struct Ptr<T> {
     pub(crate) reg: Reg,
@@ -36,48 +36,48 @@ impl<T> Ptr<T> {
         Value::Field { base: self.reg, pointee: self.pointee, path }
     }
 
-    /// The address of the field at `path`, or NULL where the path leads through a NULL pointer: what `%s` takes
-    /// for a field that is an array of characters.
+    /// The address of the field at `path`, for `%s` if the field is a character array; NULL if a pointer on the path is
+    /// NULL.
     pub fn text<'p>(&self, path: &'p str) -> Value<'p> {
         Value::Address { base: self.reg, pointee: self.pointee, path }
     }
 }
 
-/// What is printed.
+/// A value to print.
 #[derive(Debug, Clone, Copy)]
 pub enum Value<'p> {
-    /// What a register holds.
+    /// The value in a register.
     Reg(Reg),
-    /// What 8 bytes of the program's stack hold.
+    /// The value in 8 bytes of the program's stack.
     Stack(StackSlot),
     /// The address of bytes on the program's stack.
     StackAddress(StackSlot),
-    /// A field, behind a pointer.
+    /// The value of a field of a kernel object.
     Field {
         /// The register that holds the pointer.
         base: Reg,
         /// The type that it points to.
         pointee: TypeId,
-        /// The path from there.
+        /// The path of the field, from there.
         path: &'p str,
     },
-    /// The address of a field, behind a pointer.
+    /// The address of a field of a kernel object.
     Address {
         /// The register that holds the pointer.
         base: Reg,
         /// The type that it points to.
         pointee: TypeId,
-        /// The path from there.
+        /// The path of the field, from there.
         path: &'p str,
     },
 }
 
-/// Eight bytes of the program's stack, or the first eight of more.
+/// The offset of 8 or more bytes on the program's stack.
 #[derive(Debug, Clone, Copy)]
 pub struct StackSlot(pub(crate) i32);
 
 impl StackSlot {
-    /// Where it lies.
+    /// The address.
     pub fn address(self) -> Address {
         R10 - self.0
     }
@@ -88,11 +88,11 @@ impl StackSlot {
 pub enum Buffer {
     /// At an address, on the program's stack or in a map's value.
     Address(Address),
-    /// In the value of the one element of an array.
+    /// In the value of a map with one element.
     MapValue {
-        /// The number of the map among the program's.
+        /// The index of the map among the program's maps.
         index: u32,
-        /// How many bytes into the value.
+        /// The offset in the value, in bytes.
         offset: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! What a loader takes: a finished program, and the maps that it wants made first.
+//! Programs as a loader takes them, with the maps to create first.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -8,31 +8,32 @@ use kwalk_asm::Code;
 use crate::fragment::Fragment;
 use crate::target::Target;
 
-/// The licence that programs are handed to the kernel with: helpers such as `bpf_seq_printf` are for
-/// GPL-compatible programs only (`include/linux/license.h`).
+/// The licence of all programs. Helpers such as `bpf_seq_printf` require a GPL-compatible one
+/// (`include/linux/license.h`).
 pub const LICENSE: &CStr = c"Dual MIT/GPL";
 
 /// A program, ready to be loaded.
 #[derive(Debug)]
 pub struct Program {
-    /// What `bpftool prog` will call it, shortened to the kernel's 15 bytes.
+    /// The name in `bpftool prog`, which the kernel cuts to 15 bytes.
     pub name: &'static str,
-    /// What type of program it is, and what it attaches to.
+    /// The type of the program, and where it attaches.
     pub program_type: ProgramType,
-    /// The instructions; `Reloc::Map(n)` in them means `maps[n]`, `CallReloc::Kfunc(n)` means `kfuncs[n]`.
+    /// The instructions. `Reloc::Map(n)` in them refers to `maps[n]`, and `CallReloc::Kfunc(n)` to `kfuncs[n]`.
     pub code: Code,
-    /// Whether it may sleep, as helpers that read a process's memory do (`BPF_F_SLEEPABLE`). Since Linux 5.18, for the
-    /// targets task, task_file, task_vma and ksym.
+    /// Whether the program is sleepable (`BPF_F_SLEEPABLE`), as helpers that read a process's memory require. Since
+    /// Linux 5.18, for the targets task, task_file, task_vma and ksym.
     pub sleepable: bool,
-    /// The maps to make before loading, in the order that the instructions count them.
+    /// The maps to create before loading.
     pub maps: Vec<Map>,
-    /// The functions of modules to find before loading, in the order that the instructions count them.
+    /// The functions of modules to look up before loading.
     pub kfuncs: Vec<&'static str>,
-    /// What the instructions are emitted for, where a user says that: their marks count these ([`Code::mark_of`]).
+    /// The parts of the user's text for which instructions are emitted. An instruction's mark is an index in this list
+    /// ([`Code::mark_of`]).
     pub fragments: Vec<Fragment>,
 }
 
-/// The type of a program, with what it attaches to (`enum bpf_prog_type`, `enum bpf_attach_type`).
+/// The type of a program, and where it attaches (`enum bpf_prog_type`, `enum bpf_attach_type`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProgramType {
@@ -46,7 +47,7 @@ pub enum ProgramType {
 }
 
 impl Program {
-    /// What the instruction at that 8-byte slot is emitted for, if a user's words tell.
+    /// The fragment for which the instruction at this 8-byte slot is emitted, if it is emitted for one.
     pub fn fragment_of(&self, slot: usize) -> Option<&Fragment> {
         self.fragments.get(self.code.mark_of(slot)? as usize)
     }
@@ -61,23 +62,23 @@ impl Program {
 /// A map that a program needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Map {
-    /// What `bpftool map` will call it: at most 15 bytes of `[A-Za-z0-9_.]`.
+    /// The name in `bpftool map`: at most 15 bytes of `[A-Za-z0-9_.]`.
     pub name: &'static str,
-    /// What kind of map.
+    /// The type of the map.
     pub kind: MapKind,
-    /// Bytes of a key.
+    /// The size of a key, in bytes.
     pub key_size: u32,
-    /// Bytes of a value.
+    /// The size of a value, in bytes.
     pub value_size: u32,
-    /// How many elements at most.
+    /// The maximal number of elements.
     pub max_entries: u32,
-    /// Keys to insert before the program is loaded, each with a value of zeros. A program can't write to a map that has some
-    /// (`BPF_F_RDONLY_PROG`, since Linux 5.2).
+    /// Keys to insert before the program is loaded, each with a zeroed value. If there are any, the program can't write
+    /// to the map (`BPF_F_RDONLY_PROG`, since Linux 5.2).
     pub keys: Vec<Vec<u8>>,
 }
 
 impl Map {
-    /// A map of one element, without keys to insert.
+    /// A map for one element, without keys to insert.
     pub fn new(name: &'static str, kind: MapKind, key_size: u32, value_size: u32) -> Map {
         Map { name, kind, key_size, value_size, max_entries: 1, keys: Vec::new() }
     }
@@ -88,13 +89,13 @@ impl Map {
     }
 }
 
-/// The kinds of map that programs here use (`enum bpf_map_type`).
+/// The types of map that programs use (`enum bpf_map_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MapKind {
     /// `BPF_MAP_TYPE_ARRAY`, since Linux 3.19.
     Array,
     /// `BPF_MAP_TYPE_HASH`, since Linux 3.19.
     Hash,
-    /// `BPF_MAP_TYPE_LRU_HASH`, since Linux 4.10: when it is full, the element that was used least recently goes.
+    /// `BPF_MAP_TYPE_LRU_HASH`, since Linux 4.10: a full map evicts the element that was used least recently.
     LruHash,
 }

@@ -1,5 +1,5 @@
-//! Where a program's instructions come from, as the kernel takes it: BTF with a name for each function, and the line of
-//! Rust, or the user's words, behind each instruction. The verifier's log then cites them.
+//! Debug information for the verifier's log: BTF with a name for each function, and for each instruction the line of
+//! Rust or the part of the user's text that it comes from.
 
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use kwalk_btf::{FuncInfo, Int, LineInfo, LineRecord, Linkage, TypeId, WriteError
 
 use crate::program::Program;
 
-/// What [`describe`] makes of a program: its BTF, and what `BPF_PROG_LOAD` is told besides.
+/// A program's BTF, and the arrays that `BPF_PROG_LOAD` takes with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The BTF, in the machine's byte order.
@@ -19,14 +19,14 @@ pub struct Source {
     pub lines: Vec<LineRecord>,
 }
 
-/// Describes a program's functions and lines. The first function is called as the program is, if that is an identifier.
+/// Describes a program's functions and lines. The first function has the program's name, if that is an identifier.
 ///
-/// A line's text is what its instructions are emitted for, or else the place of the line itself: a program has no sources
-/// with it when it runs.
+/// The text of a line is the user's, or else the file and line number in Rust: the source files are not there at run
+/// time.
 ///
 /// # Errors
 ///
-/// Those of [`Writer`]; a program that the kernel takes at all has none.
+/// Those of [`Writer`]; there are none for a program that is small enough for the kernel.
 pub fn describe(program: &Program) -> Result<Source, WriteError> {
     let (name, code) = (program.name, &program.code);
     let mut types = Writer::new();
@@ -51,11 +51,12 @@ pub fn describe(program: &Program) -> Result<Source, WriteError> {
     for insn in code.insns() {
         let Some(line) = code.line_of(slot) else { break };
         let from = match program.fragment_of(slot) {
-            // By its number, for kernels take two lines of one number for the same.
+            // The fragment's number is the line number, since the kernel prints successive lines with the same number
+            // only once.
             Some(words) => (name, code.mark_of(slot).map_or(0, |mark| mark + 1), 0, words.to_string()),
             None => (line.file(), line.line(), line.column(), line.to_string()),
         };
-        // One for each function, and one wherever it is another than before.
+        // A record where a function starts, and wherever the source differs from that of the instruction before.
         if before.as_ref() != Some(&from) || starts.binary_search(&slot).is_ok() {
             let (file, line, column, ref line_text) = from;
             lines.push(types.line(LineInfo { insn_off: slot as u32, file, line_text, line, column })?);

@@ -1,4 +1,4 @@
-//! Where in the user's text something stands.
+//! Spans: parts of a user's text.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-/// A part of a text that was parsed: what an error points at.
+/// A part of a text that was parsed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Span {
     text: Arc<str>,
@@ -15,7 +15,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The part of `text` at `range`, in bytes; what lies outside of it, or within a character, is cut off.
+    /// The part of `text` in a range of bytes. The range is reduced to whole characters within the text.
     pub fn new(text: &Arc<str>, range: Range<usize>) -> Span {
         let inside = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
         let start = inside(range.start).unwrap_or(0);
@@ -27,12 +27,12 @@ impl Span {
         &self.text
     }
 
-    /// Which bytes of it.
+    /// The range of bytes.
     pub fn range(&self) -> Range<usize> {
         self.start..self.end
     }
 
-    /// The part itself.
+    /// The text of the part.
     pub fn excerpt(&self) -> &str {
         self.text.get(self.range()).unwrap_or_default()
     }
@@ -44,24 +44,24 @@ impl fmt::Debug for Span {
     }
 }
 
-/// How many characters a line is shown with as a whole.
+/// The longest line, in characters, that is shown in full.
 const LINE_MAX: usize = 200;
-/// As many characters are shown on either side of a part of a longer one.
+/// The number of characters shown on each side of a part of a longer line.
 const AROUND: usize = 40;
 
-/// The line that the part begins in, and carets under the part.
+/// Displays the line in which the part begins, and carets below the part.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (before, rest) = self.text.split_at(self.start);
         let line = before.rfind('\n').map_or(0, |at| at + 1);
         let before = before.get(line..).unwrap_or_default();
         let rest = rest.lines().next().unwrap_or_default();
-        // A tab or an escape sequence would move what stands below.
+        // A tab or an escape sequence would misalign the carets.
         let plain = |c: char| if c.is_control() { ' ' } else { c };
         let line: Vec<char> = before.chars().chain(rest.chars()).map(plain).collect();
         let start = before.chars().count();
         let marked = self.excerpt().lines().next().unwrap_or_default().chars().count().max(1);
-        // Of a long line what is around the part.
+        // Of a long line, only what is near the part is shown.
         let from = if line.len() > LINE_MAX { start.saturating_sub(AROUND) } else { 0 };
         let to = if line.len() > LINE_MAX {
             (start + marked.min(LINE_MAX) + AROUND).min(line.len())

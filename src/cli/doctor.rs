@@ -14,7 +14,7 @@ use kwalk::sys::Caps;
 use kwalk::text::{self, Options, TextProgram};
 use kwalk::{Error, Loaded, Scope};
 
-/// What was found out about one thing.
+/// The result of one check.
 struct Finding {
     verdict: Verdict,
     what: String,
@@ -22,13 +22,13 @@ struct Finding {
     hint: Option<String>,
 }
 
-/// Whether it is as it should be.
+/// How good the result is.
 #[derive(PartialEq)]
 enum Verdict {
     Good,
-    /// Something won't work, or not everywhere.
+    /// Some things don't work.
     Limited,
-    /// Nothing can be walked.
+    /// No target can be walked.
     Bad,
 }
 
@@ -47,7 +47,7 @@ impl Finding {
     }
 }
 
-/// Prints a line for each finding. The exit status is 1 if nothing can be walked.
+/// Prints a line for each finding. The exit status is 1 if no target can be walked.
 pub(crate) fn doctor(from: &Types) -> Result<ExitCode, Failure> {
     let mut findings = vec![kernel(), capabilities()];
     match from.open() {
@@ -101,8 +101,8 @@ fn capabilities() -> Finding {
     }
 }
 
-/// What the kernel's types offer, and whether the text programs really load: a toy program would pass where a real one
-/// fails.
+/// Checks what the kernel's types offer, and whether the text programs load: real programs use more of the kernel than
+/// a minimal test program would.
 fn types(opened: &Opened) -> Vec<Finding> {
     let listed =
         Btf::new(opened.bytes()).and_then(|btf| Ok((available(&btf)?.len(), btf.type_count()?, btf)));

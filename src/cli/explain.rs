@@ -1,4 +1,4 @@
-//! `kwalk TARGET --explain`: what a walk would do.
+//! `kwalk TARGET --explain`: prints the plan of a walk.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

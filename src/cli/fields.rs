@@ -1,4 +1,4 @@
-//! `kwalk fields`: what can be selected from a target, as a tree.
+//! `kwalk fields`: lists the columns and fields of a target.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use kwalk::print::table::Column;
 use kwalk::progs::find;
 use kwalk::select::{FUNCTIONS, resolved_columns};
 
-/// More rows than anybody reads, and a few megabytes.
+/// The maximal number of fields: more than anybody reads, and a few megabytes.
 const MOST: usize = 100_000;
 
 pub(crate) fn fields(
@@ -24,7 +24,7 @@ pub(crate) fn fields(
     let types = types.open()?;
     let btf = Btf::new(types.bytes())?;
     let kernel = types.kernel(&btf);
-    // Those that this kernel has.
+    // Only those that this kernel has.
     let named = path.map_or_else(|| resolved_columns(&kernel, target), |_| Ok(Vec::new()));
     let target = find(&btf, target)?;
     let named = named.map_err(Error::from)?;
@@ -62,24 +62,24 @@ pub(crate) fn fields(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where a field lies, in bits from the beginning of what the nearest pointer above points to.
+/// The offset of a field in bits, from the object that the nearest pointer above points to.
 struct Place {
     bit: u64,
-    /// Of a bitfield; else 0.
+    /// The width of a bitfield in bits; 0 for other fields.
     width: u8,
 }
 
-/// What is listed so far.
+/// The rows so far.
 struct Tree<'b, 'a> {
     btf: &'b Btf<'a>,
     rows: Vec<Vec<String>>,
     depth: u32,
-    /// The structs whose members are being listed: below themselves they would only come again.
+    /// The structs whose members are being listed, to stop at recursive types.
     open: Vec<TypeId>,
 }
 
 impl Tree<'_, '_> {
-    /// Adds a field and what lies below it.
+    /// Adds a field and its descendants.
     fn field(&mut self, level: u32, name: &str, place: &Place, ty: TypeId) -> Result<(), Failure> {
         let mut spelling = self.btf.spelling(ty)?;
         let size = match place.width {
@@ -93,7 +93,7 @@ impl Tree<'_, '_> {
         if level < self.depth { self.below(level + 1, place.bit, ty) } else { Ok(()) }
     }
 
-    /// Adds what lies below a field of this type that begins at `bit`.
+    /// Adds the descendants of a field of this type at the offset `bit`.
     fn below(&mut self, level: u32, bit: u64, ty: TypeId) -> Result<(), Failure> {
         let array = self.behind(ty)?.and_then(|ty| ty.array());
         match array {
@@ -109,7 +109,7 @@ impl Tree<'_, '_> {
         }
     }
 
-    /// Adds the members of a struct or union that begins at `base`, and what lies below them.
+    /// Adds the members of a struct or union at the offset `base`, and their descendants.
     fn members(&mut self, level: u32, base: u64, holder: TypeId) -> Result<(), Failure> {
         if self.open.contains(&holder) {
             return Ok(());
@@ -144,7 +144,7 @@ impl Tree<'_, '_> {
         Ok(())
     }
 
-    /// The struct or union whose members may follow a field's name, and whether a pointer leads there.
+    /// The struct or union whose members a path can go on with, and whether a pointer leads there.
     fn holder(&self, ty: TypeId) -> Result<Option<(TypeId, bool)>, Error> {
         let mut ty = self.behind(ty)?;
         let pointee = ty.and_then(|ty| ty.refers_to().filter(|_| ty.kind() == Kind::Ptr));
@@ -155,7 +155,7 @@ impl Tree<'_, '_> {
         Ok(holder.map(|holder| (holder.id, pointee.is_some())))
     }
 
-    /// The type behind typedefs and qualifiers, unless that is `void`.
+    /// The type behind typedefs and qualifiers, unless it is `void`.
     fn behind(&self, ty: TypeId) -> Result<Option<Type<'_>>, Error> {
         match self.btf.resolve(ty) {
             Ok((_, ty)) => Ok(Some(ty)),
@@ -165,7 +165,7 @@ impl Tree<'_, '_> {
     }
 }
 
-/// So many bits, as bytes or as `bytes:bits`.
+/// Formats a number of bits as bytes, or as `bytes:bits`.
 fn extent(bits: u64) -> String {
     match (bits / 8, bits % 8) {
         (bytes, 0) => bytes.to_string(),

@@ -1,4 +1,4 @@
-//! What to do about an error of the library: the words for its kinds.
+//! Hints: what the user can do about an error of the library.
 
 use kwalk::asm::HelperId;
 use kwalk::progs::{self, Parameters, kfunc};
@@ -6,10 +6,10 @@ use kwalk::select::{self, FUNCTIONS, Kind, Reason};
 use kwalk::sys::{self, Caps, ENOTSUPP};
 use kwalk::{Error, Fault, MapError, PinError, ProcessError, Rejection, text};
 
-/// What lets a kernel call its own functions from programs.
+/// How to enable calls of kfuncs.
 const NO_JIT: &str = "as root: sysctl net.core.bpf_jit_enable=1, if the kernel was built with a JIT";
 
-/// What to do about it, where something is known to help.
+/// The hint for an error, if there is one.
 pub(crate) fn hint(error: &Error) -> Option<String> {
     let hint = match error {
         Error::Sys(error) => return call(error),
@@ -26,7 +26,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         Error::NoParameters { target, since: (major, minor), .. } => {
             let before = match target.as_str() {
                 "cgroup" => "walk them all, and pick them by their level",
-                _ => "`kwalk cat` has the program filter, if not in a pid namespace",
+                _ => "`kwalk cat` filters in the program, outside of pid namespaces",
             };
             return Some(format!("Linux {major}.{minor} is the first that can; before, {before}"));
         }
@@ -57,16 +57,16 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "choose another path, remove what is there, or use --replace to give that link the new program"
         }
         Error::Pin { reason: PinError::Dot, .. } => {
-            "bpffs keeps names with a dot for the kernel, and for `kwalk preload`; choose a name without one"
+            "bpffs reserves names with a dot for the kernel, and for `kwalk preload`; choose a name without one"
         }
         Error::Pin { reason: PinError::Directory, .. } => "to remove a directory of pins: rm -r",
         Error::Open { path, source }
             if source.raw_os_error() == Some(libc::EACCES) && path.starts_with("/proc") =>
         {
-            "to look into another's process takes CAP_SYS_PTRACE, and no capability less than the process has"
+            "to inspect a process of another user requires CAP_SYS_PTRACE, and every capability that the process has"
         }
         Error::Open { source, .. } if source.raw_os_error() == Some(libc::EACCES) => {
-            "a pin is root's alone until its mode is changed, and the directories above it must let you through"
+            "only root can read a pin until its mode is changed; the directories above it must be accessible, too"
         }
         Error::Hidden { .. } => "it takes CAP_PERFMON, and kernel.kptr_restrict to be 0, or 1 and CAP_SYSLOG",
         Error::Read { source, .. } if source.raw_os_error() == Some(libc::E2BIG) => {
@@ -80,7 +80,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
     Some(hint.into())
 }
 
-/// The options of the command line that restrict a walk.
+/// The options of the command line for a target's parameters.
 pub(crate) fn options(parameters: Parameters) -> &'static str {
     match parameters {
         Parameters::None => "",
@@ -95,7 +95,7 @@ fn did_you_mean(near: &[String]) -> Option<String> {
     (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")))
 }
 
-/// Of a function of the kernel that it doesn't have.
+/// The hint for a kfunc that the kernel lacks.
 fn function(name: &str) -> String {
     let since = kfunc::since(name)
         .map(|(major, minor)| format!("Linux {major}.{minor} is the first that may have it; else "));
@@ -167,7 +167,7 @@ fn rejected(rejection: &Rejection) -> Option<String> {
             "a shorter condition, or fewer columns: select more than you need, and filter what comes out"
         }
         Some(Fault::Helper(id)) => return Some(helper(id)),
-        // What helps who writes a program does not help who selects.
+        // The hints of `fault` are for authors of programs, not for users of selections.
         Some(Fault::NoJit) => NO_JIT,
         _ if selected => {
             "leave it out: that it is rejected is a defect of kwalk, or a limit of this kernel that kwalk does not know"
@@ -181,13 +181,13 @@ fn helper(id: HelperId) -> String {
     match id.known() {
         Some(known) => {
             let (name, (major, minor)) = (known.name(), known.since());
-            format!("{name} is there since Linux {major}.{minor}, and not for every type of program")
+            format!("{name} was added in Linux {major}.{minor}, and not for every type of program")
         }
         None => format!("no kernel has a helper of number {}", id.0),
     }
 }
 
-/// For who writes a program.
+/// The hint for the author of a program.
 fn fault(fault: Fault) -> Option<&'static str> {
     Some(match fault {
         Fault::MaybeNull => "it may be NULL here: jump away if it is, before it is used",
@@ -200,13 +200,11 @@ fn fault(fault: Fault) -> Option<&'static str> {
         Fault::UnwrittenStack => "the stack is read where nothing was written",
         Fault::ReadOnly => "memory of the kernel is read-only to this program",
         Fault::Context => "an argument of the context is loaded with all its 8 bytes, at its own offset",
-        Fault::ReturnValue => "an iterator returns 0 to go on, or 1 to see the object again",
+        Fault::ReturnValue => "an iterator returns 0 to go on, or 1 to be called again for the object",
         Fault::BeyondStruct => {
-            "the verifier knows of one object behind a pointer, not of an array: bpf_probe_read_kernel reads further"
+            "to the verifier, a pointer points to one object, not to an array: bpf_probe_read_kernel can read further"
         }
-        Fault::KernelFunction => {
-            "the kernel has it for itself, or for programs, but not for every type of program"
-        }
+        Fault::KernelFunction => "programs of this type may not call it",
         Fault::NoJit => NO_JIT,
         Fault::Untrusted => {
             "this pointer was reached through another: only arguments of the walk are trusted"
@@ -223,13 +221,13 @@ fn fault(fault: Fault) -> Option<&'static str> {
 fn call(error: &sys::Error) -> Option<String> {
     match error.since() {
         Some((major, minor)) => {
-            Some(format!("this kernel has no {}: it is there since Linux {major}.{minor}", error.call()))
+            Some(format!("this kernel has no {}: it was added in Linux {major}.{minor}", error.call()))
         }
         None => errno(error.call(), error.errno()),
     }
 }
 
-/// What an error number means for a call.
+/// The hint for an error number of a system call.
 fn errno(call: &str, errno: i32) -> Option<String> {
     let by_id = ["_GET_NEXT_ID", "_GET_FD_BY_ID"].iter().any(|end| call.ends_with(end));
     let hint = match (call, errno) {
@@ -240,9 +238,9 @@ fn errno(call: &str, errno: i32) -> Option<String> {
         }
         ("BPF_PROG_LOAD", libc::ENOSPC) => "the verifier's log needs a larger buffer",
         ("BPF_PROG_LOAD", ENOTSUPP) => "this kernel or machine can't run this kind of program",
-        ("BPF_LINK_CREATE", libc::EBADF) => "this target walks what a map holds: name the map",
+        ("BPF_LINK_CREATE", libc::EBADF) => "this target walks the elements of a map: name the map",
         ("BPF_LINK_CREATE", libc::E2BIG) => {
-            "this kernel is too old to be told that: links know of maps since Linux 5.9, of tasks and cgroups since 6.1"
+            "this kernel is too old for this parameter: links accept maps since Linux 5.9, tasks and cgroups since 6.1"
         }
         ("BPF_LINK_UPDATE", libc::EINVAL) => "a link's programs must all be iterators of the same target",
         ("BPF_LINK_UPDATE", libc::EPERM) => {
@@ -278,7 +276,7 @@ fn errno(call: &str, errno: i32) -> Option<String> {
     Some(hint.into())
 }
 
-/// Which of the capabilities this thread lacks; or, if none, what else denies permission.
+/// Names the missing capabilities; or, if none is missing, other causes of a denied permission.
 fn need(caps: Caps) -> String {
     lacking(caps, |caps| Caps::effective().map_or(caps, |effective| caps.missing_from(effective)))
 }
@@ -289,7 +287,7 @@ fn lacking(caps: Caps, missing: impl Fn(Caps) -> Caps) -> String {
                 seccomp, lockdown or another security module denies it"
             .into();
     }
-    // Who lacks the one for a program's maps needs the one for the program next.
+    // A process that lacks the capability for the program's maps also needs the one for the program.
     let load = Caps::BPF | Caps::PERFMON;
     let missing = missing(if caps.intersects(load) { load } else { caps });
     let instead = if missing.contains(Caps::SYS_ADMIN) { "" } else { ", or CAP_SYS_ADMIN" };
@@ -322,7 +320,7 @@ mod tests {
         let with = |needed: Caps, has: Caps| lacking(needed, |needed| needed.missing_from(has));
         let none = "CAP_PERFMON and CAP_BPF missing, or CAP_SYS_ADMIN: run it as root";
         assert!(with(load, Caps::empty()).starts_with(none));
-        // A map takes the one, and the program behind it the other.
+        // Maps require the first, and the program that is loaded after them the second.
         assert!(with(Caps::BPF, Caps::empty()).starts_with(none));
         assert!(with(load, Caps::BPF).starts_with("CAP_PERFMON missing, or CAP_SYS_ADMIN: "));
         assert!(with(Caps::SYS_ADMIN, load).starts_with("CAP_SYS_ADMIN missing: run it as root"));
@@ -386,6 +384,6 @@ mod tests {
         assert!(selected("BPF program is too large", libc::E2BIG).unwrap().contains("shorter condition"));
         assert!(selected("R7 invalid mem access 'scalar'", libc::EACCES).unwrap().contains("defect"));
         assert_eq!(helper(HelperId(9999)), "no kernel has a helper of number 9999");
-        assert!(helper(HelperId(9)).starts_with("bpf_skb_store_bytes is there since Linux 4.1"));
+        assert!(helper(HelperId(9)).starts_with("bpf_skb_store_bytes was added in Linux 4.1"));
     }
 }

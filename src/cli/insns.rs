@@ -1,4 +1,4 @@
-//! The commands on instructions: asm and dis.
+//! The commands `asm` and `dis`.
 
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
@@ -43,12 +43,12 @@ pub(crate) fn dis(types: &Types, source: &Source<'_>) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
-/// The instructions of a program that is not loaded, one a line.
+/// Lists the instructions of a program that is not loaded, one a line.
 pub(crate) fn text(program: &Program, btf: &Btf<'_>) -> String {
     let names = |named| match named {
         Named::Helper(id) => id.known().map(Helper::name),
         Named::MapIdx(index) => program.maps.get(index as usize).map(|map| map.name),
-        // The kernel's own; those of its modules are in other types.
+        // A kfunc of the kernel itself. Those of modules are not in these types.
         Named::Kfunc { btf_id, btf_fd_offset: 0 } => btf.get(TypeId(btf_id)).ok().map(|ty| ty.name()),
         _ => None,
     };
@@ -69,7 +69,7 @@ pub(crate) fn asm(file: &Path, out: Option<&Path>, endian: Endian) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a file as a whole, or leaves none behind that was not there.
+/// Writes a file completely, or removes it again if it did not exist before.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let existed = path.exists();
     let written = fs::write(path, bytes);
@@ -79,7 +79,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// The contents of a file, or of stdin for `-`.
+/// Reads a file, or stdin for `-`.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let read = if path == Path::new("-") {
         let mut bytes = Vec::new();

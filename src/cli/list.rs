@@ -1,4 +1,4 @@
-//! The commands that list: targets, text programs, live links.
+//! The commands that list targets, text programs and links.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use kwalk::select::named_columns;
 use kwalk::sys::{LinkFd, ProgFd, ids, open_id};
 use kwalk::{Error, text};
 
-/// Prints aligned columns under a heading.
+/// Prints a table with aligned columns.
 pub(crate) fn print(
     heading: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
@@ -24,7 +24,7 @@ pub(crate) fn print(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Aligned columns, of which nothing is cut: there is no other way to have it as a whole.
+/// Formats a table with aligned columns. No cell is cut, since the command has no other way to show it in full.
 pub(crate) fn listed(columns: Vec<Column>, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new(columns);
     rows.into_iter().flatten().for_each(|cell| table.cell(&cell));
@@ -52,7 +52,7 @@ pub(crate) fn targets(types: &Types) -> Result<ExitCode, Failure> {
     print(&["TARGET", "CONTEXT", "PARAMETERS", "SINCE", "COLUMNS"], rows.collect::<Result<Vec<_>, Error>>()?)
 }
 
-/// The names of a context's arguments, but for `meta`, which all have.
+/// The names of a context's arguments, without `meta`, which every context has.
 fn arguments<'a>(btf: &Btf<'a>, context: TypeId) -> Result<Vec<&'a str>, Error> {
     let arguments = btf.named_members(context)?;
     Ok(arguments.iter().map(|argument| argument.name).filter(|name| *name != "meta").collect())
@@ -75,7 +75,7 @@ pub(crate) fn programs() -> Result<ExitCode, Failure> {
 pub(crate) fn links() -> Result<ExitCode, Failure> {
     let mut rows = Vec::new();
     for id in ids::<LinkFd>() {
-        // Links come and go while we look.
+        // Links can be created and destroyed during the listing.
         let Some(link) = found(open_id::<LinkFd>(id.map_err(Error::from)?))? else { continue };
         let info = link.info().map_err(Error::from)?;
         let Some(iter) = info.iter else { continue };
@@ -95,7 +95,7 @@ pub(crate) fn links() -> Result<ExitCode, Failure> {
     print(&["LINK", "TARGET", "PROG", "NAME", "PARAMETERS"], rows)
 }
 
-/// An object that went in between is none.
+/// `None` for an object that no longer exists.
 fn found<O>(opened: kwalk::sys::Result<O>) -> Result<Option<O>, Error> {
     match opened {
         Ok(object) => Ok(Some(object)),

@@ -49,10 +49,10 @@ struct Cli {
     common: Common,
 }
 
-/// What all commands take.
+/// Options of all commands.
 #[derive(Args)]
 struct Common {
-    /// If the verifier rejects a program, show all that it says
+    /// Show the verifier's log if it rejects a program
     #[arg(short, long, global = true)]
     verbose: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Why a command ends before its work is done, and how that is said.
+//! Failures of commands, and how they are reported.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -12,20 +12,20 @@ use kwalk::btf::Reason;
 use kwalk::print::Escape;
 use kwalk::{Error, btf, progs};
 
-/// Why a command could not do its work.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The library says why.
+    /// An error of the library.
     Library(Error),
     /// The output could not be written.
     Output(io::Error),
-    /// Something else: what failed and why.
+    /// Any other failure: what failed and why.
     Other(String),
-    /// What the user typed makes no sense; and what would.
+    /// A mistake in the arguments, and a hint.
     Usage(String, String),
-    /// The file that was to have the kernel's types is of no use.
+    /// The file with the kernel's types can't be used.
     Types {
-        /// The file, and how it was named.
+        /// The file, with the option or variable that names it.
         file: String,
         /// What is wrong with it.
         reason: Box<Unusable>,
@@ -49,11 +49,11 @@ impl Failure {
         Failure::Usage(message.into(), hint.into())
     }
 
-    /// A first word that is neither a command nor one of the `targets` of this kernel.
+    /// The failure for a first argument that is neither a command nor one of `targets`, which this kernel has.
     pub(crate) fn unknown(word: &str, targets: &[&str]) -> Failure {
         let command = crate::Cli::command();
         let commands = command.get_subcommands().map(|command| command.get_name());
-        // The name of a command is in many a word.
+        // The names of short commands are similar to many words.
         let commands = commands.filter(|name| 2 * name.len() > word.len());
         let near = btf::near(word, commands.chain(targets.iter().copied()));
         let hint = match near.is_empty() {
@@ -63,8 +63,9 @@ impl Failure {
         Failure::usage_hint(format!("{word}: there is no such command or target"), hint)
     }
 
-    /// Says it on stderr, in the form `kwalk: what failed: why` and `hint: what to do`, and gives the exit status: 1, or
-    /// 2 for wrong usage; before that, if it is to be verbose, what the verifier said. A reader that has gone is no failure.
+    /// Prints the failure to stderr, as `kwalk: what failed: why` and `hint: what to do`. With `verbose`, the
+    /// verifier's log comes first. Returns the exit status: 2 for a mistake in the arguments, 0 if the reader of stdout
+    /// has closed it, else 1.
     pub(crate) fn report(self, verbose: bool) -> ExitCode {
         if matches!(&self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
@@ -80,7 +81,7 @@ impl Failure {
         ExitCode::from(if self.is_usage() { 2 } else { 1 })
     }
 
-    /// What failed and why, and what to do about it.
+    /// What failed and why, and a hint.
     pub(crate) fn message(&self) -> (String, Option<String>) {
         match self {
             Failure::Output(error) => (format!("standard output: {error}"), None),
@@ -107,7 +108,8 @@ impl Failure {
     }
 }
 
-/// Writes a line to stderr, in which names of the kernel's may stand. Nobody can be told if that fails.
+/// Writes a line to stderr, with control characters escaped: it can have names from the kernel. A failure to write is
+/// ignored, because nothing can be done about it.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
     let mut out = Escape::new(io::stderr().lock());
     let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.finish());

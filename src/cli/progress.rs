@@ -1,34 +1,35 @@
-//! A line on stderr that says how far a long walk has come, and goes with it.
+//! The progress of a long walk, in a line on stderr that is erased at the end.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-/// Who waits this long wants to know that something happens,
+/// The time until the line appears.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// and again after this.
+/// The time between two updates.
 const BETWEEN: Duration = Duration::from_millis(100);
 
-/// How far a walk has come, for a person who waits. The line vanishes with this value.
+/// The progress line. Dropping the value erases it.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    /// When the line is to be written next; none if nobody is there to see it.
+    /// When to write the line next; `None` if nobody would see it.
     next: Option<Instant>,
     shown: bool,
 }
 
 impl Progress {
-    /// From now on, if `wanted`.
+    /// Starts the clock, if a line is `wanted`.
     pub(crate) fn new(wanted: bool) -> Progress {
         Progress { next: wanted.then(|| Instant::now() + PATIENCE), shown: false }
     }
 
-    /// So many rows have come. To be told often: it looks at the clock, and mostly does nothing.
+    /// Updates the number of rows. Cheap enough to be called for every buffer: it reads the clock, and mostly does
+    /// nothing else.
     pub(crate) fn tell(&mut self, rows: u64) {
         let now = Instant::now();
         if self.next.is_some_and(|next| next <= now) {
             self.next = Some(now + BETWEEN);
             self.shown = true;
-            // Nobody can be told if that fails.
+            // A failure to write is ignored, because nothing can be done about it.
             let _ = write!(io::stderr(), "\r{rows} rows\x1b[K");
         }
     }

@@ -1,4 +1,4 @@
-//! The rows of a walk, on their way to stdout.
+//! Writes the rows of a walk to stdout.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use kwalk::print::raw::Raw;
 use kwalk::print::{Format, Symbols, table};
 use kwalk::select::{Order, Row, Rows, Schema, Sorted, Type};
 
-/// How rows are shown.
+/// The output format.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     Table,
@@ -27,7 +27,7 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// That which the user wants, or else the one for where it goes.
+    /// The format that the user wants, or else the default for stdout.
     pub(crate) fn of(wanted: Option<Output>) -> Result<Output, Failure> {
         let terminal = io::stdout().is_terminal();
         match wanted {
@@ -51,10 +51,10 @@ impl Output {
     }
 }
 
-/// How much is collected at most before it is written.
+/// The size of the output buffer that is written at once, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// Where rows go.
+/// The output.
 struct Out {
     format: Box<dyn Format>,
     buffer: Vec<u8>,
@@ -69,7 +69,7 @@ impl Out {
         self.rows += 1;
     }
 
-    /// Writes what there is to write, if there is reason to.
+    /// Writes the buffer, if it is full or `now`.
     fn flush(&mut self, now: bool) -> Result<(), Failure> {
         if self.buffer.len() >= BUFFER || now && !self.buffer.is_empty() {
             self.format.flush(&mut self.buffer);
@@ -87,7 +87,8 @@ impl Out {
     }
 }
 
-/// Prints the first `shown` columns of rows, in this order if there is one, and no more rows than the limit.
+/// Prints the first `shown` columns of the rows, sorted if there is an order, and at most as many rows as the limit
+/// says.
 pub(crate) fn print(
     rows: Rows,
     shown: usize,
@@ -151,11 +152,11 @@ fn in_order(mut rows: Rows, schema: &Schema, mut sorted: Sorted, out: &mut Out) 
     out.end()
 }
 
-/// The names of addresses, as the kernel's own `%pB` has them.
+/// The symbols of kernel addresses, formatted as by the kernel's `%pB`.
 fn symbols() -> Result<Symbols, Failure> {
     let symbols = Kallsyms::read().map_err(|source| Error::Open { path: "/proc/kallsyms".into(), source })?;
     Ok(Box::new(move |address, out| {
-        // An address to return to may be the beginning of what comes next.
+        // A return address can be the start of the next function.
         match symbols.around(address.wrapping_sub(1)) {
             Some((name, start, len)) => {
                 out.extend(format!("{name}+{:#x}/{len:#x}", address - start).into_bytes())

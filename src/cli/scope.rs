@@ -15,7 +15,7 @@ use kwalk::progs::{Parameters, Target};
 use kwalk::sys::{CgroupOrder, CgroupStart, MapFd};
 use kwalk::{Error, MapName, Netns, Scope, open_cgroup};
 
-/// The orders of a walk of cgroups, by name.
+/// The orders of cgroup walks, by name.
 const ORDERS: [(&str, CgroupOrder); 5] = [
     ("self", CgroupOrder::SELF_ONLY),
     ("pre", CgroupOrder::DESCENDANTS_PRE),
@@ -24,7 +24,7 @@ const ORDERS: [(&str, CgroupOrder); 5] = [
     ("children", CgroupOrder::CHILDREN),
 ];
 
-/// What part of a target's objects to walk.
+/// The part of a target's objects to walk.
 #[derive(Args)]
 pub(crate) struct ScopeArgs {
     /// task, task_file, task_vma: only this process
@@ -33,16 +33,19 @@ pub(crate) struct ScopeArgs {
     /// task, task_file, task_vma: only this thread
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = usage::process)]
     tid: Option<u32>,
-    /// bpf_map_elem, sockmap, bpf_sk_storage_map: what this map holds; id:N, name:NAME or the path where it is pinned
+    /// bpf_map_elem, sockmap, bpf_sk_storage_map: the map whose elements to walk; id:N, name:NAME or the path where it
+    /// is pinned
     #[arg(long, value_name = "WHAT", value_parser = OsStringValueParser::new().try_map(MapName::new))]
     map: Option<MapName>,
     /// cgroup: where to begin, by the path of its directory [default: the root]
     #[arg(long, value_name = "PATH")]
     cgroup: Option<PathBuf>,
-    /// cgroup: only itself (self), with all below it, each before (pre) or after (post) its own, with all above it (up), or its children, since Linux 7.0 (children)
+    /// cgroup: only itself (self), with its descendants, each before (pre) or after (post) its children, with its
+    /// ancestors (up), or only its children, since Linux 7.0 (children)
     #[arg(long, hide_possible_values = true, value_parser = PossibleValuesParser::new(ORDERS.map(|(name, _)| name)).map(|name| order(&name)))]
     order: Option<CgroupOrder>,
-    /// tcp, udp, unix, netlink, ipv6_route: of this network namespace, by its path or the id of a process in it, or of all [default: kwalk's own]
+    /// tcp, udp, unix, netlink, ipv6_route: of this network namespace, by its path or the id of a process in it, or of
+    /// all [default: kwalk's own]
     #[arg(long, value_name = "PATH|PID|all", value_parser = OsStringValueParser::new().map(Namespaces::new))]
     netns: Option<Namespaces>,
 }
@@ -51,13 +54,13 @@ fn order(name: &str) -> CgroupOrder {
     ORDERS.iter().find(|(known, _)| *known == name).map_or(CgroupOrder(0), |(_, order)| *order)
 }
 
-/// What an order is called.
+/// The name of an order.
 pub(crate) fn order_name(order: CgroupOrder) -> String {
     let known = ORDERS.iter().find(|(_, known)| *known == order);
     known.map_or_else(|| order.0.to_string(), |(name, _)| (*name).into())
 }
 
-/// Which network namespaces to walk.
+/// The network namespaces to walk.
 #[derive(Debug, Clone)]
 enum Namespaces {
     All,
@@ -69,7 +72,7 @@ impl Namespaces {
     fn new(text: OsString) -> Namespaces {
         match text.to_str() {
             Some("all") => Namespaces::All,
-            // `parse` takes a sign.
+            // `parse` accepts a sign.
             Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
                 number.parse().map_or_else(|_| Namespaces::Path((&text).into()), Namespaces::Process)
             }
@@ -78,7 +81,7 @@ impl Namespaces {
     }
 }
 
-/// `ip netns` has names for what are files below /run/netns.
+/// Adds a hint if the path is a name of `ip netns`, which stands for a file in /run/netns.
 fn named(path: &Path, error: Error) -> Failure {
     let file = Path::new("/run/netns").join(path);
     match path.components().count() < 2 && !path.exists() && file.is_file() {
@@ -97,7 +100,7 @@ impl fmt::Display for Namespaces {
     }
 }
 
-/// What the options name, open for as long as the walk's scope refers to it.
+/// The objects that the options name. They stay open for the lifetime of the walk's scope.
 pub(crate) struct Opened {
     pub(crate) map: Option<MapFd>,
     cgroup: Option<OwnedFd>,
@@ -105,7 +108,7 @@ pub(crate) struct Opened {
 }
 
 impl ScopeArgs {
-    /// Refuses options that the target does not take, and the lack of one that it needs.
+    /// Refuses options that the target does not accept, and the absence of one that it requires.
     pub(crate) fn check(&self, target: &Target) -> Result<(), Error> {
         let given = [
             (self.pid.is_some() || self.tid.is_some(), Parameters::Task),
@@ -125,7 +128,7 @@ impl ScopeArgs {
         }
     }
 
-    /// Opens what the options name.
+    /// Opens the objects that the options name.
     pub(crate) fn open(&self) -> Result<Opened, Failure> {
         let netns = match &self.netns {
             Some(Namespaces::Process(pid)) => Some(Netns::of_process(*pid)?),
@@ -139,7 +142,7 @@ impl ScopeArgs {
         })
     }
 
-    /// The scope that the options say.
+    /// The scope that the options describe.
     pub(crate) fn scope<'a>(&self, opened: &'a Opened) -> Scope<'a> {
         let cgroup = opened.cgroup.as_ref();
         let start = cgroup.map_or(CgroupStart::Root, |cgroup| CgroupStart::Fd(cgroup.as_fd()));
@@ -156,7 +159,7 @@ impl ScopeArgs {
         }
     }
 
-    /// What a link filters, for people.
+    /// Describes the link's parameters for `--explain`.
     pub(crate) fn explain(&self, link: &Scope<'_>) -> String {
         match (link, &self.netns) {
             (Scope::Pid(pid), _) => format!("pid = {pid}"),

@@ -1,4 +1,4 @@
-//! What there is to know of the terminal that output goes to, if it goes to one.
+//! Properties of the terminal, if output goes to one.
 
 use std::env::{var, var_os};
 use std::io::{self, IsTerminal};
@@ -7,7 +7,7 @@ use terminal_size::terminal_size_of;
 
 use kwalk::print::table::Screen;
 
-/// What stdout is shown on.
+/// The terminal that stdout goes to.
 pub(crate) fn screen() -> Screen {
     if !io::stdout().is_terminal() {
         return Screen::default();
@@ -19,7 +19,8 @@ pub(crate) fn screen() -> Screen {
     Screen { width, colour: !refused && !dumb }
 }
 
-/// Whether somebody waits in front of stderr who does not see rows come; none do before the end, if they are `kept`.
+/// Whether somebody is watching stderr who does not see the rows: they are not on the terminal, or `kept` until the
+/// end.
 pub(crate) fn is_watched(kept: bool) -> bool {
     io::stderr().is_terminal() && (kept || !io::stdout().is_terminal())
 }

@@ -1,4 +1,4 @@
-//! The commands on text programs: cat, pin, unpin, preload.
+//! The commands `cat`, `pin`, `unpin` and `preload`.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -19,16 +19,16 @@ use kwalk::{
     Error, Iter, Loaded, PinError, PinPath, Resolved, Scope, Skeleton, pin_all, replace_all, unpin as remove,
 };
 
-/// Where bpffs is by convention.
+/// The usual mount point of bpffs.
 const BPFFS: &str = "/sys/fs/bpf";
-/// What the kernel's preload module pins: the name of the pin, and of the program.
+/// What the kernel's preload module pins: the name of each pin, and its program.
 const PRELOADED: [(&str, &str); 2] = [("maps.debug", "maps"), ("progs.debug", "progs")];
 
 pub(crate) fn cat(types: &Types, program: &OsStr, filter: &Filter) -> Result<ExitCode, Failure> {
     if program.as_bytes().contains(&b'/') {
         if filter.comm.is_some() || filter.pid.is_some() || filter.tid.is_some() {
             return Err(Failure::usage(format!(
-                "{}: what is pinned is filtered when it is pinned",
+                "{}: a pinned program can be filtered only when it is pinned",
                 Path::new(program).display()
             )));
         }
@@ -49,7 +49,7 @@ fn print(mut iter: Iter) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes and loads a program, for one reader or for those of a pin; gives what its link is to filter, too.
+/// Writes and loads a program, for one reader or for a pin. Also returns the scope for its link.
 fn load(
     types: &Types,
     program: &str,
@@ -112,13 +112,13 @@ pub(crate) fn preload(types: &Types, dir: &Path, replace: bool, mount: bool) -> 
     let mounted = if mount { mount_bpffs()? } else { false };
     let done = pin_preloaded(types, dir, replace);
     if mounted && done.is_err() {
-        // Nothing is in it: this process has mounted it, and failed to pin anything.
+        // This process has mounted it and pinned nothing in it, so it is unmounted.
         let _ = umount(BPFFS);
     }
     done
 }
 
-/// Mounts a bpffs at the usual place; gives whether it had to.
+/// Mounts a bpffs at the usual place, if there is none. Returns whether it did.
 fn mount_bpffs() -> Result<bool, Failure> {
     let failed = |errno: nix::Error| {
         Failure::from(Error::Pin { path: BPFFS.into(), reason: PinError::Io(errno.into()) })
@@ -132,7 +132,7 @@ fn mount_bpffs() -> Result<bool, Failure> {
 
 fn pin_preloaded(types: &Types, dir: &Path, replace: bool) -> Result<ExitCode, Failure> {
     let paths = PRELOADED.map(|(pin, _)| dir.join(pin));
-    // With --replace, a directory that is not there yet is made as without.
+    // With --replace, a directory that does not exist is created as without.
     let replace = replace && dir.exists();
     let place = if replace { None } else { Some(PinPath::new(dir)?) };
     let types = types.open()?;

@@ -1,4 +1,4 @@
-//! Where the kernel's types come from: `/sys`, or a file that the user names.
+//! The kernel's types: from `/sys`, or from a file that the user names.
 
 use std::env::var_os;
 use std::fmt;
@@ -14,19 +14,20 @@ use kwalk::btf::{self, Btf};
 use kwalk::progs::Kernel;
 use kwalk::{Error, KernelBtf};
 
-/// The environment variable that names the file where no option does.
+/// The environment variable that names the file if no option does.
 const VARIABLE: &str = "KWALK_BTF";
 
-/// Whose types.
+/// The option for the file with the types.
 #[derive(Args)]
 pub(crate) struct Types {
-    /// Take the kernel's types from a file instead of /sys: raw BTF, or an ELF file with a section .BTF [env: KWALK_BTF]
+    /// Take the kernel's types from a file instead of /sys: raw BTF, or an ELF file with a section .BTF [env:
+    /// KWALK_BTF]
     #[arg(long, value_name = "FILE", global = true)]
     btf: Option<PathBuf>,
 }
 
 impl Types {
-    /// Opens the file that the user names, or else the running kernel's.
+    /// Opens the file that the user names, or else the running kernel's types.
     pub(crate) fn open(&self) -> Result<Opened, Failure> {
         let variable =
             || Some((format!("{VARIABLE}="), var_os(VARIABLE).filter(|file| !file.is_empty())?.into()));
@@ -45,36 +46,36 @@ impl Types {
 /// A kernel's types.
 pub(crate) struct Opened {
     types: KernelBtf,
-    /// Whether they are the running kernel's own, and no file's.
+    /// Whether these are the running kernel's own types, and not a file's.
     are_running: bool,
 }
 
 impl Opened {
-    /// The bytes of their BTF.
+    /// The bytes of the BTF.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.types.bytes()
     }
 
-    /// The kernel that they are of: nothing else is known of one that a file describes.
+    /// The kernel with these types. If they are from a file, nothing else is known about it.
     pub(crate) fn kernel<'a>(&self, btf: &'a Btf<'a>) -> Kernel<'a> {
         if self.are_running { kwalk::kernel(btf) } else { Kernel::described(btf) }
     }
 }
 
-/// Why a file can't serve as the kernel's types.
+/// Why a file can't be used as the kernel's types.
 #[derive(Debug)]
 pub(crate) enum Unusable {
     /// It can't be read.
     Io(io::Error),
     /// It is neither BTF nor ELF.
     Unknown,
-    /// It is an ELF file that can't be understood.
+    /// It is an ELF file that can't be parsed.
     Elf(object::Error),
-    /// It is an ELF file without the section.
+    /// It is an ELF file without a section .BTF.
     NoSection,
-    /// It is an ELF file, and what is in that section is not BTF.
+    /// It is an ELF file whose section .BTF is not BTF.
     OtherSection,
-    /// Its BTF can't be understood.
+    /// Its BTF can't be parsed.
     Btf(btf::Error),
 }
 
@@ -82,7 +83,7 @@ const SECTION: &str = ".BTF";
 
 fn read(path: &Path) -> Result<KernelBtf, Unusable> {
     let (types, otherwise) = match elf(path)? {
-        // Its other sections may have gigabytes, and are not read.
+        // Only this section is read: the others can have gigabytes.
         Some(file) => (KernelBtf::from(section(file)?), Unusable::OtherSection),
         None => (KernelBtf::open_path(path).map_err(|error| errno(error.errno()))?, Unusable::Unknown),
     };
@@ -93,9 +94,9 @@ fn read(path: &Path) -> Result<KernelBtf, Unusable> {
     }
 }
 
-/// The file, if it is ELF.
+/// Opens the file as ELF; `None` if it is not.
 fn elf(path: &Path) -> Result<Option<File>, Unusable> {
-    // What is read from a pipe is gone.
+    // A pipe can't be read twice.
     if !metadata(path).map_err(Unusable::Io)?.is_file() {
         return Ok(None);
     }
@@ -114,13 +115,13 @@ fn section(file: File) -> Result<Vec<u8>, Unusable> {
     Ok(section.data().map_err(Unusable::Elf)?.into())
 }
 
-/// An error of which the user knows already where it is from.
+/// The error of a file whose name the message already has.
 fn errno(errno: i32) -> Unusable {
     Unusable::Io(io::Error::from_raw_os_error(errno))
 }
 
 impl Unusable {
-    /// What to do about it.
+    /// The hint for the user.
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Unusable::Io(_) | Unusable::Unknown => {

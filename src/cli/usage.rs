@@ -1,4 +1,4 @@
-//! What is said of a command line that can't be understood.
+//! Messages for command lines that can't be parsed.
 
 use std::error::Error as _;
 use std::fmt;
@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::hints;
 use crate::message::say;
 
-/// Says what is wrong on stderr, in the form of all errors, and gives the exit status of wrong usage.
+/// Prints the error to stderr in the form of all failures, and returns the exit status for a mistake in the arguments.
 pub(crate) fn report(error: &clap::Error) -> ExitCode {
     say(format_args!("kwalk: {}", message(error)));
     for hint in hints(error) {
@@ -56,7 +56,7 @@ fn message(error: &clap::Error) -> String {
     }
 }
 
-/// What to do about it: one line each.
+/// Hints, one per line.
 fn hints(error: &clap::Error) -> Vec<String> {
     let of_library = error.source().and_then(|source| source.downcast_ref()).and_then(hints::hint);
     let possible = match error.get(ContextKind::ValidValue) {
@@ -84,7 +84,7 @@ fn quoted(arguments: &[String]) -> String {
     quoted.join(", ")
 }
 
-/// An argument that is not a number in this range.
+/// An argument is not a number in this range.
 #[derive(Debug)]
 pub(crate) struct NotInRange(RangeInclusive<u64>);
 
@@ -96,17 +96,17 @@ impl fmt::Display for NotInRange {
 
 impl std::error::Error for NotInRange {}
 
-/// Parses the number of a process or a thread.
+/// Parses a pid or tid.
 pub(crate) fn process(text: &str) -> Result<u32, NotInRange> {
     in_range(text, 1..=u32::MAX.into())
 }
 
-/// Parses a number of 32 bits.
+/// Parses a 32-bit number.
 pub(crate) fn u32(text: &str) -> Result<u32, NotInRange> {
     in_range(text, 0..=u32::MAX.into())
 }
 
-/// Parses a number of 64 bits.
+/// Parses a 64-bit number.
 pub(crate) fn u64(text: &str) -> Result<u64, NotInRange> {
     in_range(text, 0..=u64::MAX)
 }
@@ -130,7 +130,7 @@ mod tests {
         (message(&error), hints(&error).join("\n"))
     }
 
-    /// The message, and how the hints begin.
+    /// The message, and the start of the hints.
     #[test]
     fn each_kind_has_its_words() {
         let numbers = "it is not a number from 1 to 4294967295";

@@ -1,4 +1,4 @@
-//! `kwalk TARGET`: any fields of the objects of a kind, those that a condition picks.
+//! `kwalk TARGET`: shows fields of the target's objects that a condition picks.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -14,9 +14,9 @@ use kwalk::btf::Btf;
 use kwalk::progs::{self, Target, available, find, targets};
 use kwalk::select::{Error as SelectError, MapElements, PlanOptions, Select, Sink, Walk as Planned, sql};
 
-/// Walks a kind of kernel object: shows the fields that are asked for, of the objects that a condition picks.
+/// Walks kernel objects of one kind: shows the requested fields of the objects that a condition picks.
 ///
-/// The kernel runs a program that is written for just that.
+/// The kernel runs a program written for exactly this.
 #[derive(Parser)]
 #[command(name = "kwalk", override_usage = "kwalk TARGET [OPTIONS]")]
 pub(crate) struct Walk {
@@ -28,35 +28,38 @@ pub(crate) struct Walk {
     pub(crate) common: Common,
 }
 
-/// What to show, and how.
+/// What to show, and in which format.
 #[derive(Args)]
 pub(crate) struct What {
-    /// Columns: field paths, named columns of the target (see `kwalk fields TARGET`), expressions of them; each EXPR [AS NAME]
+    /// Columns to show: field paths, named columns of the target (see `kwalk fields TARGET`), expressions of them; each
+    /// EXPR [AS NAME]
     #[arg(short, long, value_name = "LIST", allow_hyphen_values = true)]
     fields: Option<String>,
-    /// A SQL condition, run in the kernel: = <> < <= > >= AND OR NOT IN BETWEEN LIKE (case matters) IS NULL, + - * / % & | ^ << >>, numbers (decimal, 0x...), 'text', names of enum values
+    /// A SQL condition, run in the kernel: = <> < <= > >= AND OR NOT IN BETWEEN LIKE (case matters) IS NULL, + - * / %
+    /// & | ^ << >>, numbers (decimal, 0x...), 'text', names of enum values
     #[arg(short = 'w', long = "where", value_name = "EXPR", allow_hyphen_values = true)]
     condition: Option<String>,
     /// Sort the rows: each EXPR [ASC | DESC]; NULLs come last
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     sort: Option<String>,
-    /// Show no more than so many rows
+    /// Stop after N rows
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = usage::u64)]
     limit: Option<u64>,
-    /// Show how many there are, and nothing else; the kernel counts
+    /// Print only the number of objects; the kernel counts them
     #[arg(long, conflicts_with_all = ["fields", "sort", "limit", "format"])]
     count: bool,
-    /// How to show them: table, ndjson, json, csv or raw [default: table on a terminal, else ndjson]
+    /// Output format: table, ndjson, json, csv or raw [default: table on a terminal, else ndjson]
     #[arg(short = 'o', long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Output>,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Print the plan instead of running it: what the link is told, the condition, the rows, the instructions
+    /// Print the plan instead of running it: the link's parameters, the condition, the layout of a row, the
+    /// instructions
     #[arg(long)]
     explain: bool,
 }
 
-/// What these options are, for the help on all commands.
+/// The help on these options, for the help on all commands.
 pub(crate) fn options() -> String {
     let mut command = Walk::command().help_template("{options}").disable_help_flag(true);
     for common in ["verbose", "btf"] {
@@ -106,7 +109,7 @@ fn wrong(error: SelectError) -> Failure {
     Error::from(error).into()
 }
 
-/// The target of this name.
+/// The target with this name.
 fn found(btf: &Btf<'_>, name: &str) -> Result<Target, Failure> {
     match find(btf, name) {
         Ok(found) => Ok(found.target),

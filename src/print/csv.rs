@@ -1,8 +1,8 @@
-//! Comma-separated values, as RFC 4180 has them: a line of names, then a line for each row, all ended with CR LF.
+//! Comma-separated values (RFC 4180): a line with the names, then a line for each row, all ended by CR LF.
 //!
-//! NULL is an empty field, and an empty text two quotes. Numbers are in decimal, addresses as `0xffff888100000000` and
-//! `127.0.0.1`, values of enums their names if they have any. Control characters in texts, line feeds too, and what is not
-//! UTF-8 are `\xNN`, so that a row is always one line.
+//! NULL is an empty field, and an empty text is two quotes. Numbers are decimal, addresses as in `0xffff888100000000`
+//! and `127.0.0.1`, enum values their names if they have one. Control characters in texts, line feeds included, and
+//! bytes that are not UTF-8 are written as `\xNN`, so a row is always one line.
 
 use std::net::IpAddr;
 
@@ -12,14 +12,14 @@ use super::escape::{Special, add_escaped, add_with};
 use super::format::{Format, Symbols, Visitor, visit};
 use super::number;
 
-/// Lines of fields.
+/// The format CSV.
 pub struct Csv {
     header: Vec<u8>,
     symbols: Symbols,
 }
 
 impl Csv {
-    /// For rows of this schema.
+    /// The format for rows of this schema.
     pub fn new(schema: &Schema) -> Csv {
         let mut header = Vec::new();
         for (nth, column) in schema.columns().iter().enumerate() {
@@ -56,7 +56,7 @@ impl Format for Csv {
     fn end(&mut self, _out: &mut Vec<u8>) {}
 }
 
-/// Adds the fields of a row.
+/// Appends the fields of a row.
 struct Fields<'a> {
     symbols: &'a Symbols,
     out: &'a mut Vec<u8>,
@@ -102,14 +102,14 @@ impl Visitor for Fields<'_> {
     }
 }
 
-/// A text, in quotes where it needs them.
+/// Appends a text, quoted if necessary.
 fn text(text: &[u8], out: &mut Vec<u8>) {
     if !text.is_empty() && !text.iter().any(|byte| matches!(byte, b',' | b'"')) {
         return add_escaped(text, out);
     }
     let escape = |special: Special<'_>, out: &mut Vec<u8>| match special {
         Special::Char('"') => out.extend_from_slice(b"\"\""),
-        // A vector takes all that is written to it.
+        // Writing to a vector never fails.
         special => drop(special.write(out)),
     };
     out.push(b'"');

@@ -1,4 +1,4 @@
-//! Texts from the kernel without the characters that a terminal, or a format, would take for commands.
+//! Escapes characters in texts from the kernel that a terminal or a format would interpret.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use super::format::append;
 use super::number;
 
-/// A writer that escapes control characters, so that the name of a process can't command a terminal.
+/// A writer that escapes control characters, so that the name of a process can't control the terminal.
 ///
-/// Printable text, in ASCII or UTF-8, and line feeds pass as they are and uncopied. Every other byte becomes `\xNN`:
-/// control characters (C0, DEL, and C1 in its UTF-8 form) and what is not UTF-8. Where a character is cut at the end
-/// of a write, its first bytes wait for the next write or for [`Escape::finish`].
+/// Printable text, in ASCII or UTF-8, and line feeds are passed on without a copy. Every other byte becomes `\xNN`:
+/// control characters (C0, DEL, and C1 in UTF-8) and bytes that are not UTF-8. If a write ends within a character, its
+/// first bytes are kept for the next write or [`Escape::finish`].
 ///
 /// ```
 /// use std::io::Write;
@@ -23,17 +23,17 @@ use super::number;
 #[derive(Debug)]
 pub struct Escape<W> {
     out: W,
-    /// The beginning of a character whose end has not come yet: at most 3 bytes.
+    /// The first bytes of an incomplete character: at most 3.
     cut: Vec<u8>,
 }
 
 impl<W: Write> Escape<W> {
-    /// Writes to `out`.
+    /// A writer to `out`.
     pub fn new(out: W) -> Self {
         Escape { out, cut: Vec::new() }
     }
 
-    /// Writes what is left and gives the inner writer back.
+    /// Writes the bytes that were kept, and returns the inner writer.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl<W: Write> Escape<W> {
     }
 }
 
-/// Whether `bytes`, which are no character, could become one with more behind them.
+/// Whether `bytes`, which are no character, could become one with more bytes.
 fn is_cut(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
@@ -82,7 +82,7 @@ impl<W: Write> Write for Escape<W> {
     }
 }
 
-/// A text as a part of a line: line feeds are escaped too.
+/// Escapes a text that is a part of a line: line feeds are escaped too.
 ///
 /// ```
 /// assert_eq!(kwalk::print::escape_line("a\nb\x1b[2J"), "a\\x0ab\\x1b[2J");
@@ -96,21 +96,20 @@ pub fn escape_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// Adds any bytes to `out` as a part of a line.
+/// Appends bytes to `out` as a part of a line, escaped.
 pub(super) fn add_escaped(text: &[u8], out: &mut Vec<u8>) {
-    // A vector takes all that is written to it.
+    // Writing to a vector never fails.
     add_with(text, char::is_control, |special, out| drop(special.write(out)), out);
 }
 
-/// Adds a text to `out` as it is, except for characters that are `special` and bytes that are not UTF-8: `escape` adds
-/// something in their stead.
+/// Appends a text to `out`, but calls `escape` for characters that are `special` and for bytes that are not UTF-8.
 pub(super) fn add_with(
     text: &[u8],
     is_special: impl Fn(char) -> bool + Copy,
     escape: impl Fn(Special<'_>, &mut Vec<u8>),
     out: &mut Vec<u8>,
 ) {
-    // Most texts are printable ASCII from beginning to end.
+    // Most texts are entirely printable ASCII.
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !is_special(char::from(byte));
     let (plain, rest) = text.split_at(text.iter().position(|byte| !is_plain(*byte)).unwrap_or(text.len()));
     append(plain, out);
@@ -122,7 +121,7 @@ pub(super) fn add_with(
     }
 }
 
-/// What can't be written as it is.
+/// What must be escaped.
 pub(super) enum Special<'a> {
     Char(char),
     NotUtf8(&'a [u8]),
@@ -143,7 +142,7 @@ impl Special<'_> {
     }
 }
 
-/// Splits a text into what can be written as it is and what follows it and can't, if anything does.
+/// Splits a text into pieces that need no escape, each with what follows it and needs one.
 fn pieces<'a>(
     text: &'a [u8],
     is_special: impl Fn(char) -> bool + Copy,

@@ -1,47 +1,47 @@
-//! What a format of rows does, and what every format is made with.
+//! The trait of all output formats, and what they share.
 
 use std::net::IpAddr;
 
 use kwalk_query::{Row, Stack, Value};
 
-/// Up to so many bytes are copied one by one.
+/// Up to this many bytes are copied one by one.
 const FEW: usize = 16;
 
-/// Adds the name of a kernel address to a buffer: printable text.
+/// Appends the symbol of a kernel address to a buffer, as printable text.
 pub type Symbols = Box<dyn Fn(u64, &mut Vec<u8>)>;
 
-/// Rows as bytes. A format adds them to a buffer of its caller, who writes and empties it at any time. No format but the
-/// table keeps rows, or allocates memory for one.
+/// An output format. It appends rows to a buffer of the caller, who can write and clear it after each call of
+/// [`Format::flush`]. Only the table keeps rows, and no other format allocates memory per row.
 pub trait Format {
-    /// Adds what comes before the rows.
+    /// Appends what comes before the rows.
     fn begin(&mut self, out: &mut Vec<u8>);
 
-    /// Sets how the addresses of stacks are shown, which are numbers otherwise.
+    /// Sets how the addresses of stacks are shown. By default they are numbers.
     fn symbolise(&mut self, _symbols: Symbols) {}
 
-    /// Adds one more row.
+    /// Appends a row.
     fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>);
 
-    /// Prepares `out` for being written and emptied: a format may have to complete what it has added.
+    /// Completes what was appended, so that `out` can be written and cleared.
     fn flush(&mut self, _out: &mut Vec<u8>) {}
 
-    /// Adds what comes behind the last row of a walk that has broken off.
+    /// Appends what comes after the last row of a walk that was aborted.
     fn broken_off(&mut self, _out: &mut Vec<u8>) {}
 
-    /// Adds what comes behind the last row of a walk that is complete.
+    /// Appends what comes after the last row of a complete walk.
     fn end(&mut self, out: &mut Vec<u8>);
 }
 
-/// How a format writes the values of each kind. No method has a default, so that a new kind of value does not compile
-/// until every format has a method for it.
+/// How a format writes each kind of value. No method has a default: with a new kind of value, a format without a method
+/// for it does not compile.
 pub(super) trait Visitor {
     fn null(&mut self);
     fn int(&mut self, value: i64);
     fn uint(&mut self, value: u64);
     fn bool(&mut self, value: bool);
-    /// A text of any bytes, or the name of a value of an enum.
+    /// A text, or the name of an enum value.
     fn text(&mut self, text: &[u8]);
-    /// A value of an enum that has no name for it.
+    /// An enum value without a name.
     fn nameless(&mut self, value: i128);
     fn pointer(&mut self, address: u64);
     fn ip(&mut self, address: IpAddr);
@@ -49,7 +49,7 @@ pub(super) trait Visitor {
     fn bytes(&mut self, bytes: &[u8]);
 }
 
-/// Calls the visitor's method for this kind of value.
+/// Calls the method for this kind of value.
 #[inline]
 pub(super) fn visit(value: Value<'_>, visitor: &mut impl Visitor) {
     match value {
@@ -67,9 +67,10 @@ pub(super) fn visit(value: Value<'_>, visitor: &mut impl Visitor) {
     }
 }
 
-/// Adds bytes that are few in most cases.
+/// Appends bytes that are mostly few.
 ///
-/// A call of musl's memcpy takes longer than copying so few bytes one by one. Other C libraries are faster at it.
+/// For so few bytes, a call of musl's memcpy takes longer than copying them one by one. With other C libraries it is
+/// faster.
 #[inline]
 pub(super) fn append(bytes: &[u8], out: &mut Vec<u8>) {
     if cfg!(target_env = "musl") && bytes.len() <= FEW {

@@ -1,8 +1,8 @@
-//! JSON: an object for each row, one a line, or all of them in an array.
+//! JSON: an object for each row, either one per line or all in an array.
 //!
-//! Integers are numbers, and exact: what is beyond 2⁵³ too. `bool`s are `true` and `false`, values of enums their names if
-//! they have any, or else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. In texts
-//! every control character (C0, DEL, C1) is escaped as `\uNNNN`, and what is not UTF-8 becomes U+FFFD.
+//! Integers are exact numbers, also beyond 2⁵³. `bool`s are `true` and `false`; enum values are their names if they
+//! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. In texts,
+//! control characters (C0, DEL, C1) are escaped as `\uNNNN`, and bytes that are not UTF-8 become U+FFFD.
 
 use std::net::IpAddr;
 
@@ -12,18 +12,18 @@ use super::escape::{Special, add_with};
 use super::format::{Format, Symbols, Visitor, append, visit};
 use super::number;
 
-/// Objects: one a line, or the lines of an array.
+/// The formats JSON and NDJSON.
 pub struct Json {
-    /// What stands before each value: the opening brace or a comma, and the name.
+    /// What comes before each value: `{` or `,` and the name.
     keys: Vec<Vec<u8>>,
     symbols: Symbols,
     array: bool,
-    /// Whether a row has been given.
+    /// Whether a row was written.
     begun: bool,
 }
 
 impl Json {
-    /// One object a line, and nothing else: NDJSON.
+    /// NDJSON: one object per line, and nothing else.
     pub fn lines(schema: &Schema) -> Json {
         let key = |(nth, column): (usize, &ColumnInfo)| {
             let mut key = vec![if nth == 0 { b'{' } else { b',' }];
@@ -39,7 +39,7 @@ impl Json {
         }
     }
 
-    /// An array of them, which is closed when the walk has come to its end.
+    /// JSON: an array of objects, which is closed only after a complete walk.
     pub fn array(schema: &Schema) -> Json {
         Json { array: true, ..Json::lines(schema) }
     }
@@ -76,14 +76,14 @@ impl Format for Json {
     }
 }
 
-/// Adds the values of a row.
+/// Appends the values of a row.
 struct Values<'a> {
     symbols: &'a Symbols,
     out: &'a mut Vec<u8>,
 }
 
 impl Values<'_> {
-    /// Adds in quotes what `write` adds, in which nothing needs to be escaped.
+    /// Appends in quotes what `write` appends, which must need no escapes.
     fn quoted(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.out.push(b'"');
         write(self.out);
@@ -138,7 +138,7 @@ impl Visitor for Values<'_> {
     }
 }
 
-/// A text in quotes.
+/// Appends a quoted text.
 fn text(text: &[u8], out: &mut Vec<u8>) {
     let escape = |special: Special<'_>, out: &mut Vec<u8>| match special {
         Special::Char(char @ ('"' | '\\')) => out.extend_from_slice(&[b'\\', char as u8]),

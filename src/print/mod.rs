@@ -1,4 +1,4 @@
-//! Rows as bytes for a person or another program. Nothing here calls the kernel.
+//! Output formats: rows as bytes, for a person or another program. Nothing here calls the kernel.
 
 pub mod csv;
 mod escape;

@@ -1,4 +1,4 @@
-//! Numbers, addresses and quantities as text. Whatever a format writes in digits is written here.
+//! Formats numbers, addresses and quantities, for all output formats.
 
 use std::fmt::{self, Display, Formatter};
 use std::io::Write;
@@ -8,21 +8,21 @@ use kwalk_query::Stack;
 
 use super::format::{Symbols, append};
 
-/// In decimal.
+/// Appends a decimal number.
 pub(super) fn decimal(value: impl itoa::Integer, out: &mut Vec<u8>) {
     append(itoa::Buffer::new().format(value).as_bytes(), out);
 }
 
-/// In hexadecimal, `0x` before it.
+/// Appends a hexadecimal number with `0x`.
 pub(super) fn hex(value: u64, out: &mut Vec<u8>) {
-    // A vector takes all that is written to it.
+    // Writing to a vector never fails.
     let _ = write!(out, "{value:#x}");
 }
 
-/// An IP address.
+/// Appends an IP address.
 pub(super) fn ip(value: IpAddr, out: &mut Vec<u8>) {
     match value {
-        // The library formats it with a dozen calls, which took half of what a socket takes to print.
+        // The standard library takes a dozen calls for this, half of the time to print a socket.
         IpAddr::V4(value) => {
             for (nth, octet) in value.octets().into_iter().enumerate() {
                 if nth > 0 {
@@ -31,7 +31,7 @@ pub(super) fn ip(value: IpAddr, out: &mut Vec<u8>) {
                 decimal(octet, out);
             }
         }
-        // A vector takes all that is written to it.
+        // Writing to a vector never fails.
         IpAddr::V6(value) => drop(write!(out, "{value}")),
     }
 }
@@ -41,12 +41,12 @@ pub(super) fn digits(byte: u8) -> [u8; 2] {
     [byte >> 4, byte & 15].map(|nibble| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 })
 }
 
-/// Bytes in hexadecimal, two digits each.
+/// Appends bytes in hexadecimal, two digits each.
 pub(super) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend(bytes.iter().flat_map(|byte| digits(*byte)));
 }
 
-/// The addresses of a stack, with `between` between them.
+/// Appends the addresses of a stack, separated by `between`.
 pub(super) fn stack(stack: Stack<'_>, symbols: &Symbols, between: &[u8], out: &mut Vec<u8>) {
     for (nth, address) in stack.addresses().enumerate() {
         out.extend_from_slice(if nth > 0 { between } else { b"" });
@@ -54,7 +54,8 @@ pub(super) fn stack(stack: Stack<'_>, symbols: &Symbols, between: &[u8], out: &m
     }
 }
 
-/// A time in nanoseconds: `417ns`, `12.3ms`, `1.234s`, `12m03s`, `5h02m`, `3d04h`. What is smaller is cut off.
+/// A duration in nanoseconds, displayed as `417ns`, `12.3ms`, `1.234s`, `12m03s`, `5h02m` or `3d04h`. Smaller units are
+/// cut off.
 pub(super) struct Duration(pub(super) u64);
 
 impl Display for Duration {
@@ -74,7 +75,7 @@ impl Display for Duration {
     }
 }
 
-/// A number of bytes, as `ls -h` has them: `512`, `4.0K`, `12M`.
+/// A size in bytes, displayed as by `ls -h`: `512`, `4.0K`, `12M`.
 pub(super) struct Size(pub(super) u64);
 
 impl Display for Size {
@@ -82,7 +83,7 @@ impl Display for Size {
         let mut units = ["", "K", "M", "G", "T", "P"].into_iter();
         let (mut unit, mut tenths) = (units.next().unwrap_or_default(), u128::from(self.0) * 10);
         for next in units {
-            // Not 1024K.
+            // Above this, rounding would give 1024K.
             if tenths < 10_235 {
                 break;
             }

@@ -1,20 +1,20 @@
-//! The rows' own bytes, framed so that they can be read back alone, and so that a file that was cut is known to be.
+//! Raw rows in a file that can be read back without other data, and that shows if it was truncated.
 //!
-//! Numbers are in the byte order of the machine that wrote them, which the mark tells.
+//! Numbers are in the byte order of the machine that wrote the file, which its byte-order mark tells.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 6 | `kwalk\0` |
 //! | 2 | the version, 1 |
-//! | 4 | the mark of the byte order, 0x01020304 |
+//! | 4 | the byte-order mark, 0x01020304 |
 //! | 4 | the length of the schema |
 //! | | the schema ([`Schema::encode`]) |
 //! | 4 | the length of a chunk, not 0 |
-//! | | the chunk: whole rows, one behind the other ([`Schema::row`]) |
+//! | | the chunk: whole rows, one after the other ([`Schema::row`]) |
 //! | | more chunks |
-//! | 4 | 0: there are no more chunks; it stands only where the walk has come to its end |
-//! | 8 | how many rows there were |
-//! | 8 | how many bytes they had |
+//! | 4 | 0: the end of the chunks, written only after a complete walk |
+//! | 8 | the number of rows |
+//! | 8 | the number of their bytes |
 //!
 //! ```
 //! use kwalk::print::{Format, raw::{Raw, Reader}};
@@ -41,18 +41,18 @@ const MAGIC: [u8; 6] = *b"kwalk\0";
 const VERSION: u16 = 1;
 const MARK: u32 = 0x0102_0304;
 
-/// Writes them.
+/// Writes raw rows.
 #[derive(Debug)]
 pub struct Raw {
     schema: Vec<u8>,
-    /// Where the chunk's length stands to which rows are added.
+    /// The position of the length of the open chunk, to which rows are appended.
     open: Option<usize>,
     rows: u64,
     bytes: u64,
 }
 
 impl Raw {
-    /// For rows of this schema.
+    /// The format for rows of this schema.
     pub fn new(schema: &Schema) -> Raw {
         let mut bytes = Vec::new();
         schema.encode(&mut bytes);
@@ -60,7 +60,7 @@ impl Raw {
     }
 
     fn len(bytes: usize) -> [u8; 4] {
-        // A schema or a chunk of more than 4 GiB is in no buffer.
+        // No buffer has a schema or chunk of more than 4 GiB.
         u32::try_from(bytes).unwrap_or(u32::MAX).to_ne_bytes()
     }
 }
@@ -101,38 +101,38 @@ impl Format for Raw {
     }
 }
 
-/// Reads them back.
+/// Reads raw rows.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
     schema: Schema,
     chunk: Vec<u8>,
-    /// How much of the chunk has been given.
+    /// How many bytes of the chunk were returned.
     at: usize,
     rows: u64,
     bytes: u64,
     ended: bool,
 }
 
-/// Why rows can't be read back.
+/// Why raw rows can't be read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The input can't be read.
     Io(io::Error),
-    /// It begins with something else.
+    /// It does not start as raw rows do.
     NotRows,
     /// It was written by a machine of the other byte order.
     ByteOrder,
-    /// It has another version than this crate reads.
+    /// It has a version that this crate can't read.
     Version(u16),
-    /// It ends before its end: it was cut off, or the walk was.
+    /// It is truncated, or the walk was aborted.
     Cut,
-    /// What its rows have in them can't be understood.
+    /// Its schema is invalid.
     Schema(NotASchema),
-    /// Something in it is no row.
+    /// A row in it is invalid.
     Row(NotARow),
-    /// It has not as many rows or bytes as were written.
+    /// Its rows or bytes are not as many as it says.
     Total,
 }
 
@@ -163,7 +163,7 @@ impl error::Error for Error {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads what comes before the rows.
+    /// Reads the header.
     ///
     /// # Errors
     ///
@@ -190,16 +190,16 @@ impl<R: Read> Reader<R> {
         Ok(reader)
     }
 
-    /// The columns of the rows.
+    /// The schema of the rows.
     pub fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    /// The next row; none at the end, of which the file says that it is the end.
+    /// Reads the next row; `None` after the last row of a complete file.
     ///
     /// # Errors
     ///
-    /// [`Error::Cut`] where the file ends before that; [`Error::Io`], [`Error::Row`], [`Error::Total`].
+    /// [`Error::Cut`] if the file is truncated; [`Error::Io`], [`Error::Row`], [`Error::Total`].
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, Error> {
         if self.at == self.chunk.len() && !self.next_chunk()? {
             return Ok(None);
@@ -216,7 +216,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Reads a chunk; gives whether there was one.
+    /// Reads a chunk, and returns whether there was one.
     fn next_chunk(&mut self) -> Result<bool, Error> {
         if self.ended {
             return Ok(false);
@@ -241,7 +241,7 @@ impl<R: Read> Reader<R> {
         Ok(bytes)
     }
 
-    /// Reads so many bytes: the length is not trusted, and takes no more memory than there are.
+    /// Reads this many bytes. The length is not trusted: no memory is allocated for bytes that are not there.
     fn fill(&mut self, len: u32) -> Result<(), Error> {
         self.chunk.clear();
         let read = self.input.by_ref().take(len.into()).read_to_end(&mut self.chunk).map_err(Error::Io)?;

@@ -1,4 +1,4 @@
-//! A table for a person: aligned columns under a heading, as wide as the terminal and no wider.
+//! Tables for people: aligned columns under a heading, no wider than the terminal.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -10,33 +10,33 @@ use super::escape::add_escaped;
 use super::format::{Format, Symbols, Visitor, visit};
 use super::number::{self, Duration, Size};
 
-/// Between two columns.
+/// The number of spaces between two columns.
 const GAP: usize = 2;
-/// What is left at least of a text that is cut.
+/// The minimal width of a text that is cut.
 const CUT_MIN: usize = 6;
 
-/// Where a table is to be shown.
+/// The terminal on which a table is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Screen {
-    /// How many characters fit a line; none if there is no end to it.
+    /// The width of a line, in characters; `None` if it is unlimited.
     pub width: Option<usize>,
-    /// Whether it has colours, and may be sent them.
+    /// Whether it can show colours, and should.
     pub colour: bool,
 }
 
-/// A column's heading, and how its cells stand in it.
+/// A column: its heading, and how its cells are aligned.
 #[derive(Debug, Clone)]
 pub struct Column {
     heading: String,
-    /// Whether they stand at its right edge.
+    /// Whether cells are aligned to the right.
     right: bool,
-    /// Whether they may be cut where there is no room.
+    /// Whether cells may be cut if there is too little room.
     cut: bool,
     width: usize,
 }
 
 impl Column {
-    /// Texts at the left edge.
+    /// A column of texts, aligned to the left.
     pub fn text(heading: &str) -> Column {
         let mut escaped = Vec::new();
         add_escaped(heading.as_bytes(), &mut escaped);
@@ -44,19 +44,19 @@ impl Column {
         Column { width: heading.width(), heading, right: false, cut: true }
     }
 
-    /// Numbers at the right edge, which are never cut.
+    /// A column of numbers, aligned to the right and never cut.
     pub fn number(heading: &str) -> Column {
         Column { right: true, cut: false, ..Column::text(heading) }
     }
 }
 
-/// Columns and the cells in them.
+/// A table: its columns and cells.
 #[derive(Debug)]
 pub struct Table {
     columns: Vec<Column>,
-    /// The cells' texts, row by row.
+    /// The texts of the cells, row by row.
     texts: Vec<u8>,
-    /// Where each ends, and how wide it is.
+    /// For each cell, the end of its text and its width.
     cells: Vec<(usize, usize)>,
 }
 
@@ -66,17 +66,17 @@ impl Table {
         Table { columns, texts: Vec::new(), cells: Vec::new() }
     }
 
-    /// The next cell of a row, or the first of the next row; control characters are escaped.
+    /// Adds the next cell of the row, or the first one of the next row. Control characters are escaped.
     pub fn cell(&mut self, text: &str) {
         self.add(|out| add_escaped(text.as_bytes(), out));
     }
 
-    /// A cell with what `write` adds to it: UTF-8 without control characters.
+    /// Adds a cell with what `write` appends: UTF-8 without control characters.
     fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.texts.len();
         write(&mut self.texts);
         let text = self.texts.get(start..).unwrap_or_default();
-        // Most are ASCII, and have no control characters.
+        // Most cells are ASCII without control characters.
         let width =
             if text.is_ascii() { text.len() } else { std::str::from_utf8(text).unwrap_or_default().width() };
         let column = self.cells.len().checked_rem(self.columns.len()).unwrap_or(0);
@@ -86,7 +86,7 @@ impl Table {
         self.cells.push((self.texts.len(), width));
     }
 
-    /// Adds the whole table to `out`.
+    /// Appends the table to `out`.
     pub fn write(&self, screen: Screen, out: &mut Vec<u8>) {
         let widths = self.fitted(screen.width);
         let mut line = Line { out, widths: &widths, columns: &self.columns, end: screen.width };
@@ -105,7 +105,7 @@ impl Table {
         }
     }
 
-    /// How wide the columns are to be: where there is too little room, the widest texts are cut to one width.
+    /// The widths of the columns. If there is too little room, the widest texts are cut to a common width.
     fn fitted(&self, room: Option<usize>) -> Vec<usize> {
         let widths = || self.columns.iter().map(|column| column.width);
         let gaps = GAP * self.columns.len().saturating_sub(1);
@@ -122,7 +122,7 @@ impl Table {
             if capped(cap).sum::<usize>() + gaps <= room { least = cap } else { most = cap - 1 }
         }
         let mut fitted: Vec<_> = capped(least).collect();
-        // What is left over goes to the first that can use it.
+        // The rest of the room goes to the first columns that can use it.
         let mut left = room.saturating_sub(fitted.iter().sum::<usize>() + gaps);
         for (width, column) in fitted.iter_mut().zip(&self.columns) {
             let more = left.min(column.width - *width);
@@ -133,17 +133,17 @@ impl Table {
     }
 }
 
-/// Writes one line after the other.
+/// Writes the lines one after the other.
 struct Line<'a> {
     out: &'a mut Vec<u8>,
     widths: &'a [usize],
     columns: &'a [Column],
-    /// How wide a line may be.
+    /// The maximal width of a line.
     end: Option<usize>,
 }
 
 impl Line<'_> {
-    /// The cells of a line, each with its width.
+    /// Writes the cells of a line, each with its width.
     fn write<'t>(&mut self, cells: impl Iterator<Item = (&'t str, usize)>) {
         let (start, mut at) = (self.out.len(), 0);
         for (nth, (((text, width), room), column)) in cells.zip(self.widths).zip(self.columns).enumerate() {
@@ -152,7 +152,7 @@ impl Line<'_> {
             self.pad(gap + if column.right { left } else { 0 });
             cut(text, width, *room, self.out);
             at += gap + room;
-            // Nothing stands behind the last.
+            // The last cell is not padded.
             let is_last = nth + 1 == self.columns.len();
             self.pad(if column.right || is_last { 0 } else { left });
         }
@@ -172,7 +172,7 @@ impl Line<'_> {
     }
 }
 
-/// Adds a text, or as much of it as fits with a mark that there is more.
+/// Appends a text, or as much of it as fits with a mark that more follows.
 fn cut(text: &str, width: usize, room: usize, out: &mut Vec<u8>) {
     if width <= room {
         return out.extend_from_slice(text.as_bytes());
@@ -190,7 +190,7 @@ fn cut(text: &str, width: usize, room: usize, out: &mut Vec<u8>) {
     out.resize(out.len() + left, b' ');
 }
 
-/// Rows as a table, which is written when all of them are there.
+/// The format table: rows are kept until the end.
 pub struct Rows {
     table: Table,
     shows: Vec<Show>,
@@ -199,7 +199,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// For rows of this schema: the headings are the names in capitals, but expressions as they are.
+    /// The format for rows of this schema. Headings are the names in capitals, or expressions unchanged.
     pub fn new(schema: &Schema, screen: Screen) -> Rows {
         Rows {
             table: Table::new(schema.columns().iter().map(column).collect()),
@@ -247,7 +247,7 @@ impl Format for Rows {
     }
 }
 
-/// Adds one value as a person reads it.
+/// Appends a value in a form for people.
 struct Cell<'a> {
     show: Show,
     symbols: &'a Symbols,
@@ -261,9 +261,9 @@ impl Visitor for Cell<'_> {
 
     fn int(&mut self, value: i64) {
         match (u64::try_from(value), self.show) {
-            // The result of a computation has a sign, though it may never be negative.
+            // The result of a computation is signed, even if it is never negative.
             (Ok(value), _) => self.uint(value),
-            // The bits of a number, not its sign.
+            // Hexadecimal shows the bits, not the sign.
             (Err(_), Show::Hex) => number::hex(value as u64, self.out),
             (Err(_), _) => number::decimal(value, self.out),
         }
@@ -271,14 +271,14 @@ impl Visitor for Cell<'_> {
 
     fn uint(&mut self, value: u64) {
         let out = &mut *self.out;
-        // A vector takes all that is written to it.
+        // Writing to a vector never fails.
         match self.show {
             Show::Hex => number::hex(value, out),
             Show::Nanoseconds => drop(write!(out, "{}", Duration(value))),
             Show::Bytes => drop(write!(out, "{}", Size(value))),
             Show::Octal if value > 0 => drop(write!(out, "0{value:o}")),
             Show::Device => drop(write!(out, "{}:{}", value >> 20, value & 0xf_ffff)),
-            // A column of characters has the type of texts, one of numbers with names that of enums.
+            // Characters have the type text, and numbers with names the type enum: neither comes here.
             Show::Plain | Show::Octal | Show::Char | Show::Names(_) => number::decimal(value, out),
         }
     }

@@ -1,4 +1,4 @@
-//! Walks of cgroups, which the kernel does not go on with beyond its buffer: those of more are done in two.
+//! Walks of cgroups. The kernel does not continue such a walk beyond its buffer: a larger one is done in two steps.
 
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 
@@ -9,15 +9,15 @@ use crate::load::Loaded;
 use crate::scope::Scope;
 use crate::sys::{CgroupOrder, CgroupStart, MapLookupElem, bpf};
 
-/// What a walk of cgroups gives.
+/// The result of a walk of cgroups.
 pub(super) enum Walked {
-    /// All of its output.
+    /// The complete output.
     Output(Vec<u8>),
-    /// More than the kernel gives at once: the ids of the cgroups.
+    /// The output does not fit the kernel's buffer: the ids of the cgroups.
     Ids(Vec<u64>),
 }
 
-/// Does a walk of cgroups. Nothing of it is given out before it is known which of the two it is.
+/// Walks cgroups. No output is returned before it is known to be complete.
 pub(super) fn walk(prepared: &Prepared<'_>) -> Result<Walked, Error> {
     let mut iter = prepared.link.iter()?;
     let mut output = Vec::new();
@@ -35,7 +35,8 @@ pub(super) fn walk(prepared: &Prepared<'_>) -> Result<Walked, Error> {
     }
 }
 
-/// Whether the kernel finds these cgroups by their ids: those of cgroup v1 have some, too, but of other cgroups.
+/// Whether the kernel finds these cgroups by their ids: those in a cgroup v1 hierarchy have ids that mean other
+/// cgroups.
 fn has_ids(scope: &Scope<'_>) -> bool {
     match scope {
         Scope::Cgroup { start: CgroupStart::Fd(fd), .. } => {
@@ -45,14 +46,14 @@ fn has_ids(scope: &Scope<'_>) -> bool {
     }
 }
 
-/// The ids of the cgroups in the walk's scope, in its order, as they were at one moment.
+/// The ids of the cgroups in the scope, in the order of the walk, from a single walk.
 fn ids(prepared: &Prepared<'_>) -> Result<Vec<u64>, Error> {
-    // Few systems have as many; 128 kB are soon had.
+    // Few systems have more, and 128 kB are allocated quickly.
     let mut size = 1 << 14;
     loop {
         let Some(program) = &prepared.cgroup_ids else { return Ok(Vec::new()) };
         let loaded = Loaded::load_sized(program, size)?;
-        // The first read is the walk, since it prints nothing.
+        // One read does the whole walk, because the program prints nothing.
         loaded.attach(&prepared.scope)?.iter()?.next_chunk()?;
         let number = |index: u32| {
             let mut value = [0; 8];
@@ -61,17 +62,17 @@ fn ids(prepared: &Prepared<'_>) -> Result<Vec<u64>, Error> {
             }
             Ok::<_, Error>(u64::from_ne_bytes(value))
         };
-        // The kernel breaks such a walk off after 1,000,000.
+        // The kernel aborts such a walk after 1,000,000 cgroups.
         let count = number(0)? as u32;
         if count < size {
             return (1..=count).map(number).collect();
         }
-        // Some may be made in between.
+        // Twice as many, since cgroups can be created in the meantime.
         size = count.saturating_mul(2);
     }
 }
 
-/// A walk of one cgroup; none if it has gone.
+/// Walks one cgroup; `None` if it no longer exists.
 pub(super) fn one(prepared: &Prepared<'_>, id: u64) -> Option<Result<Output, Error>> {
     let scope = Scope::Cgroup { order: CgroupOrder::SELF_ONLY, start: CgroupStart::Id(id) };
     match prepared.loaded.attach(&scope) {

@@ -1,4 +1,4 @@
-//! What the keys and values of a map are, as the kernel and the map's own types say.
+//! The sizes and types of a map's keys and values, from the kernel and the map's BTF.
 
 use std::io::ErrorKind;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::facts::read;
 use crate::sys::{BtfFd, MapFd, MapType, open_id};
 
-/// The keys and values of one map: what a selection from its elements is planned with.
+/// The keys and values of a map, for planning a selection of its elements.
 ///
 /// ```no_run
 /// use kwalk::select::{MapElements, PlanOptions, Select, Walk};
@@ -36,18 +36,18 @@ use crate::sys::{BtfFd, MapFd, MapType, open_id};
 pub struct MapElements {
     key_size: u32,
     value_size: u32,
-    /// The map's BTF, and the ids of its types there.
+    /// The map's BTF, and the ids of the key's and the value's type in it.
     types: Option<(Vec<u8>, TypeId, TypeId)>,
 }
 
 impl MapElements {
-    /// Asks the kernel for the sizes and types. A map that was made without types has none; nor, here, has one with a value
-    /// for each CPU, of which a walk shows all.
+    /// Asks the kernel for the sizes and types. There are no types if the map was created without, nor for a per-CPU
+    /// map, of which a walk shows the values of all CPUs.
     ///
     /// # Errors
     ///
-    /// [`Error::Sys`] where the kernel does not say, or does not give the map's BTF, which takes `CAP_SYS_ADMIN`;
-    /// [`Error::Open`] where /sys does not say how many CPUs there may be.
+    /// [`Error::Sys`] if the kernel refuses the map's description, or its BTF, which needs `CAP_SYS_ADMIN`;
+    /// [`Error::Open`] if /sys doesn't list the possible CPUs.
     pub fn of(map: &MapFd) -> Result<MapElements, Error> {
         let info = map.info()?;
         let per_cpu =
@@ -66,16 +66,16 @@ impl MapElements {
         Ok(MapElements { key_size: info.key_size, value_size: info.value_size, types })
     }
 
-    /// The map's own types, for [`MapElements::elements`].
+    /// The map's own types, to be passed to [`MapElements::elements`].
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where they are damaged.
+    /// [`Error::Btf`] if the BTF is damaged.
     pub fn btf(&self) -> Result<Option<Btf<'_>>, Error> {
         Ok(self.types.as_ref().map(|(data, ..)| Btf::new(data)).transpose()?)
     }
 
-    /// What a selection is planned with.
+    /// The option [`PlanOptions::elements`](crate::select::PlanOptions::elements).
     pub fn elements<'a>(&self, btf: Option<&'a Btf<'a>>) -> Elements<'a> {
         let types = self.types.as_ref().zip(btf);
         Elements {

@@ -1,11 +1,11 @@
-//! What a walk gives.
+//! The output of a walk.
 
 use crate::iter::Iter;
 
-/// A walk of a question's objects.
+/// The output of a walk.
 pub(super) enum Output {
-    /// One to be read.
+    /// To be read from the kernel.
     Iter(Iter),
-    /// All that one has given.
+    /// Already read, completely.
     Bytes(Vec<u8>),
 }

@@ -1,5 +1,5 @@
-//! Walks that lose objects where a read ends: only what one read gives whole is taken. What does not fit is walked again
-//! in halves, each of which passes the other's objects over.
+//! Walks of targets that lose objects between two reads: only the output of walks that are complete after one read is
+//! used. If it does not fit one read, each half of the objects is walked by itself.
 
 use std::borrow::Borrow;
 use std::io;
@@ -11,15 +11,15 @@ use super::prepared::{In, Prepared};
 use crate::error::Error;
 use crate::sys::{ElemFlags, MapFd, MapLookupElem, MapUpdateElem, bpf};
 
-/// The walks of a question in one network namespace after the other, each of them as the outputs of its parts.
+/// The outputs of a question's walks, one partition after the other, in one network namespace after the other.
 pub(super) struct Partitions<'a, P, N> {
     prepared: P,
-    /// Which of the program's maps says what is walked.
+    /// The index of the program's map that has the partition.
     map: u32,
-    /// The namespaces that are still to be walked in.
+    /// The namespaces that were not walked yet.
     namespaces: N,
     netns: In<'a>,
-    /// What is still to be walked in this one, the next part last.
+    /// The partitions of this namespace that were not walked yet, the next one last.
     rest: Vec<Partition>,
 }
 
@@ -32,7 +32,7 @@ impl<'a, P: Borrow<Prepared<'a>>, N> Partitions<'a, P, N> {
         self.prepared.borrow().loaded.maps().get(self.map as usize)
     }
 
-    /// The output of the walk of a partition, or none if one read did not reach the end.
+    /// Walks a partition. Returns its output, or `None` if one read did not reach the end.
     fn walk(&self, partition: Partition) -> Result<Option<Vec<u8>>, Error> {
         if let Some(map) = self.map() {
             bpf(MapUpdateElem { map, key: &[0; 4], value: &partition.value(), flags: ElemFlags::empty() })?;
@@ -40,7 +40,7 @@ impl<'a, P: Borrow<Prepared<'a>>, N> Partitions<'a, P, N> {
         let mut walk = self.prepared.borrow().iter(&self.netns)?;
         let mut output = walk.read_once()?.to_vec();
         if !self.has_ended()? {
-            // One object is no more than a read gives: there are too many to go through in one.
+            // A single object always fits one read: so the walk visits too many objects for one.
             let passed = || Error::Read { bytes: 0, source: io::Error::from_raw_os_error(libc::EAGAIN) };
             return if partition.halves().is_some() { Ok(None) } else { Err(passed()) };
         }
@@ -82,7 +82,7 @@ where
                 Ok(Some(output)) => return Some(Ok(Output::Bytes(output))),
                 Ok(None) => self.rest.extend(partition.halves().into_iter().flatten()),
                 Err(error) => {
-                    // As other walks, which are over when one of their reads fails.
+                    // Like other walks, this one ends with the first read that fails.
                     self.rest.clear();
                     return Some(Err(error));
                 }

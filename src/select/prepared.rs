@@ -1,4 +1,4 @@
-//! A question on its way to the kernel: planned for it, then loaded and attached.
+//! Walks of a question: planned for a kernel, then loaded and attached.
 
 use std::iter::once;
 
@@ -14,15 +14,15 @@ use crate::netns::Netns;
 use crate::scope::Scope;
 use crate::sys::{ElemFlags, MapLookupElem, MapUpdateElem, bpf};
 
-/// A question about the objects of a scope, planned for a kernel.
+/// A question, planned for a kernel and a scope.
 #[derive(Debug)]
 pub struct Walk<'a> {
-    /// What the program does.
+    /// The plan, which describes the program.
     pub plan: Plan,
-    /// What the link filters, where the whole scope or the condition lets it.
+    /// The scope for the link: the whole scope, or a filter from the condition.
     pub link: Scope<'a>,
     kernel: Kernel<'a>,
-    /// Whether what the link filters comes from the condition: then a process that is not there is no error.
+    /// Whether the link's scope comes from the condition. In this case, a process that does not exist is no error.
     is_pushed: bool,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Select`] with what is wrong with the question, [`Error::Program`] where the kernel has no such target,
+    /// [`Error::Select`] with what is wrong with the question, [`Error::Program`] if the kernel has no such target,
     /// those of [`Scope::check`].
     pub fn plan(select: &Select, kernel: &Kernel<'a>, scope: Scope<'a>) -> Result<Walk<'a>, Error> {
         Walk::plan_with(select, kernel, scope, &PlanOptions::default())
@@ -59,7 +59,8 @@ impl<'a> Walk<'a> {
     ) -> Result<Walk<'a>, Error> {
         let target = find(kernel.btf, select.target())?.target;
         let link = scope.resolve(&target, kernel)?.link;
-        // Links of some kernels take no process, or get it wrong: the program tests it on all.
+        // On kernels whose links don't accept a process, or filter wrongly by one, the program tests it. It does so on
+        // all kernels.
         let plan = match condition_of(&scope, &target) {
             Some(condition) => select.clone().filter(condition).plan_with(kernel, options)?,
             None => select.plan_with(kernel, options)?,
@@ -69,7 +70,7 @@ impl<'a> Walk<'a> {
         Ok(Walk { plan, link, kernel: *kernel, is_pushed })
     }
 
-    /// Writes and loads the program, and attaches it. Nothing of that outlives the value.
+    /// Writes, loads and attaches the program. Dropping the value unloads it.
     ///
     /// # Errors
     ///
@@ -90,7 +91,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A question that is loaded and attached: it can be asked again and again without another load.
+/// A question that is loaded and attached, and can be asked repeatedly without loading again.
 ///
 /// ```no_run
 /// use kwalk::select::{Select, Walk, field};
@@ -109,7 +110,7 @@ impl<'a> Walk<'a> {
 pub struct Prepared<'a> {
     pub(super) plan: Plan,
     pub(super) scope: Scope<'a>,
-    /// The program for a walk of more cgroups than the kernel gives at once.
+    /// The program for walks of more cgroups than the kernel shows in one.
     pub(super) cgroup_ids: Option<Program>,
     pub(super) loaded: Loaded,
     pub(super) link: Link,
@@ -121,11 +122,11 @@ impl<'a> Prepared<'a> {
         &self.plan
     }
 
-    /// Walks, and gives how many objects the program has counted; 0 where the plan is for rows.
+    /// Walks, and returns the number of objects that the program has counted; 0 if the plan is for rows.
     ///
     /// # Errors
     ///
-    /// As [`Prepared::rows`] and [`Iter::next_chunk`].
+    /// Those of [`Prepared::rows`] and [`Iter::next_chunk`].
     pub fn count(&mut self) -> Result<u64, Error> {
         let Sink::Count { map } = self.plan.sink else { return Ok(0) };
         let Some(map) = self.loaded.maps().get(map as usize) else { return Ok(0) };
@@ -139,7 +140,7 @@ impl<'a> Prepared<'a> {
         Ok(u64::from_ne_bytes(value))
     }
 
-    /// A walk in a network namespace.
+    /// Starts a walk in a network namespace.
     pub(super) fn iter(&self, netns: &In<'_>) -> Result<Iter, Error> {
         match netns {
             In::Own => self.link.iter(),
@@ -148,7 +149,7 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// The network namespaces to walk in.
+    /// The network namespaces to walk.
     pub(super) fn namespaces(&self) -> Namespaces<'a> {
         match self.scope {
             Scope::AllNetns => Box::new(Netns::all().map(|netns| netns.map(In::Found))),
@@ -158,22 +159,23 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Where a walk goes.
+/// A network namespace to walk.
 pub(super) enum In<'a> {
-    /// Through the thread's own network namespace, or where there are none.
+    /// The thread's own; also for targets without namespaces.
     Own,
-    /// Through one of the scope's.
+    /// One that the scope lists.
     Listed(&'a Netns),
-    /// Through one that was found.
+    /// One that was found in the system.
     Found(Netns),
 }
 
-/// Network namespaces to walk in, one after the other.
+/// Network namespaces to walk, one after the other.
 pub(super) type Namespaces<'a> = Box<dyn Iterator<Item = Result<In<'a>, Error>> + Send + 'a>;
 
-/// What the link can filter, of what the condition is about.
+/// The scope for the link that the condition allows.
 fn pushed(plan: &Plan, kernel: &Kernel<'_>) -> Result<Scope<'static>, Error> {
-    // The numbers in conditions are the kernel's own, those of scopes this process's.
+    // The numbers in conditions are those of the first pid namespace, and the numbers in scopes those of this process's
+    // own.
     let scope = match plan.pushed.filter(|_| is_in_first_pid_namespace()) {
         None => return Ok(Scope::All),
         Some(Pushed::Tgid(tgid)) => Scope::Pid(tgid),
@@ -186,9 +188,9 @@ fn pushed(plan: &Plan, kernel: &Kernel<'_>) -> Result<Scope<'static>, Error> {
     }
 }
 
-/// The condition that is true of what the scope has, if a program can tell.
+/// The condition that a program tests for the scope, if it can.
 fn condition_of(scope: &Scope<'_>, target: &Target) -> Option<Expr> {
-    // The numbers in conditions are the kernel's own.
+    // The numbers in conditions are those of the first pid namespace.
     let own = |name: &str| is_in_first_pid_namespace().then(|| field(format!("{}.{name}", target.object)));
     match *scope {
         Scope::Pid(pid) => Some(own("tgid")?.eq(pid)),

@@ -1,4 +1,4 @@
-//! The rows of walks, one after the other.
+//! Reads the rows of walks.
 
 use std::fmt;
 
@@ -9,28 +9,28 @@ use crate::error::Error;
 use crate::iter::Iter;
 use crate::link::Link;
 
-/// The rows of a walk, or of several, one after the other: gives them as they come.
+/// The rows of a walk, or of several walks, one after the other.
 pub struct Rows<'p> {
     schema: Schema,
     /// The walk that is being read.
     walk: Option<Iter>,
-    /// Those that come after it.
+    /// The walks after it.
     rest: Box<dyn Iterator<Item = Result<Output, Error>> + Send + 'p>,
-    /// What has been read, of which what lies before `at` has been given.
+    /// The bytes that were read. Those before `at` were returned.
     pending: Vec<u8>,
     at: usize,
 }
 
 impl<'p> Rows<'p> {
-    /// Starts a walk of a link whose program has written, or writes, rows of this schema.
+    /// Starts a walk of a link whose program writes rows of this schema.
     ///
-    /// It is one walk, which loses objects where a read of the kernel's ends if the target's walks do
-    /// ([`Target::loses`](kwalk_progs::Target::loses)), without an error: what it takes to have them all are the program's
-    /// maps, which a [`Prepared`](super::Prepared) has.
+    /// This is a single walk. If the target's walks lose objects between two reads
+    /// ([`Target::loses`](kwalk_progs::Target::loses)), it does so too, without an error: to avoid that takes the
+    /// program's maps, which a [`Prepared`](super::Prepared) has.
     ///
     /// # Errors
     ///
-    /// What [`Link::iter`] reports.
+    /// Those of [`Link::iter`].
     pub fn of(link: &Link, schema: Schema) -> Result<Rows<'static>, Error> {
         Ok(Rows { walk: Some(link.iter()?), ..Rows::new(schema, std::iter::empty()) })
     }
@@ -42,13 +42,13 @@ impl<'p> Rows<'p> {
         Rows { schema, walk: None, rest: Box::new(walks), pending: Vec::new(), at: 0 }
     }
 
-    /// The same with the first walk started: what keeps it from that is said before anything is read.
+    /// Starts the first walk, so that its error is returned before any row.
     pub(super) fn begun(mut self) -> Result<Rows<'p>, Error> {
         self.begin()?;
         Ok(self)
     }
 
-    /// Goes on to the next walk, and gives whether there is one.
+    /// Starts the next walk, and returns whether there is one.
     fn begin(&mut self) -> Result<bool, Error> {
         match self.rest.next().transpose()? {
             Some(Output::Iter(walk)) => self.walk = Some(walk),
@@ -58,24 +58,24 @@ impl<'p> Rows<'p> {
         Ok(true)
     }
 
-    /// The columns of the rows.
+    /// The schema of the rows.
     pub fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    /// Whether the next row has to be asked for: the kernel may take its time.
+    /// Whether the next row must be read from the kernel, which may take a while.
     pub fn is_drained(&self) -> bool {
         self.at == self.pending.len()
     }
 
-    /// The next row; none at the end, of which the kernel has said that it is the end.
+    /// The next row; `None` at the end of all walks.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the walk breaks off, [`Error::Row`] where its output is not made of rows; of several walks,
-    /// what keeps one of them from being started.
+    /// [`Error::Read`] if a walk is aborted, [`Error::Row`] if its output is not a sequence of rows; errors in starting
+    /// one of several walks.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, Error> {
-        // A row is borrowed only when nothing more has to be read for it.
+        // The row is borrowed after the loop, because the buffer can't grow while it is borrowed.
         let len = loop {
             let rest = self.pending.get(self.at..).unwrap_or_default();
             if let Some((_, len @ 1..)) = self.schema.row(rest)? {
@@ -90,8 +90,8 @@ impl<'p> Rows<'p> {
         Ok(Some(self.schema.whole_row(bytes)))
     }
 
-    /// Reads on, and gives whether there is more. A row may come in two reads, where the kernel's buffer is larger than
-    /// ours.
+    /// Reads more bytes, and returns whether there were any. If the kernel's buffer is larger than ours, one row may
+    /// come in two reads.
     fn read(&mut self) -> Result<bool, Error> {
         self.pending.drain(..self.at);
         self.at = 0;
@@ -102,7 +102,7 @@ impl<'p> Rows<'p> {
                     self.pending.extend_from_slice(chunk);
                     return Ok(true);
                 }
-                // Another read would start it again.
+                // Another read would restart the kernel's walk.
                 self.walk = None;
             }
             if !self.pending.is_empty() {

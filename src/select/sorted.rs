@@ -1,41 +1,42 @@
-//! Rows in an order.
+//! Sorts rows.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 
 use kwalk_query::{Order, Row, Schema, Value};
 
-/// With a limit, so many rows are collected at least before those beyond it are dropped.
+/// With a limit, at least this many rows are collected before those beyond it are dropped.
 const COLLECTED_MIN: usize = 1024;
 
-/// Collects rows, to give all of them in an order, or only the first.
+/// Collects rows, and returns all of them, or the first ones, in an order.
 ///
-/// Numbers are in the order of numbers, values of enums too; texts in that of their bytes; what is NULL comes last. Rows
-/// that are equal stay in the order in which they came.
+/// Numbers and enum values are sorted as numbers, texts byte by byte; NULL comes last. Equal rows stay in the order in
+/// which they were added.
 #[derive(Debug)]
 pub struct Sorted {
     schema: Schema,
     order: Vec<Order>,
     limit: usize,
     bytes: Vec<u8>,
-    /// How many rows `bytes` has.
+    /// The number of rows in `bytes`.
     count: usize,
-    /// Once rows have been dropped: where the last row within the limit begins. No row behind it is collected.
+    /// After rows were dropped: where the last row within the limit begins. Rows that would come after it are not
+    /// collected.
     last: Option<usize>,
 }
 
 impl Sorted {
-    /// For rows of this schema, of which the first `limit` are wanted, or all. With a limit, memory is needed for at most
-    /// twice as many rows, or for 1,024 if that is more.
+    /// Collects rows of this schema; with a limit, only the first `limit` rows in the order are kept. At most twice as
+    /// many rows are in memory, or 1,024 if that is more.
     pub fn new(schema: Schema, order: Vec<Order>, limit: Option<u64>) -> Sorted {
         let limit = limit.and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX);
         Sorted { schema, order, limit, bytes: Vec::new(), count: 0, last: None }
     }
 
-    /// Adds one more.
+    /// Adds a row.
     pub fn push(&mut self, row: &Row<'_>) {
         let last = self.last.and_then(|at| self.row(at, &self.schema));
-        // Of equal rows, the earlier one comes first.
+        // Of equal rows, the one that was added first comes first.
         if last.is_some_and(|last| self.compare(self.key(row), self.key(&last)).is_ge()) {
             return;
         }
@@ -46,12 +47,12 @@ impl Sorted {
         }
     }
 
-    /// The rows in order, as rows of `schema`: that of the rows, or one with fewer of their columns.
+    /// The rows in order, decoded with `schema`: the schema of the rows, or one with fewer of their columns.
     pub fn rows<'a>(&'a self, schema: &'a Schema) -> impl Iterator<Item = Row<'a>> {
         self.first().into_iter().filter_map(|at| self.row(at, schema))
     }
 
-    /// Drops the rows beyond the limit, and puts the others in order.
+    /// Drops the rows beyond the limit, and sorts the others.
     fn drop_rest(&mut self) {
         let (mut bytes, mut count, mut last) = (Vec::new(), 0, None);
         for row in self.rows(&self.schema) {
@@ -62,10 +63,10 @@ impl Sorted {
         (self.bytes, self.count, self.last) = (bytes, count, last);
     }
 
-    /// Where the rows within the limit begin, in order.
+    /// The positions of the rows within the limit, in order.
     fn first(&self) -> Vec<usize> {
         let (mut starts, mut keys, mut at) = (Vec::new(), Vec::new(), 0);
-        // The rows are as they were given: there is no other end than the last.
+        // Rows were added whole, so only the end of `bytes` ends the loop.
         while let Some(row) = self.row(at, &self.schema) {
             keys.extend(self.key(&row));
             starts.push(at);
@@ -83,7 +84,7 @@ impl Sorted {
         (len > 0).then_some(row)
     }
 
-    /// The values that decide where a row comes.
+    /// The values that a row is sorted by.
     fn key<'a>(&'a self, row: &Row<'a>) -> impl Iterator<Item = Value<'a>> + use<'a> {
         let row = *row;
         self.order.iter().map(move |order| row.get(order.column))
@@ -115,12 +116,13 @@ mod tests {
 
     use super::*;
 
-    /// A column of signed numbers that can be NULL, and one of unsigned numbers.
+    /// A schema with a column of signed numbers that can be NULL, and one of unsigned numbers.
     fn schema() -> Schema {
-        // Bytes before the texts, texts, columns.
+        // The size before the texts, the number of texts, the number of columns.
         let mut bytes = [12, 0, 2].map(u32::to_ne_bytes).concat();
         for (signed, at, null) in [(1, 4, 1), (0, 8, 0)] {
-            // An empty name and source, the type, where it is, its length, the word and the bit for NULL.
+            // An empty name and source, the type, how it is shown, the offset, the size, the word with the NULL bit and
+            // its mask.
             bytes.extend([0, 0].map(u32::to_ne_bytes).concat());
             bytes.extend([signed, 0]);
             bytes.extend([at, 4, 0, null].map(u32::to_ne_bytes).concat());

@@ -1,4 +1,4 @@
-//! The walks of a question that is prepared, and their rows.
+//! Starts the walks of a prepared question.
 
 use std::borrow::Borrow;
 use std::iter::once;
@@ -12,37 +12,40 @@ use crate::error::Error;
 use crate::scope::Scope;
 
 impl<'a> Prepared<'a> {
-    /// Walks, and gives the rows as they come. Of network namespaces, one is walked after the other.
+    /// Starts a walk, and returns its rows as they come. If the scope has several network namespaces, they are walked
+    /// one after the other.
     ///
-    /// The kernel does not go on with a walk of cgroups beyond its buffer of 8 pages. If there is more, it is done in two:
-    /// the cgroups' ids first, in one walk, then each of them by its id, in that order. One that has gone in between is left
-    /// out, as is one outside of this process's cgroup namespace, which has no id there.
+    /// The kernel does not continue a walk of cgroups beyond its buffer of 8 pages. If there are more, the walk is done
+    /// in two steps: one walk gets the ids of the cgroups, then each cgroup is walked by its id, in the same order.
+    /// Cgroups that are removed in between are left out, and so are those outside of this process's cgroup namespace,
+    /// where they have no id.
     ///
-    /// Where a target's walks lose objects between two reads ([`Target::loses`](kwalk_progs::Target::loses)), only what one read gives whole is taken; if
-    /// there is more, it is walked again in halves, so often that each object is shown, and once. That takes about two walks
-    /// for each 32 kB of rows, and goes through all objects in half of them.
+    /// If a target's walks lose objects between two reads ([`Target::loses`](kwalk_progs::Target::loses)), only walks
+    /// that are complete after one read are used. If there are more objects, they are split into halves and walked
+    /// again, until every object is shown, once. This takes about two walks per 32 kB of rows, half of which visit all
+    /// objects.
     ///
     /// # Errors
-    ///
-    /// What [`Link::iter`](crate::Link::iter) and, for the first network namespace, [`Link::iter_in`](crate::Link::iter_in) report; for the others,
-    /// [`Rows::next_row`] does, and goes on with those that follow if it is asked again. [`Error::Read`], too, of cgroups and
-    /// where walks lose objects: with `EAGAIN` if there are more than 1,000,000, which no read goes through.
+    /// Those of [`Link::iter`](crate::Link::iter) and, for the first network namespace, of
+    /// [`Link::iter_in`](crate::Link::iter_in). For other namespaces, [`Rows::next_row`] returns the error, and
+    /// continues with the next namespace if it is called again. [`Error::Read`] for cgroups and for targets whose walks
+    /// lose objects: with `EAGAIN` for more than 1,000,000 objects, which no single read can visit.
     pub fn rows(&mut self) -> Result<Rows<'_>, Error> {
         rows(&*self)
     }
 
-    /// The same once, without keeping what is loaded for another walk.
+    /// Starts one walk, and drops the prepared question with the rows.
     ///
     /// # Errors
     ///
-    /// As [`Prepared::rows`].
+    /// Those of [`Prepared::rows`].
     pub fn into_rows(self) -> Result<Rows<'a>, Error> {
         rows(self)
     }
 }
 
-/// The rows of a walk of what is prepared, owned or borrowed. What keeps the first walk from starting is said before
-/// anything is read.
+/// The rows of a walk of a prepared question, owned or borrowed. The first walk is started at once, so that its error
+/// is returned before any row.
 fn rows<'a: 'p, 'p, P>(prepared: P) -> Result<Rows<'p>, Error>
 where
     P: Borrow<Prepared<'a>> + Send + 'p,

@@ -156,8 +156,8 @@ pub(super) fn text(buf: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// Declares a struct that the kernel reads or writes. Compiles only if the size and the fields' offsets are those given,
-/// which are the uapi's.
+/// Declares a struct that the kernel reads or writes. Compiles only if the size and the fields' offsets are those
+/// given, which are the uapi's.
 macro_rules! wire {
     ($(#[$doc:meta])* $vis:vis $name:ident: $size:literal { $($offset:literal $field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*

@@ -71,8 +71,8 @@ impl Error {
         self.errno
     }
 
-    /// The length of the whole log, in bytes with its NUL, even if the buffer was shorter; `None` without a log, and before
-    /// Linux 6.4.
+    /// The length of the whole log, in bytes with its NUL, even if the buffer was shorter; `None` without a log, and
+    /// before Linux 6.4.
     pub fn log_true_size(&self) -> Option<u32> {
         Some(self.log_true_size).filter(|&size| size > 0)
     }

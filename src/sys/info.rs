@@ -105,7 +105,8 @@ impl IterInfo {
         (self.map_id != 0).then_some(self.map_id)
     }
 
-    /// The thread and the process, for the targets `task`, `task_file` and `task_vma`; 0 where not restricted. Since 6.1.
+    /// The thread and the process, for the targets `task`, `task_file` and `task_vma`; 0 where not restricted. Since
+    /// 6.1.
     pub fn task(&self) -> Option<(u32, u32)> {
         let [tid, pid, ..] = self.words;
         self.target.starts_with("task").then_some((tid, pid))
@@ -265,8 +266,8 @@ pub(super) fn map(fd: BorrowedFd<'_>) -> Result<MapInfo> {
     })
 }
 
-/// The info of a BTF object, with a buffer for the name only if the kernel has one. The kernel fills `data` as far as it
-/// goes.
+/// The info of a BTF object, with a buffer for the name only if the kernel has one. The kernel fills `data` as far as
+/// it goes.
 fn btf(fd: BorrowedFd<'_>, data: &mut [u8]) -> Result<BtfInfo> {
     // SAFETY: no address is set.
     let wire = unsafe { get(fd, BtfWire::new_zeroed()) }?;
@@ -299,8 +300,8 @@ struct ObjGetInfoByFd<'a, W> {
 
 wire! { InfoAttr: 16 { 0 bpf_fd: u32, 4 info_len: u32, 8 info: u64 } }
 
-// SAFETY: the kernel reads and writes `info_len` bytes of the wire struct, which is our own and takes any bytes; for the
-// addresses in it the caller of `get` vouches.
+// SAFETY: the kernel reads and writes `info_len` bytes of the wire struct, which is our own and takes any bytes; for
+// the addresses in it the caller of `get` vouches.
 unsafe impl<W: FromBytes + IntoBytes + Immutable + KnownLayout> Command for ObjGetInfoByFd<'_, W> {
     const CMD: c_int = 15;
     const NAME: &'static str = NAME;

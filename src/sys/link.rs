@@ -50,7 +50,8 @@ pub enum IterLinkInfo<'a> {
         /// The start.
         start: CgroupStart<'a>,
     },
-    /// One thread, by its tid in the pid namespace of the process that starts the walk. Since 6.1; older kernels ignore it.
+    /// One thread, by its tid in the pid namespace of the process that starts the walk. Since 6.1; older kernels ignore
+    /// it.
     Tid(u32),
     /// The threads of one process, by its pid in the pid namespace of the process that starts the walk. Since 6.1.
     Pid(u32),
@@ -129,7 +130,8 @@ unsafe impl Command for LinkCreate<'_> {
     }
 }
 
-/// `BPF_LINK_UPDATE` (since 5.7): replaces the program of a link, pinned or not. Walks in progress keep the old program.
+/// `BPF_LINK_UPDATE` (since 5.7): replaces the program of a link, pinned or not. Walks in progress keep the old
+/// program.
 ///
 /// # Errors
 ///

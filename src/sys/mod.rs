@@ -1,7 +1,7 @@
 //! The system calls: `bpf(2)` as typed commands, their file descriptors, and the kernel's BTF.
 //!
-//! A command of `bpf(2)` is a type that borrows its inputs. [`bpf`] issues it and returns its typed result or an [`Error`]
-//! with the call and the error number:
+//! A command of `bpf(2)` is a type that borrows its inputs. [`bpf`] issues it and returns its typed result or an
+//! [`Error`] with the call and the error number:
 //!
 //! ```no_run
 //! use kwalk::sys::{IterCreate, IterLinkInfo, LinkCreate, ProgLoad, bpf};
@@ -16,14 +16,14 @@
 //! # }
 //! ```
 //!
-//! Each command has an attribute struct of its own, no longer than the fields it sets: the kernel takes missing fields at
-//! the end as zero, and refuses (`E2BIG`) bytes other than zero past the fields it knows. So the same bytes suit every
-//! kernel since 5.10.
+//! Each command has an attribute struct of its own, no longer than the fields it sets: the kernel takes missing fields
+//! at the end as zero, and refuses (`E2BIG`) bytes other than zero past the fields it knows. So the same bytes suit
+//! every kernel since 5.10.
 //!
 //! This is the only module of the crate with `unsafe` code. It promises: no safe call makes the kernel write outside of
-//! memory that the call borrows, each descriptor is closed once, and the type of a descriptor ([`ProgFd`], [`MapFd`], …)
-//! is the kernel's, except that [`IterFd::open`] trusts the caller. The effects of a BPF program that runs are outside of
-//! Rust's guarantees, as those of writes to `/proc/self/mem` are.
+//! memory that the call borrows, each descriptor is closed once, and the type of a descriptor ([`ProgFd`], [`MapFd`],
+//! …) is the kernel's, except that [`IterFd::open`] trusts the caller. The effects of a BPF program that runs are
+//! outside of Rust's guarantees, as those of writes to `/proc/self/mem` are.
 //!
 //! Sources: `include/uapi/linux/bpf.h`, `kernel/bpf/syscall.c` and bpf(2).
 

@@ -11,7 +11,7 @@ pub fn release() -> Option<(u16, u16)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// Bytes of a page.
+/// The size of a page, in bytes.
 pub fn page_size() -> u64 {
     // SAFETY: sysconf takes a number and returns one; no memory is involved.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };

@@ -109,7 +109,7 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
         "task",
         "pid = 1 and comm like 'a%b'",
         "'a%b'",
-        "% can stand at either end of a pattern only",
+        "% is allowed only at the start and the end of a pattern",
         "two patterns",
     ),
     (

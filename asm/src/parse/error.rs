@@ -1,4 +1,4 @@
-//! Why text is no program.
+//! Errors in the text of a program.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -8,7 +8,7 @@ use super::scan::in_word;
 use crate::op::Width;
 use crate::reg::Reg;
 
-/// Why text is no program, and where.
+/// Why a text can't be parsed, and where.
 ///
 /// Its [`Display`](fmt::Display) shows the line, as a compiler does:
 ///
@@ -24,15 +24,15 @@ pub struct ParseError {
     pub line: usize,
     /// The column of the first character that is wrong, from 1.
     pub column: usize,
-    /// What would be right there.
+    /// What is expected there.
     pub expected: Expected,
-    /// What is there; nothing at the end of a line.
+    /// What was found; empty at the end of a line.
     pub found: String,
     /// The line itself.
     pub source: String,
 }
 
-/// What a place in the text has to hold.
+/// What the parser expects at a position.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Expected {
@@ -44,9 +44,9 @@ pub enum Expected {
     Word(&'static str),
     /// A register.
     Register,
-    /// A register as an instruction of this width has it.
+    /// A register with the width that the instruction requires.
     RegisterOf(Width),
-    /// This register, which the instruction works on already or always.
+    /// The same register as the instruction's other operand, or the only one possible.
     Same(Width, Reg),
     /// `=`, `+=` and the like.
     Assignment,
@@ -54,7 +54,7 @@ pub enum Expected {
     AtomicAssignment,
     /// `==`, `s>` and the like.
     Comparison,
-    /// What can be assigned.
+    /// The right side of an assignment.
     Value,
     /// A register or a number.
     Operand,
@@ -62,11 +62,11 @@ pub enum Expected {
     Sign,
     /// A number, in decimal without leading zeros or in hexadecimal after `0x`.
     Number,
-    /// A number no less and no greater than these.
+    /// A number in a range.
     Range {
-        /// The least.
+        /// The minimum.
         min: i64,
-        /// The greatest.
+        /// The maximum.
         max: u64,
     },
     /// `u8`, `u16`, `u32` or `u64`.
@@ -81,31 +81,31 @@ pub enum Expected {
     AnyAtomicSize,
     /// The type to extend to this width: `s8`, `s16` or, for 64 bits, `s32`.
     Cast(Width),
-    /// Where to go on: `+3`, `pc+3` or a label.
+    /// The target of a jump: `+3`, `pc+3` or a label.
     Target,
-    /// What to call: a number, a name, `pc+3` or `kfunc[id:258]`.
+    /// The callee: a number, a name, `pc+3` or `kfunc[id:258]`.
     Callee,
     /// `fd`, `id` or `idx`.
     MapKey,
     /// `0x` and 16 hexadecimal digits.
     Bytes,
-    /// The name of a label that has a place in the text.
+    /// The name of a label that is bound in the text.
     BoundLabel,
-    /// The name of a helper, or of a label that has a place in the text.
+    /// The name of a helper, or of a label that is bound in the text.
     BoundLabelOrHelper,
-    /// A label that has no place yet.
+    /// A label that is not bound yet.
     NewLabel {
-        /// The line of its first place.
+        /// The line in which it is bound.
         first: usize,
     },
-    /// A label with an instruction after it.
+    /// A label that is followed by an instruction.
     LabelOfInstruction,
-    /// A label that is near enough for the jump.
+    /// A label in the range of the jump.
     NearLabel {
-        /// How far away it is, in 8-byte slots from the one after the jump.
+        /// The distance, in 8-byte slots from the one after the jump.
         distance: i64,
     },
-    /// One instruction, and no more.
+    /// A single instruction.
     One,
 }
 
@@ -169,7 +169,7 @@ impl fmt::Display for ParseError {
         let printable = |c: char| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
         source.trim_end().chars().try_for_each(|c| write!(f, "{}", printable(c)))?;
         write!(f, "\n{:margin$} | ", "")?;
-        // Tabs are kept, so that the caret is below its character however wide they are.
+        // Tabs are kept, so that the caret is aligned at any tab width.
         let before = source.chars().take(column.saturating_sub(1));
         before.map(|c| if c == '\t' { c } else { ' ' }).try_for_each(|c| write!(f, "{c}"))?;
         (0..found.chars().count().max(1)).try_for_each(|_| f.write_str("^"))
@@ -178,7 +178,7 @@ impl fmt::Display for ParseError {
 
 impl core::error::Error for ParseError {}
 
-/// An error while the text is walked: cheap to pass on.
+/// An error during parsing, in a form that is cheap to return.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
     pub(crate) at: usize,
@@ -211,7 +211,7 @@ impl Fault {
     }
 }
 
-/// How much of the text is one thing: a word, a number with its sign, an operator, a character.
+/// The length of the next token: a word, a number with its sign, an operator, or a character.
 fn found_len(rest: &str) -> usize {
     let word = |text: &str| text.bytes().take_while(|&byte| in_word(byte)).count();
     let operator = rest.bytes().take_while(|byte| b"+-*/|&<>^%=!".contains(byte)).count();
@@ -229,7 +229,7 @@ fn found_len(rest: &str) -> usize {
     }
 }
 
-/// The number of the line that follows this text.
+/// The number of the line after this text.
 pub(crate) fn line_of(before: &str) -> usize {
     before.bytes().filter(|&byte| byte == b'\n').count() + 1
 }

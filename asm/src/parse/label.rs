@@ -1,4 +1,4 @@
-//! Labels in text, which jumps may precede.
+//! Labels in text. A jump may precede its label.
 
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
@@ -11,7 +11,7 @@ use crate::insn::Insn;
 use crate::program::Decoded;
 use crate::relax::distance;
 
-/// The labels of a text, and the instructions that lead to them.
+/// The labels of a text, and the references to them.
 #[derive(Default)]
 pub(crate) struct Labels<'t> {
     bound: BTreeMap<&'t str, Label>,
@@ -25,12 +25,12 @@ struct Label {
     slot: usize,
 }
 
-/// The name of a label in an instruction whose distance is 0 until [`Labels::resolve`].
+/// A reference to a label in an instruction, whose distance is 0 until [`Labels::resolve`].
 pub(crate) struct Reference<'t> {
     pub(crate) name: &'t str,
     /// The position of the name in the text.
     pub(crate) position: usize,
-    /// The number of the instruction, and its slot.
+    /// The index of the instruction, and its slot.
     pub(crate) insn: usize,
     pub(crate) slot: usize,
 }
@@ -53,8 +53,8 @@ impl<'t> Labels<'t> {
         }
     }
 
-    /// Gives every instruction of the program that leads to a label its distance. A call of what is no
-    /// label calls the helper of that name.
+    /// Resolves the references to labels. A call of a name that is no label calls the helper with
+    /// this name.
     pub(crate) fn resolve(&self, program: &mut [Decoded], slots: usize) -> Parsed<()> {
         for &Reference { name, position, insn, slot } in &self.references {
             let Some(Decoded::Insn(insn)) = program.get_mut(insn) else { continue };

@@ -22,14 +22,14 @@ use crate::reg::Reg;
 use crate::wide::Wide;
 use crate::wire::{self, Endian};
 
-/// Reads a program: what [`Insn`]'s `Display` and [`Listing`](crate::Listing) print, as LLVM's
-/// assembler reads it, and the dumps of the kernel's verifier and of bpftool.
+/// Parses a program: the output of [`Insn`]'s `Display` and of [`Listing`](crate::Listing), the
+/// syntax of LLVM's assembler, and the dumps of the verifier and of bpftool.
 ///
-/// Instructions end with the line or with a `;`. `#` and `//` make the rest of the line a comment,
-/// and so does a `;` at the start of a line, or anywhere in a line of the verifier's log; a comment
-/// may also stand between `/*` and `*/`. Numbers are decimal, or hexadecimal after `0x`, and have a
-/// sign or not; immediates can have the value that 32 bits have as unsigned, or that 64 bits have
-/// after their extension.
+/// An instruction ends with the line or with a `;`. Comments go from `#` or `//` to the end of the
+/// line, or from `/*` to `*/`; also from a `;` at the start of a line, or anywhere in a line of the
+/// verifier's log. Numbers are decimal, or hexadecimal with `0x`, with an optional sign. An
+/// immediate may also be given as an unsigned 32-bit number, or as its value after sign extension
+/// to 64 bits.
 ///
 /// - Labels: `name:`, before an instruction or on a line of its own, bound once; as the target of
 ///   `goto`, `gotol`, `may_goto`, `if … goto` and `call`, and as the address of a function,
@@ -43,12 +43,12 @@ use crate::wire::{self, Endian};
 /// - `r1 = 0x1234567890`, without the `ll` of a wide load, is one if the value needs it.
 /// - `w` registers and `r` registers alike where memory of at most 32 bits is read or written.
 ///
-/// That jumps lead to an instruction is looked at for labels only; for bytes, see
+/// Only for labels it is checked that jumps lead to an instruction. For bytes, see
 /// [`Insn::decode_program`].
 ///
 /// # Errors
 ///
-/// That of the first place that can't be read; if all can, of the first label that isn't right.
+/// That of the first position that can't be parsed; else that of the first wrong label.
 pub fn parse(text: &str) -> Result<Vec<Decoded>, ParseError> {
     let mut parser = Parser::new(text);
     let parsed = parser.program().and_then(|()| parser.labels.resolve(&mut parser.program, parser.slots));
@@ -56,7 +56,7 @@ pub fn parse(text: &str) -> Result<Vec<Decoded>, ParseError> {
     Ok(parser.program)
 }
 
-/// Reads a program as [`parse`] does, and gives its bytes.
+/// Parses a program like [`parse`], and encodes it.
 ///
 /// ```
 /// use kwalk_asm::{Endian, assemble};
@@ -76,7 +76,7 @@ pub fn assemble(text: &str, endian: Endian) -> Result<Vec<u8>, ParseError> {
     Ok(bytes)
 }
 
-/// One instruction, as [`parse`] reads it.
+/// Parses one instruction, like [`parse`].
 impl FromStr for Insn {
     type Err = ParseError;
 
@@ -91,13 +91,13 @@ impl FromStr for Insn {
 struct Parser<'t> {
     text: &'t str,
     scan: Scanner<'t>,
-    /// The instructions up to here, and how many slots they take.
+    /// The instructions so far, and their number of slots.
     program: Vec<Decoded>,
     slots: usize,
     labels: Labels<'t>,
     /// The opcode that the verifier's log puts before an instruction.
     opcode: Option<u8>,
-    /// The position of the instruction that is being read.
+    /// The position of the current instruction.
     start: usize,
 }
 
@@ -106,7 +106,7 @@ impl<'t> Parser<'t> {
         Self {
             text,
             scan: Scanner::new(text),
-            // Few instructions have less text.
+            // Few instructions have a shorter text.
             program: Vec::with_capacity(text.len() / 16),
             slots: 0,
             labels: Labels::default(),
@@ -148,7 +148,8 @@ impl<'t> Parser<'t> {
         matches!(self.scan.peek(), None | Some(b'\n' | b';')) || self.at_comment()
     }
 
-    /// Labels, what a log puts before an instruction, and the instruction if there is one.
+    /// Parses labels, the prefix that a log adds to an instruction, and the instruction if there is
+    /// one.
     fn statement(&mut self) -> Parsed<()> {
         loop {
             self.start = self.scan.position();
@@ -163,7 +164,7 @@ impl<'t> Parser<'t> {
                 ("", Some(b'*')) => self.store()?.into(),
                 ("", _) => return self.scan.fault(Expected::Instruction),
                 (label, Some(b':')) => {
-                    // In dumps, the number of the slot stands there.
+                    // In dumps, this is the number of the slot.
                     if !label.bytes().all(|byte| byte.is_ascii_digit()) {
                         self.labels.bind(label, self.start, self.slots, self.text)?;
                     }
@@ -197,7 +198,7 @@ impl<'t> Parser<'t> {
         self.scan.need(")")
     }
 
-    /// The instruction that begins with this word.
+    /// Parses the instruction that starts with this word.
     fn insn(&mut self, word: &str) -> Parsed<Insn> {
         if let Some((width, dst)) = register(word) {
             return match self.scan.symbol(AluOp::ALL, AluOp::symbol, Expected::Assignment)? {
@@ -274,7 +275,7 @@ impl<'t> Parser<'t> {
         self.scan.number()
     }
 
-    /// LLVM's wide load from a pseudo source, of which it has the lower half only.
+    /// LLVM's wide load with a pseudo source, of which it shows only the lower half.
     fn ld_pseudo(&mut self) -> Parsed<Insn> {
         let dst = self.reg(Width::W64)?;
         self.scan.need(",")?;
@@ -289,7 +290,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Eight bytes, which stay bytes even if they are an instruction.
+    /// Parses eight raw bytes. They stay bytes even if they are a valid instruction.
     fn raw(&mut self) -> Parsed<[u8; 8]> {
         let word = self.scan.word();
         let digits = word.strip_prefix("0x").filter(|digits| digits.len() == 16);
@@ -322,7 +323,7 @@ impl<'t> Parser<'t> {
         self.scan.fault(Expected::Operand)
     }
 
-    /// Where a jump leads; 0 for a label, until it is resolved.
+    /// Parses the target of a jump; 0 for a label, until it is resolved.
     fn target<T: FieldInt + Default>(&mut self) -> Parsed<T> {
         let position = self.scan.position();
         let name = self.scan.word();
@@ -345,7 +346,7 @@ impl<'t> Parser<'t> {
         Ok(offset)
     }
 
-    /// Skips `<main+0x80>`, by which `llvm-objdump` says where a jump leads.
+    /// Skips `<main+0x80>`, the target of a jump in the output of `llvm-objdump`.
     fn skip_symbol(&mut self) {
         if self.scan.peek() == Some(b'<') {
             let end = self.scan.rest().iter().position(|&byte| matches!(byte, b'>' | b'\n'));
@@ -354,25 +355,25 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Notes that the instruction that is being read leads to the label of that name.
+    /// Records that the current instruction refers to a label.
     fn refer(&mut self, name: &'t str, position: usize) {
         let reference = Reference { name, position, insn: self.program.len(), slot: self.slots };
         self.labels.refer(reference);
     }
 }
 
-/// The helper of that name, with `bpf_` or without.
+/// The helper with this name, with or without `bpf_`.
 fn helper(name: &str) -> Option<Helper> {
     Helper::find(|(_, known, _)| known == name || known.strip_prefix("bpf_") == Some(name))
 }
 
-/// Whether the word looks like a register: `r11` is none, but was meant to be one.
+/// Whether a word is meant as a register: `r11` is none.
 fn like_register(word: &str) -> bool {
     let number = word.strip_prefix(['r', 'w', 'R', 'W']);
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The register of that name, and the width that the name gives it.
+/// The register with this name, and its width.
 fn register(word: &str) -> Option<(Width, Reg)> {
     let (width, number) = match word.as_bytes() {
         [b'r', number @ ..] => (Width::W64, number),

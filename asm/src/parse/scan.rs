@@ -1,4 +1,4 @@
-//! The scanner: walks over the text, token by token.
+//! The scanner: splits the text into tokens.
 
 use alloc::boxed::Box;
 use core::num::IntErrorKind;
@@ -8,12 +8,12 @@ use super::error::{Expected, Fault};
 /// A position in the text, which only moves past whole characters.
 #[derive(Clone, Copy)]
 pub(crate) struct Scanner<'t> {
-    /// The length of the whole text: what is left of it then gives the position.
+    /// The length of the whole text, to compute the position from the rest.
     len: usize,
     left: &'t str,
 }
 
-/// The box lets a result without a fault fit into registers.
+/// The error is boxed so that a result fits into registers.
 pub(crate) type Parsed<T> = Result<T, Box<Fault>>;
 
 impl<'t> Scanner<'t> {
@@ -21,7 +21,7 @@ impl<'t> Scanner<'t> {
         Self { len: text.len(), left: text }
     }
 
-    /// The text from here; unlike the other methods, this skips no blanks.
+    /// The rest of the text. Unlike other methods, this does not skip blanks.
     #[inline]
     pub(crate) fn rest(&self) -> &'t [u8] {
         self.left.as_bytes()
@@ -54,7 +54,7 @@ impl<'t> Scanner<'t> {
     /// Skips blanks and `/* comments */`.
     #[inline(always)]
     fn skip_blanks(&mut self) {
-        // Most tokens follow one blank or none: this takes a quarter off the parser's time.
+        // A shortcut for the usual single blank or none: it makes the parser a quarter faster.
         if self.rest().first() == Some(&b' ') {
             self.advance(1);
         }
@@ -69,7 +69,7 @@ impl<'t> Scanner<'t> {
                 [b' ' | b'\t' | b'\r', ..] => self.advance(1),
                 [b'/', b'*', ..] => match self.left.get(2..).and_then(|comment| comment.find("*/")) {
                     Some(len) => self.advance(len + 4),
-                    // Without an end it is no comment.
+                    // Without `*/`, it is no comment.
                     None => return,
                 },
                 _ => return,
@@ -92,7 +92,7 @@ impl<'t> Scanner<'t> {
         self.skip_blanks();
         let ends_in_word = token.bytes().next_back().is_some_and(in_word);
         let after = self.left.strip_prefix(token);
-        // `goto` is not the next token where `gotol` is.
+        // `gotol` does not start with the token `goto`.
         match after.filter(|after| !(ends_in_word && after.bytes().next().is_some_and(in_word))) {
             Some(after) => {
                 self.left = after;
@@ -107,7 +107,7 @@ impl<'t> Scanner<'t> {
         if self.eat(token) { Ok(()) } else { self.fault(Expected::Word(token)) }
     }
 
-    /// Moves past the symbol that is here, the longest if there are several, and gives its value.
+    /// Moves past the longest symbol that matches here, and returns its value.
     #[inline]
     pub(crate) fn symbol<T: Copy>(
         &mut self,
@@ -134,7 +134,7 @@ impl<'t> Scanner<'t> {
         matches!(self.peek(), Some(b'0'..=b'9' | b'+' | b'-'))
     }
 
-    /// A number that must have a sign, which separates it from what precedes it.
+    /// A number with a sign, which separates it from the token before.
     #[inline]
     pub(crate) fn signed_number(&mut self) -> Parsed<Number> {
         match self.peek() {
@@ -154,7 +154,7 @@ impl<'t> Scanner<'t> {
         let word = self.word();
         let magnitude = match word.split_at_checked(2) {
             Some(("0x" | "0X", digits)) => u64::from_str_radix(digits, 16),
-            // Elsewhere, LLVM included, these are octal.
+            // Refused, because elsewhere, also in LLVM, these numbers are octal.
             Some(_) if word.starts_with('0') => return self.fault(Expected::Number),
             _ => word.parse(),
         };
@@ -169,7 +169,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// The error that something else is expected here.
+    /// The error that `expected` is not here.
     #[cold]
     pub(crate) fn fault<T>(&mut self, expected: Expected) -> Parsed<T> {
         Err(Fault::new(self.position(), expected))
@@ -183,7 +183,7 @@ pub(crate) struct Number {
     value: i128,
 }
 
-/// The integers that fields of instructions are.
+/// The types of integer fields of instructions.
 pub(crate) trait FieldInt: TryFrom<i128> {
     const RANGE: Expected;
 }
@@ -213,8 +213,8 @@ impl Number {
         self.as_imm().ok_or_else(|| self.must_be(RANGE))
     }
 
-    /// The number as an immediate, if it can be one. The verifier's log writes negative immediates as
-    /// unsigned numbers (`0xffffffff`); so may be written what is extended to 64 bits.
+    /// The number as an immediate, if it fits. The verifier's log writes negative immediates as
+    /// unsigned numbers (`0xffffffff`); they may also be sign-extended to 64 bits.
     #[inline]
     pub(crate) fn as_imm(self) -> Option<i32> {
         let signed = i32::try_from(self.value).ok();
@@ -223,7 +223,7 @@ impl Number {
         signed.or_else(unsigned).or_else(extended)
     }
 
-    /// The number as a value of 64 bits.
+    /// The number as a 64-bit value.
     pub(crate) fn imm64(self) -> Parsed<u64> {
         let signed = || i64::try_from(self.value).map(|value| value as u64);
         u64::try_from(self.value).or_else(|_| signed()).map_err(|_| self.must_be(WIDE))

@@ -1,4 +1,4 @@
-//! The parser of what is read from memory, written to it, or otherwise a value.
+//! Parses loads, stores and values.
 
 use super::error::{Expected, Fault};
 use super::scan::Parsed;
@@ -11,7 +11,7 @@ use crate::wide::Wide;
 use crate::wire;
 
 impl<'t> Parser<'t> {
-    /// After `dst =`.
+    /// Parses what follows `dst =`.
     pub(super) fn value(&mut self, width: Width, dst: Reg) -> Parsed<Insn> {
         match self.scan.peek() {
             Some(b'*') => self.load(width, dst),
@@ -43,7 +43,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A number, of 64 bits if it says so or has to be.
+    /// A number; a wide load if it is marked so or needs 64 bits.
     fn constant(&mut self, width: Width, dst: Reg) -> Parsed<Insn> {
         let number = self.scan.number()?;
         let wide = width == Width::W64
@@ -54,7 +54,7 @@ impl<'t> Parser<'t> {
         Ok(Insn::Alu { width, op: AluOp::Mov, dst, src: Operand::Imm(number.imm()?) })
     }
 
-    /// What begins with a word that is no register.
+    /// A value that starts with a word which is no register.
     fn named(&mut self, width: Width, dst: Reg) -> Parsed<Insn> {
         let position = self.scan.position();
         let name = self.scan.word();
@@ -71,7 +71,7 @@ impl<'t> Parser<'t> {
             self.scan = after;
             return self.atomic(op, of, width, dst);
         }
-        // The others have a result of 64 bits only.
+        // The others have a 64-bit result only.
         if width == Width::W32 {
             return self.scan.fault(Expected::Operand);
         }
@@ -125,7 +125,7 @@ impl<'t> Parser<'t> {
         match (size(name), signed(name)) {
             (Some(size), _) if fits(width, size) => Ok(Insn::Load { size, dst, base, offset }),
             (_, Some(size)) if width == Width::W64 => Ok(Insn::LoadSigned { size, dst, base, offset }),
-            // 32 bits have no room for it, or no sign to extend.
+            // A `w` register has no room for a larger type, or no bits to extend the sign to.
             _ => small(),
         }
     }
@@ -147,7 +147,7 @@ impl<'t> Parser<'t> {
         Ok(Insn::LoadPacket { size, index, offset })
     }
 
-    /// `+ 4`, and as the kernel writes it, `+ -4`.
+    /// `+ 4`, or in the kernel's syntax, `+ -4`.
     fn packet_offset(&mut self) -> Parsed<i32> {
         let mut after = self.scan;
         if after.eat("+") && after.peek() == Some(b'-') {
@@ -170,7 +170,7 @@ impl<'t> Parser<'t> {
         Ok(Insn::Store { size, base, offset, src })
     }
 
-    /// After `lock`.
+    /// Parses what follows `lock`.
     pub(super) fn lock(&mut self) -> Parsed<Insn> {
         self.scan.need("*")?;
         let (width, _) = self.cast(Expected::AnyAtomicSize, atomic_width)?;
@@ -181,7 +181,7 @@ impl<'t> Parser<'t> {
         Ok(Insn::Atomic { op, width, base, offset, src })
     }
 
-    /// After the name of an atomic that fetches. `of` is the width that the name has.
+    /// Parses what follows the name of an atomic that fetches. `of` is the width in the name.
     fn atomic(&mut self, op: AtomicOp, of: Option<Width>, to: Width, dst: Reg) -> Parsed<Insn> {
         self.scan.need("(")?;
         let (width, (base, offset)) = match (self.scan.peek(), of) {
@@ -284,7 +284,7 @@ impl<'t> Parser<'t> {
         Ok(Wide::BtfId { btf_id, btf_fd })
     }
 
-    /// `(u32 *)`: what `find` says of the type, and the type's position.
+    /// `(u32 *)`: the result of `find` for the type, and the type's position.
     fn cast<T>(&mut self, expected: Expected, find: impl Fn(&'t str) -> Option<T>) -> Parsed<(T, usize)> {
         self.scan.need("(")?;
         let position = self.scan.position();
@@ -310,7 +310,8 @@ impl<'t> Parser<'t> {
         Ok((base, self.scan.signed_number()?.fit()?))
     }
 
-    /// The register that `size` bytes are moved to or from: all of it, or its lower half if they fit.
+    /// The register to or from which `size` bytes are moved: an `r` register, or a `w` register if
+    /// they fit.
     fn moved(&mut self, size: Size, expected: Expected) -> Parsed<Reg> {
         let word = self.scan.word();
         match register(word) {
@@ -342,16 +343,16 @@ fn atomic_width(name: &str) -> Option<Width> {
     Width::find(|row| row.3.name() == name)
 }
 
-/// Whether a register of that width can be named where so many bytes are moved.
+/// Whether a register of this width may be named for a move of this size.
 fn fits(width: Width, size: Size) -> bool {
     width == Width::W64 || size.register() == Width::W32
 }
 
-/// The atomic that has that name, in LLVM's text or the kernel's, and its width if the name says.
+/// The atomic with this name in LLVM's or the kernel's syntax, and its width if the name tells.
 fn atomic(name: &str) -> Option<(AtomicOp, Option<Width>)> {
     let fetching = || AtomicOp::ALL.iter().copied().filter(|op| op.fetches());
     if let Some(op) = fetching().find(|op| op.symbol() == name) {
-        // Without the 64, the kernel means 32 bits and LLVM either; the type tells.
+        // Without `64`, the kernel means 32 bits, and LLVM either: the type tells.
         return if exchanges(op) { None } else { Some((op, None)) };
     }
     let rest = name.strip_prefix("atomic");

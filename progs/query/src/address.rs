@@ -1,4 +1,4 @@
-//! Conditions on IP addresses: comparisons of their words.
+//! Plans comparisons of IP addresses, as comparisons of their words.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -16,11 +16,11 @@ const AF_INET: i128 = 2;
 const AF_INET6: i128 = 10;
 
 impl Planner<'_> {
-    /// Whether an address is one of those that begin with the same bits as `network`.
+    /// Tests whether an address is in a network: whether its first `bits` bits equal those of `network`.
     fn within(&self, ip: &IpPlace, network: IpAddr, bits: u32) -> Condition {
         let (place, network, bits, family) = match (network, &ip.v4, &ip.v6) {
             (IpAddr::V4(v4), Some(place), _) => (place, u128::from(v4.to_bits()) << 96, bits, AF_INET),
-            // Where there are only addresses of 16 bytes, those of 4 are mapped.
+            // A kernel object with 16-byte addresses alone has IPv4 addresses in their IPv4-mapped form.
             (IpAddr::V4(v4), None, Some(place)) => {
                 (place, v4.to_ipv6_mapped().to_bits(), bits + 96, AF_INET6)
             }
@@ -37,7 +37,7 @@ impl Planner<'_> {
         }
         let size = place.field.size.min(8);
         for from in (0..place.field.size).step_by(size as usize) {
-            // Of the network's bits those that lie in this word, and how many of them count.
+            // The bits of the network that lie in this word, and how many of them are compared.
             let word = (network << (8 * from)) >> (128 - 8 * size);
             let bits = bits.saturating_sub(8 * from).min(8 * size);
             if bits == 0 {
@@ -53,12 +53,12 @@ impl Planner<'_> {
             terms.push(Condition::compared(Compare::Eq, number, Number::constant((word & mask) as i128)));
         }
         match self.is_ip(ip) {
-            // Others have no address.
+            // A socket of another family has no address: the result is unknown.
             Some(is_ip) => {
                 let unknown = vec![Condition::Not(Box::new(is_ip)), Condition::Known(None)];
                 Condition::Or(vec![Condition::And(terms), Condition::And(unknown)])
             }
-            // Any address, but there is one.
+            // A network of 0 bits contains every address; NULL stays unknown.
             None if terms.is_empty() => {
                 Condition::unless_null(Condition::is_null(self.names.unsigned(place.part(0, 1))), true)
             }
@@ -66,7 +66,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether the family is one that has addresses, if there is a family.
+    /// Tests whether the family is AF_INET or AF_INET6; `None` if no field tells the family.
     fn is_ip(&self, ip: &IpPlace) -> Option<Condition> {
         let number = self.names.unsigned(ip.family.clone()?);
         let tests = vec![(Compare::Eq, AF_INET), (Compare::Eq, AF_INET6)];

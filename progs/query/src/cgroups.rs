@@ -1,12 +1,12 @@
-//! The ids of cgroups, in the order of their walk: what it takes to walk more of them than the kernel gives at once.
+//! The program that collects the ids of cgroups, for walks of more cgroups than the kernel shows in one.
 
 use kwalk_asm::Reg::*;
 use kwalk_asm::{Helper, Reloc, u32_at, u64_at};
 use kwalk_progs::{Builder, Error, Kernel, Map, MapKind, Program, Value, targets};
 
-/// A program that stores the ids of a walk's cgroups in its only map, an array of numbers: how many there are comes
-/// first, and counts those, too, that had no room. It prints nothing, so that the walk is one, under one lock, however long
-/// it is.
+/// Writes a program that stores the ids of the walked cgroups in its only map, an array of 8-byte numbers. Element 0 is
+/// the number of cgroups, including those that the array had no room for; the ids follow from element 1 on. The program
+/// prints nothing, so that one read(2) does the whole walk under one lock.
 ///
 /// # Errors
 ///
@@ -17,7 +17,7 @@ pub fn cgroup_ids(kernel: &Kernel<'_>) -> Result<Program, Error> {
     let (index, id) = (walk.stack_slot(), walk.stack_slot());
     let done = walk.asm.label();
     let cgroup = walk.object(R7, done)?;
-    // Counted here: the kernel's number of the object counts those, too, that are about to go and not shown.
+    // The program counts itself: `meta.seq_num` also counts cgroups that are being removed, which are not shown.
     walk.asm.store(u64_at(index.address()), 0);
     walk.lookup(map, index);
     walk.asm.jump_if(R0.eq(0), done);

@@ -1,4 +1,4 @@
-//! What a named column is: what people call a value of a target's objects, where the kernel has it, and what it means.
+//! Named columns: their expressions in the kernel's types, and what their values mean.
 
 use core::fmt;
 
@@ -6,35 +6,35 @@ use kwalk_progs::Version;
 
 use crate::expr::Expr;
 
-/// A column that a target has by name.
+/// A column that a target has under a name of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct NamedColumn {
     /// Its name.
     pub name: &'static str,
-    /// Whether it is shown where nobody says what to show.
+    /// Whether the column is shown if a selection names no columns.
     pub default: bool,
-    /// How it is shown.
+    /// How a value is shown.
     pub show: Show,
-    /// Its expression.
+    /// The expression, or the alternatives for different kernels.
     pub source: Source,
-    /// What its numbers count, in plain English: `bytes`, `ns`, `threads`; empty for texts, names, ids and flags.
+    /// The unit of the values, in plain English: `bytes`, `ns`, `threads`; empty for texts, names, ids and flags.
     pub unit: &'static str,
-    /// What it says of an object, as a fragment of a sentence.
+    /// What the value says about an object, as a fragment of a sentence.
     pub meaning: &'static str,
-    /// The first kernel that has it, where the target is older than that.
+    /// The first kernel that has the column, if the target is older.
     pub since: Option<Version>,
 }
 
-/// What a named column is.
+/// How a named column is computed.
 #[derive(Clone, Copy)]
 pub enum Source {
-    /// Paths to a field from the target's object, or with the context argument's name first; kernels have one of them.
+    /// Field paths, from the target's object or from a context argument. The first that the kernel's types have counts.
     Paths(&'static [&'static str]),
-    /// Expressions, of which kernels can do one.
+    /// Expressions. The first that can be planned for the kernel counts.
     Exprs(&'static [fn() -> Expr]),
 }
 
-/// As the user would write it.
+/// Displays what a user would write to get the same value.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -50,10 +50,10 @@ impl fmt::Debug for Source {
     }
 }
 
-/// How a value is to be shown, where its type alone does not tell.
+/// How a value is shown, if its type alone does not say so.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Show {
-    /// As its type says.
+    /// As the type says.
     #[default]
     Plain,
     /// In hexadecimal.
@@ -64,19 +64,19 @@ pub enum Show {
     Nanoseconds,
     /// Bytes.
     Bytes,
-    /// A device: its major number above 20 bits of the minor one.
+    /// A device number: the major number above a 20-bit minor number.
     Device,
-    /// A character.
+    /// A number as the character that has its code.
     Char,
-    /// Numbers with names.
+    /// A number as its name in this table.
     Names(Numbers),
 }
 
-/// Numbers of the kernel that no enum of its types names, and the names of them.
+/// Names for numbers that no enum of the kernel's types names.
 pub type Numbers = &'static [(i128, &'static str)];
 
 impl Show {
-    /// The unit that numbers have that are shown so; empty where that does not tell.
+    /// The unit of numbers that are shown this way; empty if this does not tell.
     pub const fn unit(&self) -> &'static str {
         match self {
             Show::Nanoseconds => "ns",
@@ -85,8 +85,8 @@ impl Show {
         }
     }
 
-    /// The number that a user means by a text: a duration (`1.5s`, `10m`, `2d`), a size (`4096`, `64K`, `1.5GiB`),
-    /// a device (`8:1`).
+    /// Parses what a user writes for a number that is shown this way: a duration (`1.5s`, `10m`, `2d`), a size (`4096`,
+    /// `64K`, `1.5GiB`) or a device (`8:1`). `None` if the text is none, or if numbers are shown as they are.
     ///
     /// ```
     /// use kwalk_query::Show;
@@ -97,7 +97,7 @@ impl Show {
     /// ```
     pub fn parse(&self, text: &str) -> Option<i128> {
         match self {
-            // A name may be that of several.
+            // Several numbers can have one name: the planner looks names up itself.
             Show::Names(_) => None,
             Show::Nanoseconds => scaled(text, DURATIONS),
             Show::Bytes => scaled(text, SIZES),
@@ -114,7 +114,7 @@ impl Show {
         }
     }
 
-    /// What such a text has to be.
+    /// Describes the form that [`Show::parse`] accepts, for errors.
     pub(crate) fn needs(&self) -> &'static str {
         match self {
             Show::Names(_) => "one of its names",
@@ -156,7 +156,7 @@ const SIZES: &[(&str, i128)] = &[
     ("TiB", 1 << 40),
 ];
 
-/// A number, perhaps with a fraction, and its unit.
+/// Parses a number, perhaps with a fraction, and its unit.
 fn scaled(text: &str, units: &[(&str, i128)]) -> Option<i128> {
     let text = text.trim();
     let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -172,12 +172,12 @@ fn scaled(text: &str, units: &[(&str, i128)]) -> Option<i128> {
     i128::from(digits(whole)?).checked_mul(*scale)?.checked_add(below)
 }
 
-/// A target's table of columns.
+/// Declares a target's table of columns.
 ///
-/// A row is the name, whether it is shown where nobody says what to show, how it is shown, its expression, and what it
-/// means. The expression is the path of a field, several of them where kernels differ (in brackets), or an [`Expr`] (in
-/// braces); of several, the first that this kernel has counts. Behind it stands the unit, where the numbers are shown
-/// plainly; at the end, the first kernel that has the column, where the target is older.
+/// A row has the name, whether the column is shown by default, how it is shown, its expression, and its meaning. The
+/// expression is a field path, several paths for different kernels (in brackets), or [`Expr`]s (in braces); the first
+/// that the kernel has counts. After it comes the unit, for numbers that are shown plainly; at the end, the first
+/// kernel that has the column, if the target is older.
 macro_rules! columns {
     ($($name:ident, $default:ident, $show:expr, $source:tt $(in $unit:literal)?, $meaning:literal $(since $since:tt)?;)*) => {
         &[$($crate::columns::NamedColumn {

@@ -1,4 +1,4 @@
-//! Comparisons of numbers and texts, and several of them as one.
+//! Builds comparisons of numbers and texts, and merges several of them into one.
 
 use alloc::vec::Vec;
 
@@ -8,7 +8,7 @@ use crate::limits::SET_MIN;
 use crate::number;
 
 impl Condition {
-    /// Two numbers compared: with a constant, if one is.
+    /// Compares two numbers; with a [`Condition::Test`] if one of them is a constant.
     pub(crate) fn compared(op: Compare, left: Number, right: Number) -> Condition {
         if left.node == Node::Null || right.node == Node::Null {
             return Condition::Known(None);
@@ -30,7 +30,7 @@ impl Condition {
         }
     }
 
-    /// OR of equalities; of many with the same text or number, as a look-up in a set.
+    /// OR of equality tests; a look-up in a set if there are many, all of the same text or number.
     pub(crate) fn any_equal(any: Vec<Condition>) -> Condition {
         if any.len() < SET_MIN {
             return Condition::merged(any, false);
@@ -59,7 +59,7 @@ impl Condition {
         }
     }
 
-    /// AND or OR of conditions, as tests of one number if they are that.
+    /// AND or OR of conditions; a single [`Condition::Test`] if all of them test the same number.
     pub(crate) fn merged(conditions: Vec<Condition>, all: bool) -> Condition {
         let mut merged: Option<(Number, Vec<Test>)> = None;
         for condition in &conditions {

@@ -1,4 +1,4 @@
-//! Conditions simplified, and what is known of them: what they cost, and which operands they read.
+//! Simplifies conditions, and tells what they cost and which operands they read.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -7,8 +7,8 @@ use crate::ir::{Condition, Member, Node, Number, Text, TextKind};
 use crate::place::Place;
 
 impl Condition {
-    /// The same for somebody who takes what is unknown for `unknown`: what is known beforehand is either all of it, or no
-    /// part of it.
+    /// Removes constant parts, for a caller to whom unknown counts as `unknown`. The result is either one constant or
+    /// has no constants in it.
     pub(crate) fn simplified(self, unknown: bool) -> Condition {
         use Condition::{And, Is, Known, Marked, Not, Or};
         match self {
@@ -19,7 +19,7 @@ impl Condition {
                 Known(value) => Known(value.map(|value| !value)),
                 of => Not(Box::new(of)),
             },
-            // Unknown is not what is asked for.
+            // Unknown counts as not equal to `truth`.
             Is(truth, of) => match of.simplified(!truth) {
                 Known(value) => Known(value.map(|value| value == truth)),
                 of => Is(truth, Box::new(of)),
@@ -32,7 +32,7 @@ impl Condition {
         }
     }
 
-    /// Whether it is unknown of some objects.
+    /// Whether the condition can be unknown for some objects.
     pub(crate) fn may_be_unknown(&self) -> bool {
         match self {
             Condition::Known(value) => value.is_none(),
@@ -53,7 +53,7 @@ impl Condition {
         }
     }
 
-    /// What is true of all numbers, but unknown of NULL; or false.
+    /// A condition that is `holds` for every number, and unknown for NULL.
     pub(crate) fn unless_null(is_null: Condition, holds: bool) -> Condition {
         match (is_null, holds) {
             (Condition::Known(Some(false)), _) => Condition::Known(Some(holds)),
@@ -85,7 +85,7 @@ impl Condition {
         if place.may_be_null() { Condition::BehindNull(place) } else { Condition::Known(Some(false)) }
     }
 
-    /// Those of AND and OR, the cheap ones first.
+    /// Sorts the terms of AND or OR by cost, cheapest first.
     pub(crate) fn ordered(mut all: Vec<Condition>) -> Vec<Condition> {
         all.sort_by_key(Condition::cost);
         all
@@ -96,7 +96,7 @@ impl Condition {
         matches!(self.bare(), Condition::Test { .. } | Condition::Compare(..) | Condition::Like(..))
     }
 
-    /// It without the number of its fragment.
+    /// The condition without its fragment's number.
     pub(crate) fn bare(&self) -> &Condition {
         match self {
             Condition::Marked(_, of) => of.bare(),
@@ -104,7 +104,7 @@ impl Condition {
         }
     }
 
-    /// Whether it is decided for every object as it would be of the whole texts: no program looks at all of some.
+    /// Whether the result is the same as for the whole texts: of some texts, programs read only the beginning.
     pub(crate) fn is_exact(&self) -> bool {
         match self {
             Condition::Known(_) | Condition::PointerIsNull(_) | Condition::BehindNull(_) => true,
@@ -115,9 +115,9 @@ impl Condition {
             Condition::InSet(Member::Text(text), _) => text.is_whole() || !text.kind.is_made(),
             Condition::Like(text, pattern) => match (text.is_whole(), text.kind.is_made()) {
                 (true, false) => true,
-                // Of a text behind a pointer, or in a large array, the beginning is looked at.
+                // Only the beginning is read of a text behind a pointer or in a large array.
                 (false, false) => !pattern.open_start,
-                // What stands anywhere is searched for in the beginning.
+                // `LIKE '%…%'` searches only the beginning.
                 (whole, true) => whole && !(pattern.open_start && pattern.open_end),
             },
             Condition::And(all) | Condition::Or(all) => all.iter().all(Condition::is_exact),
@@ -125,7 +125,7 @@ impl Condition {
         }
     }
 
-    /// The conditions that are true wherever it is, in its terms.
+    /// The terms of an AND, or the condition itself: all of them are true for an object that is shown.
     pub(crate) fn terms(&self) -> impl Iterator<Item = &Condition> {
         let terms = match self.bare() {
             Condition::And(all) => all.as_slice(),
@@ -134,7 +134,7 @@ impl Condition {
         terms.iter().map(Condition::bare)
     }
 
-    /// The numbers and the places of fields that are looked at by each condition that is true of all that is shown.
+    /// The numbers and fields that are always read for an object that is shown.
     pub(crate) fn operands_read(&self) -> (Vec<&Number>, Vec<&Place>) {
         let (mut numbers, mut places) = (Vec::new(), Vec::new());
         for term in self.terms() {
@@ -149,7 +149,7 @@ impl Condition {
         (numbers, places)
     }
 
-    /// About how many instructions run.
+    /// An estimate of how many instructions run.
     fn cost(&self) -> usize {
         match self {
             Condition::Known(_) => 0,
@@ -175,7 +175,7 @@ impl Condition {
     }
 }
 
-/// AND, if `all`, or OR.
+/// Simplifies the terms of AND (if `all`) or OR.
 fn simplified(terms: Vec<Condition>, unknown: bool, all: bool) -> Condition {
     let mut rest = Vec::with_capacity(terms.len());
     for term in terms {
@@ -215,12 +215,12 @@ fn cost(number: &Number) -> usize {
     }
 }
 
-/// A text that is copied before it is looked at.
+/// The cost of a text that is copied before it is compared.
 fn text_cost(text: &Text) -> usize {
     hops(&text.place) + if text.kind.is_made() { 10_000 } else { 100 }
 }
 
-/// A pointer that is followed may lie in memory that nothing else has touched.
+/// The cost of following pointers: the memory behind one may not be in the cache.
 fn hops(place: &Place) -> usize {
     5 * place.hops.len()
 }

@@ -1,5 +1,6 @@
-//! What a context argument leads to by more than loads: a socket as what its protocol makes of it, the socket behind a
-//! file. Names begin with these as they do with the context's own arguments; where there is none, all behind it is NULL.
+//! Derived roots: pointers that a program gets from a context argument by more than loads, such as the `struct
+//! tcp_sock` of a `struct sock_common`, or the socket of a file. A path can begin with the name of one, as with a
+//! context argument. If an object has none, every field behind it is NULL.
 
 use alloc::vec::Vec;
 
@@ -8,37 +9,37 @@ use kwalk_btf::TypeId;
 
 use crate::place::Place;
 
-/// An argument that a program finds for itself.
+/// A derived root.
 #[derive(Debug)]
 pub(crate) struct Derived {
-    /// What names begin with.
+    /// The name that paths begin with.
     pub(crate) name: &'static str,
-    /// The struct that it points to.
+    /// The struct that the pointer points to.
     pub(crate) ty: &'static str,
-    /// The pointer that it is found from; nothing for none.
+    /// The path of the pointer that it is derived from; empty if there is none.
     pub(crate) from: &'static str,
     pub(crate) by: By,
 }
 
-/// How it is found.
+/// How the pointer is derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
-    /// A helper says whether it is one.
+    /// A helper checks whether the object is one, and returns the pointer or NULL.
     Helper(Helper),
-    /// It is one (`bpf_rdonly_cast`, since Linux 6.2).
+    /// The pointer has another type in the kernel, and is cast (`bpf_rdonly_cast`, since Linux 6.2).
     Cast,
-    /// It lies in one of several places: in the second of the first of these pairs whose first, a number or a pointer, is
-    /// 0; or else in the one that it is found from, or nowhere.
+    /// The address of one of several fields. Each pair is a guard and a field: the first pair whose guard, a number or
+    /// a pointer, is 0 has the field; else it is the address of `from`, or NULL.
     Choice(&'static [(&'static str, &'static str)]),
-    /// It is the element of an array, the second place, that the number in the first place says: a cast as well.
+    /// The address of an array's element, cast as by [`By::Cast`]: the pair is the index and the array.
     Element((&'static str, &'static str)),
 }
 
-/// One that a program needs.
+/// A derived root that a program needs, with its fields looked up.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) derived: &'static Derived,
-    /// The number of the fragment that was the first to need it.
+    /// The number of the first fragment that needs it.
     pub(crate) fragment: u32,
     pub(crate) ty: TypeId,
     pub(crate) from: Option<Place>,
@@ -46,7 +47,7 @@ pub(crate) struct Found {
 }
 
 impl Derived {
-    /// One whose name is that of its struct.
+    /// A derived root with the name of its struct.
     pub(crate) const fn new(name: &'static str, from: &'static str, by: By) -> Derived {
         Derived { name, ty: name, from, by }
     }

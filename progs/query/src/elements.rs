@@ -1,30 +1,31 @@
-//! What a map's keys and values are: its elements are memory, of which only the map itself knows the types.
+//! Types of a map's keys and values. The context's arguments are `void *`: only the map itself knows their types.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use kwalk_btf::{Btf, Class, Error, Field, Path, TypeId};
 
-/// As many columns as a map's types are spread over, where nobody says what to show.
+/// How many columns the members of keys and values give at most, if a selection names no columns.
 const COLUMNS_MAX: usize = 40;
-/// How deep their structs are spread.
+/// How many levels of nested structs give columns.
 const DEPTH_MAX: usize = 4;
 
-/// The keys and values of the map that a walk is told of.
+/// The keys and values of the map that is walked.
 #[derive(Debug, Clone, Copy)]
 pub struct Elements<'a> {
-    /// How many bytes a key has.
+    /// The size of a key, in bytes.
     pub key_size: u32,
-    /// How many bytes a walk shows of a value: of one per CPU all of them, each a multiple of 8.
+    /// The size of a value as a walk shows it, in bytes. For a per-CPU map, it is that of all CPUs' values, each padded
+    /// to a multiple of 8.
     pub value_size: u32,
-    /// Their types; none for a map without, or with a value for each CPU.
+    /// The types; `None` if the map was created without, or has a value for each CPU.
     pub types: Option<ElementTypes<'a>>,
 }
 
 /// The types of a map's keys and values.
 #[derive(Debug, Clone, Copy)]
 pub struct ElementTypes<'a> {
-    /// What the map was made with.
+    /// The BTF that the map was created with.
     pub btf: &'a Btf<'a>,
     /// The type of a key.
     pub key: TypeId,
@@ -33,7 +34,7 @@ pub struct ElementTypes<'a> {
 }
 
 impl<'a> Elements<'a> {
-    /// How many bytes a key or a value has.
+    /// The size in bytes of a context argument: a key or a value.
     pub(crate) fn size(&self, argument: &str) -> Option<u32> {
         match argument {
             "key" => Some(self.key_size),
@@ -51,12 +52,12 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// The BTF that a path's types are in, if it is that of a key or a value.
+    /// The BTF that describes the types along a path, if the path begins with a typed key or value.
     pub(crate) fn btf(&self, path: &str) -> Option<&'a Btf<'a>> {
         self.ty(path.split_once('.').map_or(path, |(first, _)| first)).map(|(btf, _)| btf)
     }
 
-    /// Where in a key or a value a path leads; none if it begins with neither, or there are no types.
+    /// Resolves a path into a key or a value; `None` if the path begins with neither, or there are no types.
     pub(crate) fn path(&self, path: &str) -> Option<Result<Path, Error>> {
         let (first, rest) = path.split_once('.').unwrap_or((path, ""));
         let (btf, ty) = self.ty(first)?;
@@ -64,13 +65,13 @@ impl<'a> Elements<'a> {
             "" => whole(btf, ty),
             _ => btf.path(ty, rest).and_then(|path| match path.hops.is_empty() {
                 true => Ok(path),
-                // Whose memory that is, nobody knows.
+                // A pointer stored in a map may point to any memory, so paths through it are refused.
                 false => Err(Error::Void),
             }),
         })
     }
 
-    /// The columns of a key or a value: its members that are numbers or texts, or else its bytes.
+    /// The default columns of a key or a value: its members that are numbers or texts, or else its bytes.
     pub(crate) fn columns(&self, argument: &str) -> Vec<String> {
         let mut columns = Vec::new();
         if let Some((btf, ty)) = self.ty(argument) {

@@ -1,4 +1,4 @@
-//! What is wrong with what a user asked for.
+//! Errors in a selection.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -12,144 +12,144 @@ use kwalk_progs::Version;
 use crate::expr::Expr;
 use crate::function::FunctionInfo;
 
-/// Why a selection can't be done, and the part of the user's text that it is about.
+/// Why a selection can't be planned, and the part of the user's text at fault.
 ///
-/// `Display` says what and why and, where the selection was parsed, shows the text with carets under that part.
+/// `Display` gives the reason. If the selection was parsed, it also shows the text with carets below that part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Error {
-    /// What is wrong.
+    /// The reason.
     pub reason: Box<Reason>,
-    /// With which part of the text; none for an expression that was not parsed.
+    /// The part of the text at fault; `None` for an expression that was not parsed.
     pub span: Option<Span>,
 }
 
-/// What is wrong with a selection.
+/// Why a selection can't be planned.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The text is no SQL expression, or goes on behind one.
+    /// The text is no SQL expression, or has something after one.
     Syntax(Syntax),
-    /// SQL that no program in the kernel is made of.
+    /// The text is SQL, but no program in the kernel can do that.
     Unsupported(&'static str),
-    /// It is nested too deeply, or has too many parts.
+    /// The expression is nested too deeply, or has too many parts.
     TooComplex,
-    /// Nothing has this name: no column of the target, no field, no argument of its context.
+    /// A name is neither a column of the target nor a field nor an argument of its context.
     Name {
         /// The name.
         name: String,
-        /// Names like it.
+        /// Similar names.
         near: Vec<String>,
     },
-    /// No function has this name.
+    /// There is no function with this name.
     Function {
         /// The name.
         name: String,
-        /// Names like it.
+        /// Similar names.
         near: Vec<String>,
     },
     /// A path leads to no field.
     Field(kwalk_btf::Error),
-    /// Something is of another kind than its place needs.
+    /// An expression has another kind than its context requires.
     Kind {
-        /// What it is called: a name, or a part of the text.
+        /// The expression: a name, or a part of the text.
         what: String,
-        /// What it is.
+        /// The kind that it has.
         is: Kind,
-        /// What is needed there.
+        /// The kind that is required.
         needs: &'static str,
     },
-    /// A number that the other side of a comparison can never have.
+    /// A number is outside the range of what it is compared with.
     Range {
         /// The number.
         value: i128,
         /// What it is compared with.
         what: String,
-        /// The least number that it can be.
+        /// The smallest number in the range.
         min: i128,
-        /// The greatest.
+        /// The greatest number in the range.
         max: i128,
     },
-    /// A text that is longer than what it is compared with can be, or than is compared at all.
+    /// A text is longer than what it is compared with can be, or than programs can compare.
     TextLength {
-        /// How long it is, in bytes.
+        /// Its length, in bytes.
         len: usize,
-        /// How long it can be.
+        /// The greatest possible length, in bytes.
         max: usize,
     },
-    /// A text with a NUL, which ends every text of the kernel.
+    /// A text has a NUL byte, which no text of the kernel has.
     TextNul,
-    /// A `%` in the middle of a pattern.
+    /// A pattern has a `%` between other characters.
     Percent,
-    /// NULL in a comparison, which is then never true.
+    /// A comparison with NULL, which is never true.
     Null,
-    /// A pointer compared with 0, which is NULL, and so never equal to anything.
+    /// A pointer is compared with 0. Such a pointer is NULL, and never equal to anything.
     NullPointer {
         /// The pointer.
         what: String,
     },
-    /// A shift by a number of bits that a number of 64 has not.
+    /// A shift by a number of bits that is not in 0..64.
     Shift(i128),
-    /// A list of values with nothing in it.
+    /// A list of values is empty.
     EmptyList,
-    /// A selection of no columns, or of more than [`COLUMNS_MAX`](crate::COLUMNS_MAX).
+    /// The number of columns is 0, or more than [`COLUMNS_MAX`](crate::COLUMNS_MAX).
     Columns(usize),
-    /// Two columns of one name.
+    /// Two columns have the same name.
     SameName(String),
-    /// Rows that are larger than the kernel passes on.
+    /// Rows are larger than the kernel's buffer for the output of one object, in bytes.
     RowSize(usize),
-    /// What this kernel can't do, but later ones can.
+    /// This kernel is too old for something.
     Since {
         /// What it is.
         what: &'static str,
         /// The first kernel that can.
         since: Version,
     },
-    /// What takes a call of one of the kernel's functions, which a kernel without a JIT refuses.
+    /// Something needs a kfunc, which a kernel without a JIT refuses.
     NoJit {
         /// What it is.
         what: &'static str,
     },
-    /// A text that says nothing of what it is compared with.
+    /// A text can't be converted to what it is compared with.
     Literal {
         /// The text.
         text: String,
-        /// What is needed: "an IP address".
+        /// What the text should be: "an IP address".
         needs: &'static str,
-        /// What is like it.
+        /// Similar texts that could be converted.
         near: Vec<String>,
     },
-    /// A function that is called with other arguments than it takes.
+    /// A function is called with the wrong arguments.
     Arguments(&'static FunctionInfo),
-    /// A target that has no columns of its own, of which some must be named.
+    /// The target has no default columns: the selection must name some.
     NoDefaults(String),
-    /// A program can't be written for this kernel: it lacks the target, or its BTF is damaged.
+    /// No program can be written for this kernel: it lacks the target, or its BTF is damaged.
     Program(kwalk_progs::Error),
 }
 
-/// What is wrong with the grammar of a text.
+/// An error in the grammar of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Syntax {
-    /// This word or sign can't stand where it stands.
+    /// A word or sign at which the expression can't go on.
     Unexpected(String),
-    /// Something else is needed here: "the end", "a name".
+    /// Something else is required: "the end", "a name".
     Expected(&'static str),
-    /// The text ends, and its expression does not.
+    /// The text ends within an expression.
     End,
-    /// A quote is opened and not closed.
+    /// A quote has no closing quote.
     OpenQuote,
-    /// No words or signs can be made of what begins here.
+    /// A character that begins no word or sign.
     Unreadable,
-    /// A number that has no digits, or more than fit 64 bits.
+    /// A number without digits, or with more than 64 bits.
     Number(String),
 }
 
-/// What something is that is of the wrong kind.
+/// The kind of an expression that is not the required one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A number, a `bool` or an enum.
     Number,
-    /// An array of characters or a pointer to one, or a text that the user wrote.
+    /// An array of characters or a pointer to one, or a literal text.
     Text,
     /// A pointer to something else.
     Pointer,
@@ -165,9 +165,9 @@ pub enum Kind {
     Ip,
     /// The addresses of a stack.
     Stack,
-    /// The bytes of a key or a value.
+    /// The bytes of a map's key or value.
     Bytes,
-    /// Something that does not depend on what is walked.
+    /// An expression without a field.
     Constant,
 }
 
@@ -176,7 +176,7 @@ impl Error {
         Error { reason: reason.into(), span }
     }
 
-    /// Of an expression that is of another kind than its place needs.
+    /// The error for an expression of the wrong kind.
     pub(crate) fn kind(expr: &Expr, is: Kind, needs: &'static str) -> Error {
         let what = match &expr.span {
             Some(span) => span.excerpt().into(),
@@ -185,7 +185,7 @@ impl Error {
         Error::new(Reason::Kind { what, is, needs }, expr.span.clone())
     }
 
-    /// Of something that takes a constant on one side, of which this is the second side that is none.
+    /// The error for an operation that requires a constant on one side, and has none.
     pub(crate) fn second(what: &'static str, second: &Expr) -> Error {
         Error::new(Reason::Unsupported(what), second.span.clone())
     }
@@ -203,7 +203,7 @@ impl fmt::Display for Kind {
             Kind::Float => "a floating-point number",
             Kind::Ip => "an IP address",
             Kind::Stack => "a stack",
-            Kind::Bytes => "a row of bytes",
+            Kind::Bytes => "a sequence of bytes",
             Kind::Constant => "a constant",
         })
     }
@@ -239,7 +239,7 @@ impl fmt::Display for Reason {
                 write!(f, "this text has {len} bytes, and what it is compared with has at most {max}")
             }
             Reason::TextNul => f.write_str("this text has a NUL byte, which no text of the kernel has"),
-            Reason::Percent => f.write_str("% can stand at either end of a pattern only"),
+            Reason::Percent => f.write_str("% is allowed only at the start and the end of a pattern"),
             Reason::Null => f.write_str("a comparison with NULL is never true"),
             Reason::NullPointer { what } => {
                 write!(f, "{what} is a pointer: as 0 it is NULL, and no comparison with NULL is ever true")
@@ -260,7 +260,7 @@ impl fmt::Display for Reason {
             Reason::NoJit { what } => {
                 write!(
                     f,
-                    "{what} takes a call of a kernel function, which kernels do only where their JIT is on"
+                    "{what} requires a call of a kernel function, which this kernel refuses without a JIT"
                 )
             }
             Reason::Literal { text, needs, .. } => write!(f, "'{text}' is not {needs}"),

@@ -1,4 +1,4 @@
-//! What a plan does, in words: conditions as they are tested, with the fields that are read for them.
+//! Displays a plan in words: its conditions in the order of the tests, with the fields that they read.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -42,7 +42,7 @@ impl Display for Condition {
     }
 }
 
-/// A term of AND or OR: in parentheses, where it has terms itself.
+/// Writes a term of AND or OR, in parentheses if it is one itself.
 fn part(f: &mut Formatter<'_>, term: &Condition) -> fmt::Result {
     let terms = match term.bare() {
         Condition::And(all) | Condition::Or(all) => all.len(),
@@ -100,7 +100,7 @@ impl Display for Text {
     }
 }
 
-/// As SQL has it, in quotes.
+/// Displays the pattern as a quoted SQL text.
 impl Display for Pattern {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let bytes: Vec<u8> = self.bytes.iter().map(|byte| byte.unwrap_or(b'_')).collect();
@@ -114,7 +114,7 @@ fn is_exact(pattern: &Pattern) -> bool {
     !pattern.open_start && !pattern.open_end && pattern.bytes.iter().all(Option::is_some)
 }
 
-/// What a column is made of.
+/// Displays how a column is computed.
 impl Display for Value {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {

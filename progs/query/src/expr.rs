@@ -1,4 +1,4 @@
-//! Conditions and columns as an embedder writes them in Rust; the parser of SQL makes the same.
+//! Expressions for conditions and columns, as an embedder writes them in Rust. The parser of SQL builds the same.
 //!
 //! ```
 //! use kwalk_query::field;
@@ -20,62 +20,62 @@ use kwalk_progs::Span;
 
 use crate::function::Function;
 
-/// A condition, or what a column shows: fields, numbers and texts, and what is made of them.
+/// An expression: fields, numbers and texts, and operations on them.
 ///
-/// It is a tree: [`Expr::node`] is what an expression is, of other expressions, [`Expr::visit`] goes through all of them, and
-/// a [`Node`] is made an expression by `into()`. It displays as SQL, which [`sql::expression`](crate::sql) reads as the same
-/// tree.
+/// It is a tree that can be built, inspected and taken apart: [`Expr::node`] gives the root, [`Expr::visit`] goes
+/// through all nodes, and `into()` makes an expression of a [`Node`]. `Display` writes SQL, which
+/// [`sql::expression`](crate::sql) parses to the same tree.
 #[derive(Clone, Debug)]
 pub struct Expr {
     pub(crate) node: Node,
     pub(crate) span: Option<Span>,
 }
 
-/// What an expression is.
+/// The root of an expression.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Node {
-    /// A named column, a field's path, or the name of an enum's value.
+    /// A named column, a field path, or the name of an enum's value.
     Name(String),
-    /// A number from −2⁶³ to 2⁶⁴−1; anything else is refused when it is planned.
+    /// A number from −2⁶³ to 2⁶⁴−1. Other numbers are refused when the selection is planned.
     Int(i128),
-    /// A text, which need not be UTF-8.
+    /// A text. It may have bytes that are not UTF-8.
     Text(Vec<u8>),
     /// `-x`
     Neg(Box<Expr>),
-    /// Two numbers, computed.
+    /// An operation on two numbers.
     Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
-    /// Two values, compared.
+    /// A comparison of two values.
     Compare(Compare, Box<Expr>, Box<Expr>),
     /// `AND` of two conditions or more.
     And(Vec<Expr>),
     /// `OR` of two conditions or more.
     Or(Vec<Expr>),
-    /// `NOT`
+    /// `NOT`.
     Not(Box<Expr>),
     /// `IS NULL`, of a value or of a condition.
     IsNull(Box<Expr>),
-    /// `IS TRUE` or `IS FALSE`.
+    /// `IS TRUE` or `IS FALSE`, of a condition.
     Is(bool, Box<Expr>),
-    /// `IN`: whether a value is one of a list.
+    /// `IN`: a value, and the list in which it is looked up.
     In(Box<Expr>, Vec<Expr>),
-    /// `BETWEEN`: a value, its lowest and its highest, both included.
+    /// `BETWEEN`: a value, and the least and the greatest value that match.
     Between(Box<Expr>, Box<Expr>, Box<Expr>),
     /// `LIKE`: a text and a pattern.
     Like(Box<Expr>, Box<Expr>),
-    /// A function and its arguments.
+    /// A call of a function with its arguments.
     Call(Function, Vec<Expr>),
-    /// `CASE WHEN condition THEN value … ELSE value END`: the value behind the first condition that is true, else the last
-    /// one, or NULL if there is none.
+    /// `CASE WHEN condition THEN value … ELSE value END`: the value of the first condition that is true. If none is,
+    /// the value after ELSE, or NULL.
     Case {
-        /// The conditions, each with its value.
+        /// The conditions with their values.
         arms: Vec<(Expr, Expr)>,
-        /// The value if none of them is true.
+        /// The value after ELSE.
         otherwise: Option<Box<Expr>>,
     },
 }
 
-/// What computes a number from two.
+/// An operation on two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arithmetic {
     /// `+`
@@ -84,9 +84,9 @@ pub enum Arithmetic {
     Sub,
     /// `*`
     Mul,
-    /// `/`, rounded towards zero; by 0 it is NULL.
+    /// `/`, rounded towards zero; NULL if the divisor is 0.
     Div,
-    /// `%`, with the sign of the left side; by 0 it is NULL.
+    /// `%`, with the sign of the left side; NULL if the divisor is 0.
     Rem,
     /// `&`
     And,
@@ -100,7 +100,7 @@ pub enum Arithmetic {
     Shr,
 }
 
-/// What compares two values.
+/// A comparison of two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compare {
     /// `=`
@@ -118,7 +118,7 @@ pub enum Compare {
 }
 
 impl Compare {
-    /// The same comparison with its sides changed.
+    /// The comparison with its sides exchanged.
     pub(crate) fn mirrored(self) -> Compare {
         match self {
             Compare::Eq | Compare::Ne => self,
@@ -141,35 +141,35 @@ impl Compare {
     }
 }
 
-/// The field, or the column of the target, that `path` names: `comm`, `real_parent.tgid`, `file.f_flags`; or a value of
-/// an enum, where it is compared with a field that has one: `BPF_MAP_TYPE_HASH`.
+/// The named column or field `path`: `comm`, `real_parent.tgid`, `file.f_flags`. In a comparison with a field of an
+/// enum type, also the name of one of its values: `BPF_MAP_TYPE_HASH`.
 pub fn field(path: impl Into<String>) -> Expr {
     Node::Name(path.into()).into()
 }
 
-/// `stack()`: where in the kernel the task is, innermost first. Of the targets task, task_file and task_vma.
+/// `stack()`: the kernel stack of the task, the innermost function first. For the targets task, task_file and task_vma.
 pub fn stack() -> Expr {
     Node::Call(Function::Stack, Vec::new()).into()
 }
 
-/// `cmdline()`: the arguments that the process was started with, with spaces between them; the first 4,096 bytes. Of the
-/// targets task and task_file, since Linux 5.18.
+/// `cmdline()`: the arguments of the process, joined by spaces; at most the first 4,096 bytes. For the targets task and
+/// task_file, since Linux 5.18.
 pub fn cmdline() -> Expr {
     Node::Call(Function::Cmdline, Vec::new()).into()
 }
 
-/// The address of one of two families: of the first argument, which says which one, it is the second or the third.
+/// An address whose family is in a field: the IPv4 or the IPv6 address, or NULL for other families.
 pub(crate) fn address(family: Expr, v4: Expr, v6: Expr) -> Expr {
     Node::Call(Function::Address, vec![family, v4, v6]).into()
 }
 
-/// `page_size()`: how many bytes a page has, in which the kernel counts memory.
+/// `page_size()`: the size of a page, in bytes. The kernel counts memory in pages.
 pub fn page_size() -> Expr {
     Node::Call(Function::PageSize, Vec::new()).into()
 }
 
-/// The expression that a node is. A number's sign belongs to the number, and AND or OR of one is that one: the parser of SQL
-/// makes no other.
+/// Builds an expression. The negation of a literal becomes a negative literal, and AND or OR of one term becomes the
+/// term, as the parser of SQL does it.
 impl From<Node> for Expr {
     fn from(node: Node) -> Expr {
         let node = match node {
@@ -187,7 +187,7 @@ impl From<Node> for Expr {
     }
 }
 
-/// `CASE`: the value behind the first of these conditions that is true, else NULL; see [`Expr::or_else`].
+/// `CASE`: the value of the first condition that is true, else NULL; see [`Expr::or_else`].
 ///
 /// ```
 /// use kwalk_query::{case, field};
@@ -201,7 +201,7 @@ pub fn case<C: Into<Expr>, V: Into<Expr>>(arms: impl IntoIterator<Item = (C, V)>
     Node::Case { arms: arms.collect(), otherwise: None }.into()
 }
 
-/// Spans don't count: two expressions are equal if they say the same.
+/// Ignores spans: expressions are equal if they mean the same.
 impl PartialEq for Expr {
     fn eq(&self, other: &Expr) -> bool {
         self.node == other.node
@@ -227,7 +227,7 @@ impl Expr {
         ge Ge ">=";
     }
 
-    /// `AND`: false if either is false, else unknown if either is unknown.
+    /// `AND`: false if one side is false, else unknown if one is unknown.
     pub fn and(self, other: impl Into<Expr>) -> Expr {
         let mut all = match self.node {
             Node::And(all) if self.span.is_none() => all,
@@ -237,7 +237,7 @@ impl Expr {
         Node::And(all).into()
     }
 
-    /// `OR`: true if either is true, else unknown if either is unknown.
+    /// `OR`: true if one side is true, else unknown if one is unknown.
     pub fn or(self, other: impl Into<Expr>) -> Expr {
         let mut any = match self.node {
             Node::Or(any) if self.span.is_none() => any,
@@ -247,14 +247,14 @@ impl Expr {
         Node::Or(any).into()
     }
 
-    /// `NOT`: what is unknown stays unknown.
+    /// `NOT`: unknown if the condition is unknown.
     #[allow(clippy::should_implement_trait, reason = "it reads like the others")]
     pub fn not(self) -> Expr {
         Node::Not(Box::new(self)).into()
     }
 
-    /// `IS NULL`: true of a pointer that is NULL, of a field behind one, and of what is computed from such or with a zero
-    /// divisor; never unknown.
+    /// `IS NULL`: true for a NULL pointer, a field behind one, and the result of a computation with either or with the
+    /// divisor 0. Never unknown.
     pub fn is_null(self) -> Expr {
         Node::IsNull(Box::new(self)).into()
     }
@@ -264,7 +264,7 @@ impl Expr {
         self.is_null().not()
     }
 
-    /// `IS TRUE`: as the condition, but false where that is unknown.
+    /// `IS TRUE`: false, not unknown, if the condition is unknown.
     pub fn is_true(self) -> Expr {
         Node::Is(true, Box::new(self)).into()
     }
@@ -274,65 +274,66 @@ impl Expr {
         Node::Is(false, Box::new(self)).into()
     }
 
-    /// `IN (…)`: equal to one of them.
+    /// `IN (…)`: equal to an item of the list.
     pub fn is_in<T: Into<Expr>>(self, list: impl IntoIterator<Item = T>) -> Expr {
         Node::In(Box::new(self), list.into_iter().map(Into::into).collect()).into()
     }
 
-    /// `BETWEEN … AND …`, both included.
+    /// `BETWEEN … AND …`, with both bounds included.
     pub fn between(self, low: impl Into<Expr>, high: impl Into<Expr>) -> Expr {
         Node::Between(Box::new(self), Box::new(low.into()), Box::new(high.into())).into()
     }
 
-    /// `LIKE`: `%` at either end stands for any bytes, `_` for any one byte. Case matters.
+    /// `LIKE`: `%` at the start or end matches any bytes, `_` any one byte. The case of letters matters.
     pub fn like(self, pattern: impl Into<String>) -> Expr {
         Node::Like(Box::new(self), Box::new(pattern.into().into())).into()
     }
 
-    /// `ntohs`: the number whose two bytes stand in memory with the high one first.
+    /// `ntohs`: a 16-bit network-order field as a number.
     pub fn ntohs(self) -> Expr {
         Node::Call(Function::Ntohs, vec![self]).into()
     }
 
-    /// `ntohl`: the same of four bytes.
+    /// `ntohl`: a 32-bit network-order field as a number.
     pub fn ntohl(self) -> Expr {
         Node::Call(Function::Ntohl, vec![self]).into()
     }
 
-    /// `ip`: the IP address that 4 or 16 bytes are, such as a `__be32` or a `struct in6_addr`.
+    /// `ip`: a field of 4 or 16 bytes as an IP address, such as a `__be32` or a `struct in6_addr`.
     pub fn ip(self) -> Expr {
         Node::Call(Function::Ip, vec![self]).into()
     }
 
-    /// `cidr`: whether an address is one of this network, `10.0.0.0/8` or `fe80::/10`.
+    /// `cidr`: whether an address is in a network, such as `10.0.0.0/8` or `fe80::/10`.
     pub fn cidr(self, network: impl Into<String>) -> Expr {
         Node::Call(Function::Cidr, vec![self, network.into().into()]).into()
     }
 
-    /// `d_path`: the name of a file, as the process that reads the walk sees it (`readlink /proc/PID/fd/N`): of a
-    /// `struct path`, or of a pointer to a `struct file`. Before Linux 6.6, or so, it is the name within the
-    /// file system, wherever that is mounted, and of the kernel's own files and those that are deleted that alone.
+    /// `d_path`: the path of a file, as seen by the process that reads the walk (like `readlink /proc/PID/fd/N`). The
+    /// field is a `struct path` or a pointer to a `struct file`. On kernels before about Linux 6.6 it is the path
+    /// within the file system, without its mount point; files of the kernel's own and deleted files have no more than
+    /// that.
     pub fn d_path(self) -> Expr {
         Node::Call(Function::DPath, vec![self]).into()
     }
 
-    /// `cgroup_path`: the path of a pointer to a `struct cgroup`, from its hierarchy's root.
+    /// `cgroup_path`: the path of a cgroup from the root of its hierarchy. The field is a pointer to a `struct cgroup`.
     pub fn cgroup_path(self) -> Expr {
         Node::Call(Function::CgroupPath, vec![self]).into()
     }
 
-    /// `unix_name`: the name of a Unix socket, of a pointer to a `struct unix_address`: its path, or its abstract name with
-    /// `@` in the place of each NUL, as in `/proc/net/unix`.
+    /// `unix_name`: the name of a Unix socket: its path, or its abstract name with `@` for each NUL, as in
+    /// `/proc/net/unix`. The field is a pointer to a `struct unix_address`.
     pub fn unix_name(self) -> Expr {
         Node::Call(Function::UnixName, vec![self]).into()
     }
 
-    /// `NULLIF`: NULL where the two are equal, else the first.
+    /// `NULLIF`: NULL if the two are equal, else the first.
     pub fn null_if(self, other: impl Into<Expr>) -> Expr {
         Node::Call(Function::NullIf, vec![self, other.into()]).into()
     }
 
-    /// `ELSE`: the value of a [`case`] none of whose conditions is true. Of any other expression, it is the expression.
+    /// `ELSE`: the value of a [`case`] if none of its conditions is true. Any other expression is returned unchanged.
     #[must_use]
     pub fn or_else(self, value: impl Into<Expr>) -> Expr {
         match self.node {
@@ -341,17 +342,17 @@ impl Expr {
         }
     }
 
-    /// What it is.
+    /// The root of the tree.
     pub fn node(&self) -> &Node {
         &self.node
     }
 
-    /// What it is, taken out.
+    /// The root of the tree, by value.
     pub fn into_node(self) -> Node {
         self.node
     }
 
-    /// The expressions that it is made of, in the order in which they stand in SQL.
+    /// The direct operands, in the order of the SQL text.
     pub fn children(&self) -> Vec<&Expr> {
         match &self.node {
             Node::Name(_) | Node::Int(_) | Node::Text(_) => Vec::new(),
@@ -369,7 +370,7 @@ impl Expr {
         }
     }
 
-    /// Calls `visitor` with it and all that it is made of, each before what that is made of, until `visitor` breaks.
+    /// Calls `visitor` with the expression and each of its descendants, parents first, until `visitor` breaks.
     ///
     /// ```
     /// use core::ops::ControlFlow;
@@ -385,7 +386,7 @@ impl Expr {
     /// assert_eq!(names, ["utime", "stime"]);
     /// ```
     pub fn visit<B>(&self, visitor: &mut impl FnMut(&Expr) -> ControlFlow<B>) -> ControlFlow<B> {
-        // Expressions of a few thousand terms are as deep as they are long, at most.
+        // A stack of nodes instead of recursion: an expression can be thousands of nodes deep.
         let mut rest = vec![self];
         while let Some(expr) = rest.pop() {
             visitor(expr)?;
@@ -394,7 +395,8 @@ impl Expr {
         ControlFlow::Continue(())
     }
 
-    /// The conditions that are all true where it is: the terms of AND, and of AND in them; else it alone.
+    /// Splits the expression into conditions that are joined by AND, also nested ones. Any other expression is returned
+    /// alone.
     ///
     /// ```
     /// use kwalk_query::field;
@@ -410,7 +412,7 @@ impl Expr {
         }
     }
 
-    /// Where in the user's text it stands, if it was parsed.
+    /// The part of the user's text, if the expression was parsed.
     pub fn span(&self) -> Option<&Span> {
         self.span.as_ref()
     }
@@ -465,21 +467,21 @@ macro_rules! numbers {
 
 numbers!(bool u8 u16 u32 u64 i8 i16 i32 i64);
 
-/// A text; a field's name is [`field`].
+/// A literal text; for a field, see [`field`].
 impl From<&str> for Expr {
     fn from(text: &str) -> Expr {
         Node::Text(text.into()).into()
     }
 }
 
-/// A text; a field's name is [`field`].
+/// A literal text; for a field, see [`field`].
 impl From<String> for Expr {
     fn from(text: String) -> Expr {
         Node::Text(text.into()).into()
     }
 }
 
-/// A text, which need not be UTF-8.
+/// A literal text. It may have bytes that are not UTF-8.
 impl From<&[u8]> for Expr {
     fn from(text: &[u8]) -> Expr {
         Node::Text(text.into()).into()

@@ -1,4 +1,4 @@
-//! Which conditions of an engine's the kernel can test, so that the engine need not.
+//! Filter pushdown: tells a query engine which of its conditions the kernel tests.
 
 use alloc::vec::Vec;
 
@@ -11,22 +11,22 @@ use crate::planner::Planner;
 use crate::resolve::Names;
 use crate::select::Select;
 
-/// What becomes of a condition that an engine hands down.
+/// The verdict on a condition that an engine wants to push down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The kernel shows the objects of which it is true, and no others.
+    /// The kernel shows exactly the objects for which the condition is true.
     Exact,
-    /// The kernel shows the objects of which it is true, and others: the engine has to test it again.
+    /// The kernel shows all objects for which it is true, but also others: the engine must test it again.
     Inexact,
-    /// The kernel does not test it.
+    /// The kernel does not test the condition.
     Unsupported,
 }
 
 impl Select {
-    /// Takes those of an engine's conditions that the kernel can test, all of which are to be true of what is shown, and
-    /// says of each, in their order, what becomes of it.
+    /// Adds those of an engine's conditions that the kernel can test, and returns a verdict on each, in their order.
+    /// The conditions are joined by AND.
     ///
-    /// A condition that is made of others by AND is taken in part if some of these can't be tested.
+    /// Of a condition that is an AND itself, the terms that the kernel can test are added.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -61,7 +61,7 @@ impl Select {
         for condition in conditions {
             let (mut taken, mut left) = (0, 0);
             for term in condition.conjuncts() {
-                // Each by itself: what one that can't be tested has looked up must not be in the program.
+                // Each has a planner of its own: what a refused condition has looked up must not get into the program.
                 let mut planner = Planner::new(Names::new(kernel, &target, context, options.elements)?);
                 match planner.condition(&term) {
                     Ok(planned) if planned.is_exact() => {

@@ -1,6 +1,6 @@
 //! The functions that expressions can call.
 
-/// A function; [`FUNCTIONS`] says of each what it takes and gives.
+/// A function; [`FUNCTIONS`] describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each is described in FUNCTIONS")]
@@ -19,14 +19,14 @@ pub enum Function {
     NullIf,
 }
 
-/// What is to be known of a function to use it.
+/// The description of a function for users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionInfo {
     /// Its name.
     pub name: &'static str,
-    /// What its arguments are, as they are written.
+    /// Descriptions of its arguments.
     pub arguments: &'static [&'static str],
-    /// What it gives.
+    /// A description of its result.
     pub about: &'static str,
     /// The function itself.
     pub function: Function,
@@ -43,20 +43,20 @@ macro_rules! functions {
     };
 }
 
-/// All that a user can call.
+/// All functions that a user can call.
 pub const FUNCTIONS: &[FunctionInfo] = functions! {
-    ntohs("FIELD")              Ntohs      "the number that two bytes in network order are";
-    ntohl("FIELD")              Ntohl      "the number that four bytes in network order are";
-    ip("FIELD")                 Ip         "the IP address that 4 or 16 bytes are";
-    address("FAMILY", "IPV4", "IPV6") Address "the IP address that is in one of two places, as a family says";
-    cidr("ADDRESS", "'IP/BITS'") Cidr      "whether an address is one of a network";
-    d_path("FIELD")             DPath      "the name of an open file, of a struct file * or a struct path";
-    cgroup_path("FIELD")        CgroupPath "the path of a cgroup, of a struct cgroup *";
-    unix_name("FIELD")          UnixName   "the name of a Unix socket, of a struct unix_address *, with an @ for each NUL";
-    cmdline()                   Cmdline    "the arguments that the process was started with";
-    nullif("X", "Y")            NullIf     "NULL where two numbers are equal, else the first";
-    page_size()                 PageSize   "bytes of a page, in which the kernel counts memory";
-    stack()                     Stack      "where in the kernel the task is";
+    ntohs("FIELD")              Ntohs      "a 16-bit network-order field as a number";
+    ntohl("FIELD")              Ntohl      "a 32-bit network-order field as a number";
+    ip("FIELD")                 Ip         "a field of 4 or 16 bytes as an IP address";
+    address("FAMILY", "IPV4", "IPV6") Address "the IPv4 or the IPv6 address, as the family says";
+    cidr("ADDRESS", "'IP/BITS'") Cidr      "whether an address is in a network";
+    d_path("FIELD")             DPath      "the path of a file, from a struct file * or a struct path";
+    cgroup_path("FIELD")        CgroupPath "the path of a cgroup, from a struct cgroup *";
+    unix_name("FIELD")          UnixName   "the name of a Unix socket, from a struct unix_address *, with @ for each NUL";
+    cmdline()                   Cmdline    "the arguments of the process";
+    nullif("X", "Y")            NullIf     "NULL if two numbers are equal, else the first";
+    page_size()                 PageSize   "the size of a page in bytes: the kernel counts memory in pages";
+    stack()                     Stack      "the kernel stack of the task";
 };
 
 impl Function {
@@ -65,7 +65,7 @@ impl Function {
         FUNCTIONS.iter().find(|known| known.function == self).map_or("", |known| known.name)
     }
 
-    /// Whether it is true or false, rather than a value.
+    /// Whether the result is a condition, not a value.
     pub(crate) fn is_condition(self) -> bool {
         self == Function::Cidr
     }

@@ -1,6 +1,6 @@
-//! The typed form of a question, with its names resolved: numbers, conditions and texts, of which the instructions are made.
+//! The typed intermediate representation (IR) of a question: numbers, conditions and texts, with all names resolved.
 //!
-//! Conditions are made of numbers, and numbers, by CASE, of conditions.
+//! Conditions are made of numbers, and numbers (by CASE) of conditions.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -13,132 +13,132 @@ use crate::limits::{LONG_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
 use crate::pattern::Pattern;
 use crate::place::Place;
 
-/// A number, and what is known of it.
+/// A number, with its sign and bounds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Number {
     pub(crate) node: Node,
-    /// Whether its 64 bits have no sign.
+    /// Whether its 64 bits are unsigned.
     pub(crate) unsigned: bool,
-    /// It is never less,
+    /// A lower bound.
     pub(crate) min: i128,
-    /// and never more.
+    /// An upper bound.
     pub(crate) max: i128,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Node {
-    /// NULL, always: a division by a zero that is written as one, or what is left of a CASE.
+    /// Always NULL: a division by the literal 0, or a CASE of which nothing else is left.
     Null,
-    /// The number that both bounds are.
+    /// A constant: `min` and `max` are its value.
     Constant,
     Field(Box<Place>),
     Binary(Arithmetic, Box<Number>, Box<Number>),
-    /// The number behind the first of these conditions that is true, or else the last number.
+    /// The number of the first condition that is true, else the last number.
     Case(Vec<(Condition, Number)>, Box<Number>),
 }
 
-/// True, false or unknown.
+/// A condition: true, false or unknown.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Condition {
-    /// Known without looking; none is unknown.
+    /// A constant; `None` is unknown.
     Known(Option<bool>),
-    /// One number, read once, compared with constants: all of the comparisons hold, or any.
+    /// A number, compared with constants: all of the comparisons must hold, or one of them.
     Test {
         number: Number,
         tests: Vec<Test>,
         all: bool,
     },
-    /// Two numbers.
+    /// A comparison of two numbers.
     Compare(Compare, Number, Number),
-    /// A text that is like a pattern.
+    /// Whether a text matches a pattern.
     Like(Text, Pattern),
-    /// A text or a number that is one of a set.
+    /// Whether a text or a number is in a set.
     InSet(Member, Set),
-    /// A number that is NULL.
+    /// Whether a number is NULL.
     NumberIsNull(Number),
-    /// A pointer that is NULL, or lies behind one.
+    /// Whether a pointer is NULL, or one before it on its path.
     PointerIsNull(Place),
-    /// A text that is made, and can't be.
+    /// Whether a text that the program assembles is NULL.
     TextIsNull(Text),
-    /// A field that lies behind a pointer that is NULL.
+    /// Whether a pointer on the path of a field is NULL.
     BehindNull(Place),
     And(Vec<Condition>),
     Or(Vec<Condition>),
     Not(Box<Condition>),
-    /// True or false as said, and not unknown.
+    /// `IS TRUE` or `IS FALSE`.
     Is(bool, Box<Condition>),
-    /// The one that a fragment of the question says, by its number.
+    /// A condition with the number of its fragment of the user's question.
     Marked(u32, Box<Condition>),
 }
 
 /// A comparison with a constant.
 pub(crate) type Test = (Compare, i128);
 
-/// A text's place.
+/// A text: the field, and what the field holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Text {
     pub(crate) place: Place,
     pub(crate) kind: TextKind,
 }
 
-/// What a text's place holds.
+/// What the field of a text holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextKind {
-    /// The text itself, in as many bytes as the field has.
+    /// The text itself, in an array of characters.
     Array,
-    /// A pointer to it.
+    /// A pointer to the text.
     Pointer,
-    /// A `struct path`, whose name a helper gives.
+    /// A `struct path`; the text is the result of `bpf_d_path`.
     Path,
-    /// A pointer to a node of a tree whose nodes have names: the text is the path from the root.
+    /// A pointer to a node of a tree of named nodes; the text is the path from the root.
     Node(Tree),
-    /// A pointer to the `mm_struct` of the context's task, which lies at `task`: the text is its arguments, from the
-    /// address at `start` in it to that at `end`.
+    /// A pointer to the `mm_struct` of the context's argument at the offset `task`. The text is the task's arguments:
+    /// `start` and `end` are the offsets of the members with their addresses.
     Cmdline { task: u32, start: u32, end: u32 },
-    /// A pointer to the address of a Unix socket: the text is its name, which is as long as the number at `len` says,
-    /// less what of the address is `before` it; the address is at `start`.
+    /// A pointer to a `struct unix_address`; the text is the socket's name. `start` is the offset of the socket
+    /// address, `len` that of its length, and `before` is the number of bytes in it before the name.
     UnixName { len: u32, start: u32, before: u32 },
-    /// A pointer to a task: not a text, but the addresses of its stack.
+    /// A pointer to a task; the value is the addresses of its stack.
     Stack,
-    /// A pointer to so many bytes that a program may read.
+    /// A pointer to `size` bytes that the program may read directly.
     Bytes { size: u32 },
 }
 
-/// Where a node of a tree has what.
+/// The offsets of a tree node's members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tree {
-    /// The pointer to its name.
+    /// The pointer to the node's name.
     pub(crate) name: u32,
-    /// The pointer to the node above it, which the root has not, or which is the root itself.
+    /// The pointer to the node's parent. That of the root is NULL, or points to the root.
     pub(crate) parent: u32,
 }
 
-/// What may be in a set.
+/// A value that is looked up in a set.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Member {
     Text(Text),
     Number(Number),
 }
 
-/// Texts or numbers to look up: the keys of a hash map of the program.
+/// A set of texts or numbers: the keys of a hash map of the program.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Set {
-    /// Each is a key as the program makes it: a text with zeros behind it, at least two, so that a longer text, which is cut
-    /// to that size, equals none; or the 8 bytes of a number.
+    /// The keys: 8 bytes for a number. A text is followed by at least two zeros, so that a longer text, which is cut to
+    /// the size of a key, equals none.
     pub(crate) keys: Arc<[Vec<u8>]>,
-    /// How many bytes a key has, a multiple of 8.
+    /// The size of a key in bytes, a multiple of 8.
     pub(crate) key_size: usize,
 }
 
 impl Set {
-    /// Of texts without a NUL.
+    /// A set of texts. They have no NUL.
     pub(crate) fn texts<'t>(texts: impl Iterator<Item = &'t [u8]> + Clone) -> Set {
         let longest = texts.clone().map(<[u8]>::len).max().unwrap_or(0);
         let key_size = (longest + 2).next_multiple_of(8);
         Set::new(key_size, texts.map(<[u8]>::to_vec))
     }
 
-    /// Of numbers of 64 bits, with or without a sign.
+    /// A set of 64-bit numbers, signed or not.
     pub(crate) fn numbers(numbers: impl Iterator<Item = i128>) -> Set {
         Set::new(8, numbers.map(|number| (number as u64).to_ne_bytes().to_vec()))
     }
@@ -154,15 +154,14 @@ impl Set {
 }
 
 impl TextKind {
-    /// Whether it is made by the program, in a map.
+    /// Whether the program assembles the text in a map.
     pub(crate) fn is_made(self) -> bool {
         !matches!(self, TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. })
     }
 }
 
 impl Text {
-    /// Whether a program has all of it, however long it is: arguments and the names of deep trees are cut, and so is what
-    /// lies behind a pointer.
+    /// Whether programs always have the whole text. Arguments, deep paths and texts behind pointers may be cut.
     pub(crate) fn is_whole(&self) -> bool {
         match self.kind {
             TextKind::Array => self.place.field.size as usize <= TEXT_MAX,
@@ -171,7 +170,7 @@ impl Text {
         }
     }
 
-    /// How many bytes it has at most.
+    /// The greatest possible size, in bytes.
     pub(crate) fn size(&self) -> usize {
         match self.kind {
             TextKind::Array | TextKind::Pointer => TEXT_MAX,
@@ -183,24 +182,24 @@ impl Text {
     }
 }
 
-/// A value: what an expression is that is no condition.
+/// The value of an expression that is no condition.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Number(Number),
     Text(Text),
-    /// A pointer to anything but characters.
+    /// A pointer, other than one to a text.
     Pointer(Place),
     /// An IP address.
     Ip(Box<IpPlace>),
     /// The addresses of a task's stack.
     Stack(Text),
-    /// A key or a value, whatever it is.
+    /// A map's key or value, as bytes.
     Bytes(Text),
-    /// A text that the user wrote.
+    /// A literal text.
     Literal(Vec<u8>),
 }
 
-/// Where an IP address is: in one of two places, as its family says, or in the one that there is.
+/// An IP address: if `family` is given, it tells which of the two fields has it; else there is one field.
 #[derive(Debug, Clone)]
 pub(crate) struct IpPlace {
     pub(crate) family: Option<Place>,

@@ -1,4 +1,4 @@
-//! Which bytes of a row each column gets.
+//! The layout of a row: which bytes each column gets.
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
@@ -17,10 +17,10 @@ use crate::planned::Planned;
 use crate::record::{At, ColumnInfo, Schema, Type};
 use crate::resolve::Names;
 
-/// Lays columns out: in their order into chunks that fit the stack, in each chunk by their width.
+/// Distributes columns to chunks that fit the stack, in their order; within a chunk, the widest come first.
 pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema) {
     let (mut rows, mut schema) = (Rows::default(), Schema::default());
-    // What is in the open chunk: the number of the column, its fragment's, and what it holds.
+    // The columns of the open chunk: the column's number, its fragment's number, and its kind.
     let mut open: Vec<(usize, u32, ColumnKind)> = Vec::new();
     let (mut size, mut nullable) = (0, 0);
     for (nth, Planned { name, show, value, fragment, .. }) in columns.into_iter().enumerate() {
@@ -49,7 +49,7 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
     (rows, schema)
 }
 
-/// How many chunks these columns have at most: those that turn out never to be NULL may take less room.
+/// An upper bound of the number of chunks. Columns that turn out never to be NULL may take less room.
 pub(crate) fn chunks(columns: &[Planned]) -> usize {
     let kinds = columns.iter().filter_map(|column| kind(column.value.clone()).ok());
     let (mut chunks, mut size, mut nullable) = (0, 0, 0);
@@ -64,18 +64,18 @@ pub(crate) fn chunks(columns: &[Planned]) -> usize {
     chunks
 }
 
-/// Whether columns of so many bytes, of which so many can be NULL, are one chunk: they fit the stack beside a word of bits,
-/// of which there are 32.
+/// Whether columns with `size` bytes, `nullable` of which can be NULL, fit one chunk: the stack must hold them and the
+/// word of 32 NULL bits.
 fn fits(size: usize, nullable: usize) -> bool {
     size <= STACK - 8 && nullable <= 32
 }
 
-/// Gives the columns of a chunk their places.
+/// Assigns offsets to the columns of a chunk.
 fn close(rows: &mut Rows, schema: &mut Schema, mut open: Vec<(usize, u32, ColumnKind)>) {
     if open.is_empty() {
         return;
     }
-    // Widest first, so that each is aligned without gaps.
+    // The widest come first, so that each is aligned without gaps.
     open.sort_by_key(|(.., kind)| core::cmp::Reverse(alignment(kind.size())));
     let mut chunk = Chunk::default();
     let word = open.iter().any(|(.., kind)| kind.may_be_null()).then(|| {
@@ -84,7 +84,7 @@ fn close(rows: &mut Rows, schema: &mut Schema, mut open: Vec<(usize, u32, Column
     });
     let mut next_bit = 0;
     for (nth, fragment, kind) in open {
-        // The word of bits comes before the other columns of four bytes.
+        // The word with the NULL bits comes before the other columns of 4 bytes.
         if word == Some(chunk.size) && chunk.nulls.is_none() {
             chunk.nulls = Some((chunk.size, 0));
             chunk.size += 4;
@@ -116,7 +116,7 @@ fn alignment(size: usize) -> usize {
     [8, 4, 2].into_iter().find(|wide| size % wide == 0).unwrap_or(1)
 }
 
-/// How a value is held; or, of a text behind a pointer or a very long one, where it is.
+/// The column's kind in a chunk; the text itself, as an error, if it has a variable size.
 fn kind(value: Value) -> Result<ColumnKind, Box<Text>> {
     match value {
         Value::Number(Number { node: Node::Field(place), .. }) => Ok(ColumnKind::Field(*place)),
@@ -129,12 +129,12 @@ fn kind(value: Value) -> Result<ColumnKind, Box<Text>> {
             IpPlace { family: None, v6: Some(place), .. } => ColumnKind::Text(place),
             _ => ColumnKind::Ip(ip),
         }),
-        // Refused before.
+        // The planner has refused literals.
         Value::Literal(_) => Ok(ColumnKind::Number(Number::constant(0))),
     }
 }
 
-/// Whether a text is shown in as many bytes as its array has.
+/// Whether a text is shown with the fixed size of its array.
 pub(crate) fn is_fixed(text: &Text) -> bool {
     text.kind == TextKind::Array && text.place.field.size as usize <= TEXT_MAX
 }

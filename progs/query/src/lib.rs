@@ -1,7 +1,8 @@
-//! Any fields of any kind of kernel object, those that a condition picks: a program for exactly that.
+//! Selections from kernel objects: any fields of a target, for the objects that a condition picks, by a program for
+//! exactly that.
 //!
-//! A [`Select`] says what is wanted. [`Select::plan`] looks it up in the types of a kernel and gives the program, the
-//! [`Schema`] of the rows that it writes, and what its link can be told so that less is walked.
+//! A [`Select`] describes what is wanted. [`Select::plan`] resolves it in the types of a kernel, and gives the program,
+//! the [`Schema`] of the rows that the program writes, and a filter for its link, if there is one.
 //!
 //! ```
 //! use kwalk_query::{Pushed, Select, field};
@@ -15,7 +16,7 @@
 //!     .filter(field("tgid").eq(1).and(field("comm").like("s%")))
 //!     .plan(&kernel)?;
 //! assert_eq!(plan.schema().map(|schema| schema.columns().len()), Some(3));
-//! // The kernel need not look at other processes.
+//! The link filters by the process, so that the kernel visits no other.
 //! assert_eq!(plan.pushed, Some(Pushed::Tgid(1)));
 //! let program = plan.program(&kernel)?;
 //! assert_eq!(program.target().name, "task");
@@ -25,18 +26,18 @@
 //!
 //! # What expressions mean
 //!
-//! Names are the target's columns ([`named_columns`]), fields of its object (`comm`, `real_parent.tgid`, `se.load.weight`), or
-//! of another argument of its context (`file.f_flags` of `task_file`). A path through a pointer that is NULL is NULL, and
-//! so is a pointer of 0, `x / 0` and `x % 0`; conditions are true, false or unknown, as in SQL, and an object is shown
-//! where its condition is true.
+//! A name is a column of the target ([`named_columns`]), a field of its object (`comm`, `real_parent.tgid`,
+//! `se.load.weight`), or of another argument of its context (`file.f_flags` of `task_file`). A path through a NULL
+//! pointer is NULL, and so are a pointer of 0, `x / 0` and `x % 0`. As in SQL, a condition is true, false or unknown,
+//! and an object is shown if it is true.
 //!
-//! Numbers have 64 bits. They are unsigned if they come from unsigned fields of that width, or are literals beyond 2⁶³;
-//! all others have a sign. The result of an operation is unsigned if either side is (of a shift: the left side), and wraps
-//! where it does not fit; division rounds towards zero. Comparisons compare the numbers, whatever their signs and widths.
+//! Numbers have 64 bits. Unsigned are fields of an unsigned type of 64 bits, and literals of 2⁶³ or more; all others
+//! are signed. The result of an operation is unsigned if one side is (for a shift, the left side). It wraps on
+//! overflow, and division rounds towards zero. Comparisons compare the numbers, whatever their signs and widths.
 //!
-//! Texts are compared byte by byte, up to their NUL; of what lies behind a pointer the first 255 bytes count. `_` in a
-//! pattern is any one byte. Paths and arguments have up to 4,095 bytes, and count as a whole; but if what `LIKE '%…%'` looks
-//! for does not begin among the first 2,000, it is unknown whether it is there.
+//! Texts are compared byte by byte, up to their NUL. Of a text behind a pointer, the first 255 bytes count. `_` in a
+//! pattern matches any one byte. Paths and arguments have up to 4,095 bytes, all of which count; but `LIKE '%…%'`
+//! searches only the first 2,000 positions, and is unknown if it finds nothing in a longer text.
 
 #![no_std]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

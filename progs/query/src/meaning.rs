@@ -1,4 +1,4 @@
-//! What names and units say of numbers.
+//! Converts texts in comparisons to numbers: names of an enum's values, durations, sizes.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,7 +7,7 @@ use crate::columns::Show;
 use crate::error::{Error, Kind, Reason};
 use crate::expr::Expr;
 
-/// What is known of the numbers that an expression gives.
+/// The names and the unit of an expression's numbers.
 #[derive(Default)]
 pub(crate) struct Meaning {
     pub(crate) names: Vec<(i128, String)>,
@@ -15,7 +15,8 @@ pub(crate) struct Meaning {
 }
 
 impl Meaning {
-    /// The numbers that have a name; in capitals or not, if just one name is like it.
+    /// The numbers with this name. If none has exactly this name, the case of letters is ignored, unless that is
+    /// ambiguous.
     pub(crate) fn meant(&self, name: &str) -> Vec<i128> {
         let of = |is: &dyn Fn(&str) -> bool| -> Vec<&(i128, String)> {
             self.names.iter().filter(|(_, known)| is(known)).collect()
@@ -31,7 +32,7 @@ impl Meaning {
         meant.into_iter().map(|(value, _)| *value).collect()
     }
 
-    /// The numbers that a text says: a name may be that of several.
+    /// Converts a text to a number, or to all numbers that have it as their name.
     pub(crate) fn numbers(&self, text: &[u8], literal: &Expr) -> Result<Vec<i128>, Error> {
         let text = String::from_utf8_lossy(text);
         let meant = self.meant(&text);

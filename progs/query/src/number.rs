@@ -1,13 +1,14 @@
-//! Numbers with their types: what an expression computes, and between which bounds.
+//! Typed numbers: the signs and bounds of computations.
 //!
-//! The rules, which are C's with `long` for `int`:
+//! The rules are those of C, with `long` for `int`:
 //!
-//! - A number has 64 bits. It is unsigned if it comes from an unsigned field of 64 bits, or is a literal of 2⁶³ or more;
-//!   anything else fits 64 bits with a sign, and has one.
-//! - The result of an operation is unsigned if either operand is (of a shift, if the left one is), and what does not fit
-//!   wraps. `/` rounds towards zero and `%` has the sign of its left side; by zero, both are NULL. −2⁶³ / −1 wraps to −2⁶³.
-//! - `>>` keeps the sign of a signed number. The lowest 6 bits of its right side say how far a shift goes.
-//! - Comparisons compare the numbers themselves: −1 is less than 2⁶⁴−1, though the two have the same bits.
+//! - A number has 64 bits. Unsigned are fields of an unsigned type of 64 bits, and literals of 2⁶³ or more; all others
+//!   fit 64 bits with a sign, and are signed.
+//! - The result of an operation is unsigned if one operand is (for a shift, if the left one is), and wraps on overflow.
+//!   `/` rounds towards zero and `%` has the sign of its left side; both are NULL if the divisor is 0. −2⁶³ / −1 wraps to
+//!   −2⁶³.
+//! - `>>` keeps the sign of a signed number. Shifts use the lowest 6 bits of their right side.
+//! - Comparisons compare the numbers: −1 is less than 2⁶⁴−1, though both have the same bits.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -28,9 +29,9 @@ impl Number {
         Number { node: Node::Null, unsigned: false, min: 0, max: 0 }
     }
 
-    /// `CASE`: the number behind the first condition that is true, or else the last one. It is unsigned if any of them is,
-    /// whichever is left: what is known beforehand is left out, since the verifier refuses instructions that nothing leads
-    /// to.
+    /// `CASE`: the number of the first condition that is true, else the last one. It is unsigned if any of the numbers
+    /// is, even one that is left out because its condition is never true (the verifier rejects unreachable
+    /// instructions).
     pub(crate) fn case(arms: Vec<(Condition, Number)>, otherwise: Number) -> Number {
         let unsigned =
             arms.iter().map(|(_, number)| number).chain([&otherwise]).any(|number| number.unsigned);
@@ -53,7 +54,7 @@ impl Number {
             _ if otherwise.unsigned == unsigned => return otherwise,
             _ => {}
         }
-        // NULL has no bounds of its own.
+        // NULL does not widen the bounds.
         let numbers = possible.iter().map(|(_, number)| number).chain([&otherwise]);
         let bounds = numbers.filter(|number| number.node != Node::Null).map(|number| number.bounds(unsigned));
         let (min, max) = bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
@@ -68,23 +69,23 @@ impl Number {
         Number { node: Node::Field(Box::new(place)), unsigned: !signed && bits == 64, min, max }
     }
 
-    /// The number, if it is known.
+    /// The value, if it is a constant.
     pub(crate) fn value(&self) -> Option<i128> {
         (self.node == Node::Constant).then_some(self.min)
     }
 
-    /// The fields that are read for it, whatever their values.
+    /// The fields that are read on every evaluation.
     pub(crate) fn places(&self) -> Vec<&Place> {
         match &self.node {
             Node::Null | Node::Constant => Vec::new(),
             Node::Field(place) => vec![place],
             Node::Binary(_, left, right) => [left.places(), right.places()].concat(),
-            // Which of them is read depends on the conditions.
+            // Which of its fields a CASE reads depends on its conditions.
             Node::Case(..) => Vec::new(),
         }
     }
 
-    /// Changes the places of all fields that it is made of.
+    /// Applies a change to each of its fields.
     pub(crate) fn each_place(&mut self, each: &mut impl FnMut(&mut Place)) {
         match &mut self.node {
             Node::Null | Node::Constant => {}
@@ -100,7 +101,7 @@ impl Number {
         }
     }
 
-    /// Whether it is NULL of some objects.
+    /// Whether it can be NULL for some objects.
     pub(crate) fn may_be_null(&self) -> bool {
         match &self.node {
             Node::Null => true,
@@ -116,7 +117,7 @@ impl Number {
         }
     }
 
-    /// Its bounds if its bits are read with or without a sign.
+    /// The bounds of the same bits read as signed or unsigned.
     fn bounds(&self, unsigned: bool) -> (i128, i128) {
         let all = if unsigned { UNSIGNED } else { SIGNED };
         if all.0 <= self.min && self.max <= all.1 { (self.min, self.max) } else { all }
@@ -148,7 +149,7 @@ impl Number {
     }
 }
 
-/// The bounds of a result that nothing has wrapped; none where nothing is known of them.
+/// The bounds of an operation's result if it can't wrap; `None` if they are unknown.
 fn bounds(op: Arithmetic, (a, b): (i128, i128), (c, d): (i128, i128)) -> Option<(i128, i128)> {
     let positive = a >= 0 && c >= 0;
     match op {
@@ -177,7 +178,7 @@ fn bounds(op: Arithmetic, (a, b): (i128, i128), (c, d): (i128, i128)) -> Option<
     }
 }
 
-/// What a program computes from two numbers that are known; none for NULL.
+/// The result of an operation on constants, as a program would compute it; `None` for NULL.
 pub(crate) fn compute(op: Arithmetic, left: i128, right: i128, unsigned: bool) -> Option<i128> {
     let wrap = |value: i128| if unsigned { i128::from(value as u64) } else { i128::from(value as i64) };
     let (l, r) = (wrap(left), wrap(right));
@@ -196,23 +197,23 @@ pub(crate) fn compute(op: Arithmetic, left: i128, right: i128, unsigned: bool) -
     }))
 }
 
-/// How two registers are compared so that the numbers are.
+/// Which jump instructions compare two registers as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signs {
-    /// Both fit 64 bits with a sign.
+    /// Signed: both numbers fit 64 bits with a sign.
     Signed,
-    /// Neither is negative.
+    /// Unsigned: neither number is negative.
     Unsigned,
-    /// The left side may be negative and the right one may not fit 64 bits with a sign.
+    /// The left number may be negative, and the right one may be 2⁶³ or more.
     Left,
-    /// The other way round.
+    /// The right number may be negative, and the left one may be 2⁶³ or more.
     Right,
 }
 
 impl Signs {
     pub(crate) fn of(left: &Number, right: &Number) -> Signs {
         if left.max <= SIGNED.1 && right.max <= SIGNED.1 {
-            // Constants that are immediates are the same either way, and most numbers are not negative.
+            // Constants that fit an immediate compare alike both ways, and most numbers are not negative.
             if left.min >= 0 && right.min >= 0 { Signs::Unsigned } else { Signs::Signed }
         } else if left.min >= 0 && right.min >= 0 {
             Signs::Unsigned
@@ -224,10 +225,10 @@ impl Signs {
     }
 }
 
-/// Whether a comparison holds, if the bounds decide that.
+/// The result of a comparison if the bounds decide it.
 pub(crate) fn decided(op: Compare, left: &Number, right: &Number) -> Option<bool> {
     let (least, most) = (left.min.cmp(&right.max), left.max.cmp(&right.min));
     let equal = left.min == left.max && right.min == right.max && left.min == right.min;
-    // All on one side of the other, or both just the one number.
+    // The ranges don't overlap, or both are the same single number.
     (least.is_gt() || most.is_lt() || equal).then(|| op.holds(left.min.cmp(&right.min)))
 }

@@ -1,25 +1,25 @@
-//! In which order rows are to be given.
+//! Sort orders.
 
 use crate::expr::{Expr, field};
 
-/// What rows are ordered by: a column by its name, or any other expression.
+/// A sort key: the name of a column, or any other expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     pub(crate) expr: Expr,
     pub(crate) descending: bool,
 }
 
-/// By which column rows are ordered.
+/// One column of a sort order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
-    /// The number of the column.
+    /// The index of the column.
     pub column: usize,
-    /// Whether large values come first. What is NULL comes last in any case.
+    /// Whether large values come first. NULL comes last in both directions.
     pub descending: bool,
 }
 
 impl Key {
-    /// The same with large values first.
+    /// Makes the key descending: large values come first.
     #[must_use]
     pub fn descending(self) -> Key {
         Key { descending: true, ..self }
@@ -32,7 +32,7 @@ impl From<Expr> for Key {
     }
 }
 
-/// The column or field of this name.
+/// The column or field with this name.
 impl From<&str> for Key {
     fn from(name: &str) -> Key {
         field(name).into()

@@ -1,33 +1,36 @@
-//! Partitions: parts of a walk's objects that a program is told to show, and to pass the others over. What takes more than
-//! one read is shown in parts where walks lose objects between two reads ([`Target::loses`](crate::Target::loses)).
+//! Partitions: disjoint parts of a target's objects. The walks of some targets lose objects between two reads
+//! ([`Target::loses`](crate::Target::loses)): these are walked one partition after the other, each in a single read.
 
-/// A part of a walk's objects: the whole, or a half of a half, of them, as the bits of their addresses say. They are spread
-/// (by `SPREAD`), for the lowest bits of addresses are the same, and so are the highest: each half has about as many.
+/// A part of a target's objects, by the top bits of the hash of their address. Addresses are hashed (multiplied by
+/// `SPREAD`), because their lowest and highest bits are the same for most objects: so the halves of a partition have
+/// about the same size.
 ///
-/// A program has it in the one element of a map ([`Plan::partition`](crate::Plan::partition)), whose zeros are the whole.
+/// A program reads its partition from the only element of a map ([`Plan::partition`](crate::Plan::partition)). A zeroed
+/// element means all objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partition {
-    /// Which bits count, from the topmost on.
+    /// The bits of the hash that are compared, from the topmost on.
     mask: u64,
-    /// What they are.
+    /// Their values.
     bits: u64,
 }
 
-/// Addresses are multiplied by this, an odd number (2⁶⁴ by the golden ratio): no two give the same.
+/// The multiplier of the hash: 2⁶⁴ divided by the golden ratio, an odd number, so that no two addresses have the same
+/// hash.
 pub(crate) const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Where the map's value has the mask, the bits, whether the end has been reached, and room for an address.
+/// Offsets in the map's value: the mask, the bits, whether the walk has reached its end, and room for an address.
 pub(crate) const MASK: i32 = 0;
 pub(crate) const BITS: i32 = 8;
 pub(crate) const ENDED: i32 = 16;
 pub(crate) const ADDRESS: i32 = 24;
-/// Bytes of the map's value.
+/// The size of the map's value, in bytes.
 pub(crate) const SIZE: usize = 32;
 
 impl Partition {
     /// All objects.
     pub const ALL: Partition = Partition { mask: 0, bits: 0 };
 
-    /// The value of the map's element before a walk of this partition.
+    /// The value to store in the map's element before a walk.
     pub fn value(self) -> [u8; SIZE] {
         let mut value = [0; SIZE];
         for (word, number) in value.chunks_exact_mut(8).zip([self.mask, self.bits]) {
@@ -36,12 +39,12 @@ impl Partition {
         value
     }
 
-    /// Whether a walk has reached its end that has left the map's element so.
+    /// Whether the walk that left this value in the map's element reached its end.
     pub fn has_ended(value: &[u8; SIZE]) -> bool {
         value.chunks_exact(8).nth(ENDED as usize / 8).is_some_and(|word| word.iter().any(|byte| *byte != 0))
     }
 
-    /// Its two halves; none if no two objects are in it.
+    /// Splits the partition in two; `None` if it is a single address.
     pub fn halves(self) -> Option<[Partition; 2]> {
         let bit = 1_u64.checked_shl(63_u32.checked_sub(self.mask.leading_ones())?)?;
         let mask = self.mask | bit;

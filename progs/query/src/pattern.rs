@@ -1,26 +1,26 @@
-//! What `LIKE` and `=` compare a text with.
+//! Patterns that texts are compared with, by `LIKE` and by `=`.
 
 use alloc::vec::Vec;
 
 use crate::error::Reason;
 use crate::limits::PATTERN_MAX;
 
-/// Bytes, some of which may be any, and whether more may stand before or behind them.
+/// A sequence of bytes and wildcards, and whether other bytes may precede or follow it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
-    /// None stands for any one byte.
+    /// `None` matches any one byte.
     pub(crate) bytes: Vec<Option<u8>>,
     pub(crate) open_start: bool,
     pub(crate) open_end: bool,
 }
 
 impl Pattern {
-    /// Exactly this text.
+    /// A pattern that matches only this text.
     pub(crate) fn exact(text: &[u8]) -> Result<Pattern, Reason> {
         Pattern::checked(text.iter().map(|byte| Some(*byte)).collect(), false, false)
     }
 
-    /// What `LIKE` has on its right side.
+    /// Parses the right side of `LIKE`.
     pub(crate) fn like(pattern: &[u8]) -> Result<Pattern, Reason> {
         let any = |byte: &u8| *byte == b'%';
         let start = pattern.iter().take_while(|byte| any(byte)).count();
@@ -45,12 +45,12 @@ impl Pattern {
         Ok(Pattern { bytes, open_start, open_end })
     }
 
-    /// Whether every text is like it.
+    /// Whether every text matches.
     pub(crate) fn is_any(&self) -> bool {
         self.bytes.is_empty() && self.open_start && self.open_end
     }
 
-    /// The text that it stands for, if it stands for one alone.
+    /// The text, if the pattern matches only one.
     pub(crate) fn exactly(&self) -> Option<Vec<u8>> {
         if self.open_start || self.open_end {
             return None;
@@ -58,7 +58,7 @@ impl Pattern {
         self.bytes.iter().copied().collect()
     }
 
-    /// The bytes as they stand at a text's end: with the NUL.
+    /// The bytes with the NUL that ends a text, unless more bytes may follow.
     pub(crate) fn terminated(&self) -> Vec<Option<u8>> {
         let mut bytes = self.bytes.clone();
         if !self.open_end {

@@ -1,39 +1,39 @@
-//! Where a field lies, seen from what a program has in its registers.
+//! Where a field is in memory, from a register that the program has.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use kwalk_btf::{Class, Field};
 
-/// Where a path begins.
+/// Where a path starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Base {
-    /// The object of this call, which is not NULL.
+    /// The object, which is not NULL.
     Object,
     /// The context: the first hop loads one of its arguments.
     Context,
-    /// An argument that the program finds for itself, of so many: there may be none.
+    /// The derived root with this number, which may be NULL.
     Derived(usize),
 }
 
-/// A field, and the way to it.
+/// A field, and the pointers to follow to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) base: Base,
-    /// The offsets of the pointers to load, each behind the one before.
+    /// The offset of each pointer to load, from where the last one points.
     pub(crate) hops: Vec<u32>,
     pub(crate) field: Field,
-    /// Whether the pointers that it lies behind are known not to be NULL.
+    /// Whether the program has checked the pointers before, so that none of them is NULL.
     pub(crate) never_null: bool,
-    /// Whether its bytes are to be turned before it is a number.
+    /// Whether its bytes must be swapped to give its number.
     pub(crate) swap: bool,
-    /// What the user calls it.
+    /// The name that the user gave.
     pub(crate) name: String,
-    /// What the kernel's types call it.
+    /// The path in the kernel's types.
     pub(crate) path: String,
 }
 
-/// What it is called does not count.
+/// Ignores names.
 impl PartialEq for Place {
     fn eq(&self, other: &Place) -> bool {
         self.shares_base(other) && self.field == other.field && self.swap == other.swap
@@ -41,7 +41,7 @@ impl PartialEq for Place {
 }
 
 impl Place {
-    /// The end of a path from `base`.
+    /// The field at the end of a path from `base`.
     pub(crate) fn new(base: Base, path: &kwalk_btf::Path, name: &str) -> Place {
         let hops = path.hops.iter().map(|hop| hop.offset).collect();
         Place {
@@ -55,24 +55,24 @@ impl Place {
         }
     }
 
-    /// The same, as a number that lies in memory with its highest byte first, whatever the machine.
+    /// The same field read as a big-endian number.
     pub(crate) fn big_endian(self) -> Place {
         Place { swap: cfg!(target_endian = "little") && self.field.size > 1, ..self }
     }
 
-    /// Some bytes of it, as a number without a sign.
+    /// `size` bytes of the field, from the offset `from` on, as an unsigned number.
     pub(crate) fn part(&self, from: u32, size: u32) -> Place {
         let class = Class::Int { signed: false };
         let field = Field { offset: self.field.offset + from, size, class, bits: None, ..self.field };
         Place { field, ..self.clone() }
     }
 
-    /// Whether a program reads it from the same pointer as `other`.
+    /// Whether the field is read from the same pointer as `other`.
     pub(crate) fn shares_base(&self, other: &Place) -> bool {
         self.base == other.base && self.hops == other.hops
     }
 
-    /// Whether the way there can end at a NULL pointer.
+    /// Whether a pointer on the path may be NULL.
     pub(crate) fn may_be_null(&self) -> bool {
         !self.never_null && (!self.hops.is_empty() || matches!(self.base, Base::Derived(_)))
     }

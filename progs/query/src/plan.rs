@@ -1,5 +1,4 @@
-//! What a question becomes for one kernel: a condition and columns with their types and places, a sink, and, from these, the
-//! program.
+//! Plans: a question for one kernel, with its condition, its columns and its sink. The program is written from these.
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -23,51 +22,51 @@ use crate::resolve::Names;
 use crate::reuse::{Reused, reused};
 use crate::select::Select;
 
-/// How a question is planned.
+/// Options for planning a question.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlanOptions<'a> {
-    /// Whether its objects are counted, instead of shown.
+    /// Whether to count the objects instead of showing them.
     pub count: bool,
-    /// What the keys and values are of the map whose elements it walks: without, they are pointers.
+    /// The types of the keys and values of the map that is walked. Without, keys and values are pointers.
     pub elements: Option<Elements<'a>>,
 }
 
-/// What becomes of the objects that the condition picks.
+/// What the program does with the objects that the condition picks.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Sink {
-    /// Each is written as a row (`bpf_seq_write`).
+    /// The program writes each object as a row (`bpf_seq_write`).
     Rows {
-        /// What the bytes of a row mean.
+        /// The layout of a row.
         schema: Schema,
-        /// How many of the columns the question has; others are there to sort by alone.
+        /// The number of columns in the selection. The columns after them are there only to sort by.
         shown: usize,
-        /// The order that the question has.
+        /// The sort order of the selection.
         order: Vec<Order>,
     },
-    /// They are counted, in the 8 bytes of the one element of the program's map of this number.
+    /// The program counts the objects, in the 8 bytes of the only element of a map.
     Count {
-        /// The number of the map among the program's.
+        /// The index of that map among the program's maps.
         map: u32,
     },
 }
 
-/// A question, planned for one kernel. [`Plan::program`] writes the program.
+/// A question planned for one kernel. [`Plan::program`] writes the program.
 #[derive(Debug)]
 pub struct Plan {
-    /// The target that it walks.
+    /// The target that the program walks.
     pub target: Target,
-    /// What becomes of the objects.
+    /// What the program does with the objects.
     pub sink: Sink,
-    /// What a link can filter.
+    /// The filter for the link, if the condition has one.
     pub pushed: Option<Pushed>,
-    /// Which of the program's maps says, in its one element, what part of the objects is shown
-    /// ([`Partition`](crate::Partition)), of a target whose walks can lose some of them ([`Target::loses`]).
+    /// The index of the program's map with the [`Partition`](crate::Partition) to show, for targets whose walks can
+    /// lose objects ([`Target::loses`]).
     pub partition: Option<u32>,
     condition: Condition,
     rows: emit::Rows,
     derived: Vec<Found>,
-    /// How many of the derived roots the condition needs.
+    /// The number of derived roots that the condition needs.
     tested: usize,
     fragments: Vec<Fragment>,
     saved: Saved,
@@ -77,17 +76,17 @@ pub struct Plan {
 }
 
 impl Select {
-    /// Plans rows for a kernel.
+    /// Plans rows.
     ///
     /// # Errors
     ///
-    /// An [`Error`] with [`Reason::Program`](crate::Reason::Program) where this kernel has no such target or its BTF is
-    /// damaged; else with what is wrong with the columns or the condition.
+    /// [`Reason::Program`](crate::Reason::Program) if the kernel has no such target or its BTF is damaged; else what is
+    /// wrong with the columns or the condition.
     pub fn plan(&self, kernel: &Kernel<'_>) -> Result<Plan, Error> {
         self.plan_with(kernel, &PlanOptions::default())
     }
 
-    /// Plans a count of the objects, in the kernel and without any output, instead of rows.
+    /// Plans a count of the objects. The kernel counts them, without any output.
     ///
     /// # Errors
     ///
@@ -123,7 +122,7 @@ impl Plan {
         let order = projection::keys(keys, &mut columns, &mut planner)?;
 
         let Planner { names, fragments, .. } = planner;
-        // A program that may sleep has to ask for RCU itself, which keeps files alive while the helper looks at them.
+        // A sleepable program must enter an RCU section itself, to keep files alive while the helper reads them.
         if names.sleeps && names.paths {
             if let Some(reason) =
                 names.lacks_kfunc("bpf_rcu_read_lock", "paths together with cmdline()", (6, 2))
@@ -137,10 +136,10 @@ impl Plan {
         if schema.row_max() >= ROW_MAX {
             return Err(Error::new(Reason::RowSize(schema.row_max()), None));
         }
-        // The maps of a program are numbered in the order in which it asks for them, and these come first.
+        // A program's maps are numbered in the order in which they are created; this one is the first.
         let (sink, partition) = match options.count {
             true => (Sink::Count { map: 0 }, None),
-            // What counts prints nothing, so that one read is all of a walk.
+            // A count prints nothing, so its walk is a single read.
             false => (Sink::Rows { schema, shown, order }, target.loses.then_some(0)),
         };
         let partition = partition.filter(|_| condition != Condition::Known(Some(false)));
@@ -161,13 +160,13 @@ impl Plan {
         })
     }
 
-    /// The condition as it is tested: what costs least first, with the paths of the fields that are read; none if every
-    /// object is shown.
+    /// The condition with its terms in the order of the tests, cheapest first, and the paths of the fields that they
+    /// read; `None` if every object is shown.
     pub fn condition(&self) -> Option<String> {
         (self.condition != Condition::Known(Some(true))).then(|| self.condition.to_string())
     }
 
-    /// What the bytes of a row mean; none where there are no rows.
+    /// The layout of the rows; `None` for a count.
     pub fn schema(&self) -> Option<&Schema> {
         match &self.sink {
             Sink::Rows { schema, .. } => Some(schema),
@@ -175,16 +174,16 @@ impl Plan {
         }
     }
 
-    /// Writes the program, for the kernel that the plan is for.
+    /// Writes the program. `kernel` is the one that the plan was made for.
     ///
     /// # Errors
     ///
-    /// [`Reason::TooComplex`] where it has more instructions or maps than a kernel takes; [`Reason::Program`] where the BTF is
-    /// damaged.
+    /// [`Reason::TooComplex`] if the program has more instructions or maps than kernels accept; [`Reason::Program`] if
+    /// the BTF is damaged.
     pub fn program(&self, kernel: &Kernel<'_>) -> Result<Program, Error> {
         let mut builder = Builder::saving(kernel, &self.target, self.saved)?;
         let done = builder.asm.label();
-        // The verifier refuses what nothing leads to.
+        // If no object is shown, no row is emitted: the verifier rejects unreachable instructions.
         let shows = self.condition != Condition::Known(Some(false));
         let end = if self.partition.is_some() { builder.asm.label() } else { done };
         if self.sleepable {
@@ -199,7 +198,7 @@ impl Plan {
         let mut emit = Emit::new(&mut builder, self.reused.clone());
         let partition = if self.partition.is_some() { Some(emit.partition(done)?) } else { None };
         emit.find(self.derived.get(..self.tested).unwrap_or_default())?;
-        // Its map comes first.
+        // Emitted first, because the counter's map must be number 0.
         let counter = matches!(self.sink, Sink::Count { .. }).then(|| emit.counter());
         emit.required(&self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.builder.asm.bind(shown);

@@ -1,4 +1,4 @@
-//! A column with its value, before it has its place in a row.
+//! A planned column, before it has an offset in the row.
 
 use alloc::string::String;
 
@@ -6,13 +6,13 @@ use crate::columns::Show;
 use crate::expr::Expr;
 use crate::ir::Value;
 
-/// A column before it has its place.
+/// A planned column.
 #[derive(Clone)]
 pub(crate) struct Planned {
     pub(crate) name: String,
     pub(crate) expr: Expr,
     pub(crate) show: Show,
     pub(crate) value: Value,
-    /// The number of its fragment.
+    /// The number of the column's fragment.
     pub(crate) fragment: u32,
 }

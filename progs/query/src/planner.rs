@@ -1,4 +1,4 @@
-//! Expressions to conditions: types checked, constants folded, conjuncts in order.
+//! Lowers expressions to the IR: checks types, folds constants, orders the terms of AND and OR.
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
@@ -22,12 +22,12 @@ use crate::pattern::Pattern;
 use crate::place::Place;
 use crate::resolve::Names;
 
-/// Makes conditions and values of expressions.
+/// Lowers expressions to conditions and values.
 pub(crate) struct Planner<'a> {
     pub(crate) names: Names<'a>,
-    /// What the program will have instructions for.
+    /// The fragments of the question for which the program will have instructions.
     pub(crate) fragments: Vec<Fragment>,
-    /// Whether the conditions that are planned are fragments of the question.
+    /// Whether conditions become fragments of their own.
     marks: bool,
     terms: usize,
     depth: usize,
@@ -38,7 +38,7 @@ impl<'a> Planner<'a> {
         Planner { names, fragments: Vec::new(), marks: true, terms: 0, depth: 0 }
     }
 
-    /// What a named column stands for where nothing else is asked for: an error before it leaves no trace.
+    /// The value of a named column by itself. An earlier error does not affect it.
     pub(crate) fn column_alone(&mut self, column: &str) -> Result<Value, Error> {
         (self.terms, self.depth) = (0, 0);
         self.value(&field(column), None)
@@ -53,7 +53,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Begins with an expression that instructions are emitted for, and gives its number.
+    /// Starts a fragment for an expression, and returns its number.
     pub(crate) fn fragment(&mut self, role: Role, expr: &Expr) -> u32 {
         let fragment = self.fragments.len() as u32;
         let mut text = Beginning { text: String::new(), room: 80 };
@@ -69,10 +69,10 @@ impl<'a> Planner<'a> {
         fragment
     }
 
-    /// What `expr` tests.
+    /// Lowers an expression to a condition.
     pub(crate) fn condition(&mut self, expr: &Expr) -> Result<Condition, Error> {
         self.enter(expr)?;
-        // A condition that is made of others is not marked itself: they are.
+        // AND, OR, NOT and IS are not fragments: their operands are.
         let fragment = match &expr.node {
             Node::And(_) | Node::Or(_) | Node::Not(_) | Node::Is(..) => None,
             _ if !self.marks => None,
@@ -141,7 +141,7 @@ impl<'a> Planner<'a> {
                 [address, network] => self.cidr(address, network),
                 _ => Err(arguments_of(Function::Cidr, expr)),
             },
-            // What is no comparison is true where it is not 0.
+            // An expression that is no condition counts as true if it is not 0.
             _ => match self.value(expr, None)? {
                 Value::Number(number) => Ok(Condition::compared(Compare::Ne, number, Number::constant(0))),
                 other => Err(Error::kind(expr, other.kind(), "a condition")),
@@ -149,7 +149,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The terms of AND or OR, and those of the same in them.
+    /// Lowers the terms of AND or OR, and flattens nested ones of the same kind.
     fn all(&mut self, all: &[Expr], and: bool) -> Result<Vec<Condition>, Error> {
         let mut terms = Vec::with_capacity(all.len());
         for one in all {
@@ -206,7 +206,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Refuses a number that the field it is compared with never has.
+    /// Refuses a comparison of a field with a number outside the field's range.
     fn fits(&self, literal: &Expr, value: &Number, field: &Expr, of: &Number) -> Result<(), Error> {
         if let (Some(value), ir::Node::Field(place)) = (value.value(), &of.node) {
             if !(of.min..=of.max).contains(&value) {
@@ -247,7 +247,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What texts and names say of the numbers that an expression gives.
+    /// The names and the unit of an expression's numbers.
     fn meaning(&mut self, expr: &Expr) -> Meaning {
         let Node::Name(name) = &expr.node else { return Meaning::default() };
         let show = self.names.column(name).map_or(Show::Plain, |column| column.show);
@@ -265,7 +265,8 @@ impl<'a> Planner<'a> {
         self.value(expr, None).map_or(Kind::Constant, |value| value.kind())
     }
 
-    /// What `expr` stands for. A name that is none may be that of a value of what it is compared `with`.
+    /// Lowers an expression to a value. In a comparison, a name may also be that of a value of the other side, whose
+    /// names are in `with`.
     pub(crate) fn value(&mut self, expr: &Expr, with: Option<&Meaning>) -> Result<Value, Error> {
         self.enter(expr)?;
         let value = match &expr.node {
@@ -302,7 +303,7 @@ impl<'a> Planner<'a> {
     fn case(&mut self, arms: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<Number, Error> {
         let mut planned = Vec::with_capacity(arms.len());
         for (condition, value) in arms {
-            // A part of a value is not marked itself: the value is.
+            // The condition of a CASE is not a fragment of its own: the whole value is.
             let marks = core::mem::take(&mut self.marks);
             let tested = self.condition(condition);
             self.marks = marks;
@@ -376,7 +377,7 @@ impl<'a> Planner<'a> {
     fn named(&mut self, name: &str, expr: &Expr, with: Option<&Meaning>) -> Result<Value, Error> {
         let span = expr.span.as_ref();
         if let Some(Source::Exprs(exprs)) = self.names.column(name).map(|column| column.source) {
-            // The last one says what is missing.
+            // If all of them fail, the last error says what is missing.
             let mut found = Err(Error::new(Reason::Unsupported("this column"), None));
             let depth = self.depth;
             for one in exprs {
@@ -423,14 +424,14 @@ fn ip(family: Option<Place>, v4: Option<Place>, v6: Option<Place>) -> Value {
     Value::Ip(Box::new(IpPlace { family, v4, v6 }))
 }
 
-/// A number compared with those that a name stands for.
+/// Compares a number with all numbers that a name stands for.
 fn any_of(op: Compare, number: Number, values: Vec<i128>) -> Result<Condition, Error> {
     let each = |value: i128| Condition::compared(op, number.clone(), Number::constant(value));
     match op {
         Compare::Eq | Compare::Ne => {
             Ok(Condition::merged(values.into_iter().map(each).collect(), op == Compare::Ne))
         }
-        // Of an order, the first of them.
+        // For `<` and the like, the first number counts.
         _ => Ok(values.first().map_or(Condition::Known(None), |value| each(*value))),
     }
 }
@@ -441,7 +442,7 @@ fn arguments_of(function: Function, expr: &Expr) -> Error {
     Error::new(reason, expr.span.clone())
 }
 
-/// Whether an expression is true, false or unknown, rather than a value.
+/// Whether an expression is a condition, not a value.
 pub(crate) fn is_condition(expr: &Expr) -> bool {
     match &expr.node {
         Node::Name(_)
@@ -455,7 +456,7 @@ pub(crate) fn is_condition(expr: &Expr) -> bool {
     }
 }
 
-/// Takes so many characters: an expression may be a list of thousands.
+/// Collects the first `room` characters: an expression may be a list of thousands.
 struct Beginning {
     text: String,
     room: usize,

@@ -1,4 +1,4 @@
-//! Which columns a row has: those of the question, and those that its order needs.
+//! The columns of a row: those of the selection, and those that its order needs.
 
 use alloc::collections::BTreeSet;
 use alloc::string::ToString as _;
@@ -16,7 +16,7 @@ use crate::planned::Planned;
 use crate::planner::Planner;
 use crate::select::{Column, Select};
 
-/// The columns of a question, or those of the target that are shown by default, with their values.
+/// Plans the selection's columns, or the target's default columns.
 pub(crate) fn columns(
     select: &Select,
     target: &Target,
@@ -61,7 +61,7 @@ pub(crate) fn columns(
     Ok(planned)
 }
 
-/// Finds the columns that are keys, and adds those that nobody has asked to see.
+/// Finds the columns of the sort keys, and adds those that the selection does not have.
 pub(crate) fn keys(
     keys: &[Key],
     columns: &mut Vec<Planned>,
@@ -69,7 +69,7 @@ pub(crate) fn keys(
 ) -> Result<Vec<Order>, Error> {
     let mut order = Vec::with_capacity(keys.len());
     for Key { expr, descending } in keys {
-        // As in SQL, the name that a column was given counts before the field of that name.
+        // As in SQL, the name of a column takes precedence over a field with this name.
         let named = columns.iter().position(|column| match &expr.node {
             Node::Name(name) => column.name == *name,
             _ => false,

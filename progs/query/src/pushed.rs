@@ -1,4 +1,4 @@
-//! What a link can filter in the place of a condition.
+//! Pushes a part of a condition down to the link.
 
 use kwalk_btf::Class;
 use kwalk_progs::{Parameters, Target};
@@ -8,17 +8,17 @@ use crate::ir::{Condition, Node, Number};
 use crate::place::{Base, Place};
 use crate::resolve::Names;
 
-/// A restriction that a link can apply in the place of a condition, which the program tests all the same: the numbers here
-/// are those of the first pid namespace, a link takes those of whoever opens it.
+/// A filter for a link, taken from a condition. The program tests the condition nevertheless. The numbers are those of
+/// the first pid namespace, while a link takes those of the pid namespace of the process that opens it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
-    /// Only the threads of this process.
+    /// The threads of this process.
     Tgid(u32),
-    /// Only this thread.
+    /// This thread.
     Tid(u32),
 }
 
-/// What the link can filter: the process or thread that a condition is about, if it is about one.
+/// The filter for the link, if the condition requires one process or one thread.
 pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Condition) -> Option<Pushed> {
     if target.parameters != Parameters::Task {
         return None;
@@ -40,8 +40,8 @@ pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Conditi
             _ => None,
         })
     };
-    // What threads share, a walk shows of one of them, and not if that is not the one it is told of: there the process,
-    // or none. Elsewhere one thread is less to walk, and the kernel takes only one of the two.
+    // Walks of shared objects visit one thread per process and skip the others, so they filter by the process. Other
+    // walks filter by the thread if possible: that visits fewer objects, and the kernel accepts only one of the two.
     let tid = number(&pid).filter(|_| !target.shared).map(Pushed::Tid);
     tid.or_else(|| number(&tgid).map(Pushed::Tgid))
 }

@@ -1,7 +1,8 @@
-//! What each byte of a row means.
+//! The layout of a row, and its decoder.
 //!
-//! A row is chunks of columns of known size, as wide ones first, each chunk with a word of bits for those of its columns
-//! that are NULL; then the texts that lie behind pointers, each with its length. Numbers are in the machine's byte order.
+//! A row has chunks of columns with a fixed size, the widest columns first, and in each chunk a word with a NULL bit
+//! for each column that can be NULL. Then come the texts of variable size, each after its length. Numbers are in the
+//! machine's byte order.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,13 +13,13 @@ use core::ops::Range;
 
 use crate::columns::Show;
 
-/// The columns of a selection, and where they are in a row.
+/// The columns of a selection, and their layout in a row.
 #[derive(Debug, Clone, Default)]
 pub struct Schema {
     pub(crate) columns: Vec<ColumnInfo>,
-    /// How many bytes come before the texts.
+    /// The size of the columns before the texts, in bytes.
     pub(crate) fixed: usize,
-    /// How many bytes each of the texts has at most.
+    /// The maximal size of each text, in bytes.
     pub(crate) texts: Vec<usize>,
 }
 
@@ -27,30 +28,30 @@ pub struct Schema {
 pub struct ColumnInfo {
     /// Its name.
     pub name: String,
-    /// What its values are.
+    /// The type of its values.
     pub ty: Type,
-    /// How they are to be shown.
+    /// How its values are shown.
     pub show: Show,
-    /// What it is made of: the path of a field, or an expression of such.
+    /// How it is computed: the path of a field, or an expression.
     pub source: String,
     pub(crate) at: At,
-    /// Where its bit is if it can be NULL: the word and the mask.
+    /// The NULL bit, if the column can be NULL: the offset of the word and the mask.
     pub(crate) null: Option<(usize, u32)>,
 }
 
-/// What a column's values are.
+/// The type of a column's values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Type {
     /// Integers.
     Int {
-        /// Whether they have signs.
+        /// Whether they are signed.
         signed: bool,
     },
     /// Of a `bool`.
     Bool,
     /// Values of an enum, with their names.
     Enum {
-        /// Whether they have signs.
+        /// Whether they are signed.
         signed: bool,
         /// The values and their names.
         names: Vec<(i128, String)>,
@@ -63,33 +64,33 @@ pub enum Type {
     Ip,
     /// The addresses of stacks.
     Stack,
-    /// Bytes: what is in a map, and nobody knows the type of.
+    /// Bytes from a map, of an unknown type.
     Bytes,
 }
 
-/// Where a column is.
+/// Where a column is in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum At {
-    /// So many bytes from the row's start, and of so many.
+    /// At an offset, with a size in bytes.
     Fixed(usize, usize),
-    /// Which of the texts.
+    /// The text with this number.
     Text(usize),
 }
 
 /// A value, borrowed from its row.
 ///
-/// A `match` names every kind: whoever shows or stores values then does not compile until it handles a new one.
+/// Not `non_exhaustive`: code that shows or stores values must handle a new kind before it compiles again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// There is none: the way to it led through a NULL pointer, or it was divided by zero.
+    /// No value: a pointer on the path was NULL, or a divisor 0.
     Null,
-    /// An integer with a sign.
+    /// A signed integer.
     Int(i64),
-    /// An integer without.
+    /// An unsigned integer.
     Uint(u64),
     /// A `bool`.
     Bool(bool),
-    /// A text, as the kernel has it: any bytes but NUL.
+    /// A text: any bytes but NUL.
     Text(&'a [u8]),
     /// A value of an enum.
     Enum {
@@ -102,26 +103,26 @@ pub enum Value<'a> {
     Pointer(u64),
     /// An IP address.
     Ip(IpAddr),
-    /// Where in the kernel a task is.
+    /// The kernel stack of a task.
     Stack(Stack<'a>),
     /// Bytes.
     Bytes(&'a [u8]),
 }
 
-/// The kernel addresses of a stack, the innermost first.
+/// The kernel addresses of a stack, the innermost function first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stack<'a>(&'a [u8]);
 
 impl<'a> Stack<'a> {
-    /// Its addresses.
+    /// The addresses.
     pub fn addresses(&self) -> impl ExactSizeIterator<Item = u64> + use<'a> {
         self.0.chunks_exact(8).map(|bytes| bytes.try_into().map_or(0, u64::from_ne_bytes))
     }
 }
 
 impl Value<'_> {
-    /// Which of two values of one column comes first: numbers, addresses and values of enums by their number, texts by
-    /// their bytes, false before true, IP addresses of 4 bytes before those of 16.
+    /// Compares two values of one column: numbers, addresses and enum values as numbers, texts byte by byte, false
+    /// before true, IPv4 before IPv6 addresses.
     pub fn order(&self, other: &Value<'_>) -> Ordering {
         let number = |value: &Value<'_>| match *value {
             Value::Int(value) => Some(value.into()),
@@ -141,17 +142,17 @@ impl Value<'_> {
     }
 }
 
-/// One object's columns.
+/// The columns of one object.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     schema: &'a Schema,
     bytes: &'a [u8],
 }
 
-/// Bytes that are no row: cut off, or not written by the program that the schema is for.
+/// Bytes that are no row: truncated, or not from the program that the schema is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotARow {
-    /// The length that a text can't have, and how long it can be, if that is what is wrong.
+    /// The invalid length of a text and the greatest valid one, in bytes, if that is the fault.
     pub text: Option<(u16, usize)>,
 }
 
@@ -167,7 +168,7 @@ impl fmt::Display for NotARow {
 impl core::error::Error for NotARow {}
 
 impl ColumnInfo {
-    /// Which bytes of a row are its value's; none for a text that lies behind all that is of known size.
+    /// The bytes of a row that have the column's value; `None` for a text of variable size.
     pub fn bytes(&self) -> Option<Range<usize>> {
         match self.at {
             At::Fixed(at, len) => Some(at..at.saturating_add(len)),
@@ -177,28 +178,28 @@ impl ColumnInfo {
 }
 
 impl Schema {
-    /// The columns, in the order in which they were selected.
+    /// The columns, in the order of the selection.
     pub fn columns(&self) -> &[ColumnInfo] {
         &self.columns
     }
 
-    /// The same rows with no more than the first `count` columns.
+    /// A schema for the same rows with only the first `count` columns.
     #[must_use]
     pub fn first(&self, count: usize) -> Schema {
         let columns = self.columns.iter().take(count).cloned().collect();
         Schema { columns, fixed: self.fixed, texts: self.texts.clone() }
     }
 
-    /// How many bytes a row has at most.
+    /// The maximal size of a row, in bytes.
     pub fn row_max(&self) -> usize {
         self.texts.iter().fold(self.fixed, |all, max| all.saturating_add(*max).saturating_add(2))
     }
 
-    /// The row that `bytes` begin with, and how many of them it has; none if more are needed.
+    /// Decodes the row at the start of `bytes`, and returns it with its size; `None` if it is incomplete.
     ///
     /// # Errors
     ///
-    /// [`NotARow`] if no row begins like this.
+    /// [`NotARow`] if the bytes are not the start of a row.
     pub fn row<'a>(&'a self, bytes: &'a [u8]) -> Result<Option<(Row<'a>, usize)>, NotARow> {
         let mut len = self.fixed;
         for max in &self.texts {
@@ -212,19 +213,19 @@ impl Schema {
         Ok(bytes.get(..len).map(|bytes| (self.whole_row(bytes), len)))
     }
 
-    /// The row that `bytes` are, as a [`Row::bytes`] gave them. Of other bytes, values that are cut off are NULL.
+    /// Decodes a whole row, as [`Row::bytes`] returned it. In other bytes, truncated values are NULL.
     pub fn whole_row<'a>(&'a self, bytes: &'a [u8]) -> Row<'a> {
         Row { schema: self, bytes }
     }
 }
 
 impl<'a> Row<'a> {
-    /// The row's own bytes.
+    /// The bytes of the row.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// The value of the column of this number; NULL if there is no such column.
+    /// The value of the column with this index; NULL if there is no such column.
     pub fn get(&self, column: usize) -> Value<'a> {
         self.schema.columns.get(column).map_or(Value::Null, |column| self.value(column))
     }
@@ -249,7 +250,7 @@ impl<'a> Row<'a> {
         bytes.map_or(Value::Null, |bytes| column.ty.value(bytes))
     }
 
-    /// The text of this number, with its NUL; none for NULL.
+    /// The text with this number, with its NUL; `None` for NULL.
     fn text(&self, nth: usize) -> Option<&'a [u8]> {
         let mut rest = self.bytes.get(self.schema.fixed..)?;
         for nth in (0..=nth).rev() {
@@ -291,7 +292,7 @@ impl Type {
     }
 }
 
-/// The address that 4 or 16 bytes are, or those behind the 4 of their family.
+/// Decodes an IP address of 4 or 16 bytes, or a family in 4 bytes and an address after it.
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
     const AF_INET: u32 = 2;
     const AF_INET6: u32 = 10;
@@ -307,7 +308,7 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// The number that 1, 2, 4 or 8 bytes are, without a sign and with one.
+/// Decodes a number of 1, 2, 4 or 8 bytes, as unsigned and as signed.
 fn number(bytes: &[u8]) -> Option<(u64, i64)> {
     if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
         Some((u32::from_ne_bytes(bytes).into(), i32::from_ne_bytes(bytes).into()))

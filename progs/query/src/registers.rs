@@ -1,4 +1,4 @@
-//! Which of its arguments a program saves: known from what it calls and how many registers its numbers take.
+//! Decides which of its arguments a program saves in registers, from its calls and the registers that its numbers need.
 
 use kwalk_progs::{Kernel, Saved, Target};
 
@@ -12,14 +12,14 @@ use crate::limits::FREE_UNSAVED;
 use crate::planned::Planned;
 use crate::resolve::Names;
 
-/// What part of a program does that decides which registers are left to it.
+/// What a part of a program needs, as far as it affects the choice of registers.
 #[derive(Debug, Clone, Copy, Default)]
 struct Needs {
-    /// Whether it calls a helper or a kfunc, besides its outputs. A call clobbers the registers R0 to R5.
+    /// Whether it calls a helper or a kfunc, other than for output. A call clobbers R0 to R5.
     calls: bool,
-    /// How many outputs it has (`bpf_seq_write`).
+    /// The number of outputs (`bpf_seq_write`).
     outputs: usize,
-    /// How many registers its largest number takes while it is computed.
+    /// The maximal number of registers that a computation takes.
     registers: usize,
 }
 
@@ -33,8 +33,7 @@ impl Needs {
     }
 }
 
-/// What a program saves: as little as it can, since what it does not save takes no instructions and leaves a register
-/// free.
+/// Chooses what a program saves. An argument that is not saved takes no instructions and leaves a register free.
 pub(crate) fn saved(
     kernel: &Kernel<'_>,
     target: &Target,
@@ -69,7 +68,8 @@ fn of_value(value: &Value) -> Needs {
     }
 }
 
-/// A text that is shown: one of known size is a part of the row, any other has outputs of its own, one of them for NULL.
+/// The needs of a text that is shown. A text of fixed size is a part of the row; others have outputs of their own,
+/// including one for NULL.
 fn of_text(text: &Text) -> Needs {
     let (calls, outputs) = match text.kind {
         TextKind::Array if layout::is_fixed(text) => (!emit::is_copied(&text.place), 0),

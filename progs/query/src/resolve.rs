@@ -1,4 +1,4 @@
-//! What the names in a question stand for, on one kernel: columns, fields, derived roots.
+//! Resolves the names in a question for one kernel: columns, fields, derived roots.
 
 use alloc::borrow::ToOwned as _;
 use alloc::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::place::{Base, Place};
 use crate::targets::view;
 use crate::view::View;
 
-/// The functions of the kernel's without which some columns can't be.
+/// Kernel functions whose absence makes some columns impossible.
 pub(crate) const FUNCTIONS: [&str; 5] = [
     "bpf_copy_from_user_task",
     "bpf_map_sum_elem_count",
@@ -29,32 +29,32 @@ pub(crate) const FUNCTIONS: [&str; 5] = [
     "bpf_sock_from_file",
 ];
 
-/// Resolves names for one target, and collects what the program has to find for them.
+/// Resolves names for one target, and collects what the program must look up for them.
 pub(crate) struct Names<'a> {
     pub(crate) kernel: Kernel<'a>,
     target: Available,
-    /// Where the context has its object.
+    /// The offset of the object in the context.
     object_at: u32,
-    /// What has been looked up: most names stand in a column and a condition.
+    /// The names that were resolved: most occur in a column and in the condition.
     known: BTreeMap<String, Place>,
     pub(crate) view: &'static View,
     elements: Option<Elements<'a>>,
-    /// Which of [`FUNCTIONS`] the kernel has, once somebody has asked.
+    /// The ids of [`FUNCTIONS`] in the kernel, looked up on first use.
     functions: OnceCell<[Option<TypeId>; FUNCTIONS.len()]>,
-    /// The derived roots that the program finds, in their order.
+    /// The derived roots that the program looks up, in this order.
     pub(crate) derived: Vec<Found>,
-    /// The number of the fragment whose names are looked up.
+    /// The number of the current fragment.
     pub(crate) fragment: u32,
-    /// Whether the program has to be one that may sleep.
+    /// Whether the program must be sleepable.
     pub(crate) sleeps: bool,
-    /// Whether the program has the names of files put together by a helper.
+    /// Whether the program calls `bpf_d_path`.
     pub(crate) paths: bool,
     /// Whether a pointer is loaded through the object.
     pub(crate) follows: bool,
 }
 
 impl<'a> Names<'a> {
-    /// For a target whose context is the struct `context`.
+    /// Resolves names for a target with the context struct `context`.
     pub(crate) fn new(
         kernel: &Kernel<'a>,
         target: &Target,
@@ -80,12 +80,12 @@ impl<'a> Names<'a> {
         })
     }
 
-    /// The target's column of this name.
+    /// The target's column with this name.
     pub(crate) fn column(&self, name: &str) -> Option<&'static NamedColumn> {
         self.view.columns.iter().find(|column| column.name == name)
     }
 
-    /// Where the column or field is that the user calls `name`.
+    /// Resolves a column or field name.
     pub(crate) fn place(&mut self, name: &str, span: Option<&Span>) -> Result<Place, Error> {
         if let Some(known) = self.known.get(name) {
             return Ok(known.clone());
@@ -109,7 +109,7 @@ impl<'a> Names<'a> {
         }
         let why = |error| newer.or_else(|| self.since(name)).unwrap_or_else(|| self.unknown(name, error));
         let (base, path) = found.map_err(|error| Error::new(why(error), span.cloned()))?;
-        // To the verifier, what a pointer to pointers points to is a number.
+        // The verifier treats what is behind a pointer to pointers as a number.
         let is_lost = |hop: &Hop| matches!(self.kernel.btf.class(hop.pointee), Ok(Class::Ptr { .. }));
         if path.hops.iter().any(is_lost) {
             return Err(Error::new(
@@ -124,14 +124,14 @@ impl<'a> Names<'a> {
         Ok(place)
     }
 
-    /// The same from the context on. The verifier follows these loads, so that helpers take what they lead to.
+    /// Resolves a path from the context on. The verifier knows the type of what is loaded there, so helpers accept it.
     pub(crate) fn argument(&self, name: &str, span: Option<&Span>) -> Result<Place, Error> {
         let path = self.target.path(self.kernel.btf, name);
         let path = path.map_err(|error| Error::new(self.unknown(name, error), span.cloned()))?;
         Ok(Place::new(Base::Context, &path, name))
     }
 
-    /// The name of the type that is there, or that a pointer there points to.
+    /// The name of the field's type, or of the type that it points to.
     pub(crate) fn type_name(&self, place: &Place) -> &'a str {
         let id = match place.field.class {
             Class::Ptr { pointee } => pointee,
@@ -140,7 +140,7 @@ impl<'a> Names<'a> {
         self.kernel.btf.get(id).map_or("", |ty| ty.name())
     }
 
-    /// Whether the kernel has a function, one of [`FUNCTIONS`]: the first question looks them all up.
+    /// Whether the kernel has a function, one of [`FUNCTIONS`].
     pub(crate) fn has(&self, function: &str) -> bool {
         let find = || self.kernel.btf.find_many(FUNCTIONS.map(|name| (BtfKind::Func, name)));
         let found = self.functions.get_or_init(|| find().unwrap_or_default());
@@ -148,7 +148,7 @@ impl<'a> Names<'a> {
         FUNCTIONS.iter().zip(found).any(|(name, found)| *name == function && found.is_some())
     }
 
-    /// Where a struct has a field, or the first of these that it has.
+    /// The offset of a struct's field: of the first of `fields` that it has.
     fn offset<const N: usize>(
         &self,
         structure: &str,
@@ -165,7 +165,7 @@ impl<'a> Names<'a> {
         found.map_err(|error| Error::new(Reason::Field(error), span.cloned()))
     }
 
-    /// A path, and the register that it begins from.
+    /// Resolves a path, and tells from which register it starts.
     fn path(&mut self, path: &str) -> Result<(Base, kwalk_btf::Path), kwalk_btf::Error> {
         let (first, rest) = path.split_once('.').unwrap_or((path, ""));
         let derived = self.view.derived.iter().find(|derived| derived.name == first);
@@ -189,7 +189,7 @@ impl<'a> Names<'a> {
         Ok((base, found))
     }
 
-    /// A path into a key or a value whose type is known.
+    /// Resolves a path into a map's key or value whose type is known.
     fn element(&self, path: &str) -> Option<Result<(Base, kwalk_btf::Path), kwalk_btf::Error>> {
         let elements = self.elements?;
         let argument =
@@ -204,7 +204,7 @@ impl<'a> Names<'a> {
         }))
     }
 
-    /// The key or the value as bytes, if `name` is one of them and its type is neither a number nor a text.
+    /// A map's key or value as bytes, if `name` is one and its type is neither a number nor a text.
     pub(crate) fn bytes(&mut self, name: &str) -> Option<Text> {
         let size = self.elements?.size(name)?;
         let place = self.argument(name, None).ok()?;
@@ -216,21 +216,21 @@ impl<'a> Names<'a> {
         Some(Text { place, kind: TextKind::Bytes { size } })
     }
 
-    /// The columns of keys and values, where nobody says what to show.
+    /// The default columns of keys and values.
     pub(crate) fn elements(&self) -> Vec<String> {
         let Some(elements) = self.elements else { return Vec::new() };
         let here = ["key", "value"].into_iter().filter(|name| self.argument(name, None).is_ok());
         here.flat_map(|name| elements.columns(name)).collect()
     }
 
-    /// Adds a derived root to those that the program finds, unless it is one of them; gives its number.
+    /// Adds a derived root to those that the program looks up, and returns its number.
     fn derive(&mut self, derived: &'static Derived) -> Result<usize, kwalk_btf::Error> {
         if let Some(nth) = self.derived.iter().position(|known| known.derived.name == derived.name) {
             return Ok(nth);
         }
         let ty = self.kernel.btf.find(BtfKind::Struct, derived.ty)?;
         let from = match derived.by {
-            // Helpers want pointers that the verifier knows.
+            // A helper requires a pointer whose type the verifier knows.
             By::Helper(_) => Some(Place::new(
                 Base::Context,
                 &self.target.path(self.kernel.btf, derived.from)?,
@@ -252,15 +252,15 @@ impl<'a> Names<'a> {
         Ok(self.derived.len() - 1)
     }
 
-    /// The place that a derived root is found from.
+    /// Resolves a path that a derived root depends on.
     fn source_place(&mut self, path: &str) -> Result<Place, kwalk_btf::Error> {
         let (base, found) = self.path(path)?;
         self.follows |= base == Base::Object;
         Ok(Place::new(base, &found, path))
     }
 
-    /// Why programs of this kernel can't call a function of the kernel's that is there since a version, without which there
-    /// is no `what`; none if they can.
+    /// Why `what` can't be done: it needs a kfunc, which the kernel lacks (it came with version `since`) or refuses for
+    /// want of a JIT. `None` if it can.
     pub(crate) fn lacks_kfunc(&self, function: &str, what: &'static str, since: Version) -> Option<Reason> {
         match self.has(function) {
             false => Some(Reason::Since { what, since }),
@@ -269,13 +269,14 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The reason for a column of the target that only newer kernels have.
+    /// The reason for an unknown name that is a column of newer kernels.
     pub(crate) fn since(&self, name: &str) -> Option<Reason> {
         let column = self.column(name)?;
         Some(Reason::Since { what: column.name, since: column.since? })
     }
 
-    /// Why this kernel can't find the derived root that the path begins with; none if it can, or there is no such root.
+    /// Why this kernel can't have the derived root that the path starts with; `None` if it can, or the path starts with
+    /// none.
     fn newer(&self, path: &str) -> Option<Reason> {
         let first = path.split_once('.').map_or(path, |(first, _)| first);
         let derived = self.view.derived.iter().find(|derived| derived.name == first)?;
@@ -289,13 +290,13 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The reason for a name that stands for nothing.
+    /// The reason for an unknown name.
     fn unknown(&self, name: &str, error: kwalk_btf::Error) -> Reason {
         let kwalk_btf::Error::Path { reason: PathReason::NoSuchMember { near }, .. } = &error else {
             return Reason::Field(error);
         };
         let mut all = kwalk_btf::near(name, self.view.columns.iter().map(|column| column.name));
-        // Names near to the last step that could be made.
+        // Similar names for the first segment that failed.
         let before = name.rfind('.').map_or("", |at| name.get(..=at).unwrap_or_default());
         for near in near.iter().map(|near| format!("{before}{near}")) {
             if !all.contains(&near) {
@@ -305,7 +306,7 @@ impl<'a> Names<'a> {
         Reason::Name { name: name.into(), near: all }
     }
 
-    /// What the field there holds.
+    /// The value of a field.
     pub(crate) fn value(&self, place: Place, span: Option<&Span>) -> Result<Value, Error> {
         let field = place.field;
         let bits = field.bits.map_or(field.size * 8, |bits| bits.width.into());
@@ -324,7 +325,7 @@ impl<'a> Names<'a> {
                 Err(Error::new(Reason::Unsupported("a text of unknown size"), span.cloned()))
             }
             Class::Text => Ok(Value::Text(Text { place, kind: TextKind::Array })),
-            // What programs keep in maps is not followed.
+            // A pointer stored in a map is not followed.
             Class::Ptr { .. }
                 if self.elements.is_some_and(|elements| elements.btf(&place.path).is_some()) =>
             {
@@ -340,13 +341,13 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// A field as a number without a sign.
+    /// A field as an unsigned number.
     pub(crate) fn unsigned(&self, place: Place) -> Number {
         let bits = place.field.size * 8;
         Number::field(place, false, bits.min(64))
     }
 
-    /// The name of a file: of a `struct path`, or of a pointer to a `struct file`.
+    /// The path of a file. The field is a `struct path` or a pointer to a `struct file`.
     pub(crate) fn file(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
         let place = self.argument(name, span)?;
         let own = match (place.field.class, self.type_name(&place)) {
@@ -359,7 +360,8 @@ impl<'a> Names<'a> {
             let known = self.argument(&format!("{file}.f_path"), None);
             known.is_ok_and(|known| known.shares_base(&place) && known.field.offset == place.field.offset)
         });
-        // Kernels before 6.5 don't look at what they are given; this function came soon after.
+        // Before 6.5, `bpf_d_path` did not check its argument. This function came soon after, and shows that the kernel
+        // is newer.
         if stays && self.has("bpf_map_sum_elem_count") {
             self.paths = true;
             return Ok(Text { place, kind: TextKind::Path });
@@ -371,7 +373,7 @@ impl<'a> Names<'a> {
         Ok(Text { place: self.place(&format!("{own}.dentry"), span)?, kind: TextKind::Node(tree) })
     }
 
-    /// The path of a cgroup, of a pointer to one.
+    /// The path of a cgroup. The field is a pointer to it.
     pub(crate) fn cgroup(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
         self.pointer(name, "cgroup", "a pointer to a struct cgroup", span)?;
         let tree = Tree {
@@ -381,7 +383,7 @@ impl<'a> Names<'a> {
         Ok(Text { place: self.place(&format!("{name}.kn"), span)?, kind: TextKind::Node(tree) })
     }
 
-    /// The name of a Unix socket, of a pointer to its address.
+    /// The name of a Unix socket. The field is a pointer to its address.
     pub(crate) fn unix_name(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
         let place = self.pointer(name, "unix_address", "a pointer to a struct unix_address", span)?;
         let len = self.offset("unix_address", ["len"], span)?;
@@ -390,7 +392,7 @@ impl<'a> Names<'a> {
         Ok(Text { place, kind: TextKind::UnixName { len, start, before } })
     }
 
-    /// The place of a pointer to this struct.
+    /// Resolves a field that must be a pointer to this struct.
     fn pointer(
         &mut self,
         name: &str,
@@ -408,7 +410,7 @@ impl<'a> Names<'a> {
     /// The arguments of the context's task.
     pub(crate) fn cmdline(&mut self, span: Option<&Span>) -> Result<Text, Error> {
         let task = self.argument("task", span)?.field.offset;
-        // Reading the process's memory takes the lock that the walk holds: both would wait for ever.
+        // The read would wait for the lock that the walk holds: a deadlock.
         if self.target.target.locks_memory {
             return Err(Error::new(
                 Reason::Unsupported("cmdline() of what is walked under a lock"),
@@ -424,7 +426,7 @@ impl<'a> Names<'a> {
         Ok(Text { place: self.place("task.mm", span)?, kind: TextKind::Cmdline { task, start, end } })
     }
 
-    /// The stack of the context's task.
+    /// The kernel stack of the context's task.
     pub(crate) fn stack(&mut self, span: Option<&Span>) -> Result<Text, Error> {
         Ok(Text { place: self.argument("task", span)?, kind: TextKind::Stack })
     }
@@ -439,13 +441,13 @@ impl<'a> Names<'a> {
 
     fn is_char(&self, id: TypeId) -> bool {
         self.kernel.btf.get(id).is_ok_and(|ty| {
-            // `unsigned char` is what the names of files are made of.
+            // The names of files are arrays of `unsigned char`.
             let char = ["char", "unsigned char"].contains(&ty.name());
             ty.kind() == BtfKind::Int && ty.size() == Some(1) && char
         })
     }
 
-    /// The names and values of an enum.
+    /// The names and values of an enum field.
     pub(crate) fn enumerators(&self, place: &Place) -> Vec<(i128, String)> {
         if !matches!(place.field.class, Class::Enum { .. }) {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Which of a target's named columns a kernel has, and where: for whoever lists them, without a program.
+//! Lists the named columns that a kernel has, without writing a program.
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -11,17 +11,17 @@ use crate::error::Error;
 use crate::planner::Planner;
 use crate::resolve::{FUNCTIONS, Names};
 
-/// The named columns of a target that this kernel has, each with what it is there: the path of a field, or an expression
-/// of such.
+/// The named columns of a target that this kernel has, each with how it is computed there: the path of a field, or an
+/// expression.
 ///
 /// # Errors
 ///
-/// [`Reason::Program`](crate::Reason::Program) where this kernel has no such target or its BTF is damaged.
+/// [`Reason::Program`](crate::Reason::Program) if the kernel has no such target or its BTF is damaged.
 pub fn resolved_columns(
     kernel: &Kernel<'_>,
     target: &str,
 ) -> Result<Vec<(&'static NamedColumn, String)>, Error> {
-    // One walk over the types for all that is found by its name: the BTF keeps what it has found.
+    // One pass over the types finds all of these names; the BTF caches the results for the look-ups that follow.
     let (func, context) = btf_names(target);
     let [a, b, c, d, e] = FUNCTIONS.map(|name| (Kind::Func, name));
     let wanted = [(Kind::Func, &*func), (Kind::Struct, &context), a, b, c, d, e];

@@ -1,4 +1,4 @@
-//! Common subexpressions: what the condition reads in any case, and columns show. It stays in a register for the row.
+//! Common subexpressions: what the condition always reads and columns show stays in a register for the row.
 
 use alloc::vec::Vec;
 
@@ -7,17 +7,17 @@ use crate::ir::{Condition, Node, Number, Text, TextKind};
 use crate::place::Place;
 use crate::planned::Planned;
 
-/// A value that the condition has read, for the row to use again.
+/// A value that the condition reads and columns use again.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Reused {
-    /// The pointer that a place lies behind, which is not NULL.
+    /// The pointer on which a field's address is based. It is not NULL.
     Pointer(Place),
     /// A number.
     Number(Number),
 }
 
-/// What columns can reuse of the condition, as much as there are registers for. The places in the columns that lie behind a
-/// reused pointer are marked as never NULL.
+/// Chooses the values that columns reuse, at most as many as there are registers. Fields of the columns that are based
+/// on a reused pointer are marked as never NULL.
 pub(crate) fn reused(condition: &Condition, columns: &mut [Planned], registers: usize) -> Vec<Reused> {
     let (numbers, places) = condition.operands_read();
     let mut reused = Vec::new();
@@ -48,7 +48,7 @@ pub(crate) fn reused(condition: &Condition, columns: &mut [Planned], registers: 
     let shared =
         |column: &&Planned| matches!(&column.value, Value::Number(number) if numbers.contains(&number));
     let mut shared: Vec<_> = columns.iter().filter(shared).map(|column| &column.value).collect();
-    // First those that take longest to compute.
+    // The numbers that take longest to compute come first.
     shared.sort_by_key(|value| matches!(value, Value::Number(Number { node: Node::Field(_), .. })));
     for value in shared {
         if let (Value::Number(number), true) = (value, reused.len() < registers) {

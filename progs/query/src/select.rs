@@ -1,4 +1,4 @@
-//! A question: which target, which columns, which objects, in which order.
+//! Questions: a target, columns, a condition, an order.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ pub struct Select {
     pub(crate) order: Vec<Key>,
 }
 
-/// A column of a question: what it shows, and what it is called.
+/// A column of a question: an expression, and perhaps a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     pub(crate) expr: Expr,
@@ -23,7 +23,7 @@ pub struct Column {
 }
 
 impl Column {
-    /// The same under another name.
+    /// Gives the column another name.
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Column {
         Column { name: Some(name.into()), ..self }
@@ -36,7 +36,7 @@ impl From<Expr> for Column {
     }
 }
 
-/// The field, or the column of the target, that has this name.
+/// The named column or field with this name.
 impl From<&str> for Column {
     fn from(name: &str) -> Column {
         field(name).into()
@@ -44,7 +44,7 @@ impl From<&str> for Column {
 }
 
 impl Select {
-    /// Selects from a target: all of its objects, and its default columns, unless other methods say more.
+    /// Selects all objects of a target, with its default columns.
     pub fn new(target: impl Into<String>) -> Select {
         Select { target: target.into(), columns: None, filter: None, order: Vec::new() }
     }
@@ -54,13 +54,13 @@ impl Select {
         &self.target
     }
 
-    /// The columns to show, instead of those before: names of fields, or expressions.
+    /// Replaces the columns: by names of columns or fields, or by expressions.
     #[must_use]
     pub fn fields<T: Into<Column>>(self, columns: impl IntoIterator<Item = T>) -> Select {
         Select { columns: Some(columns.into_iter().map(Into::into).collect()), ..self }
     }
 
-    /// Shows only the objects of which this is true, and so is every condition before.
+    /// Adds a condition: an object is shown only if this one and all earlier ones are true.
     #[must_use]
     pub fn filter(self, condition: impl Into<Expr>) -> Select {
         let condition = condition.into();
@@ -71,8 +71,8 @@ impl Select {
         Select { filter: Some(filter), ..self }
     }
 
-    /// The order in which the rows are to be given, the first key first. The kernel gives rows in its own order: the plan
-    /// sees to it that the rows have what it takes to sort them ([`Sink::Rows`](crate::Sink::Rows)).
+    /// Sets the sort order, the first key first. The kernel gives rows in an order of its own: the plan only adds to
+    /// the rows what is needed to sort them ([`Sink::Rows`](crate::Sink::Rows)).
     #[must_use]
     pub fn order<T: Into<Key>>(self, keys: impl IntoIterator<Item = T>) -> Select {
         Select { order: keys.into_iter().map(Into::into).collect(), ..self }

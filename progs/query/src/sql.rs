@@ -1,7 +1,7 @@
-//! SQL text to expressions, through the grammar of the crate `sqlparser` (its generic dialect).
+//! Parses SQL text to expressions, with the grammar of the crate `sqlparser` (generic dialect).
 //!
-//! What no program in the kernel is made of is refused, with carets under it. The grammar's precedences are, from the
-//! tightest: `* / %`, `+ -`, `&`, `^ << >>`, `|`, comparisons with `IN` and `BETWEEN`, `LIKE`, `IS`, `NOT`, `AND`, `OR`.
+//! SQL that no program in the kernel can do is refused, with carets below it. The precedences are, from the tightest:
+//! `* / %`, `+ -`, `&`, `^ << >>`, `|`, comparisons with `IN` and `BETWEEN`, `LIKE`, `IS`, `NOT`, `AND`, `OR`.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -25,14 +25,14 @@ use crate::function::FUNCTIONS;
 use crate::order::Key;
 use crate::select::Column;
 
-/// Words, numbers and signs of a text, at most.
+/// The maximal number of words, numbers and signs in a text.
 const TOKENS_MAX: usize = 20_000;
-/// Those that put an expression into another one, at most in one of a list: the parser's trees are as deep as a chain of
-/// operators is long, and go by recursion when they are dropped.
+/// The maximal number of operators in an expression. A chain of operators becomes a tree as deep as the chain is long,
+/// which the parser drops recursively.
 const OPERATORS_MAX: usize = 500;
-/// How deep a tree may be that is gone through by recursion that has more to do.
+/// The maximal depth of a tree for recursion in this module, which takes more stack than dropping.
 const DEPTH_MAX: usize = 100;
-/// The same for the parser's own.
+/// The maximal depth of recursion in the parser.
 const PARSER_DEPTH_MAX: usize = 50;
 
 /// Parses a condition, or any other expression, to its end.
@@ -109,9 +109,9 @@ pub fn keys(text: &str) -> Result<Vec<Key>, Error> {
 struct Source {
     text: Arc<str>,
     parser: Parser<'static>,
-    /// How many operators it has; of a list, the one of its expressions that has most.
+    /// The number of operators in the expression; for a list, the maximum over its expressions.
     operators: usize,
-    /// Whether each of its characters is a byte.
+    /// Whether the text is ASCII, so that characters are bytes.
     is_ascii: bool,
 }
 
@@ -136,13 +136,13 @@ impl Source {
         parsed.map_err(|error| self.unexpected(&error)).and_then(|sql| self.lower(&sql, 0))
     }
 
-    /// How many bytes into the text a place is; the parser counts lines and characters, from 1.
+    /// The byte offset of a location. The parser counts lines and characters from 1.
     fn offset(&self, place: Location) -> usize {
         let before = place.line.saturating_sub(1) as usize;
         let start: usize = self.text.split_inclusive('\n').take(before).map(str::len).sum();
         let line = self.text.get(start..).unwrap_or_default();
         let column = place.column.saturating_sub(1) as usize;
-        // A list may have thousands of places in one line.
+        // Without this, a list of thousands of items in one line would take quadratic time.
         if self.is_ascii {
             return start + column.min(line.len());
         }
@@ -154,10 +154,10 @@ impl Source {
             .then(|| self.closed(self.offset(of.start), self.offset(of.end)))
     }
 
-    /// A part of the text with the brackets that belong to those in it: the parser leaves out the outer ones.
+    /// A span, extended to the brackets that match those in it: the parser leaves out the outer ones.
     fn closed(&self, mut start: usize, mut end: usize) -> Span {
         let part = self.text.get(start..end).unwrap_or_default();
-        // Brackets that are opened in it, and closed in it, alone.
+        // The brackets that are opened or closed in it without a partner.
         let (mut opened, mut closed) = (Vec::new(), Vec::new());
         for sign in part.chars() {
             match sign {
@@ -181,7 +181,7 @@ impl Source {
         Span::new(&self.text, start..end)
     }
 
-    /// Where a token is. The end of a text has no place of its own.
+    /// The span of a token. The end of the text has no location of its own.
     fn token(&self, token: &TokenWithSpan) -> Span {
         match token.token {
             Token::EOF => Span::new(&self.text, self.text.len()..self.text.len()),
@@ -194,8 +194,9 @@ impl Source {
         Error::new(Reason::Syntax(Syntax::Expected(what)), Some(span))
     }
 
-    /// The parser's errors are messages. They end with the place of the token that it can't go on with, as [`Location`]
-    /// displays it, unless that is the end of the text. By then it may have gone back to an earlier token itself.
+    /// Converts an error of the parser, which is a message. It ends with the location of the token that the parser
+    /// can't go on with, as [`Location`] displays it, unless that is the end of the text. The parser itself may have
+    /// gone back to an earlier token by then.
     fn unexpected(&self, error: &ParserError) -> Error {
         let message = match error {
             ParserError::RecursionLimitExceeded => return Error::new(Reason::TooComplex, None),
@@ -248,7 +249,7 @@ impl Source {
                 Literal::Boolean(value) => Node::Int((*value).into()),
                 Literal::Null => return Err(Error::new(Reason::Null, span)),
                 Literal::Number(digits, false) => self.number(digits, 10, span.clone())?,
-                // The parser doesn't tell it from X'ff', which is a text of these bytes.
+                // The parser does not distinguish 0xff from X'ff', which is a text with these bytes.
                 Literal::HexStringLiteral(digits) if self.begins(&span, "0x") => {
                     self.number(digits, 16, span.clone())?
                 }
@@ -307,7 +308,7 @@ impl Source {
                     Ok::<_, Error>((condition, lower(&arm.result)?))
                 };
                 let arms = conditions.iter().map(arm).collect::<Result<_, _>>()?;
-                // ELSE NULL is what there is without ELSE.
+                // ELSE NULL is the same as no ELSE.
                 let otherwise = else_result.as_deref().filter(|value| !is_null(value));
                 Node::Case { arms, otherwise: otherwise.map(boxed).transpose()? }
             }
@@ -319,7 +320,7 @@ impl Source {
         Ok(Expr { node, span })
     }
 
-    /// A function's name and arguments, and nothing else that a call can have in SQL.
+    /// Lowers a call: a name and arguments, without anything else that SQL allows in calls.
     fn call(&self, call: &ast::Function, span: &Option<Span>, depth: usize) -> Result<Node, Error> {
         let fail = |reason| Error::new(reason, self.or_all(span.clone()));
         let name = call.name.to_string();
@@ -346,8 +347,8 @@ impl Source {
         Ok(Node::Call(known.function, arguments.collect::<Result<_, _>>()?))
     }
 
-    /// Where an expression is. The parser finds that by recursion, which is for trees that can't be deep; in others,
-    /// names and literals alone have a place.
+    /// The span of an expression. The parser computes it recursively, so deep trees get spans only for names and
+    /// literals.
     fn place(&self, sql: &Sql) -> Option<Span> {
         if self.operators <= DEPTH_MAX {
             return self.span(sql.span());
@@ -358,7 +359,7 @@ impl Source {
         }
     }
 
-    /// For what the parser gives no place: the whole text.
+    /// The whole text, if the parser gives no span.
     fn or_all(&self, span: Option<Span>) -> Option<Span> {
         span.or_else(|| Some(Span::new(&self.text, 0..self.text.len())))
     }
@@ -367,7 +368,7 @@ impl Source {
         span.as_ref().is_some_and(|span| span.excerpt().starts_with(with))
     }
 
-    /// A number's place, with the sign before it, which the parser leaves out.
+    /// The span of a number, extended to its sign, which the parser leaves out.
     fn with_sign(&self, span: Option<Span>) -> Option<Span> {
         let span = span?;
         let before = self.text.get(..span.range().start).unwrap_or_default().trim_end();
@@ -379,7 +380,7 @@ impl Source {
         if digits.contains(['.', 'e', 'E']) && radix == 10 {
             return Err(Error::new(Reason::Unsupported("a number with a fraction or an exponent"), span));
         }
-        // Larger ones are refused where they are planned, by what they are compared with.
+        // Larger numbers are refused when they are planned, with the range of what they are compared with.
         let value = u64::from_str_radix(digits, radix).map(i128::from);
         value.map(Node::Int).map_err(|_| {
             let text = span.as_ref().map_or(digits, Span::excerpt);
@@ -388,13 +389,13 @@ impl Source {
     }
 }
 
-/// The tokens without white space, and without parentheses that have nothing but others in them: they say nothing, and
-/// would count against the depth that the parser allows.
+/// The tokens without white space and without redundant parentheses, which would count against the parser's limit of
+/// depth.
 fn without_redundant_parentheses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut tokens = tokens;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
     let (mut open, mut redundant) = (Vec::new(), vec![false; tokens.len()]);
-    // Where the parentheses that were closed last begin and end.
+    // The last closed pair of parentheses.
     let mut inner = None;
     for (at, token) in tokens.iter().enumerate() {
         match token.token {
@@ -416,7 +417,7 @@ fn without_redundant_parentheses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpa
     tokens
 }
 
-/// How many operators the expression has that has most of them; commas in brackets are its own.
+/// The maximal number of operators in an expression of a list. Commas in brackets do not separate expressions.
 fn most_operators<'t>(tokens: impl Iterator<Item = &'t Token>) -> usize {
     let (mut most, mut here, mut depth) = (0, 0_usize, 0_usize);
     for token in tokens {
@@ -465,7 +466,7 @@ fn operator(op: &BinaryOperator) -> Option<Operator> {
     })
 }
 
-/// The bytes that pairs of hexadecimal digits are.
+/// Decodes pairs of hexadecimal digits.
 fn bytes(digits: &str) -> Option<Vec<u8>> {
     let pair = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     (0..digits.len()).step_by(2).map(pair).collect()
@@ -475,7 +476,7 @@ fn is_null(sql: &Sql) -> bool {
     matches!(sql, Sql::Value(value) if value.value == Literal::Null)
 }
 
-/// The terms of `a AND b AND c`, which the parser nests to the left, however many there are.
+/// The terms of `a AND b AND c`, which the parser nests to the left.
 fn chain<'s>(sql: &'s Sql, wanted: &BinaryOperator) -> Vec<&'s Sql> {
     let (mut terms, mut rest) = (Vec::new(), sql);
     while let Sql::BinaryOp { left, op, right } = rest {
@@ -490,7 +491,7 @@ fn chain<'s>(sql: &'s Sql, wanted: &BinaryOperator) -> Vec<&'s Sql> {
     terms
 }
 
-/// `a`, `a.b`, `a.b[3].c`
+/// Converts `a`, `a.b` or `a.b[3].c` to a path.
 fn path(sql: &Sql) -> Option<String> {
     let dotted = |idents: &[Ident]| {
         let names: Vec<_> = idents.iter().map(|ident| ident.value.as_str()).collect();

@@ -1,10 +1,10 @@
-//! A schema as bytes, so that rows can be kept and read without the types of the kernel that they are from.
+//! Schemas as bytes, so that rows can be stored and read without the types of the kernel that they are from.
 //!
-//! Numbers are in the machine's byte order, as they are in rows. Four bytes each: how many bytes of a row come before its
-//! texts, how many texts there are, how long each can be, how many columns. Then for each column its name, its source, one byte for the
-//! type, one for how it is shown, four bytes each for where it is, its length, the word with its bit for NULL and the
-//! mask of that bit, 0 if it is never NULL; for an enum, four bytes for how many names, and for each 16 bytes for the
-//! value, and the name. A name is four bytes of length, and UTF-8.
+//! Numbers are in the machine's byte order, as in rows. First come 4 bytes each for: the size of a row's columns before
+//! its texts, the number of texts, the maximal size of each text, the number of columns. Each column has its name, its
+//! source, 1 byte for the type, 1 byte for how it is shown, and 4 bytes each for its offset, its size, the offset of
+//! the word with its NULL bit, and the mask of that bit (0 if it is never NULL). An enum adds 4 bytes for the number of
+//! its names, and 16 bytes for the value and a name for each. A name has 4 bytes for its length, and UTF-8.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,11 +25,11 @@ impl fmt::Display for NotASchema {
 
 impl core::error::Error for NotASchema {}
 
-/// For a text, its number stands where others have their place, and this is its length.
+/// The size of a column that is a text of variable size: its offset is then the text's number.
 const TEXT: u32 = u32::MAX;
 
 impl Schema {
-    /// Adds its bytes to `out`.
+    /// Appends the schema as bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         number(self.fixed, out);
         number(self.texts.len(), out);
@@ -56,11 +56,11 @@ impl Schema {
         }
     }
 
-    /// The schema that these bytes are.
+    /// Decodes a schema.
     ///
     /// # Errors
     ///
-    /// [`NotASchema`] if they are none.
+    /// [`NotASchema`] if the bytes are none.
     pub fn decode(bytes: &[u8]) -> Result<Schema, NotASchema> {
         let mut from = Bytes(bytes);
         let schema = from.schema().ok_or(NotASchema)?;
@@ -68,7 +68,7 @@ impl Schema {
     }
 }
 
-/// No row has more than the kernel passes on, nor a name more bytes than the kernel's types.
+/// The cast loses nothing: rows, and names of the kernel's types, are far smaller than 4 GiB.
 fn number(value: usize, out: &mut Vec<u8>) {
     out.extend(u32::try_from(value).unwrap_or(u32::MAX).to_ne_bytes());
 }
@@ -95,7 +95,7 @@ fn type_tag(ty: &Type) -> u8 {
 
 fn show_tag(show: Show) -> u8 {
     match show {
-        // Which the type says.
+        // The type tells how these are shown.
         Show::Plain | Show::Names(_) | Show::Char => 0,
         Show::Hex => 1,
         Show::Octal => 2,
@@ -105,12 +105,12 @@ fn show_tag(show: Show) -> u8 {
     }
 }
 
-/// What is left of them.
+/// The bytes that are not decoded yet.
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
     fn schema(&mut self) -> Option<Schema> {
-        // Numbers are not trusted: a list grows only by what is there.
+        // Counts are not trusted: a list grows only as items are decoded.
         let (fixed, texts) = (self.size()?, self.size()?);
         let texts = (0..texts).map(|_| self.size()).collect::<Option<_>>()?;
         let count = self.size()?;

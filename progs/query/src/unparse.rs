@@ -1,4 +1,4 @@
-//! Expressions as SQL text.
+//! Displays expressions as SQL.
 
 use core::fmt;
 
@@ -34,7 +34,7 @@ impl fmt::Display for Compare {
     }
 }
 
-/// Words that SQL has for itself: a name that is one of them stands in quotes.
+/// SQL's reserved words. A name that is one of them is quoted.
 const RESERVED: &[&str] = &[
     "all",
     "any",
@@ -63,7 +63,7 @@ const RESERVED: &[&str] = &[
     "with",
 ];
 
-/// As SQL, which the parser reads as the same expression.
+/// Displays the expression as SQL, which the parser reads as the same expression.
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.node {
@@ -106,7 +106,7 @@ impl fmt::Display for Expr {
     }
 }
 
-/// An operand: in parentheses, unless it is a name, a literal, a call, or in parentheses anyway.
+/// An operand, in parentheses unless it is a name, a literal, a call, or has parentheses of its own.
 struct Operand<'e>(&'e Expr);
 
 impl fmt::Display for Operand<'_> {
@@ -130,7 +130,7 @@ fn joined(f: &mut fmt::Formatter<'_>, terms: &[Expr], between: &str) -> fmt::Res
     for (nth, term) in terms.iter().enumerate() {
         f.write_str(if nth == 0 { "" } else { between })?;
         match &term.node {
-            // NOT binds tighter than AND and OR, and everything else tighter than NOT.
+            // NOT binds tighter than AND and OR, and all else binds tighter than NOT.
             Node::And(_) | Node::Or(_) => write!(f, "{}", Operand(term))?,
             _ => write!(f, "{term}")?,
         }
@@ -145,7 +145,7 @@ fn list(f: &mut fmt::Formatter<'_>, items: &[Expr], between: &str) -> fmt::Resul
     Ok(())
 }
 
-/// A path: each of its names in quotes that would be something else without.
+/// Writes a path. Names that SQL would read as something else are quoted.
 fn name(f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
     for (nth, segment) in path.split('.').enumerate() {
         f.write_str(if nth == 0 { "" } else { "." })?;
@@ -162,7 +162,7 @@ fn name(f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
     Ok(())
 }
 
-/// In quotes; in hexadecimal, if it is not UTF-8.
+/// Writes a quoted text; in hexadecimal if it is not UTF-8.
 fn text(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     match core::str::from_utf8(bytes) {
         Ok(text) => write!(f, "'{}'", text.replace('\'', "''")),

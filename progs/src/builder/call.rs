@@ -1,4 +1,4 @@
-//! What a program calls: the kernel's helpers and kfuncs.
+//! Calls of helpers and kfuncs.
 
 use kwalk_asm::Reg::*;
 use kwalk_asm::{CallReloc, Helper, Reloc, u64_at};
@@ -9,12 +9,12 @@ use crate::kfunc::{Callee, Owner};
 use crate::operand::{Buffer, Ptr, StackSlot, Trusted};
 
 impl Builder<'_> {
-    /// The function `name`, to be called: the kernel's own; or else a module's, which the loader looks for. That it is there
-    /// does not say that iterators may call it: the verifier does.
+    /// Looks up a function to be called: in the kernel, or else in its modules, where the loader finds it. Whether
+    /// iterators may call it, the verifier decides.
     ///
     /// # Errors
     ///
-    /// [`Error::NoJit`] where the kernel calls no functions; [`Error::Btf`] where the BTF is damaged.
+    /// [`Error::NoJit`] if the kernel has no JIT, and so refuses calls of kfuncs; [`Error::Btf`] if the BTF is damaged.
     pub fn kfunc(&mut self, name: &'static str) -> Result<Callee, Error> {
         if !self.kernel.has_jit {
             return Err(Error::NoJit { function: name });
@@ -29,7 +29,7 @@ impl Builder<'_> {
         Ok(Callee(Owner::Module(index as u32)))
     }
 
-    /// Calls a function with the arguments that are in R1 to R5, which it may clobber. R0 is then what it returns.
+    /// Calls a function with the arguments in R1 to R5. R0 is then its result; R1 to R5 are clobbered.
     #[track_caller]
     pub fn call(&mut self, callee: Callee) {
         match callee.0 {
@@ -38,15 +38,15 @@ impl Builder<'_> {
         }
     }
 
-    /// Calls a function that takes one trusted pointer. R0 is then what it returns.
+    /// Calls a function with one argument, a trusted pointer. R0 is then its result; R1 to R5 are clobbered.
     #[track_caller]
     pub fn call_with(&mut self, callee: Callee, argument: &Ptr<Trusted>) {
         self.asm.mov(R1, argument.reg);
         self.call(callee);
     }
 
-    /// Reads `size` bytes at the kernel address in R3, whatever lies there, into `to`. R0 is then 0, or negative
-    /// where they could not be read.
+    /// Reads `size` bytes from the kernel address in R3 to `to`. R0 is then 0, or negative if the address can't be
+    /// read.
     #[track_caller]
     pub fn probe_read(&mut self, to: StackSlot, size: i32) {
         self.asm.address(R1, R10 - to.0);
@@ -54,22 +54,21 @@ impl Builder<'_> {
         self.asm.call(Helper::ProbeReadKernel);
     }
 
-    /// Writes the return addresses of a task's kernel stack, 8 bytes each and the innermost first, to the `size`
-    /// bytes at `to`. R0 is then how many bytes it wrote, or negative where the task has no stack any more, or runs. The
-    /// 8 bytes of the stack below those in use are overwritten.
+    /// Writes the return addresses of a task's kernel stack to the `size` bytes at `to`, 8 bytes each, the innermost
+    /// function first. R0 is then the number of bytes written; or negative if the task has no stack any more, or is
+    /// running. The free 8 bytes below the stack in use are overwritten.
     ///
-    /// The kernel collects them in memory that each processor has once. A program that is preempted meanwhile keeps all
-    /// others on that processor from any stack, which looks as if the tasks had none (seen on 6.19, whose readers lost
-    /// most of their tasks to each other); or it finds another task's stack there. So preemption is off during the call,
-    /// from 6.10 on. Older kernels have no function for that, and need it only if they were started with full preemption;
-    /// nor can a kernel without a JIT call it.
+    /// The kernel collects the addresses in a buffer per CPU. While a preempted program has it, no other program on
+    /// this CPU gets any stack, as if the tasks had none (on 6.19, readers lost most of their tasks to each other); or
+    /// it gets another task's. So preemption is disabled during the call, on 6.10 and later. Older kernels have no
+    /// kfunc for this, and need it only if they were booted with full preemption; kernels without a JIT can't call it.
     ///
-    /// The helper itself checks nothing, and the verifier lets pass what is NULL (seen to oops 6.18) and what may be gone:
-    /// hence a trusted [`Ptr`]. What keeps that task alive is the iterator, which holds a reference during the call.
+    /// The helper checks nothing, and the verifier accepts NULL (which makes 6.18 oops) and pointers to freed tasks:
+    /// therefore `task` is a trusted [`Ptr`]. The iterator keeps the task alive: it holds a reference during the call.
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the BTF is damaged.
+    /// [`Error::Btf`] if the BTF is damaged.
     #[track_caller]
     pub fn get_task_stack(&mut self, task: &Ptr<Trusted>, to: Buffer, size: i32) -> Result<(), Error> {
         let [off, on] = self.kernel.kfuncs(["bpf_preempt_disable", "bpf_preempt_enable"])?;
@@ -94,7 +93,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Looks the key in `key` up in map `index`. R0 is then a pointer to its value, or NULL.
+    /// Looks up the key in `key` in the map with this index. R0 is then a pointer to the value, or NULL.
     #[track_caller]
     pub fn lookup(&mut self, index: u32, key: StackSlot) {
         self.asm.load_reloc(R1, Reloc::Map(index));
@@ -102,7 +101,7 @@ impl Builder<'_> {
         self.asm.call(Helper::MapLookupElem);
     }
 
-    /// Removes the key in `key` from map `index`.
+    /// Deletes the key in `key` from the map with this index.
     #[track_caller]
     pub fn delete(&mut self, index: u32, key: StackSlot) {
         self.asm.load_reloc(R1, Reloc::Map(index));

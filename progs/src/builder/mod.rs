@@ -1,10 +1,10 @@
-//! The typed layer between the kernel's types and the instructions: where the safety of a program lives.
+//! The builder of programs: a typed layer between the kernel's types and the instructions, which keeps programs safe.
 //!
-//! A [`Builder`] is an iterator program being written. It knows the target's context struct from BTF, so that fields
-//! are named by paths; it keeps two registers, [`CTX`] and [`SEQ`], and leaves [`R7`] and [`R8`], which survive
-//! calls, to the program. A pointer that may be NULL is an [`Unchecked`], which has no way to a field or to a
-//! helper: only [`Builder::non_null`], which emits the check, makes a [`Ptr`] of it. What the types can't see is a program
-//! that loads something else into a pointer's register, or goes on at the label of a check that failed: a [`Ptr`] is not
+//! A [`Builder`] writes an iterator program. It knows the target's context struct from BTF, so fields are named by
+//! paths. It keeps two registers, [`CTX`] and [`SEQ`], and leaves [`R7`] and [`R8`], which survive calls, to the
+//! program. A pointer that may be NULL is an [`Unchecked`], which gives access neither to fields nor to helpers: only
+//! [`Builder::non_null`], which emits the check, makes a [`Ptr`] of it. Two mistakes the types can't see: a [`Ptr`]
+//! must not be used after its register is overwritten, nor after the label of a failed check.
 //! to be used beyond either.
 
 mod call;
@@ -27,22 +27,21 @@ use crate::target::{End, Target};
 
 pub use output::{OVERFLOW, Rows};
 
-/// Holds the context for the whole program.
+/// The register that holds the context throughout the program.
 pub const CTX: Reg = R6;
-/// Holds the `seq_file` that output goes to for the whole program.
+/// The register that holds the output's `seq_file` throughout the program.
 pub const SEQ: Reg = R9;
 
 /// An iterator program being written.
 #[derive(Debug)]
 pub struct Builder<'a> {
-    /// The instructions so far. The program may add to them what it likes.
+    /// The instructions so far. The program may append others.
     pub asm: Assembler,
     kernel: Kernel<'a>,
     target: Target,
     context: TypeId,
     attach: TypeId,
-    /// The function that makes a pointer one that the verifier does not trust: for a target whose object it trusts, where
-    /// the kernel has it.
+    /// The kfunc that makes a pointer untrusted; if the target's object is trusted and the kernel has the kfunc.
     cast: Option<Callee>,
     sleepable: bool,
     maps: Vec<Map>,
@@ -52,28 +51,29 @@ pub struct Builder<'a> {
     saved: Saved,
 }
 
-/// Which of its arguments a program saves in callee-saved registers. What it does not save leaves their registers free.
+/// Which of its arguments a program saves in callee-saved registers. The registers of the others are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Saved {
-    /// Nothing: a program that calls nothing before its only output. The context stays in R1, where the kernel puts it.
+    /// None, for a program that calls nothing before its only output. The context stays in R1, where the kernel passes
+    /// it.
     Nothing,
-    /// The context, in [`CTX`]: a program that has one output.
+    /// The context in [`CTX`], for a program with one output.
     Context,
-    /// The context, and the output's `seq_file` in [`SEQ`].
+    /// The context in [`CTX`], and the output's `seq_file` in [`SEQ`].
     ContextAndSeq,
 }
 
 impl<'a> Builder<'a> {
-    /// Begins a program for `target` that saves the context in [`CTX`] and the output in [`SEQ`].
+    /// Starts a program for `target` that saves the context in [`CTX`] and the output in [`SEQ`].
     ///
     /// # Errors
     ///
-    /// [`Error::NoTarget`] where the kernel doesn't have it.
+    /// [`Error::NoTarget`] if the kernel does not have the target.
     pub fn new(kernel: &Kernel<'a>, target: &Target) -> Result<Self, Error> {
         Builder::saving(kernel, target, Saved::ContextAndSeq)
     }
 
-    /// The same for a program that saves no more than it needs.
+    /// Starts a program that saves only these arguments.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl<'a> Builder<'a> {
         let btf = kernel.btf;
         let (func, context) = btf_names(&target.name);
         let [func, context] = [(Kind::Func, func.as_str()), (Kind::Struct, context.as_str())];
-        // All that it needs by name, in one pass.
+        // All names in one pass over the types.
         let found = if target.trusted && kernel.has_jit {
             btf.find_many([func, context, (Kind::Func, "bpf_rdonly_cast")])?
         } else {
@@ -116,11 +116,11 @@ impl<'a> Builder<'a> {
         Ok(builder)
     }
 
-    /// Ends the program: `out`, where it returns 0, and what a loader needs beside the instructions.
+    /// Ends the program: binds `out`, where the program returns 0, and returns it with its maps and kfuncs.
     ///
     /// # Errors
     ///
-    /// [`Error::Asm`] where the instructions don't fit together.
+    /// [`Error::Asm`] if the instructions don't fit together.
     pub fn finish(mut self, name: &'static str, out: Label) -> Result<Program, Error> {
         for (label, value) in [(Some(out), 0), (self.again, 1)] {
             if let Some(label) = label {
@@ -129,7 +129,7 @@ impl<'a> Builder<'a> {
                 self.asm.exit();
             }
         }
-        // Jumps of shorter programs reach everywhere, whatever instructions the kernel has.
+        // In a program that is shorter than this, every jump has enough bits, on every kernel.
         let isa = if self.asm.len_slots() > i16::MAX as usize { self.kernel.isa()? } else { Isa::NEWEST };
         Ok(Program {
             name,
@@ -142,26 +142,26 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// The type of the program's context: the STRUCT `bpf_iter__<target>`.
+    /// The type of the context: the STRUCT `bpf_iter__<target>`.
     pub fn context(&self) -> TypeId {
         self.context
     }
 
-    /// The kernel that the program is written for.
+    /// The kernel for which the program is written.
     pub fn kernel(&self) -> &Kernel<'a> {
         &self.kernel
     }
 
-    /// The register that the context is in.
+    /// The register with the context.
     pub fn ctx(&self) -> Reg {
         if self.saved == Saved::Nothing { R1 } else { CTX }
     }
 
-    /// Puts the output's `seq_file` in R1, where helpers want it.
+    /// Loads the output's `seq_file` into R1, the first argument of the output helpers.
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the context has no such field.
+    /// [`Error::Btf`] if the context has no such field.
     #[track_caller]
     pub fn load_seq(&mut self) -> Result<(), Error> {
         if self.saved == Saved::ContextAndSeq {
@@ -171,23 +171,22 @@ impl<'a> Builder<'a> {
         self.load_path(R1, self.ctx(), self.context, "meta.seq")
     }
 
-    /// Where the program tells the kernel to throw away what it has written for this object, and to show it again.
+    /// A label at which the program asks the kernel to discard its output for the object, and to call it again.
     pub fn again(&mut self) -> Label {
         *self.again.get_or_insert_with(|| self.asm.label())
     }
 
     // Pointers
 
-    /// Loads the object of this call into `reg` and goes to `end` if the walk has ended, however this target says so. R0 to
-    /// R5 are clobbered.
+    /// Loads the object into `reg`, or goes to `end` at the end of the walk. R0 to R5 are clobbered.
     ///
-    /// It is one that the verifier does not trust, where the kernel has what does that (`bpf_rdonly_cast`, Linux 6.2, for
-    /// which the verifier puts one move): for each pointer that is loaded through a trusted one, verifiers since then
-    /// search all of the kernel's types by name, which takes longer than all the rest of a program's loading.
+    /// The pointer is made untrusted if the kernel has a kfunc for that (`bpf_rdonly_cast`, Linux 6.2, which the
+    /// verifier replaces by a move). For every pointer that is loaded through a trusted one, verifiers since then
+    /// search all of the kernel's types by name, which takes longer than the rest of the load.
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the context has no such argument.
+    /// [`Error::Btf`] if the context has no such argument.
     #[track_caller]
     pub fn object(&mut self, reg: Reg, end: Label) -> Result<Ptr<Untrusted>, Error> {
         let Some(cast) = self.cast else { return self.uncast_object(reg, end) };
@@ -198,7 +197,7 @@ impl<'a> Builder<'a> {
         Ok(Ptr { reg, ..object })
     }
 
-    /// The same without the cast, for an object through which no pointer is loaded.
+    /// Loads the object without the cast, for programs that load no pointer through it.
     ///
     /// # Errors
     ///
@@ -208,7 +207,7 @@ impl<'a> Builder<'a> {
         let object = self.argument(reg, &self.target.object.clone())?;
         let ptr = self.non_null(object, end);
         if self.target.end == End::Stale {
-            // Past the last object the index is ahead of the object's number; before, they are equal.
+            // The index is equal to the object's number, and one larger at the end of the walk.
             self.load_path(R2, self.ctx(), self.context, "meta.seq.index")?;
             self.load_path(R3, self.ctx(), self.context, "meta.seq_num")?;
             self.asm.jump_if(R2.ne(R3), end);
@@ -216,12 +215,12 @@ impl<'a> Builder<'a> {
         Ok(ptr)
     }
 
-    /// The object for a target whose arguments the verifier trusts, as one that helpers and kfuncs take. What is only read
-    /// is loaded faster by [`object`](Builder::object).
+    /// Loads the object of a target whose arguments the verifier trusts, so that helpers and kfuncs accept it. To only
+    /// read from the object, [`object`](Builder::object) makes the load of the program faster.
     ///
     /// # Errors
     ///
-    /// [`Error::Untrusted`] where it does not.
+    /// [`Error::Untrusted`] if the target's arguments are not trusted.
     #[track_caller]
     pub fn trusted_object(&mut self, reg: Reg, end: Label) -> Result<Ptr<Trusted>, Error> {
         if !self.target.trusted {
@@ -232,12 +231,12 @@ impl<'a> Builder<'a> {
         Ok(Ptr { reg, pointee, trust: PhantomData })
     }
 
-    /// Loads the context argument `task` of the targets task, task_file and task_vma, on which the walk holds a reference
-    /// during the call, whatever the verifier knows of that: helpers may have it. Goes to `null` where it is NULL.
+    /// Loads the context argument `task` of the targets task, task_file and task_vma, or goes to `null` if it is NULL.
+    /// It may be passed to helpers, even if the verifier does not trust it: the walk holds a reference during the call.
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the context has no such argument.
+    /// [`Error::Btf`] if the context has no such argument.
     #[track_caller]
     pub fn held_task(&mut self, reg: Reg, null: Label) -> Result<Ptr<Trusted>, Error> {
         let task = self.argument(reg, "task")?;
@@ -249,23 +248,24 @@ impl<'a> Builder<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the context has no such argument, [`Error::Field`] where it is no pointer.
+    /// [`Error::Btf`] if the context has no such argument, [`Error::Field`] if it is no pointer.
     #[track_caller]
     pub fn argument(&mut self, reg: Reg, name: &str) -> Result<Unchecked<Untrusted>, Error> {
-        // The verifier takes loads of a context's pointers only with their full width, which a pointer's is.
+        // The verifier accepts loads of a context's pointers only with their full width, which is the width of a
+        // pointer.
         self.follow_from(reg, self.ctx(), self.context, name)
     }
 
-    /// A context argument that is no pointer, for [`Builder::printf`].
+    /// A context argument that is not a pointer, for [`Builder::printf`].
     pub fn plain_argument<'p>(&self, name: &'p str) -> Value<'p> {
         Value::Field { base: CTX, pointee: self.context, path: name }
     }
 
-    /// Loads the pointer at `path`, behind `from`, into `reg`.
+    /// Loads the pointer at `path`, starting from `from`, into `reg`.
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where there is no such path, [`Error::Field`] where its end is no pointer.
+    /// [`Error::Btf`] if there is no such path, [`Error::Field`] if it does not end at a pointer.
     #[track_caller]
     pub fn follow<T>(&mut self, reg: Reg, from: &Ptr<T>, path: &str) -> Result<Unchecked<Untrusted>, Error> {
         self.follow_from(reg, from.reg, from.pointee, path)
@@ -287,7 +287,7 @@ impl<'a> Builder<'a> {
         Ok(Unchecked { reg, pointee, trust: PhantomData })
     }
 
-    /// Goes to `otherwise` where the pointer is NULL; beyond, it is not.
+    /// Goes to `otherwise` if the pointer is NULL. After this, it is not.
     #[track_caller]
     pub fn non_null<T>(&mut self, pointer: Unchecked<T>, otherwise: Label) -> Ptr<T> {
         let Unchecked { reg, pointee, trust } = pointer;
@@ -297,12 +297,12 @@ impl<'a> Builder<'a> {
 
     // Values
 
-    /// Loads a value into `reg`. Of a field of fewer than 4 bytes that is signed the sign is extended to all 64
-    /// bits; one of 4 bytes fills the low half, as 32-bit conversions of a format read it.
+    /// Loads a value into `reg`. Signed fields of less than 4 bytes are sign-extended to 64 bits. Fields of 4 bytes
+    /// fill the low half, from which 32-bit conversions of a format read.
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where there is no such path, [`Error::Field`] where a register can't hold its end.
+    /// [`Error::Btf`] if there is no such path, [`Error::Field`] if its field does not fit a register.
     #[track_caller]
     pub fn load(&mut self, reg: Reg, value: Value<'_>) -> Result<(), Error> {
         match value {
@@ -330,7 +330,7 @@ impl<'a> Builder<'a> {
 
     fn path(&self, root: TypeId, path: &str) -> Result<Path, Error> {
         let found = self.kernel.btf.path(root, path)?;
-        // What lies behind an index on a pointer is a number to the verifier, even if it is a pointer.
+        // To the verifier, what is loaded after an index on a pointer is a number, even if it is a pointer.
         let firsts = found.hops.split_last().map_or(&[][..], |(_, firsts)| firsts);
         if firsts.iter().any(|hop| self.kernel.btf.members(hop.pointee).is_err()) {
             let needs = "within a program's reach, which ends at a pointer to pointers";
@@ -339,7 +339,8 @@ impl<'a> Builder<'a> {
         Ok(found)
     }
 
-    /// Pointers on the way need no check: the verifier makes a read through them give 0 where it faults.
+    /// Loads the field without checks of the pointers on its path: the verifier makes a read through a bad pointer give
+    /// 0.
     #[track_caller]
     fn load_path(&mut self, reg: Reg, base: Reg, root: TypeId, path: &str) -> Result<(), Error> {
         let steps = self.path(root, path)?;
@@ -374,8 +375,8 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// An address, unlike a value, is checked at every hop: an offset added to NULL is a pointer that a helper may
-    /// well be able to read.
+    /// Loads a field's address, with a check of each pointer on its path: unlike a load, a helper could read at an
+    /// offset from NULL.
     #[track_caller]
     fn address_of(&mut self, reg: Reg, base: Reg, path: &Path) {
         let done = self.asm.label();
@@ -391,50 +392,51 @@ impl<'a> Builder<'a> {
 
     // Memory of the program's own
 
-    /// Takes 8 bytes of the stack for the rest of the program.
+    /// Reserves 8 bytes of the stack for the rest of the program.
     pub fn stack_slot(&mut self) -> StackSlot {
         self.stack += 8;
         StackSlot(self.stack)
     }
 
-    /// How many bytes of the stack are in use, from its top down. What lies below is free, until more of it is taken.
+    /// The number of bytes of the stack in use, from its top down. The bytes below are free until more are reserved.
     pub fn stack_in_use(&self) -> i32 {
         self.stack
     }
 
-    /// Takes `bytes` of the stack, rounded up to 8, and gives what [`Builder::give_back_stack`] wants to free them again.
+    /// Reserves `bytes` of the stack, rounded up to 8. Returns the argument with which [`Builder::give_back_stack`]
+    /// frees them.
     pub fn take_stack(&mut self, bytes: usize) -> i32 {
         let before = self.stack;
         self.stack += bytes.next_multiple_of(8) as i32;
         before
     }
 
-    /// Frees what of the stack was taken since `before`, which is what [`Builder::take_stack`] gave.
+    /// Frees what was reserved since the call of [`Builder::take_stack`] that returned `before`.
     pub fn give_back_stack(&mut self, before: i32) {
         self.stack = before;
     }
 
-    /// Asks the loader for a map; the index is what [`Reloc::Map`](kwalk_asm::Reloc::Map) takes.
+    /// Adds a map for the loader to create, and returns its index for [`Reloc::Map`](kwalk_asm::Reloc::Map).
     pub fn map(&mut self, map: Map) -> u32 {
         self.maps.push(map);
         (self.maps.len() - 1) as u32
     }
 
-    /// Has the program loaded as one that may sleep.
+    /// Makes the program sleepable.
     pub fn may_sleep(&mut self) {
         self.sleepable = true;
     }
 
-    /// Whether it is.
+    /// Whether the program is sleepable.
     pub fn sleeps(&self) -> bool {
         self.sleepable
     }
 
-    /// Stores the number of this reading session, which no two readers share, in `slot`.
+    /// Stores the id of the reading session, which is different for each reader, in `slot`.
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the kernel's `bpf_iter_meta` has no such field.
+    /// [`Error::Btf`] if the kernel's `bpf_iter_meta` has no such field.
     #[track_caller]
     pub fn session_id(&mut self, slot: StackSlot) -> Result<(), Error> {
         self.load_path(R1, CTX, self.context, "meta.session_id")?;
@@ -444,13 +446,13 @@ impl<'a> Builder<'a> {
 
     // Texts
 
-    /// Goes to `otherwise` unless the text in the character array at `path` is exactly `text`.
+    /// Goes to `otherwise` unless the character array at `path` has exactly this text.
     ///
-    /// What lies behind the NUL of a name is not zero on every kernel, so the comparison ends there.
+    /// On some kernels, the bytes after a name's NUL are not zero: the comparison ends at the NUL.
     ///
     /// # Errors
     ///
-    /// [`Error::Field`] where the field is no character array with room for the text.
+    /// [`Error::Field`] if the field is no character array, or too small for the text.
     #[track_caller]
     pub fn text_is<T>(
         &mut self,
@@ -461,7 +463,7 @@ impl<'a> Builder<'a> {
     ) -> Result<(), Error> {
         let (size, at) = self.characters(object, path)?;
         let terminated = [text, b"\0"].concat();
-        // Whole words are read, so the array must have them whole.
+        // Whole words are read, so the array must have all bytes of the last one.
         if (size as usize) < terminated.len().next_multiple_of(8) {
             return Err(Error::Field {
                 path: path.into(),
@@ -483,7 +485,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The size and place of a character array that lies in the object itself.
+    /// The size and address of a character array within the object.
     fn characters<T>(&self, object: &Ptr<T>, path: &str) -> Result<(i32, Address), Error> {
         let steps = self.path(object.pointee, path)?;
         if steps.field.class != Class::Text || !steps.hops.is_empty() {

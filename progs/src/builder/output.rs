@@ -1,4 +1,4 @@
-//! What a program prints, and where it lays the texts for that.
+//! Output of a program: bytes, headers, formatted text.
 
 use kwalk_asm::Reg::*;
 use kwalk_asm::{Helper, Label, u8_at, u32_at, u64_at};
@@ -8,27 +8,27 @@ use super::{Builder, CTX, SEQ};
 use crate::error::Error;
 use crate::operand::{Ptr, StackSlot, Value};
 
-/// What output that did not fit leaves in R0: `-EOVERFLOW` (asm-generic/errno.h; MIPS, PA-RISC and SPARC differ).
+/// The result in R0 of output that did not fit: `-EOVERFLOW` (asm-generic/errno.h; MIPS, PA-RISC and SPARC differ).
 pub const OVERFLOW: i32 = -75;
 /// `-EBUSY`.
 const BUSY: i32 = -16;
 
-/// Which objects a program writes a row for.
+/// For which objects a program prints a row.
 ///
-/// It tells how a program knows its first row without keeping state: then, and only then, the buffer is empty and the
-/// file's position 0. pread(2), however, leaves the position at 0, and would get a header with each buffer, where the
-/// number of the object can't tell.
+/// This decides how a program recognises its first row without state of its own. In general, the buffer is empty and
+/// the file's position is 0 at the first row only. But pread(2) leaves the position at 0, so that each buffer would get
+/// a header; if every object has a row, the object's number tells as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
-    /// All of them: only the first has the number 0, or one made after the end of a walk of one.
+    /// For all objects. The first row is that of object 0.
     All,
-    /// Some.
+    /// For some objects.
     Some,
 }
 
 impl Builder<'_> {
-    /// Writes `bytes` as they are. R0 is then 0, or negative where the buffer was too full: then the kernel shows
-    /// the object again.
+    /// Writes `bytes` to the output. R0 is then 0; or negative if the buffer is full, and then the kernel calls the
+    /// program again for the object.
     #[track_caller]
     pub fn write(&mut self, bytes: &[u8]) {
         let at = self.stack_bytes(self.stack, bytes);
@@ -38,12 +38,12 @@ impl Builder<'_> {
         self.asm.call(Helper::SeqWrite);
     }
 
-    /// Writes `header` before the first row of this read-through. A header whose row no longer fits is thrown away with
-    /// it, and both come again.
+    /// Writes `header` before the first row. If that row does not fit after it, the kernel discards both, and calls the
+    /// program again.
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the kernel's `bpf_iter_meta` or `seq_file` has no such fields.
+    /// [`Error::Btf`] if the kernel's `bpf_iter_meta` or `seq_file` has no such fields.
     #[track_caller]
     pub fn header(&mut self, header: &str, rows: Rows) -> Result<(), Error> {
         let begun = self.asm.label();
@@ -52,8 +52,8 @@ impl Builder<'_> {
             self.load_path(R1, CTX, self.context, field)?;
             self.asm.jump_if(R1.ne(0), begun);
         }
-        // Read by a helper, not loaded: for a pointer that is loaded from a trusted one, newer verifiers search all of the
-        // kernel's types, by name and several times, which on 6.18 takes longer than all the rest of a program.
+        // Read by a helper instead of loaded: for each pointer that is loaded through a trusted one, newer verifiers
+        // search all of the kernel's types by name, several times. On 6.18 this takes longer than the rest of the load.
         let stack = self.stack;
         let read = self.stack_slot();
         self.asm.mov(R3, SEQ);
@@ -70,19 +70,19 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Goes to `done` if the walk has come to its end before. A reader that reads on restarts the kernel's walk, which then
-    /// shows what has been made since; no other end call follows (`kernel/bpf/bpf_iter.c`, `bpf_iter_get_info`), so that what
-    /// is printed then would stand behind a summary, and have none of its own. R0 to R5 are clobbered.
+    /// Goes to `done` if the walk has reached its end before. A read after the end restarts the kernel's walk, which
+    /// then shows objects that were created since, without another call for the end (`kernel/bpf/bpf_iter.c`,
+    /// `bpf_iter_get_info`): their output would follow the summary. R0 to R5 are clobbered.
     ///
     /// # Errors
     ///
-    /// [`Error::Btf`] where the kernel's types have no `bpf_iter_priv_data` with these fields.
+    /// [`Error::Btf`] if the kernel's types have no `bpf_iter_priv_data` with these fields.
     #[track_caller]
     pub fn until_end(&mut self, done: Label) -> Result<(), Error> {
         let btf = self.kernel.btf;
         let data = btf.find(Kind::Struct, "bpf_iter_priv_data")?;
         let offset = |field: &str| Ok::<_, Error>(btf.path(data, field)?.field.offset as i32);
-        // What `seq_file.private` points to is the last member.
+        // `seq_file.private` points to the last member, `target_private`.
         let before = offset("target_private")? - offset("done_stop")?;
         self.load_path(R3, CTX, self.context, "meta.seq.private")?;
         self.asm.sub(R3, before);
@@ -95,12 +95,12 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Copies the characters of the array at `path` to the stack, with `?` for each line feed: a name must not make
-    /// rows of its own. What can print it is the value that this gives.
+    /// Copies the character array at `path` to the stack with `?` for each line feed, so that a name can't break a row.
+    /// Returns the value to print.
     ///
     /// # Errors
     ///
-    /// [`Error::Field`] where the field is no character array, or one whose size is no multiple of 8.
+    /// [`Error::Field`] if the field is no character array, or its size is no multiple of 8.
     #[track_caller]
     pub fn line<T>(&mut self, object: &Ptr<T>, path: &str) -> Result<Value<'static>, Error> {
         let (size, at) = self.characters(object, path)?;
@@ -112,8 +112,8 @@ impl Builder<'_> {
         let copy = StackSlot(self.stack);
         for word in (0..size).step_by(8) {
             self.asm.load(R1, u64_at(at + word));
-            // The top bit of each byte of R2 becomes 1 where R1 has a line feed, and all others 0: x is a zero byte
-            // if neither its top bit nor, after adding 0x7f, that of its lower seven is set.
+            // The top bit of each byte of R2 becomes 1 where R1 has a line feed, and all other bits 0. A byte x is 0 if
+            // neither its top bit is set nor that of its lower seven bits plus 0x7f.
             self.asm.load_imm64(R2, bytes(b'\n'));
             self.asm.xor(R2, R1);
             self.asm.load_imm64(R3, bytes(0x7f));
@@ -127,7 +127,7 @@ impl Builder<'_> {
             self.asm.mul(R2, i32::from(b'\n' ^ b'?'));
             self.asm.xor(R1, R2);
             if word + 8 == size {
-                // The kernel ends every name so; a copy made while it is being changed must end, too.
+                // The kernel's names end with a NUL; but a name that is copied while it changes may have none.
                 self.asm.load_imm64(R2, u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]));
                 self.asm.and(R1, R2);
             }
@@ -136,13 +136,14 @@ impl Builder<'_> {
         Ok(Value::StackAddress(copy))
     }
 
-    /// Writes `values` as `format` says (`bpf_seq_printf`). R0 is then 0, or negative: where the buffer was too full, which
-    /// is [`OVERFLOW`], the kernel shows the object again; any other number says that what is to be printed is no good,
-    /// such as texts of more than 512 bytes together. Only R0 and the registers that survive calls can be printed.
+    /// Prints `values` in this format (`bpf_seq_printf`). R0 is then 0, or negative. [`OVERFLOW`] means that the buffer
+    /// is full, and then the kernel calls the program again for the object. Other numbers mean that the values can't be
+    /// printed, for example texts of more than 512 bytes together. Values in registers other than R0 must be in
+    /// callee-saved ones.
     ///
     /// # Errors
     ///
-    /// [`Error::TooManyValues`] for more than 12; what [`Builder::load`] reports of the values.
+    /// [`Error::TooManyValues`] for more than 12; those of [`Builder::load`].
     #[track_caller]
     pub fn printf(&mut self, format: &str, values: &[Value<'_>]) -> Result<(), Error> {
         if values.len() > 12 {
@@ -162,14 +163,14 @@ impl Builder<'_> {
         self.asm.address(R4, R10 - args);
         self.asm.mov(R5, 8 * values.len() as i32);
         self.asm.call(Helper::SeqPrintf);
-        // The helper's own buffers are in use, by programs that were interrupted.
+        // Programs that were interrupted have all of the helper's buffers.
         let again = self.again();
         self.asm.jump_if(R0.eq(BUSY), again);
         Ok(())
     }
 
-    /// Lays `bytes` on the stack, below the `used` bytes in use, and gives how far below the frame's top they begin.
-    /// They stay there until the next output: a format or a header needs no map.
+    /// Stores `bytes` on the stack below the `used` bytes in use, so that a format or header needs no map. Returns the
+    /// distance of their start from the top of the frame. They are valid until the next output.
     #[track_caller]
     fn stack_bytes(&mut self, used: i32, bytes: &[u8]) -> i32 {
         let at = (used + bytes.len() as i32 + 7) & !7;

@@ -1,5 +1,5 @@
-//! What is known of each target of the kernels up to 7.3: a file each. Which targets a *running* kernel has is asked of its
-//! BTF ([`available`](crate::available)).
+//! The properties of each target of kernels up to 7.3, in a file per target. Which targets a running kernel has is in
+//! its BTF ([`available`](crate::available)).
 
 use crate::target::Target;
 
@@ -7,7 +7,7 @@ macro_rules! targets {
     ($($name:ident)*) => {
         $(pub mod $name;)*
 
-        /// All of them, in the order of their names.
+        /// All targets, sorted by name.
         pub const ALL: &[&Target] = &[$(&$name::TARGET),*];
     };
 }
@@ -33,7 +33,7 @@ targets! {
     unix
 }
 
-/// The target of this name, if this crate knows it.
+/// The target with this name, if this crate knows it.
 pub fn by_name(name: &str) -> Option<&'static Target> {
     ALL.iter().copied().find(|target| target.name == name)
 }

@@ -1,6 +1,6 @@
-//! The programs that print text: what `cat` shows of a pinned iterator.
+//! Text programs: programs that print text, for `cat` of a pinned iterator.
 //!
-//! Formats are a contract to the byte: each is the kernel's own or a well-known tutorial's.
+//! The output is stable to the byte: each format is the kernel's own, or that of a well-known tutorial.
 
 mod files;
 mod maps;
@@ -26,19 +26,19 @@ pub use options::{Comm, Only, Options};
 /// A program that prints text.
 #[derive(Debug)]
 pub struct TextProgram {
-    /// What it is called, on the command line and in the kernel.
+    /// The name, on the command line and in the kernel.
     pub name: &'static str,
-    /// The target that it walks.
+    /// The target that the program walks.
     pub target: &'static Target,
     /// What it prints.
     pub about: &'static str,
-    /// Whether it can be told a command name, to show only what belongs to tasks of that name.
+    /// Whether the program can be restricted to tasks with a command name, or to a process or thread.
     pub comm: bool,
-    /// Writes it, up to the label for "done with this object", to which it falls through.
+    /// Writes the program's body, which continues at the label when it is done with the object.
     emit: fn(&mut Builder<'_>, &Options, Label) -> Result<(), Error>,
 }
 
-/// All of them, in the order of their names.
+/// All text programs, sorted by name.
 pub const PROGRAMS: &[TextProgram] = &[
     TextProgram {
         name: "files",
@@ -77,11 +77,11 @@ pub const PROGRAMS: &[TextProgram] = &[
     },
 ];
 
-/// The program called `name`.
+/// The program with this name.
 ///
 /// # Errors
 ///
-/// [`Error::NoProgram`], with the names that are alike.
+/// [`Error::NoProgram`], with similar names.
 pub fn by_name(name: &str) -> Result<&'static TextProgram, Error> {
     PROGRAMS.iter().find(|program| program.name == name).ok_or_else(|| Error::NoProgram {
         name: name.into(),
@@ -94,8 +94,9 @@ impl TextProgram {
     ///
     /// # Errors
     ///
-    /// [`Error::NoTarget`] where the kernel lacks its target, [`Error::NoComm`] where it is told a command name, process
-    /// or thread and has no use for it, [`Error::Btf`] where a field that it prints is not there.
+    /// [`Error::NoTarget`] if the kernel lacks the target, [`Error::NoComm`] if the options have a filter by command
+    /// name, process or thread and the program can't be filtered, [`Error::Btf`] if the kernel lacks a field that the
+    /// program prints.
     pub fn write(&self, kernel: &Kernel<'_>, options: &Options) -> Result<Program, Error> {
         if (options.comm.is_some() || options.only.is_some()) && !self.comm {
             return Err(Error::NoComm { program: self.name });

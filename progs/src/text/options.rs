@@ -1,4 +1,4 @@
-//! What a text program shows, of all that it could.
+//! Options of text programs.
 
 use alloc::vec::Vec;
 use core::str::FromStr;
@@ -10,46 +10,46 @@ use crate::builder::{Builder, Rows};
 use crate::error::{CommError, Error};
 use crate::operand::Ptr;
 
-/// What a text program can be told.
+/// Options of a text program.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Show only what belongs to tasks of this command name; compared in the kernel.
+    /// Show only what belongs to tasks with this command name. The kernel compares it.
     pub comm: Option<Comm>,
-    /// Show only what belongs to this process or thread; compared in the kernel, task by task. A link's parameter is the
-    /// better way where a link has any: it leads to the task at once.
+    /// Show only what belongs to this process or thread. The program tests every task: where links accept a process or
+    /// thread, that is better, because the walk then goes straight to the task.
     pub only: Option<Only>,
-    /// How many readers at once the totals are kept for, those that broke off included. With more of them interleaved, or
-    /// somewhat fewer on machines with many CPUs, each of which holds some memory back, totals are too small. Each costs
-    /// the kernel some 100 bytes, and some 1200 for stacks, for as long as the program lives.
+    /// How many readers at a time can have totals, aborted ones included. If more readers are interleaved, or somewhat
+    /// fewer on machines with many CPUs (each CPU keeps some elements in reserve), their totals are too small. For the
+    /// program's lifetime, each takes about 100 bytes of kernel memory, or 1,200 for stacks.
     pub readers: u32,
 }
 
 impl Default for Options {
-    /// No filter, and as many readers as a pinned program may have.
+    /// No filter, and as many readers as are likely for a pinned program.
     fn default() -> Options {
         Options { comm: None, only: None, readers: 2048 }
     }
 }
 
-/// One process or thread, by its number in the first pid namespace.
+/// One process or thread, by its pid or tid in the first pid namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Only {
-    /// All threads of this process.
+    /// All threads of the process with this pid.
     Process(u32),
-    /// This thread.
+    /// The thread with this tid.
     Thread(u32),
 }
 
-/// A command name as the kernel keeps it: 1 to 15 bytes without a NUL.
+/// A command name as in `task_struct.comm`: 1 to 15 bytes without a NUL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comm(Vec<u8>);
 
 impl Comm {
-    /// Takes a command name.
+    /// Checks a command name.
     ///
     /// # Errors
     ///
-    /// [`Error::Comm`] where no task can have that name.
+    /// [`Error::Comm`] if no task can have this name.
     pub fn new(name: &[u8]) -> Result<Comm, Error> {
         let reason = match name.len() {
             0 => CommError::Empty,
@@ -60,7 +60,7 @@ impl Comm {
         Err(Error::Comm { name: name.into(), reason })
     }
 
-    /// Its bytes, without a NUL.
+    /// The name, without a NUL at the end.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -75,7 +75,7 @@ impl FromStr for Comm {
 }
 
 impl Options {
-    /// Goes to `done` unless `task` is one that was asked for.
+    /// Goes to `done` unless `task` passes the filters.
     pub(super) fn filter<T>(&self, w: &mut Builder<'_>, task: &Ptr<T>, done: Label) -> Result<(), Error> {
         if let Some(only) = self.only {
             let (field, number) = match only {
@@ -91,7 +91,7 @@ impl Options {
         }
     }
 
-    /// Which objects of a walk are shown that can be filtered by name.
+    /// For which objects the program prints a row, if it can be filtered.
     pub(super) fn rows(&self) -> Rows {
         if self.comm.is_some() || self.only.is_some() { Rows::Some } else { Rows::All }
     }

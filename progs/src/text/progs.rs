@@ -19,7 +19,7 @@ pub(super) fn emit(w: &mut Builder<'_>, _: &Options, done: Label) -> Result<(), 
     w.asm.store(u64_at(name.address()), R1);
     function_name(w, &aux, name)?;
     row(w, &aux, Value::Stack(name))?;
-    // A function's name can be longer than what one row has room for.
+    // A function's name can be too long for one output: then the row has the short name instead.
     w.asm.jump_if(R0.eq(0), done);
     w.asm.jump_if(R0.eq(OVERFLOW), done);
     row(w, &aux, short)
@@ -30,15 +30,15 @@ fn row<T>(w: &mut Builder<'_>, aux: &Ptr<T>, name: Value<'_>) -> Result<(), Erro
     w.printf("%4u %-16s %s %s\n", &[aux.field("id"), name, attached[0], attached[1]])
 }
 
-/// Puts the address of the program's function name into `name`, if its own BTF has one: that is longer than the 15
-/// bytes that the program's name is cut to.
+/// Stores the address of the program's function name in `name`, if the program has BTF: it can be longer than the 15
+/// bytes of the program's own name.
 fn function_name<T>(w: &mut Builder<'_>, aux: &Ptr<T>, name: StackSlot) -> Result<(), Error> {
     let (none, read) = (w.asm.label(), w.stack_slot());
     let btf = w.follow(R8, aux, "btf")?;
     let btf = w.non_null(btf, none);
     let func_info = w.follow(R1, aux, "func_info")?;
     let func_info = w.non_null(func_info, none);
-    // A program's BTF builds on no other, so the function's type is the type_id-th of `types`.
+    // A program's BTF is not split, so `types[type_id]` is the type of the function.
     w.load(R3, func_info.field("type_id"))?;
     w.asm.lsh(R3, 3);
     w.load(R1, btf.field("types"))?;

@@ -1,4 +1,4 @@
-//! What a program remembers for each reader: two that read one pinned program don't see each other's totals.
+//! Per-reader state: two readers of one pinned program each get totals of their own.
 
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Helper, Label, Reloc, u64_at};
@@ -9,23 +9,23 @@ use crate::error::Error;
 use crate::operand::{StackSlot, Value};
 use crate::program::{Map, MapKind};
 
-/// Memory for each session, of which the first 8 bytes are a count.
+/// A map with memory for each session. Its first 8 bytes are a count.
 pub(super) struct Sessions {
     map: u32,
     key: StackSlot,
     zeros: Zeros,
 }
 
-/// What a session's memory begins as.
+/// The source of zeros for a new session's memory.
 enum Zeros {
-    /// Few enough to lie on the stack.
+    /// On the stack, if they fit.
     Stack(StackSlot),
-    /// The one value of an array that nobody writes to.
+    /// The only value of an array that nobody writes to.
     Map(u32),
 }
 
 impl Sessions {
-    /// Asks for `size` bytes for each session, for as many as there are to be readers at once.
+    /// Creates the map, with `size` bytes for each session and room for [`Options::readers`].
     pub(super) fn new(w: &mut Builder<'_>, options: &Options, size: u32) -> Sessions {
         let map = w.map(Map {
             max_entries: options.readers.max(1),
@@ -40,7 +40,7 @@ impl Sessions {
         Sessions { map, key, zeros }
     }
 
-    /// Points `reg` to this session's memory, or goes to `absent` where it has none.
+    /// Loads the address of the session's memory into `reg`, or goes to `absent` if there is none.
     fn recall(&self, w: &mut Builder<'_>, reg: Reg, absent: Label) -> Result<(), Error> {
         w.session_id(self.key)?;
         w.lookup(self.map, self.key);
@@ -49,8 +49,8 @@ impl Sessions {
         Ok(())
     }
 
-    /// Points `reg` to this session's memory, which is all zeros at first. Where the kernel has none left, it is to try
-    /// again.
+    /// Loads the address of the session's memory into `reg`; for a new session, it is zeroed. If the map is full, the
+    /// program asks the kernel to call it again.
     pub(super) fn enter(&self, w: &mut Builder<'_>, reg: Reg) -> Result<(), Error> {
         let (entered, again) = (w.asm.label(), w.again());
         w.session_id(self.key)?;
@@ -74,8 +74,8 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends the walk: prints `summary` with the count at `memory`, and forgets the session. If the summary does not fit,
-    /// the kernel calls for it again, so that the count is still needed.
+    /// Ends the walk: prints `summary` with the session's count, and deletes the session. The count must be kept until
+    /// the summary has fit, because the kernel calls the program again if it did not.
     pub(super) fn summary(
         &self,
         w: &mut Builder<'_>,
@@ -85,7 +85,7 @@ impl Sessions {
     ) -> Result<(), Error> {
         self.recall(w, memory, done)?;
         w.asm.load(R0, u64_at(memory));
-        // Of a reader whose objects did not fit, and were gone when they were to be shown again.
+        // The reader had objects whose output never fit.
         w.asm.jump_if(R0.eq(0), done);
         w.printf(summary, &[Value::Reg(R0)])?;
         w.asm.jump_if(R0.ne(0), done);
@@ -94,8 +94,8 @@ impl Sessions {
     }
 }
 
-/// Counts one more in the session's memory at `memory`: to be done only when the last output is known to have fit,
-/// since otherwise the kernel throws away what this call wrote and shows the object again.
+/// Adds 1 to the session's count. This must follow the last output and a check that it fit: else the kernel discards
+/// the output and calls the program again for the object.
 pub(super) fn count(w: &mut Builder<'_>, memory: Reg) {
     w.asm.load(R1, u64_at(memory));
     w.asm.add(R1, 1);

@@ -9,14 +9,14 @@ use crate::builder::Builder;
 use crate::error::Error;
 use crate::operand::{Buffer, Value};
 
-/// Frames of a stack that are shown at most.
+/// The maximal number of frames shown of a stack.
 const DEPTH: i32 = 64;
-/// A session's memory: the count of stacks, how many bytes of frames there are, the frames. They are too many for
-/// the program's stack, and must not be another reader's.
+/// Offsets in a session's memory: the count of stacks comes first, then the size of the frames in bytes, then the
+/// frames. They are too large for the program's stack, and each reader needs its own.
 const BYTES: i32 = 8;
 const FRAMES: i32 = 16;
-/// As many as the kernel itself keeps (`PERF_MAX_STACK_DEPTH` and its contexts), though it is told to give out fewer:
-/// preemptible kernels have been known to give out all, if another trace came in between.
+/// The size of the frames' buffer: as many as the kernel itself stores (`PERF_MAX_STACK_DEPTH` and its contexts),
+/// though the program asks for fewer. Preemptible kernels sometimes return all of them, if another trace interfered.
 const ROOM: i32 = FRAMES + 8 * (127 + 8);
 
 pub(super) fn emit(w: &mut Builder<'_>, options: &Options, done: Label) -> Result<(), Error> {
@@ -28,7 +28,7 @@ pub(super) fn emit(w: &mut Builder<'_>, options: &Options, done: Label) -> Resul
     w.until_end(done)?;
     sessions.enter(w, memory)?;
     w.get_task_stack(&task, Buffer::Address(memory + FRAMES), 8 * DEPTH)?;
-    // A task that is exiting has no stack any more; that of one that runs elsewhere can't be read.
+    // An exiting task has no stack any more, and that of a task running on another CPU can't be read.
     w.asm.jump_if(R0.slt(0), done);
     w.asm.store(u64_at(memory + BYTES), R0);
     let comm = w.line(&task, "comm")?;

@@ -12,7 +12,7 @@ pub(super) fn emit(w: &mut Builder<'_>, options: &Options, done: Label) -> Resul
     let file = w.argument(R8, "file")?;
     let file = w.non_null(file, done);
     options.filter(w, &task, done)?;
-    // The column headed gid is the thread's id: the heading is the documentation's.
+    // The column `gid` has the thread's id: the heading is that of the documentation.
     w.header("    tgid      gid       fd      file\n", options.rows())?;
     w.printf(
         "%8d %8d %8d %lx\n",

@@ -1,11 +1,11 @@
-//! Conditions as jumps.
+//! Emits conditions as jumps.
 //!
-//! A condition is true, false or unknown, and a program goes on at one of two places: unknown goes where false goes, for
-//! what is shown must be true; under a NOT, it goes where true goes, for then NOT's own unknown goes where its false
-//! does. So it is never a third place, AND and OR can stop at the first term that decides, and an unknown term needs no
-//! memory: it counts as the value that leads where unknown does. Conditions whose value is asked for, by IS TRUE and the
-//! like, begin anew. What is known beforehand has been taken out ([`Condition::simplified`]): the verifier refuses
-//! instructions that nothing leads to.
+//! A condition is true, false or unknown, but has only two places to go on. At the top, unknown goes where false goes,
+//! since an object is shown only if the condition is true. Below a NOT, unknown goes where true goes, because the NOT
+//! of it, unknown again, must go where the NOT's false goes. So no third place is needed: AND and OR stop at the first
+//! term that decides, and an unknown term counts as the value that leads to the same place. `IS TRUE` and `IS FALSE`
+//! start anew. Constant parts were removed before ([`Condition::simplified`]), because the verifier rejects unreachable
+//! instructions.
 
 use kwalk_asm::Reg::{self, R0, R1, R2};
 use kwalk_asm::{Address, Condition as Jump, Helper, JumpOp, Label, Operand, Reloc, Width, u64_at};
@@ -20,19 +20,19 @@ use crate::number::Signs;
 use crate::place::Place;
 use crate::reuse::Reused;
 
-/// Where a condition leads.
+/// The labels to which a condition jumps.
 #[derive(Clone, Copy)]
 pub(crate) struct Fork {
     pub(crate) yes: Label,
     pub(crate) no: Label,
-    /// One of the two.
+    /// Equal to `yes` or to `no`.
     pub(crate) unknown: Label,
-    /// What the program goes on with, without a jump.
+    /// The label that follows immediately, to which no jump is needed.
     pub(crate) next: Label,
 }
 
 impl Emit<'_, '_> {
-    /// Goes to one of the fork's labels.
+    /// Emits a condition: the program goes on at one of the fork's labels.
     pub(crate) fn condition(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
         let Fork { yes, no, unknown, next } = fork;
         match condition {
@@ -52,7 +52,8 @@ impl Emit<'_, '_> {
             }
             Condition::And(all) if self.unconditional => self.required_terms(all, fork)?,
             Condition::And(all) => {
-                // All true leads to yes, and so does true or unknown, if unknown does.
+                // If all terms are true, the program goes to `yes`. So it does if some are unknown, provided that
+                // unknown goes to `yes`.
                 self.terms(all, fork, |term, after| Fork {
                     yes: after,
                     unknown: if unknown == no { no } else { after },
@@ -103,7 +104,8 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// The terms of an AND that all that follows depends on: each is gone through in any case, up to what it compares.
+    /// Emits the terms of an AND on which everything after it depends. The operands of each term are read on every path
+    /// that goes on.
     fn required_terms(&mut self, all: &[Condition], fork: Fork) -> Result<(), Error> {
         let Some((last, rest)) = all.split_last() else { return Ok(()) };
         for term in rest {
@@ -114,7 +116,7 @@ impl Emit<'_, '_> {
         self.required(last, fork)
     }
 
-    /// A condition without which nothing follows: unknown is no.
+    /// Emits a condition on which everything after it depends. Unknown goes to `no`.
     pub(crate) fn required(&mut self, condition: &Condition, fork: Fork) -> Result<(), Error> {
         let is_unconditional =
             matches!(condition.bare(), Condition::And(_)) || condition.reads_all_operands();
@@ -124,7 +126,7 @@ impl Emit<'_, '_> {
         done
     }
 
-    /// The terms of AND or OR, each of which but the last goes on at the next one unless it decides.
+    /// Emits the terms of AND or OR. Each term that does not decide goes on at the next one.
     fn terms(
         &mut self,
         terms: &[Condition],
@@ -140,9 +142,9 @@ impl Emit<'_, '_> {
         self.condition(last, fork)
     }
 
-    /// One number and constants.
+    /// Emits the comparisons of a number with constants.
     fn tests(&mut self, number: &Number, tests: &[Test], all: bool, fork: Fork) -> Result<(), Error> {
-        // Four bytes with a sign are compared as such, without spreading the sign.
+        // A signed 4-byte field is compared with 32-bit jumps, without sign extension.
         let half = match &number.node {
             Node::Field(place) if is_half(place) => Some(place),
             _ => None,
@@ -189,7 +191,7 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// Goes to yes if the key at an address is in a set.
+    /// Goes to `yes` if the key at an address is in a set.
     pub(super) fn look_up(&mut self, key: Address, set: &Set, fork: Fork) {
         let known = self.sets.iter().find(|(known, _)| known == set).map(|(_, index)| *index);
         let index = known.unwrap_or_else(|| {
@@ -209,12 +211,13 @@ impl Emit<'_, '_> {
         self.branch(R0.ne(0), fork);
     }
 
-    /// A number, in a register of its own if it is reused.
+    /// Computes a number; in its reserved register if it is reused.
     fn tested(&mut self, number: &Number, null: Label) -> Result<Reg, Error> {
         let Some(reg) = self.reuse(|reused| matches!(reused, Reused::Number(same) if same == number)) else {
             return self.number(number, null);
         };
-        // The first one that is taken is the one that the result is in, if nothing else needs more of them.
+        // The reserved register is free here and the next to be taken, so the result is in it unless that takes more
+        // registers.
         self.give_back(reg);
         let found = self.number(number, null)?;
         if found != reg {
@@ -233,14 +236,14 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// Compares so that the numbers are, whatever their signs.
+    /// Compares the numbers themselves, signed or not.
     fn against(&mut self, op: Compare, left: Reg, right: Reg, signs: Signs, fork: Fork) {
         let negative = match signs {
             Signs::Left => Some((left, matches!(op, Compare::Lt | Compare::Le | Compare::Ne))),
             Signs::Right => Some((right, matches!(op, Compare::Gt | Compare::Ge | Compare::Ne))),
             Signs::Signed | Signs::Unsigned => None,
         };
-        // A negative number is less than any without a sign.
+        // A negative signed number is less than every unsigned one.
         if let Some((reg, holds)) = negative {
             let to = if holds { fork.yes } else { fork.no };
             self.builder.asm.jump_if(reg.slt(0), to);
@@ -249,7 +252,7 @@ impl Emit<'_, '_> {
         self.branch(Jump { width: Width::W64, op, left, right: Operand::Reg(right) }, fork);
     }
 
-    /// Goes to yes if the jump's condition holds, else to no.
+    /// Goes to `yes` if the jump's condition holds, else to `no`.
     pub(crate) fn branch(&mut self, jump: Jump, fork: Fork) {
         match jump.op.inverse() {
             Some(op) if fork.next == fork.yes => self.builder.asm.jump_if(Jump { op, ..jump }, fork.no),
@@ -261,7 +264,7 @@ impl Emit<'_, '_> {
     }
 }
 
-/// Whether a place holds a number with a sign, of 4 bytes as they lie there.
+/// Whether the field is a signed 4-byte number in the machine's byte order.
 fn is_half(place: &Place) -> bool {
     let signed = matches!(place.field.class, Class::Int { signed: true } | Class::Enum { signed: true });
     signed && place.field.size == 4 && place.field.bits.is_none() && !place.swap

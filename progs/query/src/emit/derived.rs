@@ -1,4 +1,5 @@
-//! Derived roots: pointers that a program finds by a call or a choice. Each lies on the stack, 0 where there is none.
+//! Emits the look-ups of derived roots: pointers that come from a call or a choice. Each has a stack slot, which is 0
+//! if the object has none.
 
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Label, u64_at};
@@ -10,14 +11,14 @@ use crate::limits::DERIVED_MAX;
 use crate::place::Place;
 
 impl Emit<'_, '_> {
-    /// Calls one of the kernel's functions, which the planner has found to be there.
+    /// Calls a kfunc, which the planner has found in the kernel.
     pub(crate) fn kfunc(&mut self, name: &'static str) -> Result<(), Error> {
         let callee = self.builder.kfunc(name)?;
         self.builder.call(callee);
         Ok(())
     }
 
-    /// Finds those that have not been found yet.
+    /// Emits the look-ups of those in `all` that were not emitted before.
     pub(crate) fn find(&mut self, all: &[Found]) -> Result<(), Error> {
         for (nth, Found { derived, fragment, ty, from, choices }) in
             all.iter().enumerate().skip(self.derived.len())
@@ -37,7 +38,7 @@ impl Emit<'_, '_> {
                     self.builder.asm.call(helper);
                 }
                 By::Choice(_) => {
-                    // Old verifiers see a NULL only if it comes from a register.
+                    // Old verifiers track a NULL on the stack only if it was stored from a register.
                     self.builder.asm.mov(R0, 0);
                     self.builder.asm.store(u64_at(found), Reg::R0);
                     self.choice(choices, from, none);
@@ -65,7 +66,8 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// The address of an array's element. Some number is the most, or verifiers fear for the sum.
+    /// Leaves the address of an array's element in R1. The index is bounded, because verifiers refuse to add an
+    /// unbounded number to a pointer.
     fn element(&mut self, index: &Place, array: &Place, none: Label) {
         const MOST: i32 = 255;
         let base = self.follow(R1, index, none);
@@ -77,7 +79,7 @@ impl Emit<'_, '_> {
         self.builder.asm.add(R1, R2);
     }
 
-    /// The address of the place that is the right one. The context may be in R1: no call is needed.
+    /// Leaves the address of the chosen field in R0, without a call and without R1, which may hold the context.
     fn choice(&mut self, choices: &[(Place, Place)], from: &Option<Place>, none: Label) {
         let done = self.builder.asm.label();
         for (guard, place) in choices {

@@ -1,5 +1,5 @@
-//! Texts that helpers or loops make, and that may be too long for the stack: they are put together in a map of one value,
-//! that of one program, which one reader at a time can run.
+//! Emits texts that helpers or loops produce and that may not fit the stack. They are assembled in a map with one
+//! value. Each program has a map of its own, and only one reader at a time can run it.
 
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Helper, Label, Reloc, u8_at, u16_at, u32_at, u64_at};
@@ -10,11 +10,11 @@ use crate::error::Error;
 use crate::ir::{Text, TextKind, Tree};
 use crate::limits::{LONG_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
 
-/// Where a text begins in the map's value: its length goes before it.
+/// The offset of a text in the map's value. The 2 bytes before it are for its length.
 const TEXT: u32 = 8;
-/// The longest name of a node, with its NUL (`NAME_MAX`).
+/// The size of the longest name of a node, with its NUL (`NAME_MAX`).
 const NAME_MAX: i32 = 256;
-/// How deep a tree is gone up.
+/// How many levels of a tree are followed upwards.
 const DEPTH_MAX: i32 = 64;
 
 impl Emit<'_, '_> {
@@ -24,7 +24,7 @@ impl Emit<'_, '_> {
         })
     }
 
-    /// Writes such a text with its length before it, which is 0 for NULL.
+    /// Writes a text to the output, after its length in 2 bytes; the length 0 means NULL.
     pub(crate) fn write_long(&mut self, text: &Text) -> Result<(), Error> {
         if let TextKind::Bytes { size } = text.kind {
             return self.write_bytes(text, size);
@@ -43,7 +43,7 @@ impl Emit<'_, '_> {
         })
     }
 
-    /// Has a text written, or the length that stands for NULL, where that goes to the label.
+    /// Emits `write`, and at the label that it goes to for NULL the length 0.
     fn or_null(&mut self, write: impl FnOnce(&mut Self, Label) -> Result<(), Error>) -> Result<(), Error> {
         let (null, end) = (self.builder.asm.label(), self.builder.asm.label());
         write(self, null)?;
@@ -54,7 +54,7 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// The address at which a text begins that has been put together.
+    /// Leaves the address of an assembled text in `reg`.
     fn begin(&mut self, reg: Reg, from: From) {
         let index = self.buffer();
         self.builder.asm.load_reloc(reg, Reloc::MapValue { index, offset: TEXT });
@@ -63,14 +63,14 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// Writes a length that is known, 0 for NULL.
+    /// Writes a constant length; 0 means NULL.
     fn write_length(&mut self, length: u32) -> Result<(), Error> {
         let at = self.room(8);
         self.builder.asm.store(u16_at(at), length as i32);
         self.write(at, 2)
     }
 
-    /// Writes what a program may read where it lies.
+    /// Writes a key or value, which the program may read directly.
     fn write_bytes(&mut self, text: &Text, size: u32) -> Result<(), Error> {
         self.or_null(|emit, null| {
             emit.field(NULLS, &text.place, null);
@@ -79,14 +79,14 @@ impl Emit<'_, '_> {
         })
     }
 
-    /// Leaves the address of such a text in R3, or goes to `null`.
+    /// Leaves the address of an assembled text in R3, or goes to `null`.
     pub(crate) fn long_address(&mut self, text: &Text, null: Label) -> Result<(), Error> {
         let from = self.long(text, null)?;
         self.begin(R3, from);
         Ok(())
     }
 
-    /// Puts a text together. R0 is then how many bytes it has, its NUL included.
+    /// Assembles a text in the map. R0 is then its length in bytes, with the NUL.
     pub(crate) fn long(&mut self, text: &Text, null: Label) -> Result<From, Error> {
         match text.kind {
             TextKind::Path => self.path(text, null)?,
@@ -99,8 +99,8 @@ impl Emit<'_, '_> {
         Ok(if matches!(text.kind, TextKind::Node(_)) { From::Offset } else { From::Start })
     }
 
-    /// The helper holds no reference to the file: what the context holds, or RCU, keeps it alive. A program that may sleep
-    /// runs without that, and asks for it.
+    /// Calls `bpf_d_path`. The helper takes no reference to the file: the context or RCU keeps it alive. A sleepable
+    /// program runs outside of RCU, and has to enter it.
     fn path(&mut self, text: &Text, null: Label) -> Result<(), Error> {
         let buffer = self.buffer();
         let sleeps = self.builder.sleeps();
@@ -111,8 +111,8 @@ impl Emit<'_, '_> {
         let base = self.follow(R1, &text.place, none);
         let asm = &mut self.builder.asm;
         if text.place.hops.len() > 2 {
-            // What a process has executed is reached through its memory, which may go while we look, and the file become
-            // another one that has no name yet: the helper does not look whether it has.
+            // The executable is reached through the process's memory descriptor, which may be freed meanwhile, and the
+            // file reused for another without a path yet. The helper does not check `mnt` and `dentry` for NULL.
             for pointer in [0, 8] {
                 asm.load(R2, u64_at(base + (text.place.field.offset + pointer) as i32));
                 asm.jump_if(R2.eq(0), none);
@@ -137,7 +137,7 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// The addresses of the task's stack.
+    /// Gets the addresses of the task's stack.
     fn task_stack(&mut self, null: Label) -> Result<(), Error> {
         let to = Buffer::MapValue { index: self.buffer(), offset: TEXT };
         let task = self.builder.held_task(NULLS, null)?;
@@ -148,7 +148,7 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// Copies the arguments and makes spaces of the NULs between them.
+    /// Copies the arguments, and replaces the NULs between them by spaces.
     fn cmdline(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) {
         let buffer = self.buffer();
         self.field(R1, &text.place, null);
@@ -174,15 +174,15 @@ impl Emit<'_, '_> {
         self.forget(buffer, LONG_MAX as i32, null);
         let asm = &mut self.builder.asm;
         asm.jump_if(NULLS.eq(0), null);
-        // The last one's own NUL, or what had no room.
+        // The last NUL ends the text; if the arguments did not fit, their last byte is lost.
         asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.add(R1, NULLS);
         asm.store(u8_at(R1 - 1), 0);
         asm.mov(R0, NULLS);
     }
 
-    /// Copies the name of a Unix socket: of one that has a path, its NUL is a part of it; of another, which has it first,
-    /// and none behind it, each NUL is shown as `@`.
+    /// Copies the name of a Unix socket. A path has its NUL in the address. An abstract name begins with a NUL and has
+    /// none at the end: each NUL in it is shown as `@`.
     fn unix_name(&mut self, text: &Text, [len, start, before]: [u32; 3], null: Label) {
         let buffer = self.buffer();
         self.field(R1, &text.place, null);
@@ -210,8 +210,8 @@ impl Emit<'_, '_> {
         asm.mov(R0, NULLS);
     }
 
-    /// Makes a space or an `@` of each NUL in the first bytes of the text, as many as NULLS says, eight at a time: what
-    /// lies behind them is changed, too.
+    /// Replaces each NUL by a space or an `@`, eight bytes at a time, in the first NULLS bytes of the text; also in up
+    /// to seven bytes after them.
     fn replace_nuls(&mut self, buffer: u32, by: u8, most: usize) {
         let (each, done) = (self.builder.asm.label(), self.builder.asm.label());
         let asm = &mut self.builder.asm;
@@ -220,7 +220,7 @@ impl Emit<'_, '_> {
         asm.mov(R5, 0);
         asm.bind(each);
         asm.load(R2, u64_at(R1));
-        // The top bit of a byte of R4 becomes 0 where R2 has a NUL, and all other bits 1.
+        // The top bit of each byte of R4 becomes 0 where R2 has a NUL; all other bits become 1.
         asm.mov(R4, R2);
         asm.and(R4, R3);
         asm.add(R4, R3);
@@ -237,8 +237,8 @@ impl Emit<'_, '_> {
         asm.bind(done);
     }
 
-    /// Of a number that a loop leaves verifiers know something else for each number of rounds, and would go through all that
-    /// follows once for each: they are made to forget all but that it is at most so large.
+    /// Makes the verifier forget what it knows about a number except an upper bound. After a loop it has another value
+    /// of the number for each iteration, and would verify the rest of the program once for each.
     fn forget(&mut self, buffer: u32, most: i32, null: Label) {
         let asm = &mut self.builder.asm;
         asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: 0 });
@@ -247,8 +247,8 @@ impl Emit<'_, '_> {
         asm.jump_if(NULLS.gt(most), null);
     }
 
-    /// Goes from a node up to the root, and writes each name before those of the nodes below, so that the text ends where
-    /// the map's value does. The offset at which it begins is left in the register of the NULLs.
+    /// Follows the parents of a node up to the root, and writes each name before those of its descendants, so that the
+    /// text ends at the end of the buffer. The offset of the text's start is left in NULLS.
     fn up(&mut self, text: &Text, tree: Tree, null: Label) {
         let buffer = self.buffer();
         let (each, done, named) =
@@ -275,7 +275,7 @@ impl Emit<'_, '_> {
         asm.call(Helper::ProbeReadKernelStr);
         asm.jump_if(R0.sle(0), null);
         asm.jump_if(R0.sgt(NAME_MAX), null);
-        // A slash has the room of the NUL.
+        // The slash takes the room of the NUL.
         asm.sub(NULLS, R0);
         asm.jump_if(NULLS.slt(0), null);
         asm.jump_if(NULLS.sgt(LONG_MAX as i32), null);
@@ -304,11 +304,11 @@ impl Emit<'_, '_> {
     }
 }
 
-/// Where a text begins.
+/// Where an assembled text starts.
 #[derive(PartialEq)]
 pub(crate) enum From {
-    /// At [`TEXT`].
+    /// At the offset [`TEXT`].
     Start,
-    /// As many bytes behind that as a register says.
+    /// At [`TEXT`] plus the number in NULLS.
     Offset,
 }

@@ -1,7 +1,7 @@
-//! The instructions of a plan.
+//! Emits the instructions of a plan.
 //!
-//! The object of a call is in [`OBJECT`]. A number is computed in R0 to R5, which calls clobber: what has to outlive a call
-//! waits on the stack. What a helper writes lies on the stack, too, below what is in use of it.
+//! [`OBJECT`] holds the object. Numbers are computed in R0 to R5, which calls clobber: a number that must outlive a
+//! call is saved on the stack. Buffers for helpers lie on the stack below everything that is in use.
 
 mod condition;
 mod derived;
@@ -28,14 +28,14 @@ pub(crate) use number::{calls, condition_calls, need, need_of};
 pub(crate) use partition::end;
 pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows, is_copied};
 
-/// Holds the object for the whole program.
+/// The register that holds the object throughout the program.
 pub(crate) const OBJECT: Reg = R7;
-/// Holds the bits of the columns that are NULL.
+/// The register that holds the NULL bits of the columns.
 const NULLS: Reg = R8;
-/// Hold what is reused, where the program does not save its arguments in them.
+/// The registers that hold reused values, if the program does not save its arguments in them.
 const REUSED: [Reg; 2] = [R9, R6];
 
-/// How many values a program can reuse.
+/// The number of values that a program can reuse.
 pub(crate) fn reuse_registers(saved: Saved) -> usize {
     match saved {
         Saved::Nothing => REUSED.len(),
@@ -48,24 +48,24 @@ pub(crate) fn reuse_registers(saved: Saved) -> usize {
 pub(crate) struct Emit<'w, 'a> {
     pub(crate) builder: &'w mut Builder<'a>,
     free: Vec<Reg>,
-    /// What has been read and is reused, and the register that holds it.
+    /// The reused values that were read, with their registers.
     reused: Vec<(Reused, Reg)>,
-    /// What is still to be read so, where all of the program that follows comes by.
+    /// The reused values that are still to be read. Only instructions on every later path may read them.
     to_reuse: Vec<(Reused, Reg)>,
-    /// Whether all of the program that follows comes by what is emitted now.
+    /// Whether the rest of the program is reachable only through the instructions that are emitted now.
     unconditional: bool,
-    /// Where the derived roots lie that have been found.
+    /// The stack slots of the derived roots whose look-ups were emitted.
     derived: Vec<StackSlot>,
-    /// How many bytes of the stack are used where most of them are.
+    /// The largest number of stack bytes in use at any point.
     deepest: i32,
-    /// The sets that are looked up, and the maps that they are.
+    /// The sets that are looked up, and the numbers of their maps.
     sets: Vec<(Set, u32)>,
-    /// The map that texts go to which are too long for the stack.
+    /// The number of the map in which texts are assembled that may not fit the stack.
     buffer: Option<u32>,
 }
 
 impl<'w, 'a> Emit<'w, 'a> {
-    /// Emits to a program that reuses these values, no more of them than it has registers for.
+    /// Starts with these values to be reused; no more of them than the program has registers for.
     pub(crate) fn new(builder: &'w mut Builder<'a>, reused: Vec<Reused>) -> Emit<'w, 'a> {
         let mut free = vec![R0, R5, R4, R3, R2];
         if builder.ctx() != R1 {
@@ -92,19 +92,21 @@ impl<'w, 'a> Emit<'w, 'a> {
         self.free.push(reg);
     }
 
-    /// Goes on at `to`, which is where it goes on anyway if that is `next`.
+    /// Jumps to `to`, unless that is `next`, which follows immediately.
     fn go(&mut self, to: Label, next: Label) {
         if to != next {
             self.builder.asm.jump(to);
         }
     }
 
-    /// The register from which the field lies at its offset: `reg`, or the object's. Goes to `null` where a pointer on
-    /// the way there is NULL: to the verifier, the address behind one is as good as any, and a helper may be given it.
+    /// Returns the register in which the field's base address is: `reg`, the object's, or one of a reused pointer. Goes
+    /// to `null` if a pointer on the way is NULL: to the verifier any address is valid here, and a helper could be
+    /// called with an offset from NULL.
     fn follow(&mut self, reg: Reg, place: &Place, null: Label) -> Reg {
         let is = |reused: &Reused| matches!(reused, Reused::Pointer(other) if other.shares_base(place));
         if let Some(reg) = self.reused(is) {
-            // It is not NULL, but the verifier refuses a label that nothing leads to.
+            // The pointer was checked before, but a label without a jump to it would make its instructions unreachable,
+            // which the verifier rejects.
             if !place.never_null {
                 self.builder.asm.jump_if(reg.eq(0), null);
             }
@@ -131,12 +133,13 @@ impl<'w, 'a> Emit<'w, 'a> {
         base
     }
 
-    /// The register that holds a value which is reused.
+    /// The register that holds a reused value, if it was read.
     fn reused(&self, is: impl Fn(&Reused) -> bool) -> Option<Reg> {
         self.reused.iter().find(|(reused, _)| is(reused)).map(|(_, reg)| *reg)
     }
 
-    /// The register for a value that is read now, if it is to be reused and all that follows comes by here.
+    /// The register reserved for a value that is read now, if it is to be reused and every later instruction comes
+    /// after this one.
     fn reuse(&mut self, is: impl Fn(&Reused) -> bool) -> Option<Reg> {
         let nth = self.to_reuse.iter().position(|(reused, _)| is(reused)).filter(|_| self.unconditional)?;
         let (value, reg) = self.to_reuse.remove(nth);
@@ -144,7 +147,7 @@ impl<'w, 'a> Emit<'w, 'a> {
         Some(reg)
     }
 
-    /// Takes `bytes` of the stack for as long as `within` emits.
+    /// Reserves `bytes` of the stack while `within` emits.
     fn with_stack<T>(&mut self, bytes: usize, within: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.builder.take_stack(bytes);
         let done = within(self);
@@ -152,19 +155,20 @@ impl<'w, 'a> Emit<'w, 'a> {
         done
     }
 
-    /// Where `bytes` of the stack begin, rounded up to 8, that are free until more of it is taken.
+    /// The start of `bytes` free bytes of the stack, rounded up to 8. They stay free only until more of the stack is
+    /// taken.
     fn room(&mut self, bytes: usize) -> Address {
         let deepest = self.builder.stack_in_use() + bytes.next_multiple_of(8) as i32;
         self.deepest = self.deepest.max(deepest);
         R10 - deepest
     }
 
-    /// Whether all that was used of the stack is there (`MAX_BPF_STACK`).
+    /// Whether the program's stack is within the kernel's limit (`MAX_BPF_STACK`).
     pub(crate) fn fits_stack(&self) -> bool {
         self.deepest <= 512
     }
 
-    /// An address that a load can name: 16 bits for the offset, else it is added to `reg` first.
+    /// An address that a load can encode: its offset has 16 bits. A larger one is added to `reg` first.
     fn at(&mut self, reg: Reg, base: Reg, offset: u32) -> Address {
         match i16::try_from(offset) {
             Ok(offset) => base + i32::from(offset),

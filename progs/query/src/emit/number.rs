@@ -1,4 +1,4 @@
-//! Numbers in registers.
+//! Emits numbers into registers.
 
 use kwalk_asm::{AluOp, Label, Memory, Reg, Size, SwapOp, Width, u64_at};
 use kwalk_btf::{Bits, Class};
@@ -12,11 +12,11 @@ use crate::ir::{Condition, Member, Node, Number};
 use crate::place::Place;
 
 impl Emit<'_, '_> {
-    /// Computes a number in a register, all 64 bits of it, or goes to `null`.
+    /// Computes a 64-bit number in a register, or goes to `null`.
     pub(crate) fn number(&mut self, number: &Number, null: Label) -> Result<Reg, Error> {
         match &number.node {
             Node::Null => {
-                // What follows has to look as if it could be reached.
+                // The jump is conditional, so that to the verifier the instructions after it are reachable.
                 let reg = self.take()?;
                 self.builder.asm.mov(reg, 0);
                 self.builder.asm.jump_if(reg.eq(0), null);
@@ -38,13 +38,13 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// Each arm leaves its number in the same register. A condition may call: no other number is in a register then
-    /// ([`Emit::both`]).
+    /// Every arm leaves its number in the same register. A condition may call, but no other number is in a register
+    /// then ([`Emit::both`]).
     fn case(&mut self, arms: &[(Condition, Number)], otherwise: &Number, null: Label) -> Result<Reg, Error> {
         let result = self.take()?;
         self.give_back(result);
         let end = self.builder.asm.label();
-        // Not all of the program that follows comes by any of this.
+        // The instructions of an arm are not on every path.
         let is_unconditional = core::mem::take(&mut self.unconditional);
         for (condition, number) in arms {
             let (yes, no) = (self.builder.asm.label(), self.builder.asm.label());
@@ -61,9 +61,9 @@ impl Emit<'_, '_> {
         Ok(result)
     }
 
-    /// Computes a number in this register, which is free, and stays so.
+    /// Computes a number in this register, which is free before and after.
     fn number_in(&mut self, result: Reg, number: &Number, null: Label) -> Result<(), Error> {
-        // The register that is taken first is the one that the number is in, if nothing else needs more of them.
+        // The register is made the next to be taken, so the result is in it unless that takes more registers.
         self.free.retain(|free| *free != result);
         self.free.push(result);
         let reg = self.number(number, null)?;
@@ -74,7 +74,7 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// In as few slots as it takes: a wide load has two.
+    /// Loads a constant with the shortest encoding: a wide load takes two slots.
     pub(crate) fn constant(&mut self, reg: Reg, value: i128) {
         let bits = value as u64;
         if let Ok(value) = i32::try_from(bits as i64) {
@@ -86,7 +86,7 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// Loads a field's bytes, with zeros above them; a pointer that is NULL is NULL.
+    /// Loads a field's bytes, zero-extended; goes to `null` if the field is a pointer that is NULL.
     pub(crate) fn field(&mut self, reg: Reg, place: &Place, null: Label) {
         let base = self.follow(reg, place, null);
         self.load_from(reg, base, place);
@@ -95,15 +95,15 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// The same, from the pointer in `base`.
+    /// Loads a field's bytes from the base address in `base`.
     pub(crate) fn load_from(&mut self, reg: Reg, base: Reg, place: &Place) {
         let at = self.at(reg, base, place.field.offset);
         self.builder.asm.load(reg, Memory::new(size(place.field.size), at));
     }
 
-    /// Makes a number of a field's bytes: its bits alone, in the right order, its sign in all bits above.
+    /// Converts a field's bytes to its number: swaps its bytes, extracts the bits of a bitfield, extends the sign.
     ///
-    /// By shifts: instructions that extend signs are younger than the kernels that this is for.
+    /// The sign is extended by shifts: kernels before 6.6 have no sign-extending instructions.
     pub(crate) fn extend(&mut self, reg: Reg, place: &Place) {
         let field = &place.field;
         let signed = matches!(field.class, Class::Int { signed: true } | Class::Enum { signed: true });
@@ -185,8 +185,8 @@ impl Emit<'_, '_> {
         Ok(l)
     }
 
-    /// Computes two numbers: first the one that clobbers the registers of the other; else the one that needs more of them,
-    /// while they are free. If both clobber, the first waits on the stack.
+    /// Computes two numbers: first the one whose computation clobbers registers, else the one that needs more
+    /// registers. If both clobber, the first is saved on the stack.
     pub(crate) fn both(&mut self, left: &Number, right: &Number, null: Label) -> Result<(Reg, Reg), Error> {
         let right_first = match (clobbers(left), clobbers(right)) {
             (true, true) => {
@@ -210,14 +210,14 @@ impl Emit<'_, '_> {
         Ok((l, self.number(right, null)?))
     }
 
-    /// Whether it is a division that minds signs.
+    /// Whether this is a division with a sign in either operand.
     fn divisor(&self, op: Arithmetic, left: &Number, right: &Number, unsigned: bool) -> bool {
         matches!(op, Arithmetic::Div | Arithmetic::Rem) && !unsigned && (left.min < 0 || right.min < 0)
     }
 
-    /// Divides with signs by what is not 0, on kernels of any age: those before 6.6 have no instruction for it. The
-    /// sides are divided without their signs, and the result gets the one it should have. −2⁶³ is its own opposite, and
-    /// as an unsigned number the right one.
+    /// Divides signed numbers, by a divisor that is not 0, on every kernel: before 6.6 there is no instruction for it.
+    /// The absolute values are divided, and the sign is applied to the result. The absolute value of −2⁶³ is right as
+    /// an unsigned number.
     fn divide(&mut self, op: Arithmetic, left: Reg, right: Reg, divisor: &Number) -> Result<(), Error> {
         let sign = self.take()?;
         let asm = &mut self.builder.asm;
@@ -242,7 +242,7 @@ impl Emit<'_, '_> {
     }
 }
 
-/// How many bits lie below a bitfield's in its unit's value.
+/// The number of bits below a bitfield in the value of its unit.
 fn below(bits: Bits, unit: i32) -> i32 {
     let (offset, width) = (i32::from(bits.offset), i32::from(bits.width));
     if cfg!(target_endian = "big") { unit - offset - width } else { offset }
@@ -273,17 +273,17 @@ fn plain(op: Arithmetic, unsigned: bool) -> AluOp {
     }
 }
 
-/// How many registers a number takes while it is computed.
+/// The number of registers that the computation of a number takes.
 pub(crate) fn need(number: &Number) -> usize {
     match &number.node {
         Node::Null | Node::Constant | Node::Field(_) => 1,
         Node::Binary(op, left, right) => {
             let (l, r) = (need(left), need(right));
             let both = if l == r { l + 1 } else { l.max(r) };
-            // A division may want one more for the sign.
+            // A signed division may take one more, for the sign.
             if matches!(op, Arithmetic::Div | Arithmetic::Rem) { both.max(3) } else { both }
         }
-        // A condition of two numbers, or of one and a constant that takes a register, has two.
+        // A condition takes no more registers than its numbers and one for a constant.
         Node::Case(arms, otherwise) => {
             let arms = arms.iter().map(|(condition, number)| need_of(condition).max(need(number)));
             arms.fold(need(otherwise), usize::max)
@@ -291,7 +291,7 @@ pub(crate) fn need(number: &Number) -> usize {
     }
 }
 
-/// How many registers a condition takes.
+/// The number of registers that a condition takes.
 pub(crate) fn need_of(condition: &Condition) -> usize {
     match condition {
         Condition::Known(_) | Condition::Like(..) | Condition::TextIsNull(_) => 0,
@@ -308,12 +308,12 @@ pub(crate) fn need_of(condition: &Condition) -> usize {
     }
 }
 
-/// Whether a number is computed with a call.
+/// Whether the computation of a number calls a helper.
 pub(crate) fn calls(number: &Number) -> bool {
     any_in_number(number, &leaf_calls)
 }
 
-/// Whether a condition is tested with a call.
+/// Whether the test of a condition calls a helper.
 pub(crate) fn condition_calls(condition: &Condition) -> bool {
     any(condition, &leaf_calls)
 }
@@ -327,15 +327,14 @@ fn leaf_calls(leaf: &Condition) -> bool {
     }
 }
 
-/// Whether other numbers can't stay in registers while a number is computed: a call clobbers R0 to R5, and texts are
-/// compared in some of these.
+/// Whether the computation of a number clobbers R0 to R5, by a call or a comparison of texts.
 fn clobbers(number: &Number) -> bool {
     any_in_number(number, &|leaf: &Condition| {
         matches!(leaf, Condition::Like(..) | Condition::InSet(..) | Condition::TextIsNull(_))
     })
 }
 
-/// Whether this is true of a condition that is made of no others, in the conditions that a number is made of.
+/// Whether `is` holds for a leaf condition anywhere in a number.
 fn any_in_number(number: &Number, is: &impl Fn(&Condition) -> bool) -> bool {
     match &number.node {
         Node::Null | Node::Constant | Node::Field(_) => false,
@@ -347,7 +346,7 @@ fn any_in_number(number: &Number, is: &impl Fn(&Condition) -> bool) -> bool {
     }
 }
 
-/// The same in a condition.
+/// Whether `is` holds for a leaf condition anywhere in a condition.
 fn any(condition: &Condition, is: &impl Fn(&Condition) -> bool) -> bool {
     match condition {
         Condition::And(all) | Condition::Or(all) => all.iter().any(|one| any(one, is)),

@@ -1,4 +1,4 @@
-//! Which objects a walk shows, where it is told that by a map.
+//! Emits the test whether an object is in the partition that a map describes.
 
 use kwalk_asm::{Label, Reloc, u64_at};
 use kwalk_progs::{Builder, Map};
@@ -8,13 +8,13 @@ use crate::error::Error;
 use crate::partition::{ADDRESS, BITS, ENDED, MASK, SIZE, SPREAD};
 
 impl Emit<'_, '_> {
-    /// Goes to `done` with objects that are not in the partition, and gives the map that says which are.
+    /// Goes to `done` for objects that are not in the partition. Returns the number of the map that describes it.
     pub(crate) fn partition(&mut self, done: Label) -> Result<u32, Error> {
         let index = self.builder.map(Map::value("kwalk_partition", SIZE as u32));
         let (at, key, other) = (self.take()?, self.take()?, self.take()?);
         let asm = &mut self.builder.asm;
         asm.load_reloc(at, Reloc::MapValue { index, offset: 0 });
-        // The verifier computes with no address, but takes what comes out of a map for a number.
+        // The verifier allows no arithmetic on pointers, but a value loaded from a map is a number to it.
         asm.store(u64_at(at + ADDRESS), OBJECT);
         asm.load(key, u64_at(at + ADDRESS));
         asm.load_imm64(other, SPREAD);
@@ -31,7 +31,7 @@ impl Emit<'_, '_> {
     }
 }
 
-/// Marks in the partition's map that the walk has reached its end.
+/// Sets the flag in the partition's map that says that the walk has reached its end.
 pub(crate) fn end(walk: &mut Builder<'_>, index: u32) {
     let asm = &mut walk.asm;
     asm.load_reloc(kwalk_asm::Reg::R1, Reloc::MapValue { index, offset: 0 });

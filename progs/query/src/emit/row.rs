@@ -1,7 +1,7 @@
-//! Rows: what is selected, laid out on the stack and written to the walk's output.
+//! Emits rows: the selected values are laid out on the stack and written to the output.
 //!
-//! Output that does not fit leaves the rest of it not fitting either (`seq_write` fills the buffer then), and the kernel
-//! throws all of this object's away and shows it again: nothing is to be checked between the writes of a row.
+//! The result of a write needs no check: if it overflows, `seq_write` marks the buffer as full, so that the row's
+//! further writes fail too, and the kernel discards all output for the object and calls the program for it again.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -21,24 +21,24 @@ use crate::limits::TEXT_MAX;
 use crate::place::Place;
 use crate::reuse::Reused;
 
-/// A text that is longer than so many bytes is copied by a helper.
+/// A text longer than this is copied by a helper.
 const COPY_MAX: u32 = 32;
 
-/// All that is written of one object.
+/// What is written for each object.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    /// Each is written at once.
+    /// The columns of fixed size, each chunk written at once.
     pub(crate) chunks: Vec<Chunk>,
-    /// These follow, each with its length before it; and the numbers of their fragments.
+    /// The texts of variable size, each after its length, with the numbers of their fragments.
     pub(crate) texts: Vec<(Text, u32)>,
 }
 
-/// Columns of known size.
+/// Columns of fixed size that are written together.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    /// How many bytes it has.
+    /// The size in bytes.
     pub(crate) size: usize,
-    /// Where its word of NULL bits is, if a column can be NULL, and the bits that are used.
+    /// If a column can be NULL: the offset of the word with the NULL bits, and the bits that are used.
     pub(crate) nulls: Option<(usize, u32)>,
     pub(crate) columns: Vec<Column>,
 }
@@ -46,12 +46,12 @@ pub(crate) struct Chunk {
 /// A column in its chunk.
 #[derive(Debug)]
 pub(crate) struct Column {
-    /// Where it begins.
+    /// The offset in the chunk.
     pub(crate) at: usize,
-    /// Its bit among the NULLs, if it can be NULL.
+    /// The column's NULL bit, if it can be NULL.
     pub(crate) null: Option<u32>,
     pub(crate) kind: Kind,
-    /// The number of its fragment.
+    /// The number of the column's fragment.
     pub(crate) fragment: u32,
 }
 
@@ -60,16 +60,16 @@ pub(crate) struct Column {
 pub(crate) enum Kind {
     /// The field's bytes.
     Field(Place),
-    /// The bytes of a character array.
+    /// The bytes of a character array in the object.
     Text(Place),
-    /// A number of 8 bytes.
+    /// A number, in 8 bytes.
     Number(Number),
-    /// A family, in 4 bytes, and an address of its kind, in the first of 16.
+    /// A family in 4 bytes, then an address in 16 bytes; a shorter address is followed by zeros.
     Ip(Box<IpPlace>),
 }
 
 impl Kind {
-    /// How many bytes it takes.
+    /// The size in bytes.
     pub(crate) fn size(&self) -> usize {
         match self {
             Kind::Field(place) | Kind::Text(place) => place.field.size as usize,
@@ -87,7 +87,7 @@ impl Kind {
         }
     }
 
-    /// The place of a field that loads alone can copy.
+    /// The field, if loads and stores alone can copy it.
     fn near(&self) -> Option<&Place> {
         match self {
             Kind::Field(place) => Some(place),
@@ -106,7 +106,7 @@ pub(crate) fn is_copied(place: &Place) -> bool {
 }
 
 impl Emit<'_, '_> {
-    /// Writes one object's columns.
+    /// Writes the columns of an object.
     pub(crate) fn rows(&mut self, rows: &Rows) -> Result<(), Error> {
         for chunk in &rows.chunks {
             self.chunk(chunk)?;
@@ -119,12 +119,12 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// The map in whose one element objects are counted.
+    /// Creates the map in whose only element objects are counted.
     pub(crate) fn counter(&mut self) -> u32 {
         self.builder.map(Map::value("kwalk_count", 8))
     }
 
-    /// Counts the object. What has no output is never shown twice.
+    /// Counts the object. A program without output never sees an object twice.
     pub(crate) fn count(&mut self, map: u32) {
         let asm = &mut self.builder.asm;
         asm.load_reloc(R1, Reloc::MapValue { index: map, offset: 0 });
@@ -138,7 +138,7 @@ impl Emit<'_, '_> {
         if let Some((_, bits)) = chunk.nulls {
             self.builder.asm.mov32(NULLS, bits as i32);
         }
-        // What may be left out has been written, too: rows show nothing of what was on the stack.
+        // Columns that may be NULL are cleared first, so that a row never shows what was on the stack before.
         for column in chunk.columns.iter().filter(|column| column.null.is_some()) {
             self.clear(start, column.at, column.kind.size());
         }
@@ -167,7 +167,7 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// Fields of one object: the way there, and the check of the pointers on it, is the same for all of them.
+    /// Copies fields that share a base: the pointers to it are followed and checked once.
     fn together(&mut self, start: Address, place: &Place, columns: &[&Column]) {
         let null = self.builder.asm.label();
         let base = self.follow(R3, place, null);
@@ -190,7 +190,7 @@ impl Emit<'_, '_> {
                 }
                 Kind::Field(place) => {
                     self.load_from(R2, base, place);
-                    // Its sign is the decoder's to see.
+                    // The sign is not extended here: the reader of the row does that.
                     if place.field.bits.is_some() || place.swap {
                         self.extend(R2, place);
                     }
@@ -213,18 +213,18 @@ impl Emit<'_, '_> {
         self.builder.asm.bind(null);
     }
 
-    /// The register that holds a field's number, if it is reused.
+    /// The register that holds the value of a field, if it is reused.
     fn reused_field(&self, place: &Place) -> Option<Reg> {
         let is = |number: &Number| matches!(&number.node, Node::Field(field) if **field == *place);
         self.reused(|reused| matches!(reused, Reused::Number(number) if is(number)))
     }
 
-    /// A column that takes more than loads.
+    /// Writes a column that takes more than loads.
     fn apart(&mut self, start: Address, column: &Column, has_nulls: bool) -> Result<(), Error> {
         let at = start + column.at as i32;
         let null = self.builder.asm.label();
         match &column.kind {
-            // It stays marked as such.
+            // The column keeps its NULL bit.
             Kind::Number(Number { node: Node::Null, .. }) => {
                 self.builder.asm.bind(null);
                 return Ok(());
@@ -254,7 +254,8 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// A number that is computed with calls, some of which put texts together, which takes the register of the NULLs.
+    /// Computes a number with calls. Some of them assemble texts, which takes the register of the NULL bits: the bits
+    /// are saved on the stack.
     fn calling(&mut self, at: Address, number: &Number, null: Label, has_nulls: bool) -> Result<(), Error> {
         if !has_nulls {
             let reg = self.number(number, null)?;
@@ -264,7 +265,7 @@ impl Emit<'_, '_> {
         }
         let nulls = self.room(8);
         self.builder.asm.store(u64_at(nulls), NULLS);
-        // The verifier refuses what nothing leads to.
+        // A label without a jump to it would make its instructions unreachable, which the verifier rejects.
         let is_null = number.may_be_null().then(|| self.builder.asm.label());
         let reg = self.with_stack(8, |emit| emit.number(number, is_null.unwrap_or(null)))?;
         self.builder.asm.load(NULLS, u64_at(nulls));
@@ -281,7 +282,7 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// The family, and the address that belongs to it: the bytes of the shorter one are followed by zeros.
+    /// Stores the family and the address that belongs to it. Zeros follow a shorter address.
     fn ip(&mut self, at: Address, ip: &IpPlace, null: Label) {
         const AF_INET6: i32 = 10;
         let Some(family) = &ip.family else { return };
@@ -312,14 +313,13 @@ impl Emit<'_, '_> {
         self.builder.asm.bind(end);
     }
 
-    /// A text of which nobody knows beforehand how long it is: its length with the NUL in 2 bytes, 0 for NULL, and the
-    /// text.
+    /// Writes a text of variable size: 2 bytes with the length, NUL included, or 0 for NULL; then the text.
     fn long_text(&mut self, text: &Text) -> Result<(), Error> {
         if !matches!(text.kind, TextKind::Array | TextKind::Pointer) {
             return self.write_long(text);
         }
         let (null, there) = (self.builder.asm.label(), self.builder.asm.label());
-        // The length goes before it.
+        // The 2 bytes before it are for the length.
         let at = self.room(TEXT_MAX + 2) + 8;
         self.text_address(R3, text, null)?;
         let asm = &mut self.builder.asm;
@@ -339,7 +339,7 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// Zeros, in as wide stores as are aligned: `start` is for the widest.
+    /// Stores zeros with the widest aligned stores. `start` is aligned to 8 bytes.
     fn clear(&mut self, start: Address, from: usize, bytes: usize) {
         let (mut at, end) = (from, from + bytes);
         while at < end {

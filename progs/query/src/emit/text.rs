@@ -1,4 +1,4 @@
-//! Texts compared with patterns.
+//! Emits comparisons of texts with patterns.
 
 use alloc::vec::Vec;
 
@@ -13,13 +13,14 @@ use crate::limits::TEXT_MAX;
 use crate::pattern::Pattern;
 use crate::place::Place;
 
-/// At how many places of a text that is made others are searched for: two of such searches fit what a verifier remembers.
+/// How many positions of an assembled text are searched. With this many, the verifier can follow two searches in one
+/// program.
 const SEARCHED: i32 = 2000;
-/// Arrays of up to so many bytes are read where they lie, word by word.
+/// An array of up to this many bytes is compared in place, word by word.
 const WORDS_MAX: usize = 64;
 
 impl Emit<'_, '_> {
-    /// Goes where a pattern leads. All registers are free, for no number is under way.
+    /// Emits `LIKE`. All registers are free.
     pub(crate) fn like(&mut self, text: &Text, pattern: &Pattern, fork: Fork) -> Result<(), Error> {
         let wanted = pattern.terminated();
         if pattern.open_start && text.kind.is_made() {
@@ -43,7 +44,7 @@ impl Emit<'_, '_> {
             return Ok(());
         }
         let (place, room) = (&text.place, text.place.field.size as usize);
-        // A text that fills an array has no NUL.
+        // A text that fills its array has no NUL.
         let wanted = match text.kind {
             TextKind::Array => wanted.get(..room).unwrap_or(&wanted),
             _ => &wanted[..],
@@ -59,9 +60,10 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// Goes to yes if a text is in a set. The key is the text with zeros behind it, whatever lies behind its NUL.
+    /// Goes to `yes` if a text is in a set. The key is the text followed by zeros; what follows the NUL in the kernel's
+    /// memory does not count.
     pub(super) fn text_in_set(&mut self, text: &Text, set: &Set, fork: Fork) -> Result<(), Error> {
-        // One more than an array has: the helper puts the NUL there.
+        // One byte more than the array: the helper adds a NUL.
         let len = match text.kind {
             TextKind::Array => set.key_size.min(text.place.field.size as usize + 1),
             _ => set.key_size,
@@ -80,10 +82,10 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// Copies a text to the top of the stack: `most` bytes of it and a NUL, or all if it is shorter; gives how many bytes
-    /// of the stack that takes. What lies behind the NUL there is whatever it was. R0 is how many bytes were copied.
+    /// Copies a text to the free part of the stack: at most `most` bytes, NUL included. Returns the size of the copy's
+    /// room in bytes. The bytes after the NUL are undefined. R0 is the number of bytes copied.
     fn copy(&mut self, text: &Text, most: usize, unknown: Label) -> Result<usize, Error> {
-        // One more than the text can have: the helper puts the NUL there.
+        // One byte more than the text can have: the helper adds a NUL.
         let len = match text.kind {
             TextKind::Array => most.min(text.place.field.size as usize + 1),
             _ => most,
@@ -101,14 +103,14 @@ impl Emit<'_, '_> {
         Ok(room)
     }
 
-    /// Zeros behind the `len` bytes that a helper is to write, in the last of their words: whole words are compared.
+    /// Clears the last word of a buffer of `len` bytes, since whole words are compared.
     fn clear_last(&mut self, at: Address, len: usize) {
         if len % 8 != 0 {
             self.builder.asm.store(u64_at(at + (len & !7) as i32), 0);
         }
     }
 
-    /// Where a text begins, which a helper will read: nothing on the way there is NULL, nor is it itself.
+    /// Leaves a text's address in `reg`, or goes to `null` if a pointer on the way, or the text's own, is NULL.
     pub(crate) fn text_address(&mut self, reg: Reg, text: &Text, null: Label) -> Result<(), Error> {
         match text.kind {
             TextKind::Array => {
@@ -121,8 +123,8 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// Goes to yes if these bytes are at an address. Four at a time, as many as there are: an instruction has room for
-    /// that many as a constant.
+    /// Goes to `yes` if the bytes at an address are the wanted ones. They are compared up to four at a time, as an
+    /// immediate has 32 bits.
     fn words(&mut self, at: Address, wanted: &[Option<u8>], fork: Fork) {
         let mut jumps: Vec<(Step, Jump)> = Vec::new();
         for (chunk, from) in wanted.chunks(4).zip((0..).step_by(4)) {
@@ -139,7 +141,7 @@ impl Emit<'_, '_> {
                 Some((_, -1)) => jumps.push((Step::Load(u32_at(at)), R2.eq(value).w32())),
                 Some(_) => jumps.push((Step::Masked(u32_at(at), mask), R2.eq(value).w32())),
             }
-            // Any byte, but there is one.
+            // `_` stands for any byte but the NUL.
             for (byte, nth) in chunk.iter().zip(0..) {
                 if byte.is_none() {
                     jumps.push((Step::Load(u8_at(at + nth)), R2.ne(0)));
@@ -169,8 +171,8 @@ impl Emit<'_, '_> {
         }
     }
 
-    /// Goes to yes if the text of R0 bytes at R3 ends with these, the NUL included. They are copied to the stack, below what
-    /// is in use of it, to a place that is known beforehand.
+    /// Goes to `yes` if the text of R0 bytes at R3, NUL included, ends with these bytes. The end is copied to the free
+    /// part of the stack, where its offset is constant.
     fn ends(&mut self, wanted: &[Option<u8>], used: usize, fork: Fork) {
         let len = wanted.len();
         let at = self.room(used + len.next_multiple_of(8));
@@ -185,7 +187,8 @@ impl Emit<'_, '_> {
         self.words(at, wanted, fork);
     }
 
-    /// Goes to yes if these bytes are anywhere in the text at the top of the stack: a loop over its bytes, up to the NUL.
+    /// Goes to `yes` if the text at the start of the free part of the stack contains these bytes: a loop over its
+    /// bytes, up to the NUL.
     fn search(&mut self, wanted: &[Option<u8>], room: usize, fork: Fork) {
         let (each, next) = (self.builder.asm.label(), self.builder.asm.label());
         let at = self.room(room);
@@ -205,7 +208,7 @@ impl Emit<'_, '_> {
                 None => {}
             }
         }
-        // As many bytes as these, whichever they are, are there at once or nowhere.
+        // A pattern of `_` alone matches at the first position, or nowhere.
         if wanted.iter().all(Option::is_none) {
             asm.bind(next);
             return self.go(fork.yes, fork.next);
@@ -218,13 +221,13 @@ impl Emit<'_, '_> {
         self.go(fork.no, fork.next);
     }
 
-    /// Goes to yes if these bytes are anywhere in the text of R0 bytes at R3, which is made. Each place where they can begin
-    /// takes one jump that depends on the text, and one on its length: verifiers remember 8,192, so that of a longer text
-    /// the beginning is searched, and if they are not there, it is unknown whether they are at all.
+    /// Goes to `yes` if the assembled text of R0 bytes at R3 contains these bytes. Each position takes two conditional
+    /// jumps, of which the verifier follows at most 8,192 (`BPF_COMPLEXITY_LIMIT_JMP_SEQ`). So only the first positions
+    /// of a longer text are searched; if none of them matches, the result is unknown.
     fn search_long(&mut self, wanted: &[Option<u8>], fork: Fork) {
         let each = self.builder.asm.label();
         let asm = &mut self.builder.asm;
-        // R5 is at how many places they can begin.
+        // R5 is the number of positions.
         asm.mov(R5, R0);
         asm.sub(R5, wanted.len() as i32);
         asm.jump_if(R5.sle(0), fork.no);
@@ -258,7 +261,7 @@ impl Emit<'_, '_> {
     }
 }
 
-/// Up to four bytes, with zeros in the place of any, and the mask of those that are not any.
+/// Up to four bytes as a word, with zeros for `_`, and the mask of the other bytes.
 fn masked(chunk: &[Option<u8>]) -> ([u8; 4], i32) {
     let (mut word, mut mask) = ([0; 4], [0; 4]);
     for ((byte, word), mask) in chunk.iter().zip(&mut word).zip(&mut mask) {
@@ -275,7 +278,7 @@ enum Step {
     Masked(kwalk_asm::Memory, i32),
 }
 
-/// Whether a text is compared where it lies, without a call that copies it.
+/// Whether a text is compared in place, without a call that copies it.
 pub(crate) fn is_read_in_place(text: &Text, pattern: &Pattern) -> bool {
     let room = text.place.field.size as usize;
     !pattern.open_start
@@ -285,7 +288,7 @@ pub(crate) fn is_read_in_place(text: &Text, pattern: &Pattern) -> bool {
         && is_near(&text.place)
 }
 
-/// Whether loads of words can name the place, and it is aligned for them.
+/// Whether the field is aligned for loads of words, and its offset fits a load.
 fn is_near(place: &Place) -> bool {
     let end = u64::from(place.field.offset) + u64::from(place.field.size);
     end < i16::MAX as u64 && place.field.offset % 4 == 0

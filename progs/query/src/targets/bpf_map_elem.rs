@@ -1,4 +1,4 @@
-//! The elements of a hash or array. What its keys and values are, the map itself tells.
+//! The elements of a hash or array. The types of its keys and values come from the map itself.
 
 use crate::columns::{Show::Plain, columns};
 use crate::view::View;

@@ -8,7 +8,7 @@ pub(crate) const VIEW: View = View {
         id, default, Plain, "aux.id", "id of the program";
         type, default, Plain, "type", "type of the program";
         name, default, Plain, "aux.name", "name that it was loaded with, at most 15 bytes";
-        // Of most types of program it is 0, and that number has a name.
+        // For most program types it is 0, which is also the value of a named attach type.
         attach, more, Plain, "expected_attach_type",
             "expected attach type; means nothing for many types of program";
         function, default, Plain, "aux.attach_func_name", "function that it was loaded to be attached to";

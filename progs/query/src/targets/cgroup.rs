@@ -1,4 +1,4 @@
-//! Control groups: a cgroup, what lies below it, or above.
+//! Control groups: a cgroup, its descendants or its ancestors.
 
 use crate::columns::{Show::Plain, columns};
 use crate::expr::{Expr, field};
@@ -22,7 +22,7 @@ pub(crate) const VIEW: View = View {
     ..View::NONE
 };
 
-/// How many sets of tasks a cgroup has, and how many below it have some.
+/// The number of task sets that a cgroup has, and of its children that have some.
 fn populated(own: &str) -> Expr {
     field(own) + field("cgroup.nr_populated_domain_children") + field("cgroup.nr_populated_threaded_children")
 }

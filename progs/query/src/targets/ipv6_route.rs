@@ -22,7 +22,7 @@ pub(crate) const VIEW: View = View {
         metric, default, Plain, "rt.fib6_metric", "metric: of routes to one network, the lowest wins";
         refs, more, Plain, "rt.fib6_ref.refs.counter" in "references",
             "references to the route within the kernel";
-        // RTF_GATEWAY is 2, and of the next hop's family, 0, AF_INET or AF_INET6, so is a bit.
+        // RTF_GATEWAY is 2. The next hop's family is 0, AF_INET (2) or AF_INET6 (10): bit 1 of it is the flag.
         flags, default, Hex, {
             field("rt.fib6_flags") | field("fib6_nh.nh_common.nhc_gw_family") & 2;
             field("rt.fib6_flags") | field("fib6_nh_of_its_own.nh_common.nhc_gw_family") & 2
@@ -38,17 +38,17 @@ pub(crate) const VIEW: View = View {
     derived: &[
         Derived::new("nh_group", "rt.nh.nh_grp", By::Cast),
         Derived::new("fib6_nh", "nh_group.nh_entries[0].nh.nh_info.fib6_nh", NEXT_HOP),
-        // Before Linux 6.2, that is all that verifiers can follow.
+        // Before Linux 6.2, verifiers can follow only the route's own next hop.
         Derived { ty: "fib6_nh", ..Derived::new("fib6_nh_of_its_own", "", By::Choice(OWN)) },
     ],
     ..View::NONE
 };
 
-/// The first next hop of a route: its own, or the one of an object that routes share, or of such a group's first object.
+/// The first next hop of a route: its own, or that of a shared next-hop object, or of the first object in a group.
 const OWN: &[(&str, &str)] = &[("rt.nh", "rt.fib6_nh[0]")];
 const NEXT_HOP: By = By::Choice(&[("rt.nh", "rt.fib6_nh[0]"), ("rt.nh.is_group", "rt.nh.nh_info.fib6_nh")]);
 
-/// The gateway of a `struct fib_nh_common`, which may have none.
+/// The gateway of a `struct fib_nh_common`; NULL if it has none.
 fn gateway(common: &str) -> Expr {
     let of = |name: &str| field(format!("{common}.{name}"));
     address(of("nhc_gw_family"), of("nhc_gw.ipv4"), of("nhc_gw.ipv6"))

@@ -1,5 +1,5 @@
-//! The named columns of each target, and what its paths may begin with: a file each, as there is one in
-//! [`kwalk_progs::targets`] for what a program of the target needs to know.
+//! The named columns of each target, and the derived roots of its paths, in a file per target. What a program of the
+//! target must know is in [`kwalk_progs::targets`].
 
 mod shared;
 
@@ -39,13 +39,13 @@ views! {
 
 const _: () = assert!(ALL.len() == targets::ALL.len(), "each target has a file here");
 
-/// The view of the target of this name: without columns, if it is newer than this crate.
+/// The columns of a target; none if it is newer than this crate.
 pub(crate) fn view(target: &str) -> &'static View {
     ALL.iter().find(|(known, _)| known.name == target).map_or(&View::NONE, |(_, view)| view)
 }
 
-/// The named columns of a target, in the order in which they are shown; none of a target that is newer than this crate.
-/// Not every kernel has each of them: [`resolved_columns`](crate::resolved_columns) gives those that one has.
+/// The named columns of a target, in the order in which they are shown; none for a target that is newer than this
+/// crate. A kernel may lack some of them: [`resolved_columns`](crate::resolved_columns) gives those that it has.
 pub fn named_columns(target: &str) -> &'static [NamedColumn] {
     view(target).columns
 }

@@ -20,13 +20,13 @@ pub(crate) const VIEW: View = View {
         refs, more, Plain, "sk.sk.__sk_common.skc_refcnt.refs.counter" in "references",
             "references to the socket within the kernel";
         dump, more, Plain, "sk.cb_running", "whether a dump is being sent to it";
-        // A socket of the kernel's own has no file.
+        // Sockets of the kernel itself have no file.
         inode, default, Plain, ["socket_alloc.vfs_inode.i_ino" | "sk.sk.sk_socket.file.f_inode.i_ino"],
             "inode number of the socket, as in /proc/PID/fd";
         netns, more, Plain, "sk.sk.__sk_common.skc_net.net.ns.inum", "inode number of its network namespace";
     },
     derived: &[
-        // An array of long words, which is what a set of processors is, too.
+        // Cast to `struct cpumask`, which is an array of `unsigned long` as well.
         Derived { ty: "cpumask", ..Derived::new("groups", "sk.groups", By::Cast) },
         Derived::new("socket_alloc", "sk.sk.sk_socket", By::Cast),
     ],

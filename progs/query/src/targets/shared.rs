@@ -1,22 +1,22 @@
-//! What the columns of several targets are made of.
+//! Expressions that the columns of several targets share.
 
 use crate::columns::Numbers;
 use crate::expr::{Expr, address, case, field};
 
-/// The address of a socket's end: of two fields of a `struct sock_common` the one that its family says.
+/// One of a socket's addresses: the IPv4 or the IPv6 field of a `struct sock_common`, as its family says.
 pub(crate) fn socket(common: &str, v4: &str, v6: &str) -> Expr {
     let of = |name: &str| field(format!("{common}.{name}"));
     address(of("skc_family"), of(v4), of(v6))
 }
 
-/// A number that only sockets have whose addresses are of IP: others have NULL.
+/// A number that only IP sockets have; NULL for others.
 pub(crate) fn of_ip(number: Expr, common: &str) -> Expr {
     const AF_INET: i32 = 2;
     const AF_INET6: i32 = 10;
     case([(field(format!("{common}.skc_family")).is_in([AF_INET, AF_INET6]), number)])
 }
 
-/// A number that only sockets have that listen: in others it is whatever it has been, and they have NULL.
+/// A number that only listening sockets have. In others the field has an old value: they get NULL.
 pub(crate) fn of_listener(number: Expr, state: &str) -> Expr {
     const TCP_LISTEN: i32 = 10;
     case([(field(state).eq(TCP_LISTEN), number)])

@@ -29,7 +29,7 @@ pub(crate) const VIEW: View = View {
         utime, more, Nanoseconds, "utime", "CPU time that this thread has spent in user mode";
         stime, more, Nanoseconds, "stime", "CPU time that this thread has spent in the kernel";
         threads, more, Plain, "signal.nr_threads" in "threads", "threads of its process";
-        // Before, it is in an array that verifiers don't look into.
+        // Before, it is in an array that verifiers can't follow.
         rss, more, Bytes, {
             (field("task.mm.rss_stat[0].count")
                 + field("task.mm.rss_stat[1].count")
@@ -56,15 +56,15 @@ pub(crate) const VIEW: View = View {
         utsns, more, Plain, "nsproxy.uts_ns.ns.inum", "inode number of its UTS namespace";
     },
     derived: &[
-        // What the task's own pid namespace knows it by: those above it come before.
+        // The task's number in its own pid namespace: `numbers` begins with those in the namespaces above.
         Derived::new("upid", "", By::Element(("thread_pid.level", "thread_pid.numbers[0]"))),
     ],
-    // RCU keeps as much of it as the helper needs.
+    // RCU keeps alive what the helper needs of it.
     files: &["task.mm.exe_file"],
 };
 
-/// What of a task's state its letter says (`include/linux/sched.h`, `TASK_REPORT`), `TASK_NOLOAD`, `TASK_RTLOCK_WAIT` and
-/// `TASK_FROZEN`.
+/// The bits of a task's state from which `ps` makes its letter (`TASK_REPORT` in `include/linux/sched.h`), and
+/// `TASK_NOLOAD`, `TASK_RTLOCK_WAIT` and `TASK_FROZEN`.
 const STATE_MASK: i64 = 0x947f;
 
 /// The letters of `ps` (`fs/proc/array.c`).

@@ -25,7 +25,7 @@ pub(crate) const VIEW: View = View {
         size, more, Bytes, "file.f_inode.i_size", "size of the file";
         inode, default, Plain, "file.f_inode.i_ino", "inode number of the file";
         dev, default, Device, "file.f_inode.i_sb.s_dev", "device number of its file system, major:minor";
-        // All that begins with `socket` is found by `bpf_sock_from_file`.
+        // The derived root `socket` comes from `bpf_sock_from_file`.
         family, more, Names(FAMILIES), "socket.sk.__sk_common.skc_family",
             "address family of a socket" since (5, 11);
         protocol, more, Names(PROTOCOLS), {
@@ -44,7 +44,7 @@ pub(crate) const VIEW: View = View {
             "state of a socket, by the names that TCP has for it" since (5, 11);
     },
     derived: &[Derived::new("socket", "file", By::Helper(Helper::SockFromFile))],
-    // The walk has a reference to the first; RCU keeps as much of the second as the helper needs.
+    // The walk holds a reference to the first. RCU keeps alive what the helper needs of the second.
     files: &["file", "task.mm.exe_file"],
 };
 

@@ -13,12 +13,12 @@ pub(crate) const VIEW: View = View {
         start, default, Hex, "vma.vm_start", "first address";
         end, default, Hex, "vma.vm_end", "address behind the last byte";
         size, more, Bytes, { field("vma.vm_end") - field("vma.vm_start") }, "size of the mapping";
-        // Who may share it (VM_MAYSHARE) is what /proc/PID/maps shows.
+        // The last letter is VM_MAYSHARE, as in /proc/PID/maps.
         perms, default, Names(PERMISSIONS), {
             field("vma.vm_flags") & 7 | (field("vma.vm_flags") & 0x80) >> 4
         }, "permissions, as /proc/PID/maps shows them";
         flags, more, Hex, "vma.vm_flags", "VM_... flags (include/linux/mm.h)";
-        // What is no file's has a number there, too.
+        // For a mapping without a file, `vm_pgoff` has another meaning.
         offset, default, Hex, {
             case([(field("vma.vm_file").is_not_null(), field("vma.vm_pgoff") * page_size())])
         } in "bytes", "offset in the mapped file at which the mapping begins";
@@ -27,12 +27,13 @@ pub(crate) const VIEW: View = View {
         inode, default, Plain, "vma.vm_file.f_inode.i_ino", "inode number of the mapped file";
         path, default, Plain, { field("vma.vm_file").d_path() }, "path of the mapped file";
     },
-    // The walk holds the lock that keeps the mapping and so its file; RCU keeps as much of the second as the helper needs.
+    // The walk holds the lock that keeps the mapping, and so its file. RCU keeps alive what the helper needs of the
+    // second.
     files: &["vma.vm_file", "task.mm.exe_file"],
     ..View::NONE
 };
 
-/// The first column of `/proc/PID/maps`.
+/// The permissions of `/proc/PID/maps`.
 const PERMISSIONS: Numbers = &[
     (0x0, "---p"),
     (0x1, "r--p"),

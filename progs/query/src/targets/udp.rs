@@ -24,7 +24,7 @@ pub(crate) const VIEW: View = View {
             "memory of datagrams not yet read, overhead included";
         tx, more, Plain, { field("udp_sk.inet.sk.sk_wmem_alloc.refs.counter") - 1 } in "bytes",
             "memory of datagrams not yet sent, overhead included";
-        // Linux 6.18 counts them by NUMA nodes, and leaves `sk_drops` at 0.
+        // Linux 6.18 counts them per NUMA node, and leaves `sk_drops` at 0.
         drops, more, Plain, {
             field("udp_sk.drop_counters.drops0.counter") + field("udp_sk.drop_counters.drops1.counter");
             field("udp_sk.inet.sk.sk_drops.counter")

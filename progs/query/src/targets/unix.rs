@@ -33,7 +33,7 @@ pub(crate) const VIEW: View = View {
     ..View::NONE
 };
 
-/// Those of `TCP_…` (`include/net/tcp_states.h`) that a Unix socket has.
+/// The values of `TCP_…` (`include/net/tcp_states.h`) that a Unix socket can have.
 const STATES: Numbers = &[(1, "ESTABLISHED"), (7, "CLOSE"), (10, "LISTEN")];
 
 /// `SOCK_…` (`include/linux/net.h`)
