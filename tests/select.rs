@@ -48,6 +48,7 @@ pub fn tests() -> Vec<Test> {
         test("a_pushed_process_shows_no_more", PROC, a_pushed_process_shows_no_more),
         test("a_pidfd_names_a_process", PIDFD, a_pidfd_names_a_process),
         test("what_can_t_be_is_empty", PROC, what_can_t_be_is_empty),
+        test("what_a_null_pointer_leads_to_is_unknown", PROC, what_a_null_pointer_leads_to_is_unknown),
         test("refusals_say_what_and_where", &[Bpf], messages::refusals_say_what_and_where),
         test("limits_are_refused", &[Bpf], messages::limits_are_refused),
         test("each_instruction_is_of_its_part", &[Bpf], parts::each_instruction_is_of_its_part),
@@ -545,6 +546,36 @@ fn what_can_t_be_is_empty() {
     {
         let select = Select::new("task").fields(["pid"]).filter(sql::expression(condition).unwrap());
         assert!(!rows(&select, |_| ()).is_empty(), "{condition}");
+    }
+}
+
+/// Nobody traces the helper: `last_siginfo` is NULL.
+fn what_a_null_pointer_leads_to_is_unknown() {
+    let helper = Helper::with_threads(unique("kwn"), 0);
+    let many = (1..40).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+    for condition in [
+        "last_siginfo > 16",
+        "last_siginfo <> 16",
+        "last_siginfo between 1 and 3",
+        "last_siginfo in (1, 2)",
+        &format!("last_siginfo in ({many})"),
+        "last_siginfo > 16 and pid > 0",
+        "last_siginfo.si_signo > 16",
+        "ip(last_siginfo.si_signo) = '10.0.0.1'",
+        // Four bytes are never this address.
+        "ip(last_siginfo.si_signo) = '::1'",
+        "cidr(ip(last_siginfo.si_signo), '::/0')",
+    ] {
+        let shown = |condition: &str| {
+            let select = Select::new("task").filter(field("pid").eq(helper.pid()));
+            let select = select.filter(sql::expression(condition).unwrap()).fields(["pid"]);
+            rows(&select, |values| number(&values[0])) == [i128::from(helper.pid())]
+        };
+        let all = ["", "not ", "is null", "is not null", "is not true"].map(|test| match test {
+            "" | "not " => shown(&format!("{test}({condition})")),
+            _ => shown(&format!("({condition}) {test}")),
+        });
+        assert_eq!(all, [false, false, true, false, true], "{condition}");
     }
 }
 
