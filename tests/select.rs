@@ -26,6 +26,7 @@ const PROC: &[Need] = &[Bpf, Root];
 /// Paths with their mounts, and arguments.
 const LONG: &[Need] = &[Bpf, Root, Need::Kernel(6, 6)];
 const VMA: &[Need] = &[Bpf, Need::Target(&targets::task_vma::TARGET)];
+const USER: &[Need] = &[Bpf, Need::That("addresses that tell, and bpf_rdonly_cast", tells_addresses)];
 const PIDFD: &[Need] = &[Bpf, Root, Need::Kernel(6, 1)];
 
 pub fn tests() -> Vec<Test> {
@@ -49,6 +50,7 @@ pub fn tests() -> Vec<Test> {
         test("a_pidfd_names_a_process", PIDFD, a_pidfd_names_a_process),
         test("what_can_t_be_is_empty", PROC, what_can_t_be_is_empty),
         test("what_a_null_pointer_leads_to_is_unknown", PROC, what_a_null_pointer_leads_to_is_unknown),
+        test("what_is_the_process_s_is_null", USER, what_is_the_process_s_is_null),
         test("refusals_say_what_and_where", &[Bpf], messages::refusals_say_what_and_where),
         test("limits_are_refused", &[Bpf], messages::limits_are_refused),
         test("each_instruction_is_of_its_part", &[Bpf], parts::each_instruction_is_of_its_part),
@@ -576,6 +578,27 @@ fn what_a_null_pointer_leads_to_is_unknown() {
             _ => shown(&format!("({condition}) {test}")),
         });
         assert_eq!(all, [false, false, true, false, true], "{condition}");
+    }
+}
+
+fn tells_addresses() -> bool {
+    let tell = cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"));
+    tell && running().kfunc("bpf_rdonly_cast").is_ok_and(|function| function.is_some())
+}
+
+/// The list that the C library has each thread tell the kernel of lies in the process's memory.
+fn what_is_the_process_s_is_null() {
+    let own = || Select::new("task").filter(field("tgid").eq(std::process::id()));
+    let behind = "robust_list.futex_offset";
+    let found = rows(&own().fields(["robust_list", behind]), |values| {
+        assert_eq!(values[1], Value::Null, "{values:?}");
+        values[0] != Value::Null
+    });
+    if cfg!(target_env = "gnu") {
+        assert!(found.contains(&true), "{found:?}");
+    }
+    for condition in [field(behind).eq(0), field(behind).ne(0), field(behind).is_null().not()] {
+        assert_eq!(rows(&own().filter(condition.clone()).fields(["pid"]), |_| ()), [], "{condition}");
     }
 }
 

@@ -27,7 +27,8 @@
 //!
 //! Names are the target's columns ([`named_columns`]), fields of its object (`comm`, `real_parent.tgid`, `se.load.weight`), or
 //! of another argument of its context (`file.f_flags` of `task_file`). A path through a pointer that is NULL is NULL, and
-//! so is a pointer of 0, `x / 0` and `x % 0`; conditions are true, false or unknown, as in SQL, and an object is shown
+//! so is a pointer of 0, `x / 0` and `x % 0`; so, too, is one through a pointer into a process's memory (`__user`), on x86-64,
+//! arm64 and riscv64 since Linux 6.2. Conditions are true, false or unknown, as in SQL, and an object is shown
 //! where its condition is true.
 //!
 //! Numbers have 64 bits. They are unsigned if they come from unsigned fields of that width, or are literals beyond 2⁶³;

@@ -198,6 +198,12 @@ impl<'a> Builder<'a> {
         Ok(Ptr { reg, ..object })
     }
 
+    /// Whether [`object`](Builder::object) casts: what is loaded through it, the verifier then never takes for a pointer that
+    /// may be NULL.
+    pub fn casts(&self) -> bool {
+        self.cast.is_some()
+    }
+
     /// The same without the cast, for an object through which no pointer is loaded.
     ///
     /// # Errors

@@ -35,6 +35,10 @@ const NULLS: Reg = R8;
 /// Hold what is reused, where the program does not save its arguments in them.
 const REUSED: [Reg; 2] = [R9, R6];
 
+/// Whether the addresses of the kernel's memory have their topmost bit set, and no others do.
+const KERNEL_IS_NEGATIVE: bool =
+    cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"));
+
 /// How many values a program can reuse.
 pub(crate) fn reuse_registers(saved: Saved) -> usize {
     match saved {
@@ -100,7 +104,9 @@ impl<'w, 'a> Emit<'w, 'a> {
     }
 
     /// The register from which the field lies at its offset: `reg`, or the object's. Goes to `null` where a pointer on
-    /// the way there is NULL: to the verifier, the address behind one is as good as any, and a helper may be given it.
+    /// the way there is NULL: to the verifier, the address behind one is as good as any, and a helper may be given it. Nor
+    /// is there anything to read behind one that does not lead into the kernel's memory, such as one of a process's own:
+    /// a load would make 0 of it. Where the verifier may want to see a check for NULL, there is that alone.
     fn follow(&mut self, reg: Reg, place: &Place, null: Label) -> Reg {
         let is = |reused: &Reused| matches!(reused, Reused::Pointer(other) if other.shares_base(place));
         if let Some(reg) = self.reused(is) {
@@ -122,10 +128,11 @@ impl<'w, 'a> Emit<'w, 'a> {
                 reg
             }
         };
+        let leads_elsewhere = KERNEL_IS_NEGATIVE && place.base == Base::Object && self.builder.casts();
         for hop in &place.hops {
             let at = self.at(reg, base, *hop);
             self.builder.asm.load(reg, u64_at(at));
-            self.builder.asm.jump_if(reg.eq(0), null);
+            self.builder.asm.jump_if(if leads_elsewhere { reg.sge(0) } else { reg.eq(0) }, null);
             base = reg;
         }
         base
