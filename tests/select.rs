@@ -26,6 +26,7 @@ const PROC: &[Need] = &[Bpf, Root];
 /// Paths with their mounts, and arguments.
 const LONG: &[Need] = &[Bpf, Root, Need::Kernel(6, 6)];
 const VMA: &[Need] = &[Bpf, Need::Target(&targets::task_vma::TARGET)];
+const USER: &[Need] = &[Bpf, Need::That("addresses that tell, and bpf_rdonly_cast", tells_addresses)];
 const PIDFD: &[Need] = &[Bpf, Root, Need::Kernel(6, 1)];
 
 pub fn tests() -> Vec<Test> {
@@ -48,6 +49,8 @@ pub fn tests() -> Vec<Test> {
         test("a_pushed_process_shows_no_more", PROC, a_pushed_process_shows_no_more),
         test("a_pidfd_names_a_process", PIDFD, a_pidfd_names_a_process),
         test("what_can_t_be_is_empty", PROC, what_can_t_be_is_empty),
+        test("what_a_null_pointer_leads_to_is_unknown", PROC, what_a_null_pointer_leads_to_is_unknown),
+        test("what_is_the_process_s_is_null", USER, what_is_the_process_s_is_null),
         test("refusals_say_what_and_where", &[Bpf], messages::refusals_say_what_and_where),
         test("limits_are_refused", &[Bpf], messages::limits_are_refused),
         test("each_instruction_is_of_its_part", &[Bpf], parts::each_instruction_is_of_its_part),
@@ -545,6 +548,57 @@ fn what_can_t_be_is_empty() {
     {
         let select = Select::new("task").fields(["pid"]).filter(sql::expression(condition).unwrap());
         assert!(!rows(&select, |_| ()).is_empty(), "{condition}");
+    }
+}
+
+/// Nobody traces the helper: `last_siginfo` is NULL.
+fn what_a_null_pointer_leads_to_is_unknown() {
+    let helper = Helper::with_threads(unique("kwn"), 0);
+    let many = (1..40).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+    for condition in [
+        "last_siginfo > 16",
+        "last_siginfo <> 16",
+        "last_siginfo between 1 and 3",
+        "last_siginfo in (1, 2)",
+        &format!("last_siginfo in ({many})"),
+        "last_siginfo > 16 and pid > 0",
+        "last_siginfo.si_signo > 16",
+        "ip(last_siginfo.si_signo) = '10.0.0.1'",
+        // Four bytes are never this address.
+        "ip(last_siginfo.si_signo) = '::1'",
+        "cidr(ip(last_siginfo.si_signo), '::/0')",
+    ] {
+        let shown = |condition: &str| {
+            let select = Select::new("task").filter(field("pid").eq(helper.pid()));
+            let select = select.filter(sql::expression(condition).unwrap()).fields(["pid"]);
+            rows(&select, |values| number(&values[0])) == [i128::from(helper.pid())]
+        };
+        let all = ["", "not ", "is null", "is not null", "is not true"].map(|test| match test {
+            "" | "not " => shown(&format!("{test}({condition})")),
+            _ => shown(&format!("({condition}) {test}")),
+        });
+        assert_eq!(all, [false, false, true, false, true], "{condition}");
+    }
+}
+
+fn tells_addresses() -> bool {
+    let tell = cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"));
+    tell && running().kfunc("bpf_rdonly_cast").is_ok_and(|function| function.is_some())
+}
+
+/// The list that the C library has each thread tell the kernel of lies in the process's memory.
+fn what_is_the_process_s_is_null() {
+    let own = || Select::new("task").filter(field("tgid").eq(std::process::id()));
+    let behind = "robust_list.futex_offset";
+    let found = rows(&own().fields(["robust_list", behind]), |values| {
+        assert_eq!(values[1], Value::Null, "{values:?}");
+        values[0] != Value::Null
+    });
+    if cfg!(target_env = "gnu") {
+        assert!(found.contains(&true), "{found:?}");
+    }
+    for condition in [field(behind).eq(0), field(behind).ne(0), field(behind).is_null().not()] {
+        assert_eq!(rows(&own().filter(condition.clone()).fields(["pid"]), |_| ()), [], "{condition}");
     }
 }
 

@@ -25,7 +25,8 @@ impl Planner<'_> {
                 (place, v4.to_ipv6_mapped().to_bits(), bits + 96, AF_INET6)
             }
             (IpAddr::V6(v6), _, Some(place)) => (place, v6.to_bits(), bits, AF_INET6),
-            _ => return Condition::Known(Some(false)),
+            // It has no address of this kind, if it has one at all.
+            _ => return Condition::unless_null(self.ip_is_null(ip), false),
         };
         let mut terms = Vec::new();
         if let Some(place) = &ip.family {

@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use kwalk_btf::Class;
+
 use crate::ir::{Condition, Member, Node, Number, Text, TextKind};
 use crate::place::Place;
 
@@ -67,6 +69,9 @@ impl Condition {
         match number.node {
             Node::Null => Condition::Known(Some(true)),
             _ if !number.may_be_null() => Condition::Known(Some(false)),
+            Node::Field(place) if matches!(place.field.class, Class::Ptr { .. }) => {
+                Condition::PointerIsNull(*place)
+            }
             Node::Field(place) => Condition::BehindNull(*place),
             _ => Condition::NumberIsNull(number),
         }

@@ -28,8 +28,9 @@
 //!
 //! A name is a column of the target ([`named_columns`]), a field of its object (`comm`, `real_parent.tgid`,
 //! `se.load.weight`), or of another argument of its context (`file.f_flags` of `task_file`). A path through a NULL
-//! pointer is NULL, and so are a pointer of 0, `x / 0` and `x % 0`. As in SQL, a condition is true, false or unknown,
-//! and an object is shown if it is true.
+//! pointer is NULL, and so are a pointer of 0, `x / 0` and `x % 0`. So is a path through a pointer into a process's memory
+//! (`__user`), on x86-64, arm64 and riscv64 since Linux 6.2. As in SQL, a condition is true, false or unknown, and an
+//! object is shown if it is true.
 //!
 //! Numbers have 64 bits. Unsigned are fields of an unsigned type of 64 bits, and literals of 2⁶³ or more; all others
 //! are signed. The result of an operation is unsigned if one side is (for a shift, the left side). It wraps on

@@ -13,6 +13,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use kwalk_btf::Class;
+
 use crate::expr::{Arithmetic, Compare};
 use crate::ir::{Condition, Node, Number};
 use crate::place::Place;
@@ -106,7 +108,8 @@ impl Number {
         match &self.node {
             Node::Null => true,
             Node::Constant => false,
-            Node::Field(place) => place.may_be_null(),
+            // A pointer of 0 is NULL itself.
+            Node::Field(place) => place.may_be_null() || matches!(place.field.class, Class::Ptr { .. }),
             Node::Binary(op, left, right) => {
                 let divides = matches!(op, Arithmetic::Div | Arithmetic::Rem);
                 left.may_be_null() || right.may_be_null() || divides && right.min <= 0 && right.max >= 0

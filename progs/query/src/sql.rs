@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::string::ToString as _;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use kwalk_progs::Span;
 use sqlparser::ast::{
@@ -233,8 +234,14 @@ impl Source {
         let boxed = |sql: &Sql| lower(sql).map(Box::new);
         let refuse = |what| Err(Error::new(Reason::Unsupported(what), self.or_all(span.clone())));
         let negate = |negated: bool, node: Node| match negated {
-            true => Node::Not(Box::new(Expr { node, span: span.clone() })),
+            true => Node::Not(Box::new(self.spanned(node, span.clone()))),
             false => node,
+        };
+        // What an operator stands before, and where the two are.
+        let unary = |sql: &Sql, operator| {
+            let of = lower(sql)?;
+            let span = self.with_operator(operator, of.span.as_ref());
+            Ok::<_, Error>((of, span))
         };
         let node = match sql {
             Sql::Nested(inner) => return self.lower(inner, depth),
@@ -260,14 +267,18 @@ impl Source {
                 _ => return refuse("a literal of this kind"),
             },
             Sql::UnaryOp { op: UnaryOperator::Minus, expr } => {
-                let expr = -lower(expr)?;
-                return Ok(Expr { span: self.with_sign(span), ..expr });
+                let (of, span) = unary(expr, "-")?;
+                return Ok(Expr { span, ..-of });
             }
             Sql::UnaryOp { op: UnaryOperator::Plus, expr } => return lower(expr),
             Sql::UnaryOp { op: UnaryOperator::BitwiseNot, expr } => {
-                Node::Arithmetic(Arithmetic::Xor, boxed(expr)?, Box::new(Node::Int(-1).into()))
+                let (of, span) = unary(expr, "~")?;
+                return Ok(Expr { span, ..of ^ -1 });
             }
-            Sql::UnaryOp { op: UnaryOperator::Not, expr } => Node::Not(boxed(expr)?),
+            Sql::UnaryOp { op: UnaryOperator::Not, expr } => {
+                let (of, span) = unary(expr, "NOT")?;
+                return Ok(Expr { span, ..of.not() });
+            }
             Sql::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } => {
                 let all = chain(sql, op).into_iter().map(lower).collect::<Result<_, _>>()?;
                 if *op == BinaryOperator::And { Node::And(all) } else { Node::Or(all) }
@@ -317,7 +328,20 @@ impl Source {
             Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => return refuse("*"),
             _ => return refuse("this"),
         };
-        Ok(Expr { node, span })
+        Ok(self.spanned(node, span))
+    }
+
+    /// An expression that is at a place, which for the parser does not begin with an operator that its first part begins
+    /// with.
+    fn spanned(&self, node: Node, span: Option<Span>) -> Expr {
+        let expr = Expr { node, span: None };
+        let first =
+            expr.children().first().and_then(|first| first.span.as_ref()).map(|first| first.range().start);
+        let span = span.map(|span| match first {
+            Some(first) if first < span.range().start => self.closed(first, span.range().end),
+            _ => span,
+        });
+        Expr { span, ..expr }
     }
 
     /// Lowers a call: a name and arguments, without anything else that SQL allows in calls.
@@ -368,12 +392,20 @@ impl Source {
         span.as_ref().is_some_and(|span| span.excerpt().starts_with(with))
     }
 
-    /// The span of a number, extended to its sign, which the parser leaves out.
-    fn with_sign(&self, span: Option<Span>) -> Option<Span> {
-        let span = span?;
-        let before = self.text.get(..span.range().start).unwrap_or_default().trim_end();
-        let sign = before.strip_suffix('-').map_or(span.range().start, str::len);
-        Some(Span::new(&self.text, sign..span.range().end))
+    /// Where an operator is together with what it stands before: the parser leaves the operator out, and brackets.
+    fn with_operator(&self, operator: &str, operand: Option<&Span>) -> Option<Span> {
+        let Range { mut start, mut end } = operand?.range();
+        loop {
+            let before = self.text.get(..start)?.trim_end();
+            let at = before.len().checked_sub(operator.len())?;
+            if before.get(at..)?.eq_ignore_ascii_case(operator) {
+                return Some(Span::new(&self.text, at..end));
+            }
+            let rest = self.text.get(end..)?;
+            let behind = rest.trim_start().strip_prefix(')')?;
+            start = before.strip_suffix('(')?.len();
+            end += rest.len() - behind.len();
+        }
     }
 
     fn number(&self, digits: &str, radix: u32, span: Option<Span>) -> Result<Node, Error> {

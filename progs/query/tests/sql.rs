@@ -65,6 +65,34 @@ fn spans_are_where_things_stand() {
     assert_eq!(parsed.span().unwrap().excerpt(), "comm = 'ü' and\n  -5 < x.y[2]");
 }
 
+/// What a column is called that has no other name, and what stands before its parts.
+#[test]
+fn spans_begin_with_operators() {
+    for text in [
+        "~pid",
+        "- pid",
+        "-(pid)",
+        "-((a + b))",
+        "- -pid",
+        "~(-pid)",
+        "-pid + 1",
+        "~ a.b[3] << 1",
+        "(-8) / 3",
+        "(~a) + (-b)",
+        "-case when -a > 1 then b end",
+        "1 - nullif(-(a), 3)",
+        "not a = 1",
+        "not(-a between 1 and 2)",
+        "not not (a)",
+    ] {
+        assert_eq!(sql::expression(text).unwrap().span().unwrap().excerpt(), text);
+    }
+    // Where they are not beside each other, there is no such place.
+    assert!(sql::expression("-/* what */a").unwrap().span().is_none());
+    let columns = sql::columns("-a, (-b) * 2").unwrap();
+    assert_eq!(columns, [(-field("a")).into(), (-field("b") * 2).into()]);
+}
+
 /// Any tree, whether it makes sense or not: what an engine builds has to be printed and read, too.
 fn exprs() -> impl Strategy<Value = Expr> {
     let names = select(vec![

@@ -197,6 +197,12 @@ impl<'a> Builder<'a> {
         Ok(Ptr { reg, ..object })
     }
 
+    /// Whether [`object`](Builder::object) casts: the verifier then never takes what is loaded through it for a pointer that
+    /// may be NULL.
+    pub fn casts(&self) -> bool {
+        self.cast.is_some()
+    }
+
     /// Loads the object without the cast, for programs that load no pointer through it.
     ///
     /// # Errors

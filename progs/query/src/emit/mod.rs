@@ -35,6 +35,10 @@ const NULLS: Reg = R8;
 /// The registers that hold reused values, if the program does not save its arguments in them.
 const REUSED: [Reg; 2] = [R9, R6];
 
+/// Whether the addresses of the kernel's memory have their topmost bit set, and no others do.
+const KERNEL_IS_NEGATIVE: bool =
+    cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"));
+
 /// The number of values that a program can reuse.
 pub(crate) fn reuse_registers(saved: Saved) -> usize {
     match saved {
@@ -101,7 +105,8 @@ impl<'w, 'a> Emit<'w, 'a> {
 
     /// Returns the register in which the field's base address is: `reg`, the object's, or one of a reused pointer. Goes
     /// to `null` if a pointer on the way is NULL: to the verifier any address is valid here, and a helper could be
-    /// called with an offset from NULL.
+    /// called with an offset from NULL. It goes there too if a pointer leads out of the kernel's memory, such as into a
+    /// process's own: a load would give 0. Where the verifier has to see a check for NULL, there is only that check.
     fn follow(&mut self, reg: Reg, place: &Place, null: Label) -> Reg {
         let is = |reused: &Reused| matches!(reused, Reused::Pointer(other) if other.shares_base(place));
         if let Some(reg) = self.reused(is) {
@@ -124,10 +129,11 @@ impl<'w, 'a> Emit<'w, 'a> {
                 reg
             }
         };
+        let leads_elsewhere = KERNEL_IS_NEGATIVE && place.base == Base::Object && self.builder.casts();
         for hop in &place.hops {
             let at = self.at(reg, base, *hop);
             self.builder.asm.load(reg, u64_at(at));
-            self.builder.asm.jump_if(reg.eq(0), null);
+            self.builder.asm.jump_if(if leads_elsewhere { reg.sge(0) } else { reg.eq(0) }, null);
             base = reg;
         }
         base
