@@ -55,7 +55,9 @@ impl Opened {
         self.types.bytes()
     }
 
-    /// The kernel that they are of: nothing else is known of one that a file describes.
+    /// The kernel that they are of, for what is only shown: nothing else is known of one that a file describes. Programs that
+    /// are to be loaded are written for [`kwalk::kernel`], whosever types they take: it is the running kernel's JIT, pages
+    /// and pid namespaces that they meet.
     pub(crate) fn kernel<'a>(&self, btf: &'a Btf<'a>) -> Kernel<'a> {
         if self.are_running { kwalk::kernel(btf) } else { Kernel::described(btf) }
     }
