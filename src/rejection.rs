@@ -63,7 +63,7 @@ impl Rejection {
 
     /// Whether the program has too many instructions, or too many paths, for the verifier.
     pub fn is_too_large(&self) -> bool {
-        self.errno == libc::E2BIG
+        self.unsaid().is_some()
             || ["too large", "too complex"].iter().any(|words| self.reason.contains(words))
     }
 
@@ -77,8 +77,18 @@ impl Rejection {
             }
         }
         let fault = FAULTS.iter().find(|(words, _)| says(words)).map(|(_, fault)| *fault);
-        // Before 6.4, the reason is missing: it is at the end of a log that is too long for any buffer.
-        fault.or((self.errno == libc::E2BIG).then_some(Fault::TooLarge))
+        fault.or(self.unsaid())
+    }
+
+    /// The kind of fault by its error number alone. Before 6.4, the reason of these two can be missing: it is at the end of a
+    /// log that is too long for any buffer.
+    fn unsaid(&self) -> Option<Fault> {
+        match self.errno {
+            libc::E2BIG => Some(Fault::TooLarge),
+            // Else the verifier's word for faults of its own, of which it says something.
+            libc::EFAULT if self.reason.is_empty() => Some(Fault::TooComplex),
+            _ => None,
+        }
     }
 }
 

@@ -37,8 +37,13 @@ const NEEDS: &[Need] = &[Need::Bpf, Need::Kernel(5, 14)];
 const V4: &[Need] = &[Need::Bpf, Need::Kernel(6, 6)];
 /// And `may_goto`.
 const GENERATED: &[Need] = &[Need::Bpf, Need::Kernel(6, 9)];
+/// What kernels do for their JIT alone: others look up in arrays by the helper, call nothing back, and rewrite local calls
+/// for the interpreter.
+const JIT: &[Need] = &[NEEDS[0], NEEDS[1], Need::Jit];
+/// The same, of programs that are generated.
+const GENERATED_JIT: &[Need] = &[GENERATED[0], GENERATED[1], Need::Jit];
 /// The kernel functions of RCU.
-const RCU: &[Need] = &[Need::Bpf, Need::Kernel(6, 2)];
+const RCU: &[Need] = &[Need::Bpf, Need::Kernel(6, 2), Need::Jit];
 /// Load-acquire and store-release, and the verifier's words of today.
 const BARRIERS: &[Need] = &[Need::Bpf, Need::Kernel(6, 15)];
 
@@ -175,16 +180,18 @@ pub fn tests() -> Vec<Test> {
     tests! {
         GENERATED:
             programs_do_what_the_reference_does
-            programs_come_back_as_they_were_sent
             may_goto_counts;
+        GENERATED_JIT:
+            programs_come_back_as_they_were_sent;
         NEEDS:
             dead_code_is_removed
             a_compare_and_exchange_extends_r0_where_that_matters
             maps_come_back_by_id
-            a_look_up_in_an_array_is_inlined
             the_context_of_a_filter_is_another_structure
             packet_loads_are_expanded
-            many_long_jumps_lead_where_they_should_without_gotol
+            many_long_jumps_lead_where_they_should_without_gotol;
+        JIT:
+            a_look_up_in_an_array_is_inlined
             a_function_is_called_back;
         RCU:
             a_kernel_function_becomes_its_address;

@@ -12,7 +12,7 @@ mod task;
 use kwalk::progs::available;
 use kwalk::select::{Select, named_columns};
 
-use cell::since;
+use cell::Lack;
 
 use crate::support::Need::Bpf;
 use crate::support::{Test, kernel_version, running, test};
@@ -31,6 +31,9 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     ("bpf_prog", &["verified"], (5, 16)),
 ];
 
+/// Those of them that take a function of the kernel's, which it calls for its JIT alone. An older kernel is said to be too old.
+const JIT: &[(&str, &[&str])] = &[("task", &["pidns", "nspid"]), ("netlink", &["groups"])];
+
 pub fn tests() -> Vec<Test> {
     let own = vec![test("every_column_is_there", &[Bpf], every_column_is_there)];
     let tests =
@@ -38,8 +41,8 @@ pub fn tests() -> Vec<Test> {
     tests.into_iter().flatten().collect()
 }
 
-/// Each column of each target that this kernel has can be planned, but for those that are known to be newer, of which that
-/// is said.
+/// Each column of each target that this kernel has can be planned, but for those that are known to be newer, or to take a
+/// JIT, of which that is said.
 fn every_column_is_there() {
     let kernel = running();
     let mut wrong = Vec::new();
@@ -48,19 +51,25 @@ fn every_column_is_there() {
         for column in named_columns(target) {
             let newer = NEWER.iter().find(|(of, names, _)| *of == target && names.contains(&column.name));
             assert_eq!(column.since, newer.map(|(.., since)| *since), "{target}.{}", column.name);
-            let wanted = column.since.filter(|since| kernel_version() < *since);
+            let takes_jit = JIT.iter().any(|(of, names)| *of == target && names.contains(&column.name))
+                && !kernel.has_jit;
+            let wanted = match column.since {
+                Some(since) if kernel_version() < since => Some(Lack::Since(since)),
+                _ => takes_jit.then_some(Lack::Jit),
+            };
             let found = match Select::new(target).fields([column.name]).plan(&kernel) {
                 Ok(_) => None,
                 Err(error) => {
                     let error = kwalk::Error::from(error);
-                    if since(&error).is_none() {
+                    let lack = Lack::of(&error);
+                    if lack.is_none() {
                         wrong.push(format!("{target}.{}: {error}", column.name));
                     }
-                    since(&error)
+                    lack
                 }
             };
             if found != wanted {
-                wrong.push(format!("{target}.{}: since {found:?}, and not {wanted:?}", column.name));
+                wrong.push(format!("{target}.{}: it lacks {found:?}, and not {wanted:?}", column.name));
             }
         }
     }

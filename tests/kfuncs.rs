@@ -13,7 +13,7 @@ use crate::support::{Need, Test, kernel_version, running, test};
 
 const TASK: &Target = &targets::task::TARGET;
 const NEEDS: &[Need] = &[Need::Bpf];
-const CALLS: &[Need] = &[Need::Bpf, Need::Kernel(6, 2)];
+const CALLS: &[Need] = &[Need::Bpf, Need::Kernel(6, 2), Need::Jit];
 
 /// Loads a program that writes a dot for each task, if what is emitted before goes on.
 fn load(emit: impl FnOnce(&mut Builder<'_>)) -> Result<Loaded, Error> {
@@ -112,11 +112,12 @@ pub fn tests() -> Vec<Test> {
         Need::Bpf,
         Need::Root,
         Need::Kernel(6, 2),
+        Need::Jit,
         Need::That("a module with types", || of_a_module().is_some()),
     ];
     vec![
         test("the_kernel_s_functions_are_called", CALLS, the_kernel_s_functions_are_called),
-        test("what_is_missing_is_named", NEEDS, what_is_missing_is_named),
+        test("what_is_missing_is_named", &[Need::Bpf, Need::Jit], what_is_missing_is_named),
         test("what_is_not_for_programs_is_refused", CALLS, what_is_not_for_programs_is_refused),
         test("versions_are_those_of_kernels", NEEDS, versions_are_those_of_kernels),
         test("a_function_of_a_module_is_found", MODULE, a_function_of_a_module_is_found),

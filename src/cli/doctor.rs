@@ -111,7 +111,7 @@ fn types(opened: &Opened) -> Vec<Finding> {
         Err(error) => return vec![Finding::failed(Verdict::Bad, "types", &error.into())],
     };
     let bytes = opened.bytes().len();
-    let kernel = opened.kernel(&btf);
+    let kernel = kwalk::kernel(&btf);
     let mut findings =
         vec![Finding::good("types", format!("{types} in {bytes} bytes of BTF, {targets} targets to walk"))];
     if !kernel.has_jit {

@@ -376,6 +376,11 @@ mod tests {
         assert!(words("R7 invalid mem access 'trusted_ptr_or_null_'", libc::EACCES).contains("NULL"));
         assert!(words("At program exit the register R0 has smin=2", libc::EINVAL).contains("0 to go on"));
         assert!(words("", libc::E2BIG).contains("1,000,000"));
+        assert_eq!(
+            words("", libc::EFAULT),
+            words("The sequence of 8193 jumps is too complex.", libc::EFAULT)
+        );
+        assert_eq!(words("verifier internal error", libc::EFAULT), "");
         assert_eq!(words("unreachable insn 2", libc::EINVAL), "");
         let fragment = progs::Fragment { role: progs::Role::Condition, text: "a".into(), span: None };
         let selected = |reason, number| {

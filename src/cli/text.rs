@@ -64,7 +64,7 @@ fn load(
     let pin = Options::default();
     let types = types.open()?;
     let btf = Btf::new(types.bytes())?;
-    let kernel = types.kernel(&btf);
+    let kernel = kwalk::kernel(&btf);
     let Resolved { link, test } = scope.resolve(program.target, &kernel)?;
     let options = Options { comm, only: test, readers: if pinned { pin.readers } else { 1 } };
     Ok((Loaded::load(&program.write(&kernel, &options)?)?, link))
@@ -137,7 +137,7 @@ fn pin_preloaded(types: &Types, dir: &Path, replace: bool) -> Result<ExitCode, F
     let place = if replace { None } else { Some(PinPath::new(dir)?) };
     let types = types.open()?;
     let btf = Btf::new(types.bytes())?;
-    let kernel = types.kernel(&btf);
+    let kernel = kwalk::kernel(&btf);
     let programs = PRELOADED.map(|(_, program)| text::by_name(program)?.write(&kernel, &Options::default()));
     let mut programs = Skeleton::open(programs.into_iter().collect::<Result<Vec<_>, _>>()?);
     programs.load()?;

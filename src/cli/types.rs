@@ -56,7 +56,9 @@ impl Opened {
         self.types.bytes()
     }
 
-    /// The kernel with these types. If they are from a file, nothing else is known about it.
+    /// The kernel with these types, for what is only shown. If they are from a file, nothing else is known about it.
+    /// Programs that are loaded are written for [`kwalk::kernel`], whosever types they take: the running kernel's JIT and
+    /// page size are what counts for them.
     pub(crate) fn kernel<'a>(&self, btf: &'a Btf<'a>) -> Kernel<'a> {
         if self.are_running { kwalk::kernel(btf) } else { Kernel::described(btf) }
     }

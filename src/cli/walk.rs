@@ -86,7 +86,7 @@ pub(crate) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
         None => Failure::unknown(target, &[]),
     })?;
     let btf = Btf::new(types.bytes())?;
-    let kernel = types.kernel(&btf);
+    let kernel = if output.is_some() { kwalk::kernel(&btf) } else { types.kernel(&btf) };
     what.scope.check(&found(&btf, target)?)?;
     let opened = what.scope.open()?;
     let elements = opened.map.as_ref().map(MapElements::of).transpose()?;

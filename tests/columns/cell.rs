@@ -18,8 +18,9 @@ pub enum Cell {
     Text(Vec<u8>),
     Ip(IpAddr),
     Stack(Vec<u64>),
-    /// This kernel is too old for the column, which the library says; what older kernels lack is a test of its own.
-    Older,
+    /// This kernel is too old for the column, or lacks the JIT that it takes, which the library says; which those are is a
+    /// test of its own.
+    Absent,
 }
 
 impl Cell {
@@ -71,8 +72,8 @@ impl Cell {
         }
     }
 
-    pub fn is_older(&self) -> bool {
-        *self == Cell::Older
+    pub fn is_absent(&self) -> bool {
+        *self == Cell::Absent
     }
 }
 
@@ -85,7 +86,7 @@ impl fmt::Debug for Cell {
             Cell::Text(text) => write!(f, "\"{}\"", text.escape_ascii()),
             Cell::Ip(ip) => write!(f, "{ip}"),
             Cell::Stack(stack) => write!(f, "{stack:x?}"),
-            Cell::Older => f.write_str("(of newer kernels)"),
+            Cell::Absent => f.write_str("(not on this kernel)"),
         }
     }
 }
@@ -103,7 +104,7 @@ impl PartialEq<str> for Cell {
             Cell::Name(_, name) => name == other,
             Cell::Text(text) => text == other.as_bytes(),
             Cell::Ip(ip) => ip.to_string() == other,
-            Cell::Older => true,
+            Cell::Absent => true,
             _ => false,
         }
     }
@@ -123,31 +124,51 @@ impl PartialEq<String> for Cell {
 
 impl PartialEq<[u8]> for Cell {
     fn eq(&self, other: &[u8]) -> bool {
-        matches!(self, Cell::Text(text) if text == other) || self.is_older()
+        matches!(self, Cell::Text(text) if text == other) || self.is_absent()
     }
 }
 
 impl PartialEq<i128> for Cell {
     fn eq(&self, other: &i128) -> bool {
-        matches!(self, Cell::Number(number) | Cell::Name(number, _) if number == other) || self.is_older()
+        matches!(self, Cell::Number(number) | Cell::Name(number, _) if number == other) || self.is_absent()
     }
 }
 
 /// Whether there is none, as far as this kernel can tell.
 impl PartialEq<()> for Cell {
     fn eq(&self, (): &()) -> bool {
-        matches!(self, Cell::Null | Cell::Older)
+        matches!(self, Cell::Null | Cell::Absent)
     }
 }
 
-/// What is wrong with a selection is that the kernel is too old, if the library says so: since when it could be done.
-pub fn since(error: &Error) -> Option<(u16, u16)> {
-    match error {
-        Error::Select(error) => match *error.reason {
-            Reason::Since { since, .. } => Some(since),
+/// What a kernel lacks for a selection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// It is older than this one.
+    Since((u16, u16)),
+    /// It has no JIT.
+    Jit,
+}
+
+impl Lack {
+    /// What is wrong with a selection is that the kernel lacks this, if the library says so.
+    pub fn of(error: &Error) -> Option<Lack> {
+        match error {
+            Error::Select(error) => match *error.reason {
+                Reason::Since { since, .. } => Some(Lack::Since(since)),
+                Reason::NoJit { .. } => Some(Lack::Jit),
+                _ => None,
+            },
             _ => None,
-        },
-        _ => None,
+        }
+    }
+
+    /// Whether the running kernel lacks it.
+    fn is_true(self) -> bool {
+        match self {
+            Lack::Since(since) => kernel_version() < since,
+            Lack::Jit => !running().has_jit,
+        }
     }
 }
 
@@ -187,15 +208,14 @@ pub fn walked(target: &str, columns: &str, condition: &str, scope: Scope<'_>) ->
         Ok(_) => true,
         Err(error) => {
             let error = Error::from(error);
-            // What is said to be of newer kernels counts as right below: it must not be said on those.
-            let is_older = since(&error).is_some_and(|since| kernel_version() < since);
-            assert!(is_older, "{target}.{column}: {error}");
+            // What is said to be of other kernels counts as right below: it must not be said on those.
+            assert!(Lack::of(&error).is_some_and(Lack::is_true), "{target}.{column}: {error}");
             false
         }
     };
     let known: Vec<&str> = all.iter().filter(is_known).copied().collect();
     if known.is_empty() {
-        return vec![vec![Cell::Older; all.len()]];
+        return vec![vec![Cell::Absent; all.len()]];
     }
     let walk = || -> Result<Vec<Vec<Cell>>, Error> {
         let mut rows = Walk::plan(&select(&known), &kernel, scope)?.prepare()?.into_rows()?;
@@ -204,7 +224,7 @@ pub fn walked(target: &str, columns: &str, condition: &str, scope: Scope<'_>) ->
         while let Some(row) = rows.next_row()? {
             let mut cells = row.values().zip(&infos).map(|(value, info)| Cell::new(info, value));
             let cell =
-                |column: &&str| if known.contains(column) { cells.next().unwrap() } else { Cell::Older };
+                |column: &&str| if known.contains(column) { cells.next().unwrap() } else { Cell::Absent };
             found.push(all.iter().map(cell).collect());
         }
         Ok(found)

@@ -282,7 +282,7 @@ fn names_in_conditions() {
         ("path = '/dev/null'".into(), Box::new(|row| row[4] == "/dev/null")),
     ];
     assert!(all.len() >= 10);
-    let has_state = !null[5].is_older();
+    let has_state = !null[5].is_absent();
     for (condition, is) in
         cases.into_iter().filter(|(condition, _)| has_state || !condition.contains("state"))
     {

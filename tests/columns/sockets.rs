@@ -85,7 +85,7 @@ fn unix_is_what_proc_says() {
     };
     let rows: BTreeMap<i128, Vec<Cell>> = rows
         .into_iter()
-        .filter(|row| row[5] != Cell::Null && !row[5].is_older())
+        .filter(|row| row[5] != Cell::Null && !row[5].is_absent())
         .map(|row| (row[5].number(), row))
         .collect();
     let netns = one("unix", "netns", &format!("inode = {}", inode(hidden.as_raw_fd()))).remove(0);
@@ -152,7 +152,7 @@ fn netlink_is_what_proc_says() {
         assert!(row[2] == groups || groups == 0 && row[2] == (), "{row:?} {line:?}");
         assert!(row[3] == number(4) && row[4] == number(5) && row[5] == number(8), "{row:?} {line:?}");
         assert!(row[6] == number(7) || row[6] == number(7) + 1, "{row:?} {line:?}");
-        assert!(row[7] == number(9) || row[7].is_older() || row[7] == Cell::Null, "{row:?} {line:?}");
+        assert!(row[7] == number(9) || row[7].is_absent() || row[7] == Cell::Null, "{row:?} {line:?}");
         assert_eq!(row[8], number(6));
     }
     for (fd, protocol, groups) in

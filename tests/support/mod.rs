@@ -39,6 +39,8 @@ pub enum Need {
     Std(&'static str),
     /// A file of the kernel's, at this path.
     File(&'static str),
+    /// A kernel that compiles programs: others refuse to call its functions, and calls back, with the error number 524.
+    Jit,
     /// A kernel that has this target.
     Target(&'static Target),
     /// What is described here, if the function says that it is there.
@@ -78,6 +80,7 @@ impl Need {
             }
             Need::ThisKernel(major, minor) => (kernel_version() != (major, minor))
                 .then(|| format!("what it compares with is of Linux {major}.{minor}")),
+            Need::Jit => (!running().has_jit).then(|| "the kernel has no JIT".into()),
             Need::Target(target) => (!has_target(target)).then(|| {
                 let (major, minor) = target.since.unwrap_or_default();
                 format!("needs Linux {major}.{minor}, for the target {}", target.name)
@@ -98,9 +101,9 @@ pub fn kernel_version() -> (u16, u16) {
     kwalk::sys::release().expect("a version")
 }
 
-/// Whether the running kernel can count the elements of a map.
+/// Whether the running kernel can count the elements of a map: by a function that programs call.
 pub fn counts_elements() -> bool {
-    kernel_version() >= (6, 6)
+    kernel_version() >= (6, 6) && running().has_jit
 }
 
 /// The running kernel. A thread's view of its types stays with the process.

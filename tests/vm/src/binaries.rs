@@ -8,17 +8,15 @@ use serde_json::Value;
 use crate::arch::Arch;
 use crate::error::{Error, Result};
 
-/// Tests of the sources, which are not of a kernel.
-const NO_KERNEL: &[&str] = &["architecture"];
+/// The integration tests that are of a kernel: those of `builds` run cargo.
+const TESTS: &str = "integration";
 
 /// What was built.
-pub(crate) struct Binary {
+struct Binary {
     /// The target's name in its manifest.
-    pub(crate) name: String,
-    /// Whether it is a test.
-    pub(crate) test: bool,
+    name: String,
     /// The file.
-    pub(crate) path: PathBuf,
+    path: PathBuf,
 }
 
 /// The manifest of kwalk itself.
@@ -46,26 +44,24 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
 pub(crate) fn init(arch: &Arch, target_dir: &Path) -> Result<PathBuf> {
     let manifest = root().join("tests/vm/Cargo.toml");
     let arguments = ["build", "--release", "--package=vm-init", "--bins"];
-    let built = build(&arguments, &manifest, arch, target_dir)?;
-    one(built, "vm-init")
+    one(&build(&arguments, &manifest, arch, target_dir)?, "vm-init")
 }
 
 /// The command.
 pub(crate) fn kwalk(arch: &Arch, target_dir: &Path) -> Result<PathBuf> {
-    one(build(&["build", "--bin=kwalk"], &root().join("Cargo.toml"), arch, target_dir)?, "kwalk")
+    one(&build(&["build", "--bin=kwalk"], &root().join("Cargo.toml"), arch, target_dir)?, "kwalk")
 }
 
-/// The command and the integration tests that know where it is.
-pub(crate) fn tests(arch: &Arch, target_dir: &Path) -> Result<Vec<Binary>> {
-    let mut built = build(&["test", "--no-run", "--test=*"], &root().join("Cargo.toml"), arch, target_dir)?;
-    built.retain(|binary| !NO_KERNEL.contains(&binary.name.as_str()));
-    built.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(built)
+/// The integration tests, and the command, of which they know where it is.
+pub(crate) fn tests(arch: &Arch, target_dir: &Path) -> Result<[PathBuf; 2]> {
+    let arguments = ["test", "--no-run", "--package=kwalk-cli", "--test", TESTS];
+    let built = build(&arguments, &root().join("Cargo.toml"), arch, target_dir)?;
+    Ok([one(&built, TESTS)?, one(&built, "kwalk")?])
 }
 
-fn one(built: Vec<Binary>, name: &str) -> Result<PathBuf> {
+fn one(built: &[Binary], name: &str) -> Result<PathBuf> {
     let why = || Error::Program { name: "cargo", why: format!("it has built no {name}") };
-    built.into_iter().find(|binary| binary.name == name).map(|binary| binary.path).ok_or_else(why)
+    built.iter().find(|binary| binary.name == name).map(|binary| binary.path.clone()).ok_or_else(why)
 }
 
 fn build(arguments: &[&str], manifest: &Path, arch: &Arch, target_dir: &Path) -> Result<Vec<Binary>> {
@@ -100,9 +96,5 @@ fn build(arguments: &[&str], manifest: &Path, arch: &Arch, target_dir: &Path) ->
 fn binary(message: &[u8]) -> Option<Binary> {
     let message: Value = serde_json::from_slice(message).ok()?;
     let target = &message["target"];
-    Some(Binary {
-        path: message["executable"].as_str()?.into(),
-        name: target["name"].as_str()?.into(),
-        test: target["kind"].as_array()?.iter().any(|kind| kind == "test"),
-    })
+    Some(Binary { path: message["executable"].as_str()?.into(), name: target["name"].as_str()?.into() })
 }

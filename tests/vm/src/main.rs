@@ -12,7 +12,6 @@ mod results;
 mod support;
 mod tools;
 
-use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
@@ -205,13 +204,10 @@ fn test(shop: &Shop, own: Option<PathBuf>, names: &[String], readme: bool) -> Re
         None => known.into_iter().map(|known| (known.name.to_owned(), shop.cache.get(known))).collect(),
     };
     let built = binaries::tests(shop.arch, &shop.build_dir())?;
-    let paths: Vec<_> = built.iter().map(|binary| binary.path.clone()).collect();
-    let tests: Vec<_> = built.iter().filter(|binary| binary.test).collect();
-    let commands = tests.iter().map(|binary| vec![binary.path.clone().into_os_string()]).collect();
-    let initramfs = shop.initramfs(&paths, commands)?;
+    let [tests, _] = &built;
+    let initramfs = shop.initramfs(&built, vec![vec![tests.clone().into_os_string()]])?;
 
-    let names: Vec<_> = tests.iter().map(|binary| binary.name.as_str()).collect();
-    let rows = side_by_side(images, |(kernel, image)| shop.row(kernel, image, initramfs.path(), &names));
+    let rows = side_by_side(images, |(kernel, image)| shop.row(kernel, image, initramfs.path()));
     let rows = rows.into_iter().collect::<Result<Vec<_>>>()?;
     let newest = KNOWN.last().map(|known| known.name);
     print(&report::table(&rows, newest))?;
@@ -219,15 +215,6 @@ fn test(shop: &Shop, own: Option<PathBuf>, names: &[String], readme: bool) -> Re
         support::update(&binaries::root().join("README.md"), &rows)?;
     }
     Ok(if report::is_success(&rows, newest) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The test binaries that took longest, and how long each.
-fn slowest<'a>(took: impl Iterator<Item = (&'a str, Duration)>) -> String {
-    const SHOWN: usize = 5;
-    let mut took: Vec<_> = took.collect();
-    took.sort_by_key(|(_, took)| Reverse(*took));
-    let shown = took.iter().take(SHOWN).map(|(name, took)| format!("{name} {} s", took.as_secs()));
-    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// Does something with each, at a time one more than there are processors: each guest has one, and waits at times. The last
@@ -347,7 +334,7 @@ impl Shop {
     }
 
     /// Runs the tests in a kernel, if there is one.
-    fn row(&self, kernel: String, image: Result<Image>, initramfs: &Path, names: &[&str]) -> Result<Row> {
+    fn row(&self, kernel: String, image: Result<Image>, initramfs: &Path) -> Result<Row> {
         let row = |version, result| Row { kernel: kernel.clone(), version, result };
         let image = match image {
             Ok(image) => image,
@@ -357,7 +344,7 @@ impl Shop {
             Err(error) => return Ok(row(String::new(), Tested::Failed(error.to_string()))),
         };
         let start = Instant::now();
-        let run = match self.guest(&image, initramfs, names.len()).run(&mut ()) {
+        let run = match self.guest(&image, initramfs, 1).run(&mut ()) {
             Ok(run) => run,
             // There is none for the next kernel, either.
             Err(error @ Error::NoProgram(_)) => return Err(error),
@@ -365,24 +352,20 @@ impl Shop {
                 return Ok(row(image.version.unwrap_or_default(), Tested::Failed(error.to_string())));
             }
         };
-        let slowest = slowest(names.iter().copied().zip(run.ended.iter().map(|ended| ended.took)));
-        say(format_args!(
-            "vm: {kernel} ({}): {} s; slowest: {slowest}",
-            run.release,
-            start.elapsed().as_secs()
-        ));
-        let (mut tests, mut broken) = (Vec::new(), Vec::new());
-        for (name, ended) in names.iter().zip(&run.ended) {
-            if ended.end != End::Status(0) {
-                for text in [&ended.stdout, &ended.stderr] {
-                    say(format_args!("{}", String::from_utf8_lossy(text)));
+        let seconds = start.elapsed().as_secs();
+        let tests = match run.ended.first() {
+            Some(ended) => {
+                let took = ended.took.as_secs();
+                say(format_args!("vm: {kernel} ({}): {seconds} s, its tests {took} s", run.release));
+                if ended.end != End::Status(0) {
+                    for text in [&ended.stdout, &ended.stderr] {
+                        say(format_args!("{}", String::from_utf8_lossy(text)));
+                    }
                 }
+                results::parse(ended)
             }
-            match results::parse(name, ended) {
-                Ok(found) => tests.extend(found),
-                Err(why) => broken.push((name.to_string(), why)),
-            }
-        }
-        Ok(row(run.release, Tested::Ran { tests, broken }))
+            None => Err("the tests did not run".into()),
+        };
+        Ok(row(run.release, tests.map_or_else(Tested::Failed, Tested::Ran)))
     }
 }

@@ -106,10 +106,11 @@ impl Guest<'_> {
         console.more()?;
         let console = String::from_utf8_lossy(&console.bytes).into_owned();
         match status {
-            None => Err(guest(
-                format!("nothing happened for {} seconds{}", self.patience.as_secs(), self.done(&events)),
-                &console,
-            )),
+            None => {
+                let (seconds, done) = (self.patience.as_secs(), self.done(&events));
+                let why = format!("nothing happened for {seconds} seconds{done}{}", last(&stdout.bytes));
+                Err(guest(why, &console))
+            }
             Some(status) if !status.success() => {
                 let mut said = String::new();
                 if let Some(stderr) = &mut qemu.0.stderr {
@@ -208,6 +209,12 @@ fn guest(why: String, console: &str) -> Error {
     const TAIL: usize = 40;
     let lines: Vec<_> = console.lines().map(str::trim_end).collect();
     Error::Guest { why, log: lines[lines.len().saturating_sub(TAIL)..].join("\n") }
+}
+
+/// The last line that commands printed: of tests, the one that hangs.
+fn last(stdout: &[u8]) -> String {
+    let said = String::from_utf8_lossy(stdout);
+    said.lines().last().map_or(String::new(), |line| format!("; the last that it printed: {}", line.trim()))
 }
 
 /// Takes so many bytes from the front, if there are as many.
@@ -333,6 +340,13 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn who_hangs_is_named_by_the_last_line() {
+        let said = last(b"test pin::a   ... ok\ntest walk::b  ... ");
+        assert_eq!(said, "; the last that it printed: test walk::b  ...");
+        assert_eq!(last(b""), "");
     }
 
     #[test]

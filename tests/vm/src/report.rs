@@ -22,8 +22,8 @@ pub(crate) struct Row {
 
 /// What became of a kernel.
 pub(crate) enum Result {
-    /// The tests ran; those of some binaries may have broken off, each with its name and why.
-    Ran { tests: Vec<Test>, broken: Vec<(String, String)> },
+    /// The tests ran.
+    Ran(Vec<Test>),
     /// There is none to be had, and why.
     Skipped(String),
     /// Its guest did not do what it should.
@@ -36,9 +36,8 @@ impl Row {
         match &self.result {
             Result::Skipped(_) => Vec::new(),
             Result::Failed(why) => vec![why.clone()],
-            Result::Ran { tests, broken } => {
-                let mut failures: Vec<_> =
-                    broken.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+            Result::Ran(tests) => {
+                let mut failures = Vec::new();
                 for Test { name, outcome } in tests {
                     match outcome {
                         Outcome::Failed => failures.push(name.clone()),
@@ -57,12 +56,12 @@ impl Row {
         match &self.result {
             Result::Skipped(_) => ["skipped", "", ""].map(String::from),
             Result::Failed(_) => ["", "broke off", ""].map(String::from),
-            Result::Ran { tests, broken } => {
+            Result::Ran(tests) => {
                 let count =
                     |wanted: fn(&Outcome) -> bool| tests.iter().filter(|test| wanted(&test.outcome)).count();
                 [
                     count(|outcome| *outcome == Outcome::Passed),
-                    count(|outcome| *outcome == Outcome::Failed) + broken.len(),
+                    count(|outcome| *outcome == Outcome::Failed),
                     count(|outcome| matches!(outcome, Outcome::Ignored(_))),
                 ]
                 .map(|count| count.to_string())
@@ -74,7 +73,7 @@ impl Row {
 /// Whether all went well, and at least one kernel was there.
 pub(crate) fn is_success(rows: &[Row], newest: Option<&str>) -> bool {
     let failed = rows.iter().any(|row| !row.failures(newest == Some(&row.kernel)).is_empty());
-    !failed && rows.iter().any(|row| matches!(row.result, Result::Ran { .. }))
+    !failed && rows.iter().any(|row| matches!(row.result, Result::Ran(_)))
 }
 
 /// One table, then the names of what failed, and the reasons of what was ignored. `newest` is the kernel on which no test
@@ -91,7 +90,7 @@ pub(crate) fn table(rows: &[Row], newest: Option<&str>) -> String {
         match &row.result {
             Result::Skipped(why) => section(&mut text, &format!("skipped: {}: {why}", row.kernel), []),
             Result::Failed(_) => {}
-            Result::Ran { tests, .. } => {
+            Result::Ran(tests) => {
                 for Test { name, outcome } in tests {
                     if let Outcome::Ignored(why) = outcome {
                         ignored.entry(why).or_default().entry(name).or_default().push(&row.kernel);
