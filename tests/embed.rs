@@ -144,7 +144,7 @@ fn system_calls(command: &Path, argument: &str) -> usize {
 fn system_calls_are_few() {
     let sleeper = Sleeper::named(&unique("kwc"));
     let more = system_calls(&BUILT.embed, &sleeper.comm) - system_calls(&BUILT.empty, "");
-    assert!(more <= 20, "{more} system calls more than an empty program");
+    assert!(more <= 15, "{more} system calls more than an empty program");
 }
 
 fn memory() {
@@ -178,7 +178,7 @@ pub fn tests() -> Vec<Test> {
         test("it_is_static", BUILD, is_static),
         test("it_adds_at_most_200_kb", BUILD, size),
         test("it_adds_at_most_400_kb_of_memory", RUN, memory),
-        test("it_adds_at_most_20_system_calls", TRACE, system_calls_are_few),
+        test("it_adds_at_most_15_system_calls", TRACE, system_calls_are_few),
         test("it_depends_on_these_crates_alone", BUILD, dependencies),
     ]
 }
