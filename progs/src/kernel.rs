@@ -85,8 +85,7 @@ impl<'a> Kernel<'a> {
     ///
     /// Those of [`Btf::find_many`] if the BTF is damaged.
     pub fn isa(&self) -> Result<Isa, Error> {
-        // No type was added with `gotol` in Linux 6.6. This function was added in 6.7, where every JIT that has it has
-        // `gotol`.
+        // No type was added with `gotol` in Linux 6.6. This function was added in 6.7, all of whose JITs have `gotol`.
         let [later] = self.btf.find_many([(Kind::Func, "bpf_jit_supports_exceptions")])?;
         Ok(if later.is_some() { Isa::NEWEST } else { Isa::linux(5, 8) })
     }
