@@ -19,7 +19,7 @@ use crate::version::Version;
 /// let btf = kwalk_btf::Btf::new(&bytes)?;
 /// let mut kernel = Kernel::described(&btf);
 /// assert!(kernel.has_jit);
-/// A kernel without a JIT refuses calls of kfuncs.
+/// // A kernel without a JIT refuses calls of kfuncs.
 /// kernel.has_jit = false;
 /// assert_eq!(kernel.kfunc("bpf_rdonly_cast")?, None);
 /// # Ok(())
