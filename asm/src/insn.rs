@@ -1,4 +1,4 @@
-//! What an instruction means.
+//! Instructions by their meaning.
 
 use crate::helper::HelperId;
 use crate::op::{AluOp, AtomicOp, PacketSize, SignExtend, SignedSize, Size, SwapOp, Width};
@@ -6,23 +6,22 @@ use crate::operand::{Condition, Operand};
 use crate::reg::Reg;
 use crate::wide::Wide;
 
-/// An instruction, as what it does.
+/// An instruction, by its meaning.
 ///
 /// Offsets of jumps and calls count 8-byte slots, from the slot after the jump's first: 0 is the
 /// next instruction, -1 the jump itself; offsets in memory count bytes. Every value of this type has
-/// an encoding, and decoding it gives the same value back; that the kernel's verifier likes it is
-/// another matter.
+/// an encoding that decodes to the same value; whether the verifier accepts it is another matter.
 ///
-/// What only exists inside a kernel has no value here; [`Decoded`](crate::Decoded) keeps the bytes
-/// of it.
+/// Instructions that exist only inside a kernel are not included; [`Decoded`](crate::Decoded) keeps
+/// their bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Insn {
     /// `dst = dst op src`, or `dst = src` (RFC 9669, section 4.1).
     Alu {
-        /// On how many bits it works.
+        /// The width of the operation.
         width: Width,
-        /// What is done.
+        /// The operation.
         op: AluOp,
         /// Left operand and result.
         dst: Reg,
@@ -31,7 +30,7 @@ pub enum Insn {
     },
     /// `dst = -dst` (RFC 9669, section 4.1).
     Neg {
-        /// On how many bits it works.
+        /// The width of the operation.
         width: Width,
         /// Operand and result.
         dst: Reg,
@@ -39,16 +38,16 @@ pub enum Insn {
     /// `dst = (s8)src`, and other widths: a sign-extending move (RFC 9669, section 4.1). Since
     /// Linux 6.6.
     MovSigned {
-        /// From how many bits to how many.
+        /// The widths before and after the extension.
         extend: SignExtend,
-        /// Where the result goes.
+        /// The destination register.
         dst: Reg,
-        /// Of which the lowest bits are extended.
+        /// The source register, whose lowest bits are extended.
         src: Reg,
     },
     /// `dst = bswap32 dst`, and its like (RFC 9669, section 4.2).
     Swap {
-        /// What is done.
+        /// The operation.
         op: SwapOp,
         /// Operand and result.
         dst: Reg,
@@ -57,7 +56,7 @@ pub enum Insn {
     /// such as an arena's (`BPF_ADDR_SPACE_CAST` in `include/linux/filter.h`). Since Linux 6.9, and
     /// between 0 and 1 only.
     AddrSpaceCast {
-        /// Where the result goes.
+        /// The destination register.
         dst: Reg,
         /// The pointer.
         src: Reg,
@@ -68,57 +67,57 @@ pub enum Insn {
     },
     /// `dst = *(size *)(base + offset)`, zero-extended (RFC 9669, section 5.1).
     Load {
-        /// How many bytes.
+        /// The number of bytes.
         size: Size,
-        /// Where they go.
+        /// The destination register.
         dst: Reg,
         /// The register with the address.
         base: Reg,
-        /// What is added to it, in bytes.
+        /// The offset from that address, in bytes.
         offset: i16,
     },
     /// `dst = *(size *)(base + offset)`, sign-extended (RFC 9669, section 5.2). Since Linux 6.6.
     LoadSigned {
-        /// How many bytes.
+        /// The number of bytes.
         size: SignedSize,
-        /// Where they go.
+        /// The destination register.
         dst: Reg,
         /// The register with the address.
         base: Reg,
-        /// What is added to it, in bytes.
+        /// The offset from that address, in bytes.
         offset: i16,
     },
     /// `r0 = *(size *)skb[index + offset]`: bytes of a packet in network byte order, made the
     /// machine's; needs the `__sk_buff` in R6, loses R1 to R5, and leaves the program with 0 where
     /// the packet ends (RFC 9669, section 5.5, which calls it legacy).
     LoadPacket {
-        /// How many bytes.
+        /// The number of bytes.
         size: PacketSize,
         /// A register to add to the offset (mode `IND`), or none (mode `ABS`).
         index: Option<Reg>,
-        /// Where in the packet, in bytes.
+        /// The offset in the packet, in bytes.
         offset: i32,
     },
     /// `*(size *)(base + offset) = src` (RFC 9669, section 5.1).
     Store {
-        /// How many bytes.
+        /// The number of bytes.
         size: Size,
         /// The register with the address.
         base: Reg,
-        /// What is added to it, in bytes.
+        /// The offset from that address, in bytes.
         offset: i16,
         /// The value, of which the lowest `size` bytes are stored. An immediate is sign-extended.
         src: Operand,
     },
     /// `lock *(width *)(base + offset) op= src`, and its like (RFC 9669, section 5.3).
     Atomic {
-        /// What is done.
+        /// The operation.
         op: AtomicOp,
-        /// On how many bits.
+        /// The width of the operation.
         width: Width,
         /// The register with the address.
         base: Reg,
-        /// What is added to it, in bytes.
+        /// The offset from that address, in bytes.
         offset: i16,
         /// The operand, and the result if `op` gives one and isn't
         /// [`CmpXchg`](AtomicOp::CmpXchg).
@@ -127,60 +126,60 @@ pub enum Insn {
     /// `dst = load_acquire((size *)(base + offset))` (`BPF_LOAD_ACQ` in
     /// `include/uapi/linux/bpf.h`). Since Linux 6.15.
     LoadAcquire {
-        /// How many bytes.
+        /// The number of bytes.
         size: Size,
-        /// Where they go.
+        /// The destination register.
         dst: Reg,
         /// The register with the address.
         base: Reg,
-        /// What is added to it, in bytes.
+        /// The offset from that address, in bytes.
         offset: i16,
     },
     /// `store_release((size *)(base + offset), src)` (`BPF_STORE_REL` in
     /// `include/uapi/linux/bpf.h`). Since Linux 6.15.
     StoreRelease {
-        /// How many bytes.
+        /// The number of bytes.
         size: Size,
         /// The register with the address.
         base: Reg,
-        /// What is added to it, in bytes.
+        /// The offset from that address, in bytes.
         offset: i16,
         /// The value, of which the lowest `size` bytes are stored.
         src: Reg,
     },
     /// `dst = value`, the one instruction of 16 bytes (RFC 9669, section 5.4).
     LoadWide {
-        /// Where the value goes.
+        /// The destination register.
         dst: Reg,
         /// The value, or what it is the address of.
         value: Wide,
     },
-    /// `goto +offset`: goes on `offset` slots further (RFC 9669, section 4.3).
+    /// `goto +offset`: jumps by `offset` slots (RFC 9669, section 4.3).
     Jump {
         /// 0 is the next instruction, -1 this one.
         offset: i16,
     },
-    /// `gotol +offset`: goes on `offset` slots further, as far as a program can be long (RFC 9669,
+    /// `gotol +offset`: jumps by `offset` slots, over any distance in a program (RFC 9669,
     /// section 4.3). Since Linux 6.6.
     JumpLong {
         /// 0 is the next instruction, -1 this one.
         offset: i32,
     },
-    /// `gotox target`: goes on at the address in a register, which must come from a map of type
+    /// `gotox target`: jumps to the address in a register, which must come from a map of type
     /// `BPF_MAP_TYPE_INSN_ARRAY` (`BPF_JMP | BPF_JA | BPF_X` in `kernel/bpf/verifier.c`). Since
     /// Linux 6.19.
     JumpReg {
         /// The register with the address.
         target: Reg,
     },
-    /// Goes on `offset` slots further if the condition holds (RFC 9669, section 4.3).
+    /// Jumps by `offset` slots if the condition holds (RFC 9669, section 4.3).
     JumpIf {
-        /// When.
+        /// The condition.
         condition: Condition,
         /// 0 is the next instruction, -1 this one.
         offset: i16,
     },
-    /// `may_goto +offset`: goes on `offset` slots further if the program has looped for long enough
+    /// `may_goto +offset`: jumps by `offset` slots if the program has looped for long enough
     /// (`BPF_JCOND` with `BPF_MAY_GOTO` in `include/uapi/linux/bpf.h`). Since Linux 6.9.
     MayGoto {
         /// 0 is the next instruction, -1 this one.
@@ -188,7 +187,7 @@ pub enum Insn {
     },
     /// Calls a helper function of the kernel by its number (RFC 9669, section 4.3.1).
     CallHelper {
-        /// Which one.
+        /// The number of the helper.
         helper: HelperId,
     },
     /// Calls a function of the program (RFC 9669, section 4.3.2). Since Linux 4.16.
@@ -209,7 +208,7 @@ pub enum Insn {
 }
 
 impl Insn {
-    /// How many 8-byte slots it takes: 2 for a wide load, else 1.
+    /// The number of 8-byte slots: 2 for a wide load, else 1.
     #[inline]
     pub const fn slots(&self) -> usize {
         match self {
@@ -218,8 +217,8 @@ impl Insn {
         }
     }
 
-    /// How far away the instruction is that this one names by its place, in slots from the one
-    /// after its first: the offset of a jump, of a local call and of [`Wide::Func`].
+    /// The distance to the instruction that this one refers to, in slots from the one after its
+    /// first: the offset of a jump, of a local call and of [`Wide::Func`].
     pub const fn relative(&self) -> Option<i32> {
         match *self {
             Self::Jump { offset } | Self::JumpIf { offset, .. } | Self::MayGoto { offset } => {

@@ -1,12 +1,13 @@
 //! Chains of `goto` for kernels that have no `gotol`.
 //!
-//! Between two instructions, at most [`SPACING`] slots apart, there can be an island: a `goto` for
-//! each place that a jump leads to across it, and one in front that skips them, where the
-//! instruction before doesn't lead elsewhere anyway. A jump goes to the next island on its way, that
-//! goes on to the next, and the last to the place. Jumps to one place share the chain.
+//! Islands can be inserted between instructions, at most [`SPACING`] slots apart. An island has a
+//! `goto`, called a link, for each target that is jumped to across it, and one at its start that
+//! skips the links, unless the instruction before never continues there. A long jump goes to the
+//! next island on its way, the link there to the next island, and the last link to the target. Jumps
+//! to one target share the chain of links.
 //!
-//! A jump and its place are in one function of the program, so the islands between them are too,
-//! and what is in an island is reached: the kernel refuses what isn't.
+//! A jump and its target are in the same function of the program, hence so are the islands between
+//! them. Every link is reachable, as the verifier requires.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,41 +15,41 @@ use alloc::vec::Vec;
 use crate::insn::Insn;
 use crate::relax::{Jump, distance};
 
-/// So far apart are islands at most, if everything between them that can grow does.
+/// The maximal distance of two islands in slots, if all jumps between them are extended.
 const SPACING: usize = 20_000;
 
-/// So many links an island has at most. From any slot of one to any of the next is then less than
-/// 16 bits can say.
+/// The maximal number of links of an island. The distance from any slot of an island to any of the
+/// next one then fits 16 bits.
 const LINKS: usize = 4_096;
 
 #[derive(Debug)]
 pub(crate) struct Islands {
-    /// The instructions before which there is one.
+    /// The instructions before which there is an island.
     before: Vec<usize>,
-    /// Whether what comes before it runs into it.
+    /// Whether the instruction before each island can continue there.
     entered: Vec<bool>,
-    /// How many links each has, and where it begins.
+    /// The number of links of each island, and its first slot.
     links: Vec<usize>,
     starts: Vec<usize>,
-    /// Sorted by place, and for each that which leads forward first.
+    /// The chains, sorted by target; for each target, the forward one comes first.
     chains: Vec<Chain>,
-    /// For each chain, for each of its islands, the number of its link there.
+    /// The index of each chain's link in each of its islands.
     numbers: Vec<usize>,
-    /// For each island, its links: the chain of each.
+    /// The chains of each island's links.
     members: Vec<Vec<usize>>,
 }
 
-/// The links to one place from one side.
+/// The links to one target from one direction.
 #[derive(Clone, Copy, Debug)]
 struct Chain {
     target: usize,
     backward: bool,
-    /// The jump furthest away, which is there for the whole chain.
+    /// The jump that is furthest from the target: the chain begins there.
     source: usize,
     /// Its islands.
     first: usize,
     end: usize,
-    /// Where they begin in `numbers`.
+    /// The index of its first entry in `numbers`.
     numbers: usize,
 }
 

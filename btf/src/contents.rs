@@ -1,4 +1,4 @@
-//! What types hold: encodings, members, enumerators and the like.
+//! The contents of types: encodings, members, enumerators and the like.
 
 use core::slice;
 
@@ -22,7 +22,7 @@ pub struct Int {
 }
 
 impl Int {
-    /// An integer of so many bits, without sign.
+    /// An unsigned integer with this width in bits.
     pub const fn new(bits: u8) -> Int {
         Int { signed: false, char: false, bool: false, offset: 0, bits }
     }
@@ -44,19 +44,19 @@ impl Int {
     }
 }
 
-/// What an ARRAY holds. The elements of an array of arrays are arrays, or it is one array of all their elements: which
-/// of the two, is up to whoever wrote the BTF (the kernel's is of the second form).
+/// The contents of an ARRAY. An array of arrays can be stored as such, or as a single array of all elements, depending on
+/// the compiler (the kernel's BTF has the second form).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Array {
     /// The type of its elements.
     pub element: TypeId,
     /// The type of its index.
     pub index: TypeId,
-    /// How many elements; 0 also for a flexible array at the end of a struct.
+    /// The number of elements; 0 for a flexible array at the end of a struct, too.
     pub len: u32,
 }
 
-/// What a FWD declares.
+/// The type that a FWD declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fwd {
     /// A struct.
@@ -65,15 +65,15 @@ pub enum Fwd {
     Union,
 }
 
-/// How far a FUNC or VAR is known: `BTF_FUNC_*`, `BTF_VAR_*`. Before Linux 5.6, all functions are static.
+/// The linkage of a FUNC or VAR: `BTF_FUNC_*`, `BTF_VAR_*`. Before Linux 5.6, all functions are static.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Linkage {
-    /// Within its file.
+    /// Local to its file.
     Static = 0,
-    /// Everywhere.
+    /// Global.
     Global = 1,
-    /// Everywhere, and defined elsewhere. No kernel loads such a one; its loader takes it out.
+    /// Defined elsewhere. Kernels refuse it: a loader must remove it.
     Extern = 2,
 }
 
@@ -105,7 +105,7 @@ impl Component {
     }
 }
 
-/// What follows a record, item by item.
+/// An iterator over the array that follows a record.
 #[derive(Debug, Clone)]
 pub(crate) struct Items<'a, T> {
     pub(crate) names: Names<'a>,
@@ -131,9 +131,9 @@ impl<'a, T> Items<'a, T> {
 pub struct Member<'a> {
     /// Its name, empty if it is anonymous.
     pub name: &'a str,
-    /// Its type, as written.
+    /// Its type, as declared.
     pub type_id: TypeId,
-    /// Where it begins in the struct, in bits.
+    /// Its offset in the struct, in bits.
     pub bit_offset: u32,
     /// The width of a bitfield in bits, or 0. In the form without kind flag it is 0 for bitfields too; there the
     /// width is the [`Int`]'s.
@@ -174,7 +174,7 @@ impl<'a> Iterator for Members<'a> {
 
 impl ExactSizeIterator for Members<'_> {}
 
-/// A name of an enum, and what it stands for.
+/// A value of an enum, with its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Enumerator<'a> {
     /// Its name.
@@ -230,7 +230,7 @@ impl ExactSizeIterator for Enumerators<'_> {}
 pub struct Param<'a> {
     /// Its name, empty if the prototype has none for it.
     pub name: &'a str,
-    /// Its type, as written.
+    /// Its type, as declared.
     pub type_id: TypeId,
 }
 
@@ -280,7 +280,7 @@ pub struct SectionVar {
     pub type_id: TypeId,
     /// Where it begins in the section, in bytes. Of per-CPU variables, in each CPU's area.
     pub offset: u32,
-    /// How many bytes it has.
+    /// Its size, in bytes.
     pub size: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with BTF bytes, with a question asked of them, with a field path, or with types to be written.
+//! Errors of reading BTF, of look-ups, of field paths, and of writing BTF.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use core::fmt;
 
 use crate::{Kind, TypeId};
 
-/// Why a question about BTF has no answer.
+/// Why BTF can't be read, or a look-up has no result.
 ///
 /// Offsets are in bytes from the start of the bytes given to [`Btf::new`](crate::Btf::new), so that they can be found
 /// again in a hex dump.
@@ -17,18 +17,18 @@ pub enum Error {
     NotBtf,
     /// The header's version is not 1, the only one there is.
     Version(u8),
-    /// The header is cut short, or promises what the bytes don't hold.
+    /// The header is truncated, or contradicts the bytes.
     Header {
-        /// Which of the header's promises is broken.
+        /// What is wrong with the header.
         why: &'static str,
     },
-    /// A type's record, or what follows it, is cut short by the end of the type section.
+    /// A type's record, or what follows it, is truncated by the end of the type section.
     Record {
         /// Where the record begins.
         offset: usize,
     },
-    /// A record of a kind that this reader doesn't know. Unless the layout section gives its length, nothing behind it
-    /// can be read.
+    /// A record has a kind that this reader doesn't know. Unless the layout section gives its length, the records after
+    /// it can't be read.
     UnknownKind {
         /// Where the record begins.
         offset: usize,
@@ -37,7 +37,7 @@ pub enum Error {
     },
     /// A name lies outside the string section, is not UTF-8, or is longer than [`NAME_MAX`](crate::NAME_MAX) bytes.
     Name {
-        /// Where the name begins or, if it begins outside, would begin.
+        /// Where the name begins, or would begin if it were not outside.
         offset: usize,
     },
     /// A type id above the last one.
@@ -49,18 +49,18 @@ pub enum Error {
     },
     /// Type 0 is `void`, which has no record, no size and no members.
     Void,
-    /// A chain of typedefs, qualifiers or arrays leads back into itself, or is longer than any compiler writes.
+    /// A chain of typedefs, qualifiers or arrays leads back to itself, or is longer than any compiler produces.
     Loop {
         /// Where the chain starts.
         id: TypeId,
     },
-    /// The question makes no sense for a type of this kind: members of a function, size of a forward declaration.
+    /// The request makes no sense for a type of this kind: members of a function, size of a forward declaration.
     WrongKind {
         /// The type asked about.
         id: TypeId,
-        /// What it is.
+        /// Its kind.
         kind: Kind,
-        /// What it would have to be.
+        /// The kind that the request requires.
         wanted: &'static str,
     },
     /// An offset or size beyond 32 bits, which no object of the kernel has.
@@ -75,16 +75,16 @@ pub enum Error {
         /// The name looked for.
         name: String,
     },
-    /// A field path stops making sense at one of its segments.
+    /// A segment of a field path does not fit its type.
     Path {
         /// The whole path.
         path: String,
-        /// Where in `path` the failing segment begins, in bytes.
+        /// The offset in `path` of the failing segment, in bytes.
         at: usize,
         /// The failing segment: a member's name, or an index with its brackets.
         segment: String,
-        /// The type the segment was applied to, as C writes it: `struct task_struct`. If the field it leads to is
-        /// itself at fault, that field's type.
+        /// The type the segment was applied to, as C writes it: `struct task_struct`. If the field it leads to is at
+        /// fault itself, that field's type.
         type_name: String,
         /// What is wrong with it.
         reason: Reason,
@@ -95,16 +95,16 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The struct or union has no member of that name, not within its anonymous members either.
+    /// The struct or union has no member with this name, nor have its anonymous members.
     NoSuchMember {
-        /// Up to three members whose names are close, best first.
+        /// Up to three members with similar names, best first.
         near: Vec<String>,
     },
-    /// A member was asked of something that is neither a struct nor a union nor a pointer to one.
+    /// A member was requested of a type that is neither a struct or union nor a pointer to one.
     NotAStruct,
     /// The struct or union is declared in the BTF but not defined: its members are unknown.
     ForwardDeclared,
-    /// An index was applied to something that is neither an array nor a pointer to something with a size.
+    /// An index was applied to a type that is neither an array nor a pointer to a type with a size.
     NotAnArray,
     /// The index is not below the array's length.
     IndexOutOfRange {
@@ -115,10 +115,10 @@ pub enum Reason {
     },
     /// The segment is not a name, a name with indices, or an index that fits 32 bits.
     Syntax,
-    /// The types on the way lead back into themselves.
+    /// The types on the path lead back to themselves.
     Loop,
-    /// A bitfield that no aligned unit of 1, 2, 4 or 8 bytes holds, or another field that begins within a byte: no
-    /// single load reads it.
+    /// The field can't be read with a single load: it is a bitfield that no aligned unit of 1, 2, 4 or 8 bytes holds,
+    /// or another field that begins within a byte.
     Unaligned,
 }
 
@@ -221,31 +221,31 @@ fn describe(reason: &Reason, f: &mut fmt::Formatter<'_>, segment: &str, type_nam
 
 impl core::error::Error for Error {}
 
-/// Why [`Writer`](crate::Writer) can't write something. What was added before stays as it was.
+/// Why [`Writer`](crate::Writer) refuses something. What was added before is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// A text with a zero byte in it, where it would end.
+    /// A text has a zero byte, which would end it.
     Nul {
         /// The text.
         text: String,
     },
-    /// More of something than the format, or the kernel, can count.
+    /// There is more of something than the format, or the kernel, allows.
     TooMany {
-        /// Of what.
+        /// What there is too much of.
         what: &'static str,
-        /// How many.
+        /// The number requested.
         count: usize,
-        /// How many there may be.
+        /// The maximum.
         most: usize,
     },
-    /// A number that does not fit its field.
+    /// A number does not fit its field.
     TooLarge {
-        /// The number of what.
+        /// The meaning of the number.
         what: &'static str,
         /// The number.
         value: i128,
-        /// How many bits the field has.
+        /// The width of the field.
         bits: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! The header: where the sections of a BTF lie, and which byte order it has.
+//! The header: the positions of a BTF's sections, and its byte order.
 
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -26,26 +26,26 @@ struct Section {
     len: Word,
 }
 
-/// How long [`Header`] is.
+/// The length of a [`Header`], in bytes.
 pub(crate) const HEADER_LEN: usize = size_of::<Header>();
 
-/// How long a header is that has the fields of the layout section too: `layout_off` and `layout_len`.
+/// The length of a header with the fields of the layout section: `layout_off` and `layout_len`.
 const LONG_HEADER_LEN: usize = HEADER_LEN + size_of::<Section>();
 
 /// The sections of a BTF.
 pub(crate) struct Sections<'a> {
     pub(crate) endian: Endian,
     pub(crate) types: &'a [u8],
-    /// Where `types` begins in the whole, as `strings_at` says of `strings`.
+    /// The position of `types` in the whole; `strings_at` is that of `strings`.
     pub(crate) types_at: usize,
     pub(crate) strings: &'a [u8],
     pub(crate) strings_at: usize,
-    /// An entry for each kind by its number; none if there is no such section.
+    /// The entries of the layout section, by the kinds' numbers; empty without such a section.
     pub(crate) layouts: &'a [Layout],
 }
 
 impl<'a> Sections<'a> {
-    /// Cuts `bytes` as the header says.
+    /// Splits `bytes` into its sections.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Sections<'a>, Error> {
         let bad = |why| Error::Header { why };
         let endian = bytes.first_chunk().and_then(|&magic| Endian::of_magic(magic)).ok_or(Error::NotBtf)?;

@@ -1,4 +1,4 @@
-//! Finds types: by name with one walk over the records, by id through a sparse index that such walks leave behind.
+//! Look-ups of types: by name with one pass over the records, by id through a sparse index that such passes fill.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -11,10 +11,10 @@ use crate::walk::{BLOCK, Block, Entry, Lane, Position};
 use crate::wire::Record;
 use crate::{Btf, Error, Kind, TypeId, near};
 
-/// How many found names are kept, more than a program asks for. The oldest goes first.
+/// The number of found names that are cached, more than a program looks up. The oldest is dropped first.
 const KEPT: usize = 64;
 
-/// Where the blocks end that a walk has passed, and what was found last.
+/// The ends of the blocks that were walked, and a cache of found names.
 #[derive(Clone, Default)]
 pub(crate) struct Index {
     ends: RefCell<Vec<Position>>,
@@ -23,11 +23,11 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Keeps the end of a block, if it is beyond all others; `end` is where all types end.
+    /// Adds the end of a block, if it is beyond all others; `end` is where all types end.
     pub(crate) fn learn(&self, position: Position, end: usize) {
         let mut ends = self.ends.borrow_mut();
         if ends.is_empty() {
-            // As many as there can be, so that it never grows.
+            // The maximal number of blocks, so that it never grows.
             ends.reserve_exact(end / BLOCK + 1);
         }
         if ends.last().is_none_or(|last| last.index < position.index) {
@@ -38,12 +38,12 @@ impl Index {
         }
     }
 
-    /// The farthest position that a walk has reached.
+    /// The position up to which the records were walked.
     fn frontier(&self) -> Position {
         self.ends.borrow().last().copied().unwrap_or_default()
     }
 
-    /// The block with the record of this index, if a walk has passed it.
+    /// The block with the record of this index, if it was walked.
     fn block_of(&self, index: u32) -> Option<Block> {
         let ends = self.ends.borrow();
         let nth = ends.partition_point(|end| end.index <= index);
@@ -53,7 +53,7 @@ impl Index {
     }
 }
 
-/// The answer to a question that may be asked again. The name is an offset into the strings.
+/// A found name. It is an offset in the strings.
 #[derive(Clone, Copy)]
 struct Found {
     kind: Kind,
@@ -61,11 +61,11 @@ struct Found {
     id: TypeId,
 }
 
-/// A Bloom filter of kinds and names, which rejects most records without a call. Of a name it knows the first bytes: as
+/// A Bloom filter of kinds and names, which rejects most records without a call. It uses the first bytes of a name: as
 /// many as the shortest wanted name has with its zero byte, at most 8.
 struct Filter {
-    /// A bit for each kind that something is missing of. A kernel's structs are many and lie scattered among its first
-    /// types, so that branches on them are mispredicted; its functions begin where all structs have been found.
+    /// A bit for each kind that still has unfound names. A kernel's structs are many and scattered among its first
+    /// types, so branches on them are mispredicted; its functions begin after all structs have been found.
     kinds: Cell<u32>,
     mask: u64,
     /// A bit for each hash of a name's first bytes.
@@ -87,21 +87,21 @@ impl Filter {
         filter
     }
 
-    /// Rejects from now on the kinds of which everything has been found; returns whether anything is missing.
+    /// Removes the kinds of which everything was found; returns whether anything is still unfound.
     fn narrow(&self, wanted: &[(Kind, &str)], found: &[Option<TypeId>]) -> bool {
         let missing = wanted.iter().zip(found).filter(|(_, found)| found.is_none());
         self.kinds.set(missing.fold(0, |kinds, ((kind, _), _)| kinds | 1 << *kind as u8));
         self.kinds.get() != 0
     }
 
-    /// The upper 6 bits of a product, which depend on all bytes: 2⁶⁴ over the golden ratio spreads them well.
+    /// The upper 6 bits of a product, which depend on all bytes: 2⁶⁴ divided by the golden ratio spreads them well.
     #[inline(always)]
     fn hash(&self, bytes: [u8; 8]) -> u64 {
         (u64::from_ne_bytes(bytes) & self.mask).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58
     }
 
-    /// Whether one of some records may be wanted. Which of them has a wanted kind can't be predicted, so that a branch
-    /// for each would be mispredicted too often; whether any has, can.
+    /// Whether one of these records may be wanted. One branch for all of them is predictable, while one for each would
+    /// be mispredicted too often.
     #[inline(always)]
     fn accepts(&self, records: &[Record], strings: &[u8]) -> bool {
         let is_of_kind = |record: &Record| self.kinds.get() >> (record.raw_kind() % 32) & 1;
@@ -109,7 +109,7 @@ impl Filter {
             return false;
         }
         let accepts = |record: &Record| {
-            // The name of any other is not looked at.
+            // The names of other kinds are not read.
             let is_of_kind = is_of_kind(record);
             let name = strings
                 .get((record.name_off & is_of_kind.wrapping_neg()) as usize..)
@@ -121,24 +121,24 @@ impl Filter {
 }
 
 impl<'a> Btf<'a> {
-    /// Finds the type of this kind and name; of several, the one with the lowest id.
+    /// Finds the type with this kind and name. If there are several, the one with the lowest id.
     ///
-    /// The kind is part of the question because names are unique within a kind at best: `bpf_iter_task` is a STRUCT
-    /// and a FUNC. An anonymous type can't be found. Of split BTF, the own types are searched, not those of its base.
+    /// The kind is required because names are unique only within a kind, if at all: `bpf_iter_task` is a STRUCT and a
+    /// FUNC. An anonymous type can't be found. In split BTF, only its own types are searched, not those of its base.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], or what is wrong with the records before the place where it would be.
+    /// [`Error::NotFound`], or the error of a damaged record before the type.
     pub fn find(&self, kind: Kind, name: &str) -> Result<TypeId, Error> {
         let [found] = self.find_many([(kind, name)])?;
         found.ok_or_else(|| Error::NotFound { kind, name: String::from(name) })
     }
 
-    /// Finds several types with one walk, as [`find`](Btf::find) does one; `None` for those that don't exist.
+    /// Finds several types in one pass, like [`find`](Btf::find); `None` for those that don't exist.
     ///
     /// # Errors
     ///
-    /// What is wrong with the records before the place where the last of them would be.
+    /// The error of a damaged record before the last of the types.
     pub fn find_many<const N: usize>(&self, wanted: [(Kind, &str); N]) -> Result<[Option<TypeId>; N], Error> {
         let mut found = wanted.map(|(kind, name)| self.found_before(kind, name));
         if !found.iter().all(Option::is_some) {
@@ -148,11 +148,11 @@ impl<'a> Btf<'a> {
     }
 
     fn find_missing(&self, wanted: &[(Kind, &str)], found: &mut [Option<TypeId>]) -> Result<(), Error> {
-        // Comparing names on the way costs less than searching the string section first: the walk waits for the lengths
-        // of records, and the names come in meanwhile.
+        // Comparing names in the pass is cheaper than searching the string section first: the pass waits for the
+        // lengths of records, and the names are loaded meanwhile.
         let (mut filter, strings) = (Filter::new(wanted, found), self.names.strings);
         if self.is_split() {
-            // Names may be among the base's strings: only the kinds are filtered.
+            // Names may be in the base's strings, so only the kinds are filtered.
             filter.hashes = u64::MAX;
         }
         let is_wanted =
@@ -174,7 +174,7 @@ impl<'a> Btf<'a> {
         Ok(())
     }
 
-    /// Apart from the walk, which so keeps what it needs in registers.
+    /// Not inlined, so that the pass can keep what it needs in registers.
     #[cold]
     #[inline(never)]
     fn any_is_one_of(&self, wanted: &[(Kind, &str)], records: &[Record]) -> bool {
@@ -184,7 +184,7 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// Whether the record is of this kind and name.
+    /// Whether the record has this kind and name.
     fn is(&self, record: Record, kind: Kind, name: &str) -> bool {
         record.raw_kind() == kind as u8 && self.names.is(record.name_off, name)
     }
@@ -204,12 +204,12 @@ impl<'a> Btf<'a> {
         id
     }
 
-    /// All types of this kind whose names begin with `prefix`, in the order of their ids; anonymous ones never. Of
-    /// split BTF, its own ones.
+    /// All types of this kind whose names begin with `prefix`, in the order of their ids; no anonymous ones. In split
+    /// BTF, only its own types.
     ///
     /// # Errors
     ///
-    /// What is wrong with the records or one of those names.
+    /// The error of a damaged record, or of one of these names.
     pub fn with_prefix(&self, kind: Kind, prefix: &str) -> Result<Vec<(TypeId, &'a str)>, Error> {
         let may_be = |record: &Record| {
             record.raw_kind() == kind as u8 && self.names.tail(record.name_off).starts_with(prefix.as_bytes())
@@ -231,7 +231,7 @@ impl<'a> Btf<'a> {
         broken.map_or(Ok(found), Err)
     }
 
-    /// Up to three names of types of this kind that `name` may have meant, best first; see [`near`](crate::near()).
+    /// Up to three names of types of this kind that are similar to `name`, best first; see [`near`](crate::near()).
     ///
     /// # Errors
     ///
@@ -241,21 +241,21 @@ impl<'a> Btf<'a> {
         Ok(near(name, all.into_iter().map(|(_, name)| name)))
     }
 
-    /// How many types there are; their ids run from 1 to this. Those of a base are counted too.
+    /// The number of types; ids run from 1 to this. In split BTF, those of the base are included.
     ///
     /// # Errors
     ///
-    /// What is wrong with the records, all of which must be passed to count them.
+    /// The error of a damaged record: all records must be read to count them.
     pub fn type_count(&self) -> Result<u32, Error> {
         if self.index.count.get().is_none() {
             self.unseen().try_for_each(|block| block.map(drop))?;
         }
-        // A walk that has not failed has counted, unless there was nothing to walk over.
+        // A complete pass has set the count, unless there are no records.
         let own = self.index.count.get().unwrap_or(0);
         Ok((self.first_id - 1).saturating_add(own))
     }
 
-    /// The record of type `id`, which is none of the base's.
+    /// The record of type `id`, which is not one of the base's.
     pub(crate) fn entry(&self, id: TypeId) -> Result<Entry<'a>, Error> {
         let index = id.0.checked_sub(self.first_id).ok_or(Error::Void)?;
         let mut block = self.index.block_of(index);
@@ -279,12 +279,12 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// The blocks that the index does not know yet.
+    /// The blocks that were not walked yet.
     fn unseen(&self) -> impl Iterator<Item = Result<Block, Error>> {
         self.blocks(self.index.frontier(), |start| self.scan_all(start))
     }
 
-    /// Visits the records of the blocks in which `scan` finds something wanted, until `visit` breaks.
+    /// Visits the records of the blocks that `scan` marks as wanted, until `visit` breaks.
     fn walk<B, const N: usize>(
         &self,
         scan: impl Fn(usize) -> [Lane; N],

@@ -1,19 +1,19 @@
-//! Reads the BPF Type Format (BTF) where it lies, without copying it, and writes that of a program.
+//! Reads the BPF Type Format (BTF) in place, without copying it, and writes the BTF of a program.
 //!
 //! A running kernel describes its types in `/sys/kernel/btf/vmlinux` (since Linux 5.4, with `CONFIG_DEBUG_INFO_BTF`):
-//! structs with their members' offsets, enums, functions. Whoever writes a BPF program for that kernel asks a few
-//! questions of those five megabytes and answers them with [`Btf`]: which id has this function, where does this member
-//! lie, which loads lead from a `task_struct` to its parent's `tgid`?
+//! structs with their members' offsets, enums, functions. To write a BPF program for that kernel, one needs a few facts
+//! from these five megabytes, and [`Btf`] looks them up: the id of a function, the offset of a member, the loads that
+//! lead from a `task_struct` to its parent's `tgid`.
 //!
-//! [`Btf`] borrows the bytes, mapped or read by somebody else, looks at the header, and does no more until it is asked.
-//! A name is found by one walk over the records; a type, by a sparse index that those walks leave behind. The BTF of a
-//! kernel's module is split: [`Btf::new_split`] reads it with the kernel's as its base.
+//! [`Btf`] borrows the bytes and at first reads only the header. A name is found in one pass over the records; a type,
+//! by a sparse index that such passes fill. The BTF of a module is split: [`Btf::new_split`] reads it, with the
+//! kernel's BTF as its base.
 //!
-//! [`Writer`] goes the other way: it makes the BTF that a program brings with it, with the lines of source that the
-//! kernel cites when it rejects the program.
+//! [`Writer`] writes the BTF that a program is loaded with, including the source lines that the kernel cites when it
+//! rejects the program.
 //!
-//! The bytes are not trusted. Whatever they are, every question ends in an answer or an [`Error`], after work bounded
-//! by their length. The crate needs `alloc`, but no `std`.
+//! The bytes are not trusted. Whatever they are, every look-up returns a result or an [`Error`], in a time bounded by
+//! their length. The crate needs `alloc`, but not `std`.
 //!
 //! # Example
 //!
@@ -35,11 +35,11 @@
 //!
 //! # Terms
 //!
-//! They are the ones of the kernel's `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h`. Type ids are the
+//! The terms are those of the kernel's `Documentation/bpf/btf.rst` and `include/uapi/linux/btf.h`. Type ids are the
 //! kernel's; type 0 is `void`.
 
 #![no_std]
-// Nothing that foreign bytes say may end in a panic.
+// No input may cause a panic.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 extern crate alloc;

@@ -1,4 +1,4 @@
-//! The named members of a struct or union, those of its anonymous members among them.
+//! The named members of a struct or union, including those of its anonymous members.
 
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -6,15 +6,15 @@ use core::ops::ControlFlow;
 use crate::{Btf, Error, Kind, Member, TypeId};
 
 impl<'a> Btf<'a> {
-    /// The named members of a struct or union, or of the one behind typedefs and qualifiers, in the order of
-    /// declaration: what a field path may go on with. Members of anonymous structs and unions are among them, with
-    /// offsets from the beginning of the outermost.
+    /// The named members of a struct or union (also behind typedefs and qualifiers), in the order of declaration: the
+    /// names with which a field path can continue. Members of anonymous structs and unions are included, with offsets
+    /// from the start of the outermost one.
     ///
-    /// A bitfield has the offset of its first bit, and its width, whether the kind flag is set or not.
+    /// A bitfield has the offset of its first bit and its width, with or without the kind flag.
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKind`], [`Error::TooLarge`], [`Error::Name`], and what [`resolve`](Btf::resolve) may say of a
+    /// [`Error::WrongKind`], [`Error::TooLarge`], [`Error::Name`], and those of [`resolve`](Btf::resolve) for a
     /// member's type.
     pub fn named_members(&self, struct_or_union: TypeId) -> Result<Vec<Member<'a>>, Error> {
         let (id, outer) = self.resolve(struct_or_union)?;
@@ -34,8 +34,8 @@ impl<'a> Btf<'a> {
         broken.map_or(Ok(found), Err)
     }
 
-    /// A member at this bit of `outer`, with the offset and width that its INT adds if that is narrower than its own
-    /// bytes.
+    /// A member at this bit of `outer`. If its type is an INT that is narrower than its bytes, the offset and width in
+    /// the INT are added.
     fn placed(&self, outer: TypeId, member: Member<'a>, bit: u64) -> Result<Member<'a>, Error> {
         let ty = if member.bitfield_width == 0 { self.behind(member.type_id)? } else { None };
         let (mut bit, mut bitfield_width) = (bit, member.bitfield_width);

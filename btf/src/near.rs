@@ -1,19 +1,19 @@
-//! Names that a mistyped one may have meant.
+//! Names that are similar to a mistyped one.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// How many names are worth showing.
+/// The maximal number of similar names.
 const BEST: usize = 3;
 
-/// Longer names are near to none, which bounds the work whatever the candidates are.
+/// Longer names are never near, which bounds the time for any candidates.
 const LONGEST: usize = 64;
 
-/// Up to three of the `candidates` that `name` may have meant, best first.
+/// Up to three of the `candidates` that are similar to `name`, best first.
 ///
-/// A candidate is near if one edit for every three bytes begun turns `name` into it, where an edit inserts, removes or
-/// replaces a byte. Behind those come the ones that contain `name`, or are contained in it, if the
-/// shorter has three bytes or more.
+/// A candidate is similar if at most one edit per three bytes (rounded up) turns `name` into it, where an edit inserts,
+/// removes or replaces a byte. After those come candidates that contain `name`, or are contained in it, if the shorter
+/// of the two has at least three bytes.
 ///
 /// ```
 /// let near = kwalk_btf::near("real_parnt", ["parent", "real_parent", "pid"].into_iter());
@@ -33,7 +33,7 @@ pub fn near<'s>(name: &str, candidates: impl Iterator<Item = &'s str>) -> Vec<St
     best.into_iter().map(|(_, name)| String::from(name)).collect()
 }
 
-/// How far `b` is from `a`, or `None` if it isn't near.
+/// The distance of `b` from `a`; `None` if they are not similar.
 fn distance(a: &[u8], b: &[u8]) -> Option<usize> {
     if a.is_empty() || b.is_empty() || a.len() > LONGEST || b.len() > LONGEST {
         return None;

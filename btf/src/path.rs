@@ -1,4 +1,4 @@
-//! Field paths: from `real_parent.tgid` to the loads that lead there.
+//! Field paths: resolves `real_parent.tgid` to the loads that read it.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -12,7 +12,8 @@ use crate::{Btf, Error, Kind, Member, Reason, Type, TypeId, near};
 /// How to get from an object to one of its fields, or to a field of an object it points to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
-    /// The pointers to load, in order: the first from the object itself, each further one from where the last points.
+    /// The pointers to load, in order: the first from the object itself, each further one from where the previous one
+    /// points.
     pub hops: Vec<Hop>,
     /// The field, in the object that the last hop points to.
     pub field: Field,
@@ -21,68 +22,68 @@ pub struct Path {
 /// One pointer to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hop {
-    /// Where the pointer lies, in bytes from the current base.
+    /// The offset of the pointer in bytes, from the current base.
     pub offset: u32,
-    /// What it points to, typedefs and qualifiers stripped: a struct or union; or, where the path has an index on the
-    /// pointer, whatever the elements are.
+    /// The type that it points to, without typedefs and qualifiers: a struct or union; or, if the path has an index on
+    /// the pointer, the type of the elements.
     pub pointee: TypeId,
 }
 
 /// The field at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
-    /// Where it lies, in bytes from the last base. For a bitfield, where the unit that holds it lies.
+    /// The offset in bytes, from the last base. For a bitfield, that of the unit that holds it.
     pub offset: u32,
-    /// Its type, as written.
+    /// The type, as declared.
     pub ty: TypeId,
-    /// Its size, in bytes. For a bitfield, the size of the unit that holds it: the smallest of 1, 2, 4 and 8 that does
-    /// when naturally aligned, which may be less than its type's.
+    /// The size in bytes. For a bitfield, that of the unit that holds it: the smallest of 1, 2, 4 and 8 that does so
+    /// when naturally aligned. It may be less than the size of the type.
     pub size: u32,
-    /// What it is, typedefs and qualifiers stripped.
+    /// The class of the type, without typedefs and qualifiers.
     pub class: Class,
-    /// Which bits of the unit it is, if it is a bitfield.
+    /// The bits within the unit, for a bitfield.
     pub bits: Option<Bits>,
 }
 
-/// A bitfield's cursor in the unit that holds it.
+/// The position of a bitfield in the unit that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bits {
-    /// Its first bit: counted from the unit's least significant bit on a little-endian machine, from its most
+    /// The first bit: counted from the unit's least significant bit on a little-endian machine, from its most
     /// significant one on a big-endian machine.
     pub offset: u8,
-    /// How many bits, from 1 to 64.
+    /// The number of bits, from 1 to 64.
     pub width: u8,
 }
 
-/// What a field is to somebody who wants to print or compare it.
+/// The class of a value: how it can be printed or compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// An integer, other than those below.
     Int {
-        /// Whether it has a sign.
+        /// Whether it is signed.
         signed: bool,
     },
     /// A `bool`.
     Bool,
     /// A single plain `char`; `signed char` and `unsigned char` (`s8`, `u8`) are integers.
     Char,
-    /// An enum; [`Btf::enumerators`] knows the names.
+    /// An enum; [`Btf::enumerators`] gives the names.
     Enum {
-        /// Whether its values have signs. Before Linux 6.0 the BTF doesn't tell, and this is false.
+        /// Whether its values are signed. Before Linux 6.0, BTF does not tell, and this is false.
         signed: bool,
     },
     /// A pointer.
     Ptr {
-        /// What it points to, typedefs and qualifiers stripped; 0 is `void`. [`Btf::class`] knows what that is.
+        /// The type that it points to, without typedefs and qualifiers; 0 is `void`. [`Btf::class`] gives its class.
         pointee: TypeId,
     },
-    /// An array of plain `char`, which may hold a text that ends at a zero byte or fills it.
+    /// An array of plain `char`: a text that ends at a zero byte or fills the array.
     Text,
     /// Any other array.
     Array {
-        /// The type of its elements, as written. [`Btf::class`] knows what they are, [`Btf::size_of`] how far apart.
+        /// The type of the elements, as declared. [`Btf::class`] gives their class, [`Btf::size_of`] their size.
         element: TypeId,
-        /// How many; 0 for a flexible array.
+        /// The number of elements; 0 for a flexible array.
         len: u32,
     },
     /// A struct or union as a whole.
@@ -92,18 +93,18 @@ pub enum Class {
 }
 
 impl<'a> Btf<'a> {
-    /// Finds out how to load the field that `path` names, starting from an object of type `root`.
+    /// Resolves a field path, starting from an object of type `root`.
     ///
-    /// A path is names and indices: `comm`, `real_parent.tgid`, `files.fd_array[3].f_pos`. A `.` steps into a struct or
-    /// union, or through a pointer to one: each pointer crossed is a [`Hop`]. If `root` itself is a pointer, crossing
-    /// it is the first hop, at offset 0. Members of anonymous structs and unions belong to what surrounds them. A
-    /// flexible array takes any index, for BTF doesn't know its length. So does a pointer, which an index crosses as C
-    /// does: `files.fdt.fd[3].f_pos`, of which `fd` is a `struct file **`.
+    /// A path consists of names and indices: `comm`, `real_parent.tgid`, `files.fd_array[3].f_pos`. A `.` goes into a
+    /// struct or union, or through a pointer to one; each pointer is a [`Hop`]. If `root` itself is a pointer, it is
+    /// the first hop, at offset 0. Members of anonymous structs and unions count as members of the surrounding one. A
+    /// flexible array accepts any index, since BTF doesn't give its length. A pointer accepts any index, too, as in C:
+    /// `files.fdt.fd[3].f_pos`, where `fd` is a `struct file **`.
     ///
     /// # Errors
     ///
-    /// [`Error::Path`] if the path doesn't fit the types, and what [`resolve`](Btf::resolve) and
-    /// [`size_of`](Btf::size_of) may say of the types on the way.
+    /// [`Error::Path`] if the path doesn't fit the types, and those of [`resolve`](Btf::resolve) and
+    /// [`size_of`](Btf::size_of) for the types on the path.
     pub fn path(&self, root: TypeId, path: &str) -> Result<Path, Error> {
         let mut cursor = Cursor { hops: Vec::new(), bit: 0, width: 0, ty: root };
         let mut last = (0, path);
@@ -175,7 +176,7 @@ impl<'a> Btf<'a> {
             }
             Some(array) => array.element,
             None if ty.kind() == Kind::Ptr => {
-                // An error names the pointer, not what is behind it.
+                // An error is about the pointer, not its pointee.
                 let pointee = ty.refers_to().unwrap_or(TypeId(0));
                 match self.behind(pointee)?.map(|ty| ty.kind()) {
                     None | Some(Kind::FuncProto) => return Err(Failure::Path(Reason::NotAnArray)),
@@ -186,7 +187,7 @@ impl<'a> Btf<'a> {
             }
             None => return Err(Failure::Path(Reason::NotAnArray)),
         };
-        // Fewer than 2³² elements of fewer than 2³² bytes; what comes out too large is found by `byte`.
+        // Fewer than 2³² elements of fewer than 2³² bytes. If the sum is too large, `byte` returns an error.
         let bytes = u64::from(index) * u64::from(self.size_of(element)?);
         cursor.bit = cursor.bit.saturating_add(bytes.saturating_mul(8));
         cursor.byte()?;
@@ -195,7 +196,7 @@ impl<'a> Btf<'a> {
         Ok(())
     }
 
-    /// Crosses the pointer at `cursor`. Gives what is behind it; nothing for `void`.
+    /// Crosses the pointer at `cursor`. Returns the pointee; `None` for `void`.
     fn cross(&self, cursor: &mut Cursor, pointer: &Type<'a>) -> Result<Option<Type<'a>>, Failure> {
         let offset = cursor.byte()?;
         cursor.ty = pointer.refers_to().unwrap_or(TypeId(0));
@@ -205,7 +206,7 @@ impl<'a> Btf<'a> {
         Ok(behind)
     }
 
-    /// What lies at `cursor`, at the end of a path.
+    /// The field at `cursor`, at the end of a path.
     fn field(&self, cursor: &Cursor) -> Result<Field, Failure> {
         let ty = self.behind(cursor.ty)?.ok_or(Error::Void)?;
         let class = self.class_of(&ty)?;
@@ -227,18 +228,17 @@ impl<'a> Btf<'a> {
             let (offset, size, bits) = unit.ok_or(Failure::Path(Reason::Unaligned))?;
             (offset.try_into().map_err(|_| cursor.too_large())?, size, Some(bits))
         };
-        // Whoever adds the two shall not have to check.
+        // Callers can add the two without a check.
         offset.checked_add(size).ok_or_else(|| cursor.too_large())?;
         Ok(Field { offset, ty: cursor.ty, size, class, bits })
     }
 
-    /// What a value of this type is: a field, what a pointer points to, or an array's element. So a pointer to text is
-    /// one whose pointee is [`Class::Char`].
+    /// The class of a type's values. A pointer to text is one whose pointee has the class [`Class::Char`].
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKind`] for a type without values: a function, a forward declaration; and what
-    /// [`resolve`](Btf::resolve) may say, of what it points to or of its elements too.
+    /// [`Error::WrongKind`] for a type without values, such as a function or forward declaration; those of
+    /// [`resolve`](Btf::resolve), also for a pointee or element.
     pub fn class(&self, id: TypeId) -> Result<Class, Error> {
         self.class_of(&self.resolve(id)?.1)
     }
@@ -271,14 +271,16 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// Visits every named member in the order of declaration, those of anonymous structs and unions too, until `visit`
-    /// breaks: with the offset of its name, which is not read, and with its own in bits from `outer`.
+    /// Visits every named member in the order of declaration, including those of anonymous structs and unions, until
+    /// `visit` breaks. `visit` gets the offset of the name, which is not read, and the member's offset in bits from
+    /// `outer`.
     pub(crate) fn each_member<B>(
         &self,
         outer: &Type<'a>,
         mut visit: impl FnMut(u32, Member<'a>, u64) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
-        // A damaged BTF may nest a struct in itself, or the same one a thousand times: no second visit finds new names.
+        // A damaged BTF may nest a struct in itself, or the same one a thousand times. A second visit finds no new
+        // names.
         let mut seen = BTreeSet::from([outer.id]);
         let mut open: Vec<_> = self.members_of(outer).map(|members| (members, 0u64)).into_iter().collect();
         while let Some((mut members, base)) = open.pop() {
@@ -301,7 +303,7 @@ impl<'a> Btf<'a> {
         Ok(None)
     }
 
-    /// As [`Btf::resolve`], but `None` for `void`.
+    /// Like [`Btf::resolve`], but `None` for `void`.
     pub(crate) fn behind(&self, id: TypeId) -> Result<Option<Type<'a>>, Error> {
         match self.resolve(id) {
             Ok((_, ty)) => Ok(Some(ty)),
@@ -311,18 +313,18 @@ impl<'a> Btf<'a> {
     }
 }
 
-/// Where a path has come to.
+/// The position that a path has reached.
 struct Cursor {
     hops: Vec<Hop>,
-    /// From the last base.
+    /// The offset in bits, from the last base.
     bit: u64,
-    /// The width that the last member gave for itself, if it is a bitfield.
+    /// The width of the last member, if it is a bitfield.
     width: u8,
     ty: TypeId,
 }
 
 impl Cursor {
-    /// The offset from the last base in whole bytes.
+    /// The offset in whole bytes, from the last base.
     fn byte(&self) -> Result<u32, Failure> {
         if self.bit % 8 != 0 {
             return Err(Failure::Path(Reason::Unaligned));
@@ -335,11 +337,11 @@ impl Cursor {
     }
 }
 
-/// Why a step could not be made.
+/// Why a step failed.
 enum Failure {
     /// The path doesn't fit the types.
     Path(Reason),
-    /// The types themselves are wrong.
+    /// The types are damaged.
     Types(Error),
 }
 
@@ -357,7 +359,8 @@ enum Step<'p> {
     Index(u32),
 }
 
-/// Cuts a path into names and bracketed indices, each with its cursor in the path; no step for what is neither.
+/// Splits a path into names and bracketed indices, each with its offset in the path; the step is `None` if it is
+/// neither.
 fn segments(path: &str) -> impl Iterator<Item = (usize, &str, Option<Step<'_>>)> {
     let mut next_piece = 0;
     path.split('.').flat_map(move |piece| {
@@ -381,11 +384,11 @@ fn is_name(text: &str) -> bool {
 
 fn parse_index(text: &str) -> Option<u32> {
     let digits = text.strip_prefix('[')?.strip_suffix(']')?;
-    // `parse` alone would take a sign.
+    // `parse` alone would accept a sign.
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
-/// The smallest aligned unit that holds these bits: its offset and size in bytes, and the bits' cursor in it.
+/// The smallest aligned unit that holds these bits: its offset and size in bytes, and the position of the bits in it.
 fn unit(bit: u64, width: u32) -> Option<(u64, u32, Bits)> {
     [1u32, 2, 4, 8].into_iter().find_map(|size| {
         let unit_bits = u64::from(size) * 8;
@@ -396,7 +399,7 @@ fn unit(bit: u64, width: u32) -> Option<(u64, u32, Bits)> {
     })
 }
 
-/// Compilers say that plain `char` is an integer with or without a sign, as the machine has it; its name tells.
+/// Plain `char` is signed or unsigned, depending on the machine: only its name distinguishes it from other integers.
 fn is_char(ty: &Type<'_>) -> bool {
     ty.size() == Some(1) && ty.int().is_some_and(|int| int.char || ty.name() == "char")
 }

@@ -7,19 +7,19 @@ use alloc::vec::Vec;
 
 use crate::{Btf, Error, Kind, Type, TypeId};
 
-/// How many types one spelling may lead through: those of a kernel's functions with the most parameters take fewer than
-/// 60; a damaged BTF could go on forever.
+/// The maximal number of types in one spelling. The kernel's functions with the most parameters take fewer than 60; a
+/// damaged BTF could go on forever.
 const STEPS: u32 = 256;
 
 impl<'a> Btf<'a> {
-    /// A type as C writes it, in the manner of bpftool: `const char *`, `struct list_head[4]`, `int (*)(void *)`.
+    /// The type as C writes it, like bpftool: `const char *`, `struct list_head[4]`, `int (*)(void *)`.
     ///
     /// An anonymous type is `struct {...}` or the like. A tag is a word, as in the kernel's sources: `char __user *`.
     ///
     /// # Errors
     ///
     /// [`Error::WrongKind`] for a section, [`Error::Loop`] for a type that passes through more than 256 others, and
-    /// what [`get`](Btf::get) may say of each.
+    /// those of [`get`](Btf::get) for each.
     pub fn spelling(&self, id: TypeId) -> Result<String, Error> {
         self.declaration(id, "")
     }
@@ -33,7 +33,7 @@ impl<'a> Btf<'a> {
         self.declare(id, String::from(name), &mut { STEPS })
     }
 
-    /// Goes from the outermost type to the one that the declaration begins with. `declarator` is the text so far:
+    /// Goes from the outermost type to the one with which the declaration begins. `declarator` is the text so far:
     /// `(*name)(int)`.
     fn declare(&self, id: TypeId, mut declarator: String, steps: &mut u32) -> Result<String, Error> {
         let mut words = Words::default();
@@ -57,7 +57,7 @@ impl<'a> Btf<'a> {
                     declarator = format!("{}[{len}]", grouped(declarator));
                 }
                 Kind::FuncProto => {
-                    // There is no such thing as a constant function.
+                    // C has no constant functions.
                     words = Words::default();
                     let params = self.parameters(&ty, steps)?;
                     declarator = format!("{}({params})", grouped(declarator));
@@ -96,7 +96,7 @@ impl<'a> Btf<'a> {
     }
 }
 
-/// In parentheses if it is a pointer, which binds less than the `[…]` or `(…)` to follow.
+/// In parentheses if it is a pointer, which binds less tightly than the `[…]` or `(…)` that follows.
 fn grouped(declarator: String) -> String {
     if declarator.starts_with('*') { format!("({declarator})") } else { declarator }
 }
@@ -118,7 +118,7 @@ fn name<'a>(ty: &Type<'a>) -> Cow<'a, str> {
     }
 }
 
-/// Qualifiers and tags, before their type is known.
+/// Qualifiers and tags whose type is not known yet.
 #[derive(Default)]
 struct Words {
     qualifiers: Vec<&'static str>,
@@ -126,7 +126,7 @@ struct Words {
 }
 
 impl Words {
-    /// Adds one that is nearer to the type. Compilers qualify an array and its elements too, where once is enough.
+    /// Adds a word that is nearer to the type. Compilers qualify both an array and its elements: one is enough.
     fn qualify(&mut self, word: &'static str) {
         if !self.qualifiers.contains(&word) {
             self.qualifiers.insert(0, word);
@@ -134,7 +134,7 @@ impl Words {
     }
 
     fn tag(&mut self, tag: &Type<'_>) {
-        // The kernel's macros are the tags' names with underscores; other attributes have the kind flag.
+        // The kernel's macros have the tags' names with underscores; other attributes have the kind flag.
         let name = tag.name();
         let word = if tag.kind_flag() { format!("__attribute__(({name}))") } else { format!("__{name}") };
         self.tags.insert(0, word);
@@ -155,7 +155,7 @@ impl Words {
         spaced(text, declarator)
     }
 
-    /// A pointer to what is declared so far, qualified by these words.
+    /// A pointer to the declaration so far, qualified by these words.
     fn behind_asterisk(self, declarator: &str) -> String {
         let mut text = String::from("*");
         for word in self.qualifiers.iter().copied().chain(self.tags.iter().map(String::as_str)) {
@@ -166,7 +166,7 @@ impl Words {
     }
 }
 
-/// Both, with a space in between where C writes one.
+/// Joins both, with a space if C requires one.
 fn spaced(mut text: String, declarator: &str) -> String {
     if !declarator.is_empty() && !declarator.starts_with('[') {
         text.push(' ');

@@ -1,4 +1,4 @@
-//! Borrowed views of BTF: the whole, and one type.
+//! Borrowed views of BTF: the whole BTF, and one type.
 
 use core::ffi::CStr;
 use core::fmt;
@@ -14,28 +14,28 @@ use crate::{
     Array, Component, Enumerators, Error, Fwd, Int, Kind, Linkage, Members, Params, SectionVars, TypeId, wire,
 };
 
-/// The longest name that is read, in bytes. The kernel accepts 512 (`KSYM_NAME_LEN`, since 6.1; before, 128).
+/// The maximal length of a name, in bytes. The kernel accepts 512 (`KSYM_NAME_LEN`, since 6.1; before, 128).
 pub const NAME_MAX: usize = 1023;
 
-/// How many typedefs, qualifiers, or dimensions of an array may follow each other. The kernel accepts 32.
+/// The maximal length of a chain of typedefs, qualifiers or array dimensions. The kernel accepts 32.
 pub(crate) const CHAIN_MAX: usize = 32;
 
-/// The size of a kernel pointer, in bytes. BTF doesn't tell it; kernels that run iterators on 32 bits aren't served.
+/// The size of a kernel pointer, in bytes. BTF doesn't give it; 32-bit kernels are not supported.
 pub(crate) const POINTER_SIZE: u32 = 8;
 
 /// BTF bytes, borrowed.
 ///
-/// Look-ups fill a sparse index of a few kilobytes behind a shared reference, so that a `Btf` can be sent to another
-/// thread but not shared between two. A clone borrows the same bytes and goes on with a copy of the index.
+/// Look-ups fill a sparse index of a few kilobytes behind a shared reference, so a `Btf` can be sent to another thread,
+/// but not shared. A clone borrows the same bytes, with a copy of the index.
 #[derive(Clone)]
 pub struct Btf<'a> {
     pub(crate) types: &'a [u8],
-    /// Where `types` begins in the bytes given, for error messages.
+    /// The position of `types` in the bytes, for error messages.
     pub(crate) types_at: usize,
-    /// The id of the first of `types`: 1, or in split BTF the one that follows the base's last.
+    /// The id of the first of `types`: 1, or in split BTF the one after the base's last.
     pub(crate) first_id: u32,
     base: Option<&'a Btf<'a>>,
-    /// The sizes of kinds, by the kinds' numbers; empty where no layout section gives them.
+    /// The sizes of kinds, by the kinds' numbers; empty without a layout section.
     pub(crate) layouts: &'a [Layout],
     pub(crate) names: Names<'a>,
     pub(crate) endian: Endian,
@@ -43,11 +43,11 @@ pub struct Btf<'a> {
 }
 
 impl<'a> Btf<'a> {
-    /// Borrows BTF bytes, such as those of `/sys/kernel/btf/vmlinux`. Only the header is looked at.
+    /// Borrows BTF bytes, such as those of `/sys/kernel/btf/vmlinux`. Only the header is read.
     ///
-    /// Their byte order may be the other one than this machine's. A header longer than the one known is accepted, as
-    /// the format intends. Where it names a layout section (since Linux 7.1), records of unknown kinds are skipped by
-    /// the sizes given there: they count as types, but [`get`](Btf::get) refuses them with [`Error::UnknownKind`].
+    /// The bytes can be in either byte order. A header that is longer than the known one is accepted, as the format
+    /// intends. If it names a layout section (since Linux 7.1), records of unknown kinds are skipped by the sizes given
+    /// there: they count as types, but [`get`](Btf::get) refuses them with [`Error::UnknownKind`].
     ///
     /// # Errors
     ///
@@ -56,16 +56,16 @@ impl<'a> Btf<'a> {
         Btf::with_base(bytes, None)
     }
 
-    /// Borrows split BTF, such as that of `/sys/kernel/btf/<module>` (since Linux 5.11): its type ids and string
-    /// offsets continue those of `base`, for a module the BTF of the kernel that it is loaded in.
+    /// Borrows split BTF, such as that of `/sys/kernel/btf/<module>` (since Linux 5.11). Its type ids and string
+    /// offsets continue those of `base`: for a module, the BTF of the kernel that has loaded it.
     ///
-    /// It answers for the ids of the base too. Names are looked up among its own types only, by [`find`](Btf::find),
-    /// [`with_prefix`](Btf::with_prefix) and the like. Where an error is about a record or name of the base, its offset
-    /// is one in the base's bytes.
+    /// The result also has the types of the base, by their ids. Names are looked up only among its own types, by
+    /// [`find`](Btf::find), [`with_prefix`](Btf::with_prefix) and the like. If an error is about a record or name of
+    /// the base, its offset is in the base's bytes.
     ///
     /// # Errors
     ///
-    /// As [`new`](Btf::new), and what [`type_count`](Btf::type_count) may say of the base.
+    /// Those of [`new`](Btf::new), and those of [`type_count`](Btf::type_count) for the base.
     pub fn new_split(bytes: &'a [u8], base: &'a Btf<'a>) -> Result<Btf<'a>, Error> {
         Btf::with_base(bytes, Some(base))
     }
@@ -102,7 +102,7 @@ impl<'a> Btf<'a> {
         self.base.is_some()
     }
 
-    /// The order of its numbers' bytes, which is that of the machine it describes.
+    /// The byte order, which is that of the machine that the BTF describes.
     pub fn endian(&self) -> Endian {
         self.endian
     }
@@ -111,7 +111,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Void`] for 0, [`Error::NoSuchType`], [`Error::Name`], or what is wrong with the records on the way.
+    /// [`Error::Void`] for 0, [`Error::NoSuchType`], [`Error::Name`], or the error of a damaged record before it.
     pub fn get(&self, id: TypeId) -> Result<Type<'a>, Error> {
         if let Some(base) = self.base.filter(|_| id.0 < self.first_id) {
             return base.get(id);
@@ -131,8 +131,8 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Void`] if `void` is behind them, [`Error::Loop`] if more than 32 are passed, and what
-    /// [`get`](Btf::get) may say of each.
+    /// [`Error::Void`] if `void` is behind them, [`Error::Loop`] if there are more than 32, and those of
+    /// [`get`](Btf::get) for each.
     pub fn resolve(&self, id: TypeId) -> Result<(TypeId, Type<'a>), Error> {
         let mut behind = id;
         for _ in 0..=CHAIN_MAX {
@@ -152,13 +152,13 @@ impl<'a> Btf<'a> {
         Err(Error::Loop { id })
     }
 
-    /// The members of a struct or union, or of the one behind typedefs and qualifiers, in the order of declaration.
+    /// The members of a struct or union (also behind typedefs and qualifiers), in the order of declaration.
     ///
-    /// Those within its anonymous members are not among them; [`path`](Btf::path) looks there.
+    /// The members of anonymous members are not included; [`named_members`](Btf::named_members) has them.
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKind`], and what [`resolve`](Btf::resolve) may say. Each item may be an [`Error::Name`].
+    /// [`Error::WrongKind`], and those of [`resolve`](Btf::resolve). Each item may be an [`Error::Name`].
     pub fn members(&self, struct_or_union: TypeId) -> Result<Members<'a>, Error> {
         let (id, ty) = self.resolve(struct_or_union)?;
         let wanted = "STRUCT or UNION";
@@ -173,11 +173,11 @@ impl<'a> Btf<'a> {
         Some(Members { items: self.items(ty), kind_flag: ty.kind_flag() })
     }
 
-    /// The names and values of an enum, or of the one behind typedefs and qualifiers, in the order of declaration.
+    /// The names and values of an enum (also behind typedefs and qualifiers), in the order of declaration.
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKind`], and what [`resolve`](Btf::resolve) may say. Each item may be an [`Error::Name`].
+    /// [`Error::WrongKind`], and those of [`resolve`](Btf::resolve). Each item may be an [`Error::Name`].
     pub fn enumerators(&self, of: TypeId) -> Result<Enumerators<'a>, Error> {
         let (id, ty) = self.resolve(of)?;
         let values = match ty.kind {
@@ -188,11 +188,11 @@ impl<'a> Btf<'a> {
         Ok(Enumerators { values, signed: ty.kind_flag() })
     }
 
-    /// The parameters of a function, or of a prototype: itself, or the one behind typedefs and qualifiers.
+    /// The parameters of a function or prototype (also behind typedefs and qualifiers).
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKind`], and what [`resolve`](Btf::resolve) may say. Each item may be an [`Error::Name`].
+    /// [`Error::WrongKind`], and those of [`resolve`](Btf::resolve). Each item may be an [`Error::Name`].
     pub fn params(&self, of: TypeId) -> Result<Params<'a>, Error> {
         let (mut id, mut ty) = self.resolve(of)?;
         if let Some(proto) = ty.refers_to().filter(|_| ty.kind == Kind::Func) {
@@ -208,7 +208,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKind`], and what [`get`](Btf::get) may say.
+    /// [`Error::WrongKind`], and those of [`get`](Btf::get).
     pub fn section_vars(&self, section: TypeId) -> Result<SectionVars<'a>, Error> {
         let ty = self.get(section)?;
         if ty.kind != Kind::Datasec {
@@ -222,8 +222,8 @@ impl<'a> Btf<'a> {
     /// # Errors
     ///
     /// [`Error::WrongKind`] for a type without a size: a function, a forward declaration. [`Error::Void`],
-    /// [`Error::Loop`] for an array of more than 32 dimensions, [`Error::TooLarge`], and what
-    /// [`resolve`](Btf::resolve) may say.
+    /// [`Error::Loop`] for an array of more than 32 dimensions, [`Error::TooLarge`], and those of
+    /// [`resolve`](Btf::resolve).
     pub fn size_of(&self, id: TypeId) -> Result<u32, Error> {
         let mut count: u32 = 1;
         let mut element = id;
@@ -283,7 +283,7 @@ impl<'a> Names<'a> {
             return base.get(offset);
         }
         let rest = self.tail(offset);
-        // The bound keeps a section without zero bytes from being searched again for every name.
+        // Without the bound, a section without zero bytes would be searched to its end for every name.
         let name = CStr::from_bytes_until_nul(rest.get(..=NAME_MAX).unwrap_or(rest)).ok();
         name.and_then(|name| name.to_str().ok()).ok_or_else(|| {
             let own = offset.saturating_sub(self.first_offset) as usize;
@@ -291,7 +291,7 @@ impl<'a> Names<'a> {
         })
     }
 
-    /// The strings from an offset on; none if it lies outside.
+    /// The strings from an offset on; empty if it is outside.
     #[inline]
     pub(crate) fn tail(&self, offset: u32) -> &'a [u8] {
         match self.strings.get(offset.wrapping_sub(self.first_offset) as usize..) {
@@ -300,30 +300,30 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Apart, so that the rest is compiled into its callers.
+    /// A function of its own, so that the rest can be inlined.
     #[cold]
     fn base_tail(&self, offset: u32) -> &'a [u8] {
         self.base.map_or(&[], |base| base.tail(offset))
     }
 
-    /// The offset that no string has, nor any after it.
+    /// The first offset after all strings.
     pub(crate) fn end(&self) -> u64 {
         u64::from(self.first_offset) + self.strings.len() as u64
     }
 
-    /// Whether this name is there.
+    /// Whether the name at this offset is `name`.
     #[inline]
     pub(crate) fn is(&self, offset: u32, name: &str) -> bool {
         begins_with(self.tail(offset), name)
     }
 
-    /// Whether the empty name is there.
+    /// Whether the name at this offset is empty.
     pub(crate) fn is_empty(&self, offset: u32) -> bool {
         self.tail(offset).first() == Some(&0)
     }
 }
 
-/// Whether strings begin with this name: whole, not empty, and one name only.
+/// Whether `strings` begin with exactly this name, which must not be empty.
 #[inline]
 pub(crate) fn begins_with(strings: &[u8], name: &str) -> bool {
     strings.get(name.len()) == Some(&0)
@@ -334,7 +334,7 @@ pub(crate) fn begins_with(strings: &[u8], name: &str) -> bool {
 
 /// One type, borrowed from the BTF bytes.
 ///
-/// A type whose name is not a text within the string section is not handed out: see [`Error::Name`].
+/// Its name was checked to be a text in the string section: see [`Error::Name`].
 #[derive(Debug, Clone, Copy)]
 pub struct Type<'a> {
     /// Its id.
@@ -347,7 +347,7 @@ pub struct Type<'a> {
 }
 
 impl<'a> Type<'a> {
-    /// What it is.
+    /// Its kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -391,18 +391,18 @@ impl<'a> Type<'a> {
     }
 
     /// The kind flag. For a struct or union: members carry their bitfields' widths (since Linux 5.0). For an enum: its
-    /// values are signed (since 6.0). For a forward declaration: it is of a union. For a tag: it is another attribute
-    /// than `btf_decl_tag` or `btf_type_tag`, and the name is the whole of it (since 6.15).
+    /// values are signed (since 6.0). For a forward declaration: it is of a union. For a tag: it is not
+    /// `btf_decl_tag` or `btf_type_tag`, but the attribute that the name gives in full (since 6.15).
     pub fn kind_flag(&self) -> bool {
         self.record.kind_flag()
     }
 
-    /// What kind of integer it is, if it is one.
+    /// Its encoding, if it is an integer.
     pub fn int(&self) -> Option<Int> {
         self.word(Kind::Int).map(Int::from_word)
     }
 
-    /// Element and length, if it is an array.
+    /// Its element and length, if it is an array.
     pub fn array(&self) -> Option<Array> {
         let (array, _) =
             wire::Array::ref_from_prefix(self.trail).ok().filter(|_| self.kind == Kind::Array)?;
@@ -418,24 +418,24 @@ impl<'a> Type<'a> {
         (self.kind == Kind::Fwd).then(|| if self.kind_flag() { Fwd::Union } else { Fwd::Struct })
     }
 
-    /// How far it is known, if it is a function or variable; none also for a number that is no linkage.
+    /// Its linkage, if it is a function or variable with a valid one.
     pub fn linkage(&self) -> Option<Linkage> {
         let function = (self.kind == Kind::Func).then(|| self.record.vlen());
         function.or_else(|| self.word(Kind::Var)).and_then(Linkage::from_number)
     }
 
-    /// What is tagged, if it is a tag on a declaration: the type it refers to, or a part of that.
+    /// What is tagged, if it is a tag on a declaration: the type that it refers to, or a component of the type.
     pub fn component(&self) -> Option<Component> {
         self.word(Kind::DeclTag).map(Component::from_word)
     }
 
-    /// The word behind the record, if it is of this kind.
+    /// The word after the record, if it is of this kind.
     fn word(&self, kind: Kind) -> Option<u32> {
         let (word, _) = wire::Word::read_from_prefix(self.trail).ok().filter(|_| self.kind == kind)?;
         Some(self.endian.get(word))
     }
 
-    /// What follows the record, as a row of items; the walk has measured it by the very same items.
+    /// The array that follows the record. The traversal has computed its size from the same items.
     fn items<T: Item>(&self) -> &'a [T] {
         <[T]>::ref_from_bytes(self.trail).unwrap_or_default()
     }

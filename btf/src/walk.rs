@@ -1,8 +1,8 @@
 //! Sequential traversal of type records, whose lengths depend on their contents.
 //!
-//! A processor has to read one record to see where the next begins. Therefore several blocks of records are scanned
-//! side by side: where all but the first begin is a guess, and what was scanned from there is discarded unless the
-//! block before ends exactly there.
+//! The start of a record is known only after the one before was read. To use the processor in parallel, several blocks
+//! are scanned side by side: the start of each but the first is guessed, and its result is discarded unless the block
+//! before ends exactly there.
 
 use core::iter;
 use core::ops::ControlFlow;
@@ -12,22 +12,22 @@ use zerocopy::FromBytes;
 use crate::wire::{Endian, Layout, RawRecord, Record};
 use crate::{Btf, Error, Kind, TypeId};
 
-/// A block ends with the record that reaches beyond so many bytes: some 160 of a kernel's, half of which a look-up by
-/// id passes.
+/// The size of a block in bytes; it ends with the record that reaches beyond. A block has some 160 of a kernel's
+/// records, half of which a look-up by id must pass.
 pub(crate) const BLOCK: usize = 4096;
 
-/// How many blocks are scanned side by side.
+/// The number of blocks that are scanned side by side.
 pub(crate) const LANES: usize = 4;
 
-/// How many offsets are tried to find one where a record may begin.
+/// The number of offsets that are tried to find the start of a record.
 const GUESSES: usize = 64;
 
-/// Where a record begins, or the last one ends.
+/// The start of a record, or the end of the last one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Position {
-    /// In the type section, of at most 4 GiB.
+    /// The offset in the type section, which has at most 4 GiB.
     pub(crate) offset: u32,
-    /// How many records come before.
+    /// The number of records before it.
     pub(crate) index: u32,
 }
 
@@ -36,11 +36,11 @@ pub(crate) struct Position {
 pub(crate) struct Block {
     pub(crate) from: Position,
     pub(crate) to: Position,
-    /// Whether one of them may be wanted.
+    /// Whether one of the records may be wanted.
     pub(crate) is_wanted: bool,
 }
 
-/// A record in its position.
+/// A record and its position.
 pub(crate) struct Entry<'a> {
     pub(crate) position: Position,
     pub(crate) record: Record,
@@ -48,7 +48,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) trail: &'a [u8],
 }
 
-/// What was scanned from an offset on where a block may begin.
+/// The result of a scan from an offset where a block may begin.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Lane {
     start: usize,
@@ -67,8 +67,8 @@ impl Lane {
 }
 
 impl<'a> Btf<'a> {
-    /// The blocks from a position on, in their order, up to the end or to a record that can't be read, as `scan` scans
-    /// them: [`Btf::scan`] or [`Btf::scan_all`]. The index learns of each.
+    /// The blocks from a position on, up to the end or to a damaged record, scanned by `scan`: [`Btf::scan`] or
+    /// [`Btf::scan_all`]. Each is added to the index.
     pub(crate) fn blocks<const N: usize>(
         &self,
         mut from: Position,
@@ -94,19 +94,19 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// Scans the block that begins at `start`, and those that seem to follow. `is_wanted` says whether one of some
-    /// records may be.
+    /// Scans the block at `start`, and those that probably follow. `is_wanted` tells whether one of these records may
+    /// be wanted.
     #[inline(never)]
     pub(crate) fn scan(&self, start: usize, is_wanted: &impl Fn(&[Record]) -> bool) -> [Lane; LANES] {
         if self.endian == Endian::NATIVE {
-            // The constant is compiled into the loop.
+            // With a constant byte order, the check of it is compiled out of the loop.
             return self.scan_in(Endian::NATIVE, start, is_wanted);
         }
         let [first] = self.scan_all(start);
         [first, Lane::default(), Lane::default(), Lane::default()]
     }
 
-    /// Scans one block, all of whose records are wanted: less code than [`Btf::scan`], and slower.
+    /// Scans one block, all of whose records are wanted. This is less code than [`Btf::scan`], and slower.
     #[inline(never)]
     pub(crate) fn scan_all(&self, start: usize) -> [Lane; 1] {
         self.scan_in(self.endian, start, &|_| true)
@@ -128,8 +128,8 @@ impl<'a> Btf<'a> {
             next = self.guess(*end);
         }
         let starts = at;
-        // Each round reads one record per lane, as long as all lanes have one. A common counter and a common answer
-        // take few registers.
+        // Each iteration reads one record per lane, as long as all lanes have one. A shared counter and a shared result
+        // save registers.
         let (mut rounds, mut any_is_wanted) = (0, false);
         while at.iter().zip(&ends).all(|(at, end)| at < end) {
             let found = at.map(|at| self.record(endian, at));
@@ -164,7 +164,7 @@ impl<'a> Btf<'a> {
         lane
     }
 
-    /// The first offset from here on where a record seems to begin.
+    /// The first offset from here on where a record could begin.
     #[inline(never)]
     fn guess(&self, from: usize) -> Option<usize> {
         let seems = |&start: &usize| {
@@ -174,14 +174,15 @@ impl<'a> Btf<'a> {
         (from..self.types.len()).step_by(size_of::<u32>()).take(GUESSES).find(seems)
     }
 
-    /// The record of a known kind that begins here, and where what follows it ends.
-    // An error would have to be dropped in each of 100,000 rounds: `record_error` finds it out.
+    /// The record of a known kind at `start`, and the end of what follows it.
+    // Not a `Result`: an error value would have to be dropped in each of 100,000 iterations. `record_error` finds the
+    // error.
     #[inline(always)]
     fn record(&self, endian: Endian, start: usize) -> Option<(Record, usize)> {
         self.record_or(endian, start, |_| u64::MAX)
     }
 
-    /// As [`record`](Btf::record), but also of a kind that only the layout section gives the length of.
+    /// Like [`record`](Btf::record), but also for a kind whose length only the layout section gives.
     #[inline(always)]
     fn any_record(&self, start: usize) -> Option<(Record, usize)> {
         self.record_or(self.endian, start, |record| self.layout_len(record.raw_kind(), record.vlen()))
@@ -203,14 +204,14 @@ impl<'a> Btf<'a> {
         (len <= behind.len() as u64).then(|| (record, start + size_of::<RawRecord>() + len as usize))
     }
 
-    /// How many bytes follow a record of an unknown kind, by the layout section.
+    /// The number of bytes after a record of an unknown kind, from the layout section.
     #[cold]
     fn layout_len(&self, kind: u8, vlen: u32) -> u64 {
         let sizes = Layout::of_unknown(self.layouts, kind);
         sizes.map_or(u64::MAX, |(once, each)| u64::from(once) + u64::from(each) * u64::from(vlen))
     }
 
-    /// Why there is no record here.
+    /// The error of the record at `start`.
     #[cold]
     fn record_error(&self, start: usize) -> Error {
         let offset = self.types_at + start;
@@ -234,7 +235,7 @@ impl<'a> Btf<'a> {
         let mut position = block.from;
         while position.offset < block.to.offset {
             let start = position.offset as usize;
-            // The block has been scanned, so that there is one.
+            // The block was scanned, so there is a record.
             let Some((record, end)) = self.any_record(start) else { break };
             let trail = self.types.get(start + size_of::<RawRecord>()..end).unwrap_or_default();
             visit(Entry { position, record, trail })?;
@@ -243,13 +244,13 @@ impl<'a> Btf<'a> {
         ControlFlow::Continue(())
     }
 
-    /// The id of the type with this index among the own ones.
+    /// The id of the type at this position among the own ones.
     pub(crate) fn id(&self, position: Position) -> TypeId {
         TypeId(self.first_id.saturating_add(position.index))
     }
 }
 
-/// All records, or `None` if one is missing.
+/// All records; `None` if one is missing.
 #[inline(always)]
 fn all<const N: usize>(found: [Option<(Record, usize)>; N]) -> Option<[(Record, usize); N]> {
     found.iter().all(Option::is_some).then(|| found.map(Option::unwrap_or_default))

@@ -1,7 +1,7 @@
-//! BTF's records as they lie in memory, after `include/uapi/linux/btf.h` and the kernel's `Documentation/bpf/btf.rst`.
+//! BTF's records in memory, from `include/uapi/linux/btf.h` and the kernel's `Documentation/bpf/btf.rst`.
 //!
-//! Every record is a row of unaligned 32-bit words, so that any byte slice can be read in place. Their bytes are in
-//! either order; [`Endian::get`] is the one place that reads them.
+//! Every record is a sequence of unaligned 32-bit words, so any byte slice can be read in place. The words can be in
+//! either byte order: only [`Endian::get`] reads them.
 
 use core::fmt;
 
@@ -13,7 +13,7 @@ pub(crate) type Word = U32<NativeEndian>;
 pub(crate) const MAGIC: u16 = 0xeb9f;
 pub(crate) const VERSION: u8 = 1;
 
-/// The order of the bytes in a BTF's numbers.
+/// The byte order of a BTF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endian {
     /// Lowest byte first.
@@ -23,10 +23,10 @@ pub enum Endian {
 }
 
 impl Endian {
-    /// The order of the machine this is compiled for, which is that of its kernel's BTF.
+    /// The byte order of the machine that this is compiled for, which is that of its kernel's BTF.
     pub const NATIVE: Endian = if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };
 
-    /// The order in which these bytes are BTF's magic number, if they are.
+    /// The byte order in which these bytes are BTF's magic number, if they are.
     pub(crate) fn of_magic(bytes: [u8; 2]) -> Option<Endian> {
         match u16::from_le_bytes(bytes) {
             MAGIC => Some(Endian::Little),
@@ -35,19 +35,19 @@ impl Endian {
         }
     }
 
-    /// The value of a word in this order.
+    /// The value of a word in this byte order.
     #[inline(always)]
     pub(crate) fn get(self, word: Word) -> u32 {
         if self as u8 == Endian::NATIVE as u8 { word.get() } else { word.get().swap_bytes() }
     }
 }
 
-/// The kind flag's place in a record's second word.
+/// The bit of the kind flag in a record's second word.
 pub(crate) const fn flag(flag: bool) -> u32 {
     (flag as u32) << 31
 }
 
-/// `struct btf_type`, with which every type begins, as it lies there.
+/// `struct btf_type`, with which every type begins, as it is in memory.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct RawRecord {
@@ -67,12 +67,12 @@ impl RawRecord {
     }
 }
 
-/// A [`RawRecord`], read.
+/// A [`RawRecord`], decoded.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Record {
     pub(crate) name_off: u32,
     info: u32,
-    /// A size in bytes or the id of another type, as the kind has it.
+    /// A size in bytes or the id of another type, depending on the kind.
     pub(crate) size_or_type: u32,
 }
 
@@ -84,8 +84,8 @@ impl Record {
         (self.info >> 24) as u8 & 0x7f
     }
 
-    /// How many members, enumerators, parameters or variables follow; a function's linkage. In bits 0 to 23: bits 16 to
-    /// 23 belong to it since Linux 7.2 (`BTF_INFO_VLEN`), and are zero before.
+    /// The number of members, enumerators, parameters or variables that follow; for a function, its linkage. In bits 0
+    /// to 23: bits 16 to 23 belong to it since Linux 7.2 (`BTF_INFO_VLEN`), and are zero before.
     #[inline]
     pub(crate) fn vlen(&self) -> u32 {
         self.info & 0x00ff_ffff
@@ -100,16 +100,16 @@ impl Record {
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Layout {
-    /// Of what follows once, in bytes.
+    /// The size of the part that follows once, in bytes.
     info_sz: u8,
-    /// Of what follows `vlen` times.
+    /// The size of the part that follows `vlen` times, in bytes.
     elem_sz: u8,
     _flags: [u8; 2],
 }
 
 impl Layout {
-    /// Both sizes for a kind that is unknown here; none without an entry, or where they are not in whole words, as in
-    /// libbpf's `btf_type_size_unknown`.
+    /// Both sizes of an unknown kind; `None` if there is no entry, or they are not multiples of a word (as in libbpf's
+    /// `btf_type_size_unknown`).
     pub(crate) fn of_unknown(layouts: &[Layout], kind: u8) -> Option<(u8, u8)> {
         let Layout { info_sz, elem_sz, .. } = layouts.get(usize::from(kind))?;
         let known = Kind::from_number(kind).is_some();
@@ -117,7 +117,7 @@ impl Layout {
     }
 }
 
-/// `struct btf_array`, behind an ARRAY.
+/// `struct btf_array`, which follows an ARRAY.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Array {
@@ -126,17 +126,17 @@ pub(crate) struct Array {
     pub(crate) len: Word,
 }
 
-/// `struct btf_member`, `vlen` of them behind a STRUCT or UNION.
+/// `struct btf_member`, of which `vlen` follow a STRUCT or UNION.
 #[derive(Debug, Clone, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Member {
     pub(crate) name_off: Word,
     pub(crate) type_id: Word,
-    /// In bits; with the kind flag, the bitfield's width in the upper 8 bits and the offset in the lower 24.
+    /// The offset in bits; with the kind flag, the bitfield's width in the upper 8 bits and the offset in the lower 24.
     pub(crate) offset: Word,
 }
 
-/// `struct btf_enum`, `vlen` of them behind an ENUM.
+/// `struct btf_enum`, of which `vlen` follow an ENUM.
 #[derive(Debug, Clone, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Enum {
@@ -144,7 +144,7 @@ pub(crate) struct Enum {
     pub(crate) value: Word,
 }
 
-/// `struct btf_enum64`, `vlen` of them behind an ENUM64.
+/// `struct btf_enum64`, of which `vlen` follow an ENUM64.
 #[derive(Debug, Clone, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Enum64 {
@@ -153,7 +153,7 @@ pub(crate) struct Enum64 {
     pub(crate) high: Word,
 }
 
-/// `struct btf_param`, `vlen` of them behind a FUNC_PROTO.
+/// `struct btf_param`, of which `vlen` follow a FUNC_PROTO.
 #[derive(Debug, Clone, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Param {
@@ -161,7 +161,7 @@ pub(crate) struct Param {
     pub(crate) type_id: Word,
 }
 
-/// `struct btf_var_secinfo`, `vlen` of them behind a DATASEC.
+/// `struct btf_var_secinfo`, of which `vlen` follow a DATASEC.
 #[derive(Debug, Clone, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct VarSecinfo {
@@ -170,7 +170,7 @@ pub(crate) struct VarSecinfo {
     pub(crate) size: Word,
 }
 
-/// A type's number, from 1 up; 0 is `void`. It means the same to the kernel whose BTF it comes from, and to no other.
+/// A type id, from 1 on; 0 is `void`. It is valid only for the kernel whose BTF it comes from.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -190,7 +190,7 @@ impl fmt::Display for TypeId {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $number:literal $name:literal,)*) => {
-        /// What a type is: `BTF_KIND_*`, in the kernel's numbering.
+        /// The kind of a type: `BTF_KIND_*`, in the kernel's numbering.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Kind {
@@ -266,10 +266,10 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What follows a record of this kind, in bytes: so many, and so many more for each of its `vlen`.
+/// The size of what follows a record of this kind, in bytes: a fixed part, and a part for each of its `vlen`.
 const fn trail(kind: Kind) -> (usize, usize) {
     match kind {
-        // Encoding, bit offset and width; linkage; index of the parameter or member that is tagged.
+        // INT: encoding, bit offset and width; VAR: linkage; DECL_TAG: index of the tagged parameter or member.
         Kind::Int | Kind::Var | Kind::DeclTag => (size_of::<Word>(), 0),
         Kind::Array => (size_of::<Array>(), 0),
         Kind::Struct | Kind::Union => (0, size_of::<Member>()),
@@ -289,10 +289,10 @@ const fn trail(kind: Kind) -> (usize, usize) {
     }
 }
 
-/// Both numbers of [`trail`] where there is no such kind: more than a section can hold.
+/// The numbers of [`trail`] for a number that is no kind: more than a section can hold.
 const UNKNOWN: (u32, u32) = (u32::MAX, 0);
 
-/// Both numbers of [`trail`], by what [`Record::raw_kind`] can be.
+/// The numbers of [`trail`] for each value of [`Record::raw_kind`].
 #[allow(clippy::indexing_slicing, reason = "the compiler runs it")]
 static TRAILS: [(u32, u32); 0x80] = {
     let mut trails = [UNKNOWN; 0x80];
@@ -306,8 +306,8 @@ static TRAILS: [(u32, u32); 0x80] = {
 };
 
 impl Record {
-    /// How many bytes follow the record. A number beyond all that there are is no error yet: the walk has one check for
-    /// both.
+    /// The number of bytes after the record. For an unknown kind it is larger than any section, so that the traversal
+    /// needs only one check.
     #[inline(always)]
     pub(crate) fn trail_len(&self) -> u64 {
         let (fixed, each) = TRAILS.get(usize::from(self.raw_kind())).copied().unwrap_or(UNKNOWN);

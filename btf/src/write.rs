@@ -1,4 +1,4 @@
-//! Writes BTF: the types of a program of one's own, for the kernel to load with it.
+//! Writes BTF: the types of a program, to be loaded with it.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -13,25 +13,24 @@ use crate::{
     wire,
 };
 
-/// What either section may have, in bytes: the kernel loads no more in all, and no name begins behind it
-/// (`BTF_MAX_SIZE`, `BTF_MAX_NAME_OFFSET`).
+/// The maximal size of each section, in bytes (`BTF_MAX_SIZE`, `BTF_MAX_NAME_OFFSET`).
 const SECTION_MAX: usize = 16 << 20;
 
-/// How many types the kernel numbers (`BTF_MAX_TYPE`).
+/// The maximal number of types (`BTF_MAX_TYPE`).
 const TYPES_MAX: usize = 0x000f_ffff;
 
-/// How many members and the like a type has (`BTF_MAX_VLEN`).
+/// The maximal number of members, enumerators, parameters or variables of a type (`BTF_MAX_VLEN`).
 const ITEMS_MAX: usize = 0xffff;
 
-/// Collects types and strings, and makes BTF of them.
+/// Collects types and strings, and writes them as BTF.
 ///
-/// Types are numbered from 1 in the order in which they are added. One may refer to another that comes later, as a
-/// struct does that points to itself, by [`next_id`](Writer::next_id).
+/// Types get ids from 1 on, in the order in which they are added. With [`next_id`](Writer::next_id) a type can refer to
+/// one that is added later, as a struct does that points to itself.
 ///
-/// Written is whatever fits the format; whether it makes sense is for the kernel to say (`BPF_BTF_LOAD`, with a log).
+/// The writer accepts whatever fits the format. Whether it is valid, the kernel decides (`BPF_BTF_LOAD`, with a log).
 /// It refuses, in `kernel/bpf/btf.c`:
 ///
-/// - BTF without any type, a reference to a type that isn't there, typedefs and the like that lead back to themselves;
+/// - BTF without any type, references to types that don't exist, typedefs and the like that lead back to themselves;
 /// - names of a TYPEDEF, FUNC, VAR or FWD that are not an identifier: letters, digits and `_`, with no digit at the
 ///   beginning, and `.` since Linux 6.5; of a STRUCT, UNION, ENUM, or a member or parameter the same, but they may be
 ///   empty; names of more than 512 bytes (before 6.1, 128);
@@ -71,25 +70,25 @@ impl Default for Writer {
 type Added = Result<TypeId, WriteError>;
 
 impl Writer {
-    /// As the last parameter of a prototype: more may follow (`...`).
+    /// The last parameter of a prototype with variable arguments (`...`).
     pub const VARIADIC: (&'static str, TypeId) = ("", TypeId::VOID);
 
-    /// No types, and no string but the empty one.
+    /// A writer with no types, and only the empty string.
     pub fn new() -> Writer {
         Writer { types: Vec::new(), count: 0, strings: Vec::from([0]), offsets: BTreeMap::new() }
     }
 
-    /// The id of the type that is added next.
+    /// The id of the type that will be added next.
     pub fn next_id(&self) -> TypeId {
         TypeId(self.count + 1)
     }
 
-    /// The offset of a text among the strings, where each text is found once. Its length has no bound but the
-    /// section's.
+    /// Adds a text to the strings, unless it is there, and returns its offset. Only the size of the section limits its
+    /// length.
     ///
     /// # Errors
     ///
-    /// [`WriteError::Nul`]; [`WriteError::TooMany`] bytes of strings, more than 16 MiB.
+    /// [`WriteError::Nul`]; [`WriteError::TooMany`] for more than 16 MiB of strings.
     pub fn string(&mut self, text: &str) -> Result<u32, WriteError> {
         if text.is_empty() {
             return Ok(0);
@@ -112,8 +111,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// Those that any type may have: [`WriteError::Nul`] in its name; [`WriteError::TooMany`] bytes in its name (more
-    /// than [`NAME_MAX`]), types (more than 1,048,575), bytes of types or strings (more than 16 MiB of either).
+    /// Those of all types: [`WriteError::Nul`] in the name; [`WriteError::TooMany`] for a name of more than
+    /// [`NAME_MAX`] bytes, for more than 1,048,575 types, and for more than 16 MiB of types or of strings.
     pub fn int(&mut self, name: &str, size: u32, int: Int) -> Added {
         self.add(Kind::Int, name, 0, size, &[int.to_word()])
     }
@@ -127,7 +126,7 @@ impl Writer {
         self.add(Kind::Ptr, "", 0, to.0, &[])
     }
 
-    /// Adds an array. The kernel wants an integer as its index.
+    /// Adds an array. The kernel requires an integer type for its index.
     ///
     /// # Errors
     ///
@@ -136,18 +135,18 @@ impl Writer {
         self.add(Kind::Array, "", 0, 0, &[array.element.0, array.index.0, array.len])
     }
 
-    /// Adds a struct of `size` bytes. If one of its members gives the width of a bitfield, all are written with the
-    /// kind flag, which Linux 5.0 and later know.
+    /// Adds a struct of `size` bytes. If one of its members has the width of a bitfield, the kind flag is set, which
+    /// requires Linux 5.0.
     ///
     /// # Errors
     ///
-    /// As [`int`](Writer::int), for the names of members too; [`WriteError::TooMany`] members (more than 65,535);
-    /// [`WriteError::TooLarge`], a member's offset that doesn't fit 24 bits beside a bitfield.
+    /// Those of [`int`](Writer::int), also for the names of members; [`WriteError::TooMany`] for more than 65,535
+    /// members; [`WriteError::TooLarge`] for a member's offset of more than 24 bits, if there is a bitfield.
     pub fn struct_(&mut self, name: &str, size: u32, members: &[Member<'_>]) -> Added {
         self.composite(Kind::Struct, name, size, members)
     }
 
-    /// Adds a union of `size` bytes, whose members begin at 0.
+    /// Adds a union of `size` bytes, whose members are at the offset 0.
     ///
     /// # Errors
     ///
@@ -172,13 +171,13 @@ impl Writer {
         self.add(kind, name, vlen | wire::flag(flag), size, &trail)
     }
 
-    /// Adds an enum of `size` bytes whose values fit 32 bits. A signed one is for Linux 6.0 and later; an earlier
-    /// kernel reads 2³² − 1 as −1 where C says so.
+    /// Adds an enum of `size` bytes whose values fit 32 bits. A signed one is for Linux 6.0 and later; an earlier kernel
+    /// may read 2³² − 1 as −1.
     ///
     /// # Errors
     ///
-    /// As [`int`](Writer::int), for the names in it too; [`WriteError::TooMany`] of those (more than 65,535);
-    /// [`WriteError::TooLarge`], a value outside of what 32 bits hold, with or without sign.
+    /// Those of [`int`](Writer::int), also for the names of values; [`WriteError::TooMany`] for more than 65,535 of
+    /// them; [`WriteError::TooLarge`] for a value that fits 32 bits neither signed nor unsigned.
     pub fn enum_(&mut self, name: &str, size: u32, signed: bool, values: &[Enumerator<'_>]) -> Added {
         self.enumeration(Kind::Enum, name, size, signed, values)
     }
@@ -232,7 +231,7 @@ impl Writer {
         self.add(Kind::Typedef, name, 0, to.0, &[])
     }
 
-    /// Adds `volatile`, in front of `to`.
+    /// Adds `volatile`, applied to `to`.
     ///
     /// # Errors
     ///
@@ -241,7 +240,7 @@ impl Writer {
         self.add(Kind::Volatile, "", 0, to.0, &[])
     }
 
-    /// Adds `const`, in front of `to`.
+    /// Adds `const`, applied to `to`.
     ///
     /// # Errors
     ///
@@ -250,7 +249,7 @@ impl Writer {
         self.add(Kind::Const, "", 0, to.0, &[])
     }
 
-    /// Adds `restrict`, in front of `to`, a pointer.
+    /// Adds `restrict`, applied to `to`, a pointer.
     ///
     /// # Errors
     ///
@@ -259,13 +258,13 @@ impl Writer {
         self.add(Kind::Restrict, "", 0, to.0, &[])
     }
 
-    /// Adds what a function returns (`void`: [`TypeId::VOID`]) and takes: names and types, and at the end perhaps
-    /// [`VARIADIC`](Writer::VARIADIC).
+    /// Adds a prototype: the type of the result (`void`: [`TypeId::VOID`]), and the names and types of the parameters,
+    /// the last of which can be [`VARIADIC`](Writer::VARIADIC).
     ///
     /// # Errors
     ///
-    /// As [`int`](Writer::int), for the parameters' names too; [`WriteError::TooMany`] parameters (more than 65,535; of
-    /// a BPF program's own functions the kernel takes 5).
+    /// Those of [`int`](Writer::int), also for the parameters' names; [`WriteError::TooMany`] for more than 65,535
+    /// parameters. (The functions of a BPF program can have at most 5.)
     pub fn func_proto(&mut self, ret: TypeId, params: &[(&str, TypeId)]) -> Added {
         let vlen = items(params.len(), "parameters")?;
         let mut trail = Vec::with_capacity(params.len() * 2);
@@ -297,7 +296,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// As [`int`](Writer::int); [`WriteError::TooMany`] variables (more than 65,535).
+    /// Those of [`int`](Writer::int); [`WriteError::TooMany`] for more than 65,535 variables.
     pub fn datasec(&mut self, name: &str, size: u32, vars: &[SectionVar]) -> Added {
         let vlen = items(vars.len(), "variables")?;
         let trail: Vec<u32> = vars.iter().flat_map(|var| [var.type_id.0, var.offset, var.size]).collect();
@@ -323,8 +322,8 @@ impl Writer {
         self.add(Kind::DeclTag, tag, 0, on.0, &[component.to_word()])
     }
 
-    /// As [`decl_tag`](Writer::decl_tag), but of an attribute: `tag` is what stands within `__attribute__((…))`; for
-    /// Linux 6.15 and later.
+    /// Like [`decl_tag`](Writer::decl_tag), but for another attribute: `tag` is the text within `__attribute__((…))`.
+    /// For Linux 6.15 and later.
     ///
     /// # Errors
     ///
@@ -342,8 +341,8 @@ impl Writer {
         self.add(Kind::TypeTag, tag, 0, to.0, &[])
     }
 
-    /// As [`type_tag`](Writer::type_tag), but of an attribute: `tag` is what stands within `__attribute__((…))`; for
-    /// Linux 6.15 and later.
+    /// Like [`type_tag`](Writer::type_tag), but for another attribute: `tag` is the text within `__attribute__((…))`.
+    /// For Linux 6.15 and later.
     ///
     /// # Errors
     ///
@@ -352,13 +351,13 @@ impl Writer {
         self.add(Kind::TypeTag, tag, wire::flag(true), to.0, &[])
     }
 
-    /// Says which line of source an instruction comes from, with the line's texts among the strings.
+    /// Adds the strings of a source line, and returns the record that assigns it to an instruction.
     ///
-    /// A column above 1023, the highest that the format has, becomes 1023.
+    /// A column above 1023, the maximum of the format, becomes 1023.
     ///
     /// # Errors
     ///
-    /// As [`string`](Writer::string); [`WriteError::TooLarge`], a line number that doesn't fit 22 bits.
+    /// Those of [`string`](Writer::string); [`WriteError::TooLarge`] for a line number of more than 22 bits.
     pub fn line(&mut self, line: LineInfo<'_>) -> Result<LineRecord, WriteError> {
         fits(22, line.line, "the number of a line")?;
         Ok(LineRecord {
@@ -369,12 +368,12 @@ impl Writer {
         })
     }
 
-    /// The BTF, in the machine's own byte order, which is the one its kernel loads.
+    /// The BTF in the machine's own byte order, in which its kernel loads it.
     pub fn finish(&self) -> Vec<u8> {
         self.finish_in(Endian::NATIVE)
     }
 
-    /// The BTF, in this byte order.
+    /// The BTF in this byte order.
     pub fn finish_in(&self, endian: Endian) -> Vec<u8> {
         let types_len = self.types.len() * size_of::<u32>();
         let mut bytes = Vec::with_capacity(HEADER_LEN + types_len + self.strings.len());
@@ -396,7 +395,7 @@ impl Writer {
         bytes
     }
 
-    /// The offset of a name, which must be one that can be read again.
+    /// The offset of a name, which must not be too long to be read again.
     fn name(&mut self, name: &str) -> Result<u32, WriteError> {
         at_most(NAME_MAX, name.len(), "bytes in a name")?;
         self.string(name)
@@ -428,25 +427,25 @@ fn fits(bits: u32, value: u32, what: &'static str) -> Result<(), WriteError> {
     if value >> bits == 0 { Ok(()) } else { Err(WriteError::TooLarge { what, value: value.into(), bits }) }
 }
 
-/// Which line of source an instruction comes from; see [`Writer::line`].
+/// The source line of an instruction; see [`Writer::line`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LineInfo<'a> {
     /// The instruction's slot, counted from the start of the program in units of 8 bytes.
     pub insn_off: u32,
     /// The file's name.
     pub file: &'a str,
-    /// The line itself. The kernel shows it without the blanks it begins with.
+    /// The text of the line. The kernel shows it without its leading blanks.
     pub line_text: &'a str,
-    /// Its number in the file, from 1; 0 if it has none.
+    /// The line's number in the file, from 1; 0 if it has none.
     pub line: u32,
     /// The column, from 1; 0 if it has none.
     pub column: u32,
 }
 
-/// `struct bpf_line_info`: a [`LineInfo`] as `BPF_PROG_LOAD` takes it, in the machine's byte order.
+/// `struct bpf_line_info`: a [`LineInfo`] in the form of `BPF_PROG_LOAD`, in the machine's byte order.
 ///
-/// The kernel wants them in ascending order of instructions, none twice, one at the beginning of each function, and
-/// none in the second slot of a wide load.
+/// The kernel requires them in ascending order of instructions, without duplicates, one at the start of each function,
+/// and none in the second slot of a wide load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct LineRecord {
@@ -460,10 +459,10 @@ pub struct LineRecord {
     pub line_col: u32,
 }
 
-/// `struct bpf_func_info`: which FUNC of a program's BTF begins at an instruction, as `BPF_PROG_LOAD` takes it, in the
-/// machine's byte order.
+/// `struct bpf_func_info`: the FUNC in a program's BTF for the function that begins at an instruction, in the form of
+/// `BPF_PROG_LOAD`, in the machine's byte order.
 ///
-/// The kernel wants one for each function of the program, in their order, the first for slot 0.
+/// The kernel requires one for each function of the program, in their order, the first at slot 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FuncInfo {

@@ -19,7 +19,7 @@ use crate::version::Version;
 /// let btf = kwalk_btf::Btf::new(&bytes)?;
 /// let mut kernel = Kernel::described(&btf);
 /// assert!(kernel.has_jit);
-/// A kernel without a JIT refuses calls of kfuncs.
+/// // A kernel without a JIT refuses calls of kfuncs.
 /// kernel.has_jit = false;
 /// assert_eq!(kernel.kfunc("bpf_rdonly_cast")?, None);
 /// # Ok(())
@@ -73,8 +73,7 @@ impl<'a> Kernel<'a> {
     ///
     /// Those of [`Btf::find_many`] if the BTF is damaged.
     pub fn isa(&self) -> Result<Isa, Error> {
-        // No type was added with `gotol` in Linux 6.6. This function was added in 6.7, where every JIT that has it has
-        // `gotol`.
+        // No type was added with `gotol` in Linux 6.6. This function was added in 6.7, all of whose JITs have `gotol`.
         let [later] = self.btf.find_many([(Kind::Func, "bpf_jit_supports_exceptions")])?;
         Ok(if later.is_some() { Isa::NEWEST } else { Isa::linux(5, 8) })
     }

@@ -70,16 +70,16 @@ enum Command {
     },
     /// Pin a text program in bpffs, where `cat` reads it
     ///
-    /// What is pinned outlives this process, until it is unpinned or the machine restarts. Only root can read it
+    /// The pin outlives this process, until it is unpinned or the machine restarts. Only root can read it
     /// unless its mode is changed; other readers also need a bpffs that they can traverse.
     Pin {
         /// A text program (see `kwalk programs`)
         program: String,
-        /// Where: a name in a bpffs, without a dot
+        /// The path of the new pin: a name without a dot, in a bpffs
         path: PathBuf,
         #[command(flatten)]
         filter: Filter,
-        /// Give the link that is pinned there this program, without a gap for its readers
+        /// Replace the program of the link that is pinned there, which stays readable meanwhile
         #[arg(long, conflicts_with_all = ["pid", "tid"])]
         replace: bool,
     },
@@ -94,27 +94,27 @@ enum Command {
         /// The directory to make for them, in a bpffs
         #[arg(long, default_value = "/sys/fs/bpf/kwalk")]
         dir: PathBuf,
-        /// Give the links that are pinned there new programs, without a gap for their readers
+        /// Replace the programs of the links that are pinned there, which stay readable meanwhile
         #[arg(long)]
         replace: bool,
         /// Mount a bpffs at /sys/fs/bpf if there is none
         #[arg(long)]
         mount: bool,
     },
-    /// List what this kernel can walk
+    /// List the targets that this kernel can walk
     Targets,
     /// List the fields that can be selected from a target, with their offsets, sizes and types
     ///
-    /// OFFSET and SIZE are in bytes, or in bytes:bits for what does not fill its bytes. An offset counts from the
-    /// beginning of what the nearest pointer above points to. Members of anonymous structs and unions belong to what
-    /// surrounds them, and an array stands for its elements with [0].
+    /// OFFSET and SIZE are in bytes, or in bytes:bits for bitfields. An offset counts from the start of the object that
+    /// the nearest pointer above points to. Members of anonymous structs and unions belong to what
+    /// surrounds them, and an array is shown by its element `[0]`.
     Fields {
         /// A target (see `kwalk targets`)
         target: String,
-        /// A field to begin with, such as real_parent.cred or task.real_parent.cred: names from a context argument on,
+        /// A field to begin with, such as real_parent.cred or task.real_parent.cred: a path from a context argument,
         /// or else from the object that is walked [default: all context arguments]
         path: Option<String>,
-        /// How many levels to list below it
+        /// The number of levels to list below it
         #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = usage::u32)]
         depth: u32,
     },
@@ -128,13 +128,13 @@ enum Command {
         /// A text program (see `kwalk programs`), as it is written for this kernel
         #[arg(group = "source")]
         program: Option<String>,
-        /// The id of a loaded program, as the kernel has rewritten it
+        /// The id of a loaded program, which is shown as the kernel has rewritten it
         #[arg(long, value_name = "N", group = "source", value_parser = usage::u32)]
         prog_id: Option<u32>,
         /// A file of instruction bytes, or - for stdin
         #[arg(long, group = "source")]
         file: Option<PathBuf>,
-        /// The file's instructions are those of a big-endian machine
+        /// The file's instructions are for a big-endian machine
         #[arg(long, conflicts_with_all = ["program", "prog_id"])]
         big_endian: bool,
     },
@@ -142,18 +142,18 @@ enum Command {
     Asm {
         /// A file of instructions, one a line, as `dis` prints them; or - for stdin
         file: PathBuf,
-        /// Where the bytes go [default: stdout]
+        /// The file to write [default: stdout]
         #[arg(short, long)]
         out: Option<PathBuf>,
-        /// For a big-endian machine
+        /// Assemble for a big-endian machine
         #[arg(long)]
         big_endian: bool,
     },
-    /// Say what this kernel, these privileges and these mounts allow
+    /// Check what this kernel, the process's privileges and the mounts allow
     Doctor,
 }
 
-/// What a text program shows.
+/// The filters of a text program.
 #[derive(Args)]
 struct Filter {
     /// Only tasks with this command name, of at most 15 bytes
@@ -170,7 +170,7 @@ struct Filter {
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     let word = first_word(&args);
-    // The arguments of a walk are read without those of all the other commands, which take longer than the walk.
+    // A walk's arguments are parsed by a parser of their own: building that of all commands takes longer than the walk.
     if word.is_some_and(|word| !Command::has_subcommand(word)) {
         return match Walk::try_parse_from(&args) {
             Ok(walk) => walk::walk(&walk).unwrap_or_else(|failure| failure.report(walk.common.verbose)),
@@ -215,12 +215,12 @@ fn endian(big: bool) -> Endian {
     if big { Endian::Big } else { Endian::Little }
 }
 
-/// The first argument that is no option: a command or a target.
+/// The first argument that is not an option: a command or a target.
 fn first_word(args: &[OsString]) -> Option<&str> {
     let mut args = args.iter().skip(1).map(|arg| arg.to_str().unwrap_or("?"));
     while let Some(arg) = args.next() {
         match arg {
-            // Its value is none.
+            // The next argument is its value.
             "--btf" => drop(args.next()),
             _ if arg.starts_with('-') => {}
             word => return Some(word),
@@ -229,7 +229,7 @@ fn first_word(args: &[OsString]) -> Option<&str> {
     None
 }
 
-/// Help on one command or on all, if it was asked for, goes to stdout; anything else is wrong usage.
+/// Prints help to stdout if it was requested; any other error is reported as a mistake in the arguments.
 fn not_parsed(error: &clap::Error, of_one: bool) -> ExitCode {
     let help = || match of_one {
         true => error.to_string(),

@@ -115,7 +115,15 @@ pub struct Started {
 impl Started {
     pub fn new(command: &mut Command) -> Started {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("the process starts");
+        // Of a copied binary, another test's process may have the descriptor until it starts a program of its own.
+        let mut child = loop {
+            match command.spawn() {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+                started => break started.expect("the process starts"),
+            }
+        };
         let mut words = String::new();
         // The pipe stays open in `child`: reading takes nothing but the line that the process writes.
         BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut words).expect("a line");

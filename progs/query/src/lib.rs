@@ -16,7 +16,7 @@
 //!     .filter(field("tgid").eq(1).and(field("comm").like("s%")))
 //!     .plan(&kernel)?;
 //! assert_eq!(plan.schema().map(|schema| schema.columns().len()), Some(3));
-//! The link filters by the process, so that the kernel visits no other.
+//! // The link filters by the process, so that the kernel visits no other.
 //! assert_eq!(plan.pushed, Some(Pushed::Tgid(1)));
 //! let program = plan.program(&kernel)?;
 //! assert_eq!(program.target().name, "task");

@@ -1,4 +1,4 @@
-//! SQL is read as the expressions that it says, and whatever the text is, the answer is an expression or a place in it.
+//! SQL is parsed to the right expressions; any other text gives an error with a span in it.
 
 #![cfg(feature = "sql")]
 
@@ -93,7 +93,7 @@ fn spans_begin_with_operators() {
     assert_eq!(columns, [(-field("a")).into(), (-field("b") * 2).into()]);
 }
 
-/// Any tree, whether it makes sense or not: what an engine builds has to be printed and read, too.
+/// Any tree, even one that can't be planned: all trees that an engine can build must be displayed and parsed.
 fn exprs() -> impl Strategy<Value = Expr> {
     let names = select(vec![
         "tgid",
@@ -156,7 +156,7 @@ fn exprs() -> impl Strategy<Value = Expr> {
     })
 }
 
-/// Every word that the grammar knows is a name in quotes, if it is none without.
+/// A name is quoted if it is a word of the grammar that can't be a name otherwise.
 #[test]
 fn words_of_the_grammar_are_names() {
     let mut wrong = Vec::new();
@@ -183,7 +183,7 @@ fn redundant_parentheses_say_nothing() {
     let plain = sql::expression("a + b > 1 and c like 'x%'").unwrap();
     let text = format!("{} and {}", many(&format!("{} + {} > 1", many("a"), many("b"))), many("c like 'x%'"));
     assert_eq!(sql::expression(&text), Ok(plain));
-    // Those that say something stay.
+    // Parentheses that are not redundant stay.
     assert_eq!(sql::expression("((a + b) * (c))"), Ok((field("a") + field("b")) * field("c")));
     for text in ["((a)", "(a))", "()", "(())", "ip(((a, b)))"] {
         assert!(sql::expression(text).is_err(), "{text}");
@@ -213,7 +213,7 @@ fn orders_are_the_keys_that_they_say() {
     }
 }
 
-/// What is wrong, and which part of the text it is about.
+/// The reason of an error, and the part of the text at fault.
 #[test]
 fn a_syntax_error_is_at_its_token() {
     let unexpected = |text: &str| Syntax::Unexpected(text.into());
@@ -222,7 +222,7 @@ fn a_syntax_error_is_at_its_token() {
         ("pid = ", Syntax::End, ""),
         ("(pid = 1", Syntax::End, ""),
         ("pid /* x", Syntax::End, ""),
-        // The parser tries other readings of it, and goes back.
+        // The parser tries alternatives here, and goes back.
         ("cast(pid as", Syntax::End, ""),
         ("pid = )", unexpected(")"), ")"),
         ("pid in ( )", unexpected(")"), ")"),

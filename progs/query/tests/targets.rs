@@ -1,4 +1,4 @@
-//! Each target's table of columns: what its rows say, and which of them a kernel has.
+//! The tables of named columns: their texts, and which columns a kernel has.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ fn columns() -> impl Iterator<Item = (&'static Target, &'static NamedColumn)> {
     all.flat_map(|target| named_columns(&target.name).iter().map(move |column| (target, column)))
 }
 
-/// What is wrong with some of the columns, by their names.
+/// Columns with faults, by name.
 #[track_caller]
 fn none(is_wrong: impl Fn(&Target, &NamedColumn) -> bool) {
     let wrong = columns().filter(|(target, column)| is_wrong(target, column));
@@ -31,7 +31,7 @@ fn every_target_has_columns_of_one_name_each() {
     assert!(named_columns("no such target").is_empty());
 }
 
-/// It stands in a table beside others, as a fragment of a sentence.
+/// A meaning is a fragment of a sentence, in a table beside others.
 #[test]
 fn every_column_has_a_short_meaning() {
     none(|_, NamedColumn { meaning, .. }| {
@@ -49,7 +49,7 @@ fn no_column_is_older_than_its_target() {
     none(|target, column| column.since.is_some() && column.since <= target.since);
 }
 
-/// All columns of a target are resolved together as each is planned alone: none depends on those before it.
+/// Resolving all columns of a target gives the same as planning each alone: none depends on those before it.
 fn assert_same_as_planned(kernel: &Kernel<'_>) {
     for found in available(kernel.btf).unwrap() {
         let target = &*found.target.name;
