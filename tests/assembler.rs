@@ -37,11 +37,8 @@ const NEEDS: &[Need] = &[Need::Bpf, Need::Kernel(5, 14)];
 const V4: &[Need] = &[Need::Bpf, Need::Kernel(6, 6)];
 /// And `may_goto`.
 const GENERATED: &[Need] = &[Need::Bpf, Need::Kernel(6, 9)];
-/// What kernels do for their JIT alone: others look up in arrays by the helper, call nothing back, and rewrite local calls
-/// for the interpreter.
+/// What kernels do for their JIT alone: others look up in arrays by the helper, and call nothing back.
 const JIT: &[Need] = &[NEEDS[0], NEEDS[1], Need::Jit];
-/// The same, of programs that are generated.
-const GENERATED_JIT: &[Need] = &[GENERATED[0], GENERATED[1], Need::Jit];
 /// The kernel functions of RCU.
 const RCU: &[Need] = &[Need::Bpf, Need::Kernel(6, 2), Need::Jit];
 /// Load-acquire and store-release, and the verifier's words of today.
@@ -180,9 +177,8 @@ pub fn tests() -> Vec<Test> {
     tests! {
         GENERATED:
             programs_do_what_the_reference_does
+            programs_come_back_as_they_were_sent
             may_goto_counts;
-        GENERATED_JIT:
-            programs_come_back_as_they_were_sent;
         NEEDS:
             dead_code_is_removed
             a_compare_and_exchange_extends_r0_where_that_matters

@@ -1,9 +1,11 @@
 //! What the kernel makes of a program that it loads: every rewrite that programs of these tests meet, and why.
 
+use std::sync::LazyLock;
+
 use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{AluOp, AtomicOp, Condition, Decoded, Endian, Helper, Insn, JumpOp, Operand, Wide, Width};
 
-use crate::support::kernel_version;
+use crate::support::{kernel_version, running};
 
 /// A rewrite.
 pub(crate) struct Rewrite {
@@ -147,7 +149,7 @@ pub(crate) const REWRITES: &[Rewrite] = &[
     },
     Rewrite {
         // Functions are compiled one by one (`jit_subprogs`): the immediate has the number of the one called, and the
-        // offset how far away it was.
+        // offset how far away it was. Without a JIT it has the address of an interpreter, which no symbol is named for.
         what: "a local call has the number of the function",
         apply: |insn, context| match *insn {
             Insn::CallLocal { offset } => {
@@ -267,8 +269,11 @@ fn offset(decoded: &Decoded) -> Option<i32> {
 fn without_offset(decoded: Decoded) -> [u8; 8] {
     let mut bytes = bytes(decoded);
     bytes[2..4].fill(0);
-    if let Decoded::Insn(Insn::JumpLong { .. } | Insn::CallLocal { .. }) = decoded {
-        bytes[4..].fill(0);
+    static HAS_JIT: LazyLock<bool> = LazyLock::new(|| running().has_jit);
+    match decoded {
+        Decoded::Insn(Insn::JumpLong { .. } | Insn::CallLocal { .. }) => bytes[4..].fill(0),
+        Decoded::Raw([0x85, ..]) if !*HAS_JIT => bytes[4..].fill(0),
+        _ => {}
     }
     bytes
 }
