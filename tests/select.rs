@@ -593,8 +593,11 @@ fn tells_addresses() -> bool {
 /// The list that the C library has each thread tell the kernel of lies in the process's memory.
 fn what_is_the_process_s_is_null() {
     let own = || Select::new("task").filter(field("tgid").eq(std::process::id()));
-    let behind = "robust_list.futex_offset";
-    let found = rows(&own().fields(["robust_list", behind]), |values| {
+    // Linux 7.3 has it in a struct of its own.
+    let is_there = own().fields(["robust_list"]).plan(&running()).is_ok();
+    let list = if is_there { "robust_list" } else { "futex.robust_list" };
+    let behind = &*format!("{list}.futex_offset");
+    let found = rows(&own().fields([list, behind]), |values| {
         assert_eq!(values[1], Value::Null, "{values:?}");
         values[0] != Value::Null
     });
