@@ -133,7 +133,8 @@ fn create(map: &Map, max_entries: u32) -> Result<MapFd, sys::Error> {
 
 /// The verifier's rejection if `error` is one: loads the program once more, with a log.
 fn explained<'a>(program: &Program, error: sys::Error, command: impl Fn() -> ProgLoad<'a>) -> Error {
-    if error.errno() == libc::EPERM {
+    // `EAGAIN`: signals interrupted the verifier again and again; it has not judged the program.
+    if [libc::EPERM, libc::EAGAIN].contains(&error.errno()) {
         return error.into();
     }
     // With functions and source lines for the log to cite, if the kernel accepts them.
