@@ -115,7 +115,8 @@ fn tasks(c: &mut Criterion) {
     }
 }
 
-/// A count that is asked for once more, of what is prepared and of what is planned, loaded and attached each time.
+/// Compares two ways to count tasks repeatedly: with a walk that is prepared once, and with one that is planned, loaded
+/// and attached for each count.
 fn asked_again(group: &mut BenchmarkGroup<'_, WallTime>, kernel: &Kernel<'_>) {
     let select = Select::new("task");
     let prepare = || Walk::plan_count(&select, kernel, Scope::All)?.prepare();

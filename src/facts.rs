@@ -46,14 +46,14 @@ fn has_jit(btf: &Btf<'_>) -> bool {
     }
 }
 
-/// Whether this process is in the first pid namespace, so that its pids and tids are the kernel's own. Without /proc it is
-/// taken not to be.
+/// Whether this process is in the first pid namespace, so that its pids and tids are the kernel's own; false if /proc is
+/// not mounted.
 pub(crate) fn is_in_first_pid_namespace() -> bool {
     // PROC_PID_INIT_INO (include/linux/proc_ns.h)
     metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == 0xEFFF_FFFC)
 }
 
-/// Reads the first line of a file in /proc or /sys with as few system calls as possible, since every walk does this.
+/// Reads the first line of a file in /proc or /sys with as few system calls as possible, since every walk calls it.
 pub(crate) fn read<'a>(path: &str, buf: &'a mut [u8]) -> io::Result<&'a str> {
     let len = File::open(path)?.read(buf)?;
     if len == buf.len() {

@@ -101,7 +101,7 @@ impl TextProgram {
         if (options.comm.is_some() || options.only.is_some()) && !self.comm {
             return Err(Error::NoComm { program: self.name });
         }
-        // All that these programs look up, in one pass over the types: the BTF keeps what it has found.
+        // One pass finds all types and functions that text programs look up later: the BTF caches them.
         let (func, context) = btf_names(&self.target.name);
         kernel.btf.find_many([
             (Func, &func),
