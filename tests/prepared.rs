@@ -19,6 +19,7 @@ pub fn tests() -> Vec<Test> {
         test("counts_begin_anew", NEEDS, counts_begin_anew),
         test("namespaces_are_walked_again", NEEDS, namespaces_are_walked_again),
         test("what_is_exact_is_what_is_shown", NEEDS, what_is_exact_is_what_is_shown),
+        test("what_is_too_much_is_not_taken", NEEDS, what_is_too_much_is_not_taken),
         test_alone("no_program_is_loaded_again", NEEDS, no_program_is_loaded_again),
     ]
 }
@@ -113,4 +114,24 @@ fn what_is_exact_is_what_is_shown() {
     let shown = all(walked(&select, Scope::All).unwrap(), |row| (number(&row[0]), text(&row[1]))).unwrap();
     assert_eq!(shown, [(sleeper.pid().into(), comm)]);
     assert_eq!(counted(&select, Scope::All).unwrap(), 1);
+}
+
+/// Each long list is a map, of which a program has 64 at most, one of them to count in; each of these sums takes one
+/// register more than the one that it is made of.
+fn what_is_too_much_is_not_taken() {
+    let sleeper = Sleeper::named(&unique("kwt"));
+    let (kernel, pid) = (running(), sleeper.pid());
+    let list = |nth: u32| field("pid").is_in((1..40).map(|other| other * 100_000 + nth).chain([pid]));
+    let sum = (0..8).fold(field("prio"), |sum, _| (sum.clone() + field("pid")) * (sum + 1));
+    for (conditions, exact) in [((0..70).map(list).collect(), 63), (vec![sum.clone().ge(sum), list(0)], 1)] {
+        let select = Select::new("task").fields(["pid"]);
+        let (select, verdicts) = select.push_filters(&kernel, &PlanOptions::default(), conditions).unwrap();
+        let count = |wanted| verdicts.iter().filter(|verdict| **verdict == wanted).count();
+        assert_eq!((count(Verdict::Exact), count(Verdict::Inexact)), (exact, 0), "{verdicts:?}");
+        assert_eq!(
+            all(walked(&select, Scope::All).unwrap(), |row| number(&row[0])).unwrap(),
+            [u64::from(pid)]
+        );
+        assert_eq!(counted(&select, Scope::All).unwrap(), 1);
+    }
 }

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use kwalk::kallsyms::Kallsyms;
@@ -214,6 +215,14 @@ fn exe_and_cmdline() {
         wanted.truncate(4095);
         assert_eq!(one("task", "cmdline", &of(pid))[0], *wanted);
     }
+    // A title that is written over all of them, as setproctitle(3) does, has no NUL there.
+    let child = Child::of(&exe, ["look=title"]);
+    let wanted = [&arguments(child.pid())[..], b"!"].concat();
+    let end: u64 = child.stat(49).parse().unwrap();
+    let memory = fs::OpenOptions::new().write(true).open(format!("/proc/{}/mem", child.pid())).unwrap();
+    memory.write_all_at(b"!", end - 1).unwrap();
+    let shown = one("task", "cmdline", &of(child.pid()));
+    assert_eq!(shown[0], *wanted);
     // Found by what is in it.
     let child = Child::of(&exe, ["look=needle in hay"]);
     let text = "cmdline like '%needle in%' and tgid = ";

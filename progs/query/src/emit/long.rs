@@ -159,8 +159,8 @@ impl Emit<'_, '_> {
         asm.load(NULLS, u64_at(R1 + end as i32));
         asm.sub(NULLS, R3);
         asm.jump_if(NULLS.sle(0), null);
-        asm.jump_if(NULLS.sle(LONG_MAX as i32), fits);
-        asm.mov(NULLS, LONG_MAX as i32);
+        asm.jump_if(NULLS.sle(LONG_MAX as i32 - 1), fits);
+        asm.mov(NULLS, LONG_MAX as i32 - 1);
         asm.bind(fits);
         asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.mov(R2, NULLS);
@@ -169,12 +169,21 @@ impl Emit<'_, '_> {
         asm.mov(R5, 0);
         asm.call(Helper::CopyFromUserTask);
         asm.jump_if(R0.ne(0), null);
+        // A process that has written a title over its arguments may have left no NUL at their end, and arguments that were
+        // cut have none there. If the last byte is not 0, a NUL is added behind it.
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
+        asm.add(R1, NULLS);
+        asm.load(R2, u8_at(R1 - 1));
+        asm.store(u8_at(R1), 0);
+        asm.add(R2, 0xff);
+        asm.rsh(R2, 8);
+        asm.add(NULLS, R2);
 
         self.replace_nuls(buffer, b' ', LONG_MAX);
         self.forget(buffer, LONG_MAX as i32, null);
         let asm = &mut self.builder.asm;
         asm.jump_if(NULLS.eq(0), null);
-        // The last NUL ends the text; if the arguments did not fit, their last byte is lost.
+        // The NUL of the last argument ends the text.
         asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.add(R1, NULLS);
         asm.store(u8_at(R1 - 1), 0);
