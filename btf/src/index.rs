@@ -18,6 +18,8 @@ const KEPT: usize = 64;
 #[derive(Clone, Default)]
 pub(crate) struct Index {
     ends: RefCell<Vec<Position>>,
+    /// The record that was looked up last by its id: a struct's members mostly have types of ascending ids.
+    last: Cell<Position>,
     count: Cell<Option<u32>>,
     found: RefCell<VecDeque<Found>>,
 }
@@ -43,12 +45,16 @@ impl Index {
         self.ends.borrow().last().copied().unwrap_or_default()
     }
 
-    /// The block with the record of this index, if it was walked.
+    /// The block with the record of this index, if it was walked; without records before it that need not be passed.
     fn block_of(&self, index: u32) -> Option<Block> {
         let ends = self.ends.borrow();
         let nth = ends.partition_point(|end| end.index <= index);
         let to = *ends.get(nth)?;
-        let from = nth.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default();
+        let mut from = nth.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default();
+        let last = self.last.get();
+        if (from.index..=index).contains(&last.index) {
+            from = last;
+        }
         Some(Block { from, to, is_wanted: true })
     }
 }
@@ -274,7 +280,10 @@ impl<'a> Btf<'a> {
             })
         });
         match found {
-            Some(ControlFlow::Break(entry)) => Ok(entry),
+            Some(ControlFlow::Break(entry)) => {
+                self.index.last.set(entry.position);
+                Ok(entry)
+            }
             _ => Err(Error::NoSuchType { id, count: self.type_count()? }),
         }
     }

@@ -24,7 +24,8 @@ pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<Ex
         plan.target.name,
         plan.condition().unwrap_or_else(|| "none: it shows all objects".into()),
         program.code.insns().len(),
-    );
+    )
+    .into_bytes();
     let heading = [
         Column::text("COLUMN"),
         Column::text("FROM"),
@@ -41,10 +42,11 @@ pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<Ex
             };
             vec![format!("{}{hidden}", column.name), column.source.clone(), ty(column), at, size]
         });
-        out += &(listed(heading.into(), rows) + "\n");
+        listed(heading.into(), rows, &mut out);
+        out.push(b'\n');
     }
-    out += &text(&program, kernel.btf);
-    io::stdout().lock().write_all(out.as_bytes()).map_err(Failure::output)?;
+    out.extend(text(&program, kernel.btf).bytes());
+    io::stdout().lock().write_all(&out).map_err(Failure::output)?;
     Ok(ExitCode::SUCCESS)
 }
 

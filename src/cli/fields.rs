@@ -40,9 +40,10 @@ pub(crate) fn fields(
             }
         }
     }
-    let table =
-        |heading: &[&str], rows| listed(heading.iter().map(|name| Column::text(name)).collect(), rows);
-    let mut out = String::new();
+    let table = |heading: &[&str], rows, out: &mut _| {
+        listed(heading.iter().map(|name| Column::text(name)).collect(), rows, out);
+    };
+    let mut out = Vec::new();
     if !named.is_empty() {
         let has_units = named.iter().any(|(column, _)| !column.unit.is_empty());
         let unit = |unit: &'static str| has_units.then_some(unit);
@@ -51,14 +52,16 @@ pub(crate) fn fields(
             texts.into_iter().flatten().map(String::from).collect()
         });
         let heading = [Some("COLUMN"), unit("UNIT"), Some("MEANING"), Some("WHAT")];
-        out = table(&heading.into_iter().flatten().collect::<Vec<_>>(), rows.collect()) + "\n";
+        table(&heading.into_iter().flatten().collect::<Vec<_>>(), rows.collect(), &mut out);
+        out.push(b'\n');
         let functions = FUNCTIONS.iter().map(|function| {
             vec![format!("{}({})", function.name, function.arguments.join(", ")), function.about.into()]
         });
-        out += &(table(&["FUNCTION", "GIVES"], functions.collect()) + "\n");
+        table(&["FUNCTION", "GIVES"], functions.collect(), &mut out);
+        out.push(b'\n');
     }
-    out += &table(&["FIELD", "OFFSET", "SIZE", "TYPE"], tree.rows);
-    io::stdout().lock().write_all(out.as_bytes()).map_err(Failure::output)?;
+    table(&["FIELD", "OFFSET", "SIZE", "TYPE"], tree.rows, &mut out);
+    io::stdout().lock().write_all(&out).map_err(Failure::output)?;
     Ok(ExitCode::SUCCESS)
 }
 

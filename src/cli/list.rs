@@ -19,18 +19,17 @@ pub(crate) fn print(
     heading: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> Result<ExitCode, Failure> {
-    let table = listed(heading.iter().map(|heading| Column::text(heading)).collect(), rows);
-    io::stdout().lock().write_all(table.as_bytes()).map_err(Failure::output)?;
+    let mut out = Vec::new();
+    listed(heading.iter().map(|heading| Column::text(heading)).collect(), rows, &mut out);
+    io::stdout().lock().write_all(&out).map_err(Failure::output)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Formats a table with aligned columns. No cell is cut, since the command has no other way to show it in full.
-pub(crate) fn listed(columns: Vec<Column>, rows: impl IntoIterator<Item = Vec<String>>) -> String {
+/// Appends a table with aligned columns. No cell is cut, since the command has no other way to show it in full.
+pub(crate) fn listed(columns: Vec<Column>, rows: impl IntoIterator<Item = Vec<String>>, out: &mut Vec<u8>) {
     let mut table = Table::new(columns);
     rows.into_iter().flatten().for_each(|cell| table.cell(&cell));
-    let mut out = Vec::new();
-    table.write(Screen::default(), &mut out);
-    String::from_utf8_lossy(&out).into_owned()
+    table.write(Screen::default(), out);
 }
 
 pub(crate) fn targets(types: &Types) -> Result<ExitCode, Failure> {

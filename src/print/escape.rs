@@ -98,6 +98,10 @@ pub fn escape_line(text: &str) -> Cow<'_, str> {
 
 /// Appends bytes to `out` as a part of a line, escaped.
 pub(super) fn add_escaped(text: &[u8], out: &mut Vec<u8>) {
+    // Most texts are entirely printable ASCII.
+    if text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return append(text, out);
+    }
     // Writing to a vector never fails.
     add_with(text, char::is_control, |special, out| drop(special.write(out)), out);
 }
