@@ -85,7 +85,8 @@ impl<'a> Elements<'a> {
     }
 }
 
-fn whole(btf: &Btf<'_>, ty: TypeId) -> Result<Path, Error> {
+/// An object of this type as a whole.
+pub(crate) fn whole(btf: &Btf<'_>, ty: TypeId) -> Result<Path, Error> {
     let field = Field { offset: 0, size: btf.size_of(ty)?, class: btf.class(ty)?, bits: None, ty };
     Ok(Path { hops: Vec::new(), field })
 }
