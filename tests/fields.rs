@@ -303,9 +303,9 @@ fn an_unknown_path_is_refused() {
         // It may have been meant as an argument.
         ("task tsk.pid", "tsk.pid: there is no such column or field", "task.pid?"),
         (
-            "task task.parent.pdi",
-            "task.parent.pdi: there is no such column or field",
-            "did you mean task.parent.pid?",
+            "task task.parent.com",
+            "task.parent.com: there is no such column or field",
+            "did you mean task.parent.comm?",
         ),
         (
             "task parent.piar.left",
@@ -345,7 +345,6 @@ fn an_unknown_path_is_refused() {
         ),
         // A column of other kernels.
         ("bpf_map id", "id: there is no such column or field", ""),
-        ("task pidns", "this kernel does not have pidns; Linux 6.2 is the first that may", ""),
         (
             "bpf_map map.id",
             "path `map.id`, byte 4: `id` is asked of `void`, which has no members; end the path before it",

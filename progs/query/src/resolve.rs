@@ -317,17 +317,31 @@ impl<'a> Names<'a> {
         };
         let columns = self.view.columns.iter().map(|column| column.name);
         let roots = self.view.derived.iter().map(|derived| derived.name);
-        let mut all = kwalk_btf::near(name, columns.chain(roots));
+        let mut all = kwalk_btf::near(name, columns.chain(roots).filter(|known| *known != name));
         // Similar names for the first segment that failed. What comes before the path is the root that it begins with.
         let at = name.strip_suffix(path.as_str()).map_or(0, |before| before.len() + at);
         let (before, rest) = name.split_at_checked(at).unwrap_or(("", name));
         let after = rest.strip_prefix(segment.as_str()).unwrap_or_default();
         for near in near.iter().map(|near| format!("{before}{near}{after}")) {
-            if !all.contains(&near) {
+            if !all.contains(&near) && self.leads(&near) {
                 all.push(near);
             }
         }
         Reason::Name { name: name.into(), near: all }
+    }
+
+    /// Whether a path leads to a field.
+    fn leads(&self, path: &str) -> bool {
+        let btf = self.kernel.btf;
+        let below = path.split_once('.').map(|(_, below)| below);
+        match (self.root(path), below, self.element(path)) {
+            (Some(root), Some(below), _) => {
+                btf.find(BtfKind::Struct, root.ty).and_then(|ty| btf.path(ty, below)).is_ok()
+            }
+            (Some(_), None, _) => true,
+            (None, _, Some(found)) => found.is_ok(),
+            (None, _, None) => self.target.path(btf, path).is_ok(),
+        }
     }
 
     /// The value of a field.
