@@ -61,5 +61,6 @@ fn ty(column: &ColumnInfo) -> String {
         Type::Ip => "ip".into(),
         Type::Stack => "stack".into(),
         Type::Bytes => "bytes".into(),
+        Type::Float => format!("f{}", bits()),
     }
 }

@@ -118,6 +118,10 @@ impl Visitor for Fields<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         number::bytes(bytes, self.out);
     }
+
+    fn float(&mut self, value: f64) {
+        number::float(value, self.out);
+    }
 }
 
 /// NULL where it is the only field of a record.

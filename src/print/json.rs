@@ -137,6 +137,14 @@ impl Visitor for Values<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         self.quoted(|out| number::bytes(bytes, out));
     }
+
+    /// JSON has no number for these three: NaN and the two infinities are texts.
+    fn float(&mut self, value: f64) {
+        match value.is_finite() {
+            true => number::float(value, self.out),
+            false => self.quoted(|out| number::float(value, out)),
+        }
+    }
 }
 
 /// Appends a text: quoted, or as an array of bytes if it is not UTF-8.

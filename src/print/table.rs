@@ -221,7 +221,7 @@ fn column(column: &ColumnInfo) -> Column {
         Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes => {
             Column::text(heading)
         }
-        Type::Int { .. } | Type::Pointer => Column::number(heading),
+        Type::Int { .. } | Type::Pointer | Type::Float => Column::number(heading),
     }
 }
 
@@ -317,6 +317,10 @@ impl Visitor for Cell<'_> {
 
     fn bytes(&mut self, bytes: &[u8]) {
         number::bytes(bytes, self.out);
+    }
+
+    fn float(&mut self, value: f64) {
+        number::float(value, self.out);
     }
 }
 

@@ -126,7 +126,7 @@ impl Display for Value {
                     [&ip.v4, &ip.v6].into_iter().flatten().map(|place| &*place.path).collect();
                 f.write_str(&places.join(" or "))
             }
-            Value::Pointer(place) => f.write_str(&place.path),
+            Value::Pointer(place) | Value::Float(place) => f.write_str(&place.path),
             Value::Literal(bytes) => text(f, bytes),
         }
     }

@@ -13,7 +13,7 @@ use kwalk_progs::{Available, Kernel, Target, Version};
 
 use crate::columns::{NamedColumn, Source};
 use crate::derived::{By, Derived, Found};
-use crate::elements::{Elements, whole};
+use crate::elements::{Elements, first, whole};
 use crate::error::{Error, Kind, Reason};
 use crate::ir::{Number, Text, TextKind, Tree, Value};
 use crate::place::{Base, Place};
@@ -196,8 +196,7 @@ impl<'a> Names<'a> {
     /// Resolves a path into a map's key or value whose type is known.
     fn element(&self, path: &str) -> Option<Result<(Base, kwalk_btf::Path), kwalk_btf::Error>> {
         let elements = self.elements?;
-        let argument =
-            self.target.path(self.kernel.btf, path.split_once('.').map_or(path, |(first, _)| first)).ok()?;
+        let argument = self.target.path(self.kernel.btf, first(path).0).ok()?;
         let hop = argument.field.offset;
         Some(elements.path(path)?.map(|mut path| match hop == self.object_at {
             true => (Base::Object, path),
@@ -208,16 +207,20 @@ impl<'a> Names<'a> {
         }))
     }
 
-    /// A map's key or value as bytes, if `name` is one and its type is neither a number nor a text.
+    /// A map's key or value, or a struct or an array in it, as bytes; `None` if `name` is none of these.
     pub(crate) fn bytes(&mut self, name: &str) -> Option<Text> {
-        let size = self.elements?.size(name)?;
-        let place = self.argument(name, None).ok()?;
-        if let Some(Ok(path)) = self.elements?.path(name) {
-            if !matches!(path.field.class, Class::Struct | Class::Array { .. } | Class::Float) {
+        let (argument, below) = first(name);
+        let (whole, found) = (self.elements?.size(argument)?, self.elements?.path(name));
+        let place = self.argument(argument, None).ok()?;
+        let (at, size) = match (found, below) {
+            (Some(Ok(path)), _) if !matches!(path.field.class, Class::Struct | Class::Array { .. }) => {
                 return None;
             }
-        }
-        Some(Text { place, kind: TextKind::Bytes { size } })
+            (_, "") => (0, whole),
+            (Some(Ok(path)), _) if path.field.size > 0 => (path.field.offset, path.field.size),
+            _ => return None,
+        };
+        Some(Text { place, kind: TextKind::Bytes { at, size } })
     }
 
     /// The default columns of keys and values.
@@ -375,6 +378,7 @@ impl<'a> Names<'a> {
             Class::Ptr { .. } => Ok(Value::Pointer(place)),
             Class::Struct => wrong(Kind::Struct),
             Class::Array { .. } => wrong(Kind::Array),
+            Class::Float if matches!(field.size, 4 | 8) => Ok(Value::Float(place)),
             Class::Float => wrong(Kind::Float),
         }
     }
