@@ -4,12 +4,17 @@ mod bpf;
 mod cell;
 pub mod child;
 mod files;
+mod identity;
+mod info;
 mod net;
 mod sockets;
 mod system;
 mod task;
 
-use kwalk::progs::available;
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use kwalk::progs::{available, targets};
 use kwalk::select::{Select, named_columns};
 
 use cell::Lack;
@@ -35,10 +40,56 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
 const JIT: &[(&str, &[&str])] = &[("task", &["pidns", "nspid"]), ("netlink", &["groups"])];
 
 pub fn tests() -> Vec<Test> {
-    let own = vec![test("every_column_is_there", &[Bpf], every_column_is_there)];
-    let tests =
-        [own, task::tests(), files::tests(), net::tests(), sockets::tests(), bpf::tests(), system::tests()];
+    let own = vec![
+        test("every_column_is_there", &[Bpf], every_column_is_there),
+        test("every_column_has_a_witness", &[], every_column_has_a_witness),
+    ];
+    let tests = [
+        own,
+        task::tests(),
+        identity::tests(),
+        files::tests(),
+        net::tests(),
+        sockets::tests(),
+        bpf::tests(),
+        info::tests(),
+        system::tests(),
+    ];
     tests.into_iter().flatten().collect()
+}
+
+/// What somebody else says of the same object: a line for each named column, with the test that compares the two, or with
+/// `none:` and the reason why it can't be had.
+const WITNESSES: &str = include_str!("witnesses.txt");
+
+/// Each named column has its line there, and each line is of a named column and of a test.
+fn every_column_has_a_witness() {
+    let list =
+        Command::new(std::env::current_exe().unwrap()).args(["--list", "--format=terse"]).output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    let tests: BTreeSet<&str> = list.lines().filter_map(|line| line.strip_suffix(": test")).collect();
+    let all = targets::ALL.iter().flat_map(|target| {
+        named_columns(&target.name).iter().map(|column| format!("{}.{}", target.name, column.name))
+    });
+    let mut missing: BTreeSet<String> = all.collect();
+    let mut wrong = Vec::new();
+    for line in WITNESSES.lines().filter(|line| !line.starts_with('#')) {
+        let (column, witness) = line.split_once(' ').unwrap_or((line, ""));
+        if !missing.remove(column) {
+            wrong.push(format!("{column}: there is no such column, or it is there twice"));
+        }
+        let is_one = match witness.trim().strip_prefix("none:") {
+            Some(reason) => !reason.trim().is_empty(),
+            None => tests.contains(format!("columns::{}", witness.trim()).as_str()),
+        };
+        if !is_one {
+            wrong.push(format!("{column}: neither a test of columns:: nor a reason: {witness}"));
+        }
+    }
+    wrong.extend(
+        missing.into_iter().map(|column| format!("{column}: it has no witness in tests/witnesses.txt")),
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Each column of each target that this kernel has can be planned, but for those that are known to be newer, or to take a

@@ -1,16 +1,18 @@
 //! The elements of a map are shown as what they are: by the map's own types, or as bytes.
 
-use kwalk::btf::{Array, Enumerator, Int, Member, Writer};
+use kwalk::btf::{Array, Enumerator, Int, Linkage, Member, SectionVar, Writer};
 use kwalk::select::{Column, MapElements, PlanOptions, Reason, Select, Value, Walk, field};
 use kwalk::sys::{BtfFd, BtfLoad, ElemFlags, MapBtf, MapCreate, MapFd, MapType, MapUpdateElem, ObjName, bpf};
 use kwalk::{Error, Scope};
 
 use crate::support::Need::Bpf;
-use crate::support::{Test, running, test, unique};
+use crate::support::{Test, kernel_version, running, test, unique};
 
 pub fn tests() -> Vec<Test> {
     vec![
         test("keys_and_values_have_their_types", &[Bpf], keys_and_values_have_their_types),
+        test("variables_have_their_types", &[Bpf], variables_have_their_types),
+        test("arrays_and_parts_have_their_types", &[Bpf], arrays_and_parts_have_their_types),
         test("conditions_test_keys_and_values", &[Bpf], conditions_test_keys_and_values),
         test("what_has_no_types_is_bytes", &[Bpf], what_has_no_types_is_bytes),
         test("large_values_are_whole", &[Bpf], large_values_are_whole),
@@ -101,6 +103,7 @@ fn shown(value: &Value<'_>) -> String {
         Value::Text(text) => text.escape_ascii().to_string(),
         Value::Enum { name: Some(name), .. } => (*name).into(),
         Value::Enum { value, name: None } => value.to_string(),
+        Value::Float(value) => format!("{value:?}"),
         Value::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         other => format!("{other:?}"),
     }
@@ -124,6 +127,135 @@ fn keys_and_values_have_their_types() {
     let shown = open(&map, &elements().fields([sum, "key".into(), "value".into()])).unwrap();
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(shown[1], ["3".into(), hex(&key(1, 2)), hex(&value(-5, 0, "first"))]);
+}
+
+/// Since when BTF has floating-point numbers.
+fn has_floats() -> bool {
+    kernel_version() >= (5, 13)
+}
+
+/// A map with a program's variables: an array of one element, whose type is a section.
+fn variables_have_their_types() {
+    let mut w = Writer::new();
+    let number = |bits, signed| Int { signed, ..Int::new(bits) };
+    let u64 = w.int("u64", 8, number(64, false)).unwrap();
+    let s32 = w.int("s32", 4, number(32, true)).unwrap();
+    let u8 = w.int("u8", 1, number(8, false)).unwrap();
+    let double = if has_floats() { w.float("double", 8).unwrap() } else { u64 };
+    let list = w.array(Array { element: s32, index: s32, len: 3 }).unwrap();
+    let mac = w.array(Array { element: u8, index: s32, len: 6 }).unwrap();
+    let member = |name, type_id, byte: u32| Member { name, type_id, bit_offset: byte * 8, bitfield_width: 0 };
+    let pair = w.struct_("pair", 16, &[member("left", s32, 0), member("right", list, 4)]).unwrap();
+    let all = [
+        ("count", u64, 0, 8),
+        ("count.in_function", s32, 8, 4),
+        ("list", list, 12, 12),
+        ("ratio", double, 24, 8),
+        ("pair", pair, 32, 16),
+        ("mac", mac, 48, 6),
+    ];
+    let variables = all.map(|(name, ty, offset, size)| {
+        let type_id = w.var(name, ty, Linkage::Global).unwrap();
+        SectionVar { type_id, offset, size }
+    });
+    let section = w.datasec(".bss", 56, &variables).unwrap();
+    let btf = bpf(BtfLoad { btf: &w.finish(), log: None }).unwrap();
+    let map = bpf(MapCreate {
+        btf: Some(MapBtf { btf: &btf, key_type_id: 0, value_type_id: section.0 }),
+        ..MapCreate::new(MapType::ARRAY, 4, 56, 1)
+    })
+    .unwrap();
+    let numbers = [-2_i32, 3, -4, 5].map(i32::to_ne_bytes).concat();
+    let ratio = if has_floats() { 0.75_f64.to_ne_bytes() } else { 75_u64.to_ne_bytes() };
+    let pair = [7_i32, -8, 9, -10].map(i32::to_ne_bytes).concat();
+    let value =
+        [&u64::MAX.to_ne_bytes()[..], &numbers, &ratio, &pair, b"\x01\x02\x03\xfd\xfe\xff\0\0"].concat();
+    fill(&map, [(0_u32.to_ne_bytes().to_vec(), value)]);
+    let id = map.info().unwrap().id.to_string();
+    let ratio = if has_floats() { "0.75" } else { "75" };
+    let wanted = [
+        [
+            "map",
+            "key",
+            "value.count",
+            "value.count.in_function",
+            "value.list[0]",
+            "value.list[1]",
+            "value.list[2]",
+        ],
+        [&id, "00000000", "18446744073709551615", "-2", "3", "-4", "5"],
+    ];
+    let rest = [
+        [
+            "value.ratio",
+            "value.pair.left",
+            "value.pair.right[0]",
+            "value.pair.right[1]",
+            "value.pair.right[2]",
+            "value.mac",
+        ],
+        [ratio, "7", "-8", "9", "-10", "010203fdfeff"],
+    ];
+    let wanted = [0, 1].map(|row| [&wanted[row][..], &rest[row]].concat());
+    assert_eq!(open(&map, &elements()).unwrap(), wanted);
+    let is =
+        |condition| open(&map, &elements().fields(["value.list[1]"]).filter(condition)).unwrap().len() == 2;
+    assert!(is(field("value.count").eq(u64::MAX)) && !is(field("value.count.in_function").eq(2)));
+    assert!(is(field("value.pair.right[2]").eq(-10)) && is(field("value.mac[5]").eq(255)));
+    assert!(is(field("value.ratio").is_not_null()) && is(field("value").is_not_null()));
+    let reason = |name: &str| match open(&map, &elements().fields([name])).unwrap_err() {
+        Error::Select(error) => *error.reason,
+        other => panic!("{other}"),
+    };
+    let unknown = reason("value.cuont");
+    assert!(
+        matches!(&unknown, Reason::Name { near, .. } if near.contains(&"value.count".into())),
+        "{unknown:?}"
+    );
+    assert!(matches!(reason("value.list[3]"), Reason::Field(_)));
+    if has_floats() {
+        let error = open(&map, &elements().filter(field("value.ratio").gt(0))).unwrap_err();
+        assert!(error.to_string().contains("value.ratio is a floating-point number"), "{error}");
+    }
+}
+
+/// Where a value is itself an array, and where a part of it has no type of a column.
+fn arrays_and_parts_have_their_types() {
+    let mut w = Writer::new();
+    let u16 = w.int("u16", 2, Int::new(16)).unwrap();
+    let float =
+        if has_floats() { w.float("float", 4).unwrap() } else { w.int("u32", 4, Int::new(32)).unwrap() };
+    let long = w.array(Array { element: u16, index: u16, len: 20 }).unwrap();
+    let member = |name, type_id, byte: u32| Member { name, type_id, bit_offset: byte * 8, bitfield_width: 0 };
+    let inner = w.struct_("inner", 44, &[member("part", float, 0), member("long", long, 4)]).unwrap();
+    let two = w.array(Array { element: inner, index: u16, len: 2 }).unwrap();
+    let u32 = w.int("key", 4, Int::new(32)).unwrap();
+    let btf = bpf(BtfLoad { btf: &w.finish(), log: None }).unwrap();
+    let map = bpf(MapCreate {
+        btf: Some(MapBtf { btf: &btf, key_type_id: u32.0, value_type_id: two.0 }),
+        ..MapCreate::new(MapType::HASH, 4, 88, 3)
+    })
+    .unwrap();
+    let part = |number: f32, from: u16| {
+        let number = if has_floats() { number.to_ne_bytes() } else { (number as u32).to_ne_bytes() };
+        [number.to_vec(), (from..from + 20).flat_map(u16::to_ne_bytes).collect()].concat()
+    };
+    fill(&map, [(5_u32.to_ne_bytes().to_vec(), [part(-1.5, 1), part(2e20, 256)].concat())]);
+    let columns = ["map", "key", "value[0].part", "value[0].long", "value[1].part", "value[1].long"];
+    let shown = open(&map, &elements()).unwrap();
+    assert_eq!(shown[0], columns);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(
+        (&*shown[1][1], &*shown[1][3], &*shown[1][5]),
+        ("5", &*hex(&part(0., 1)[4..]), &*hex(&part(0., 256)[4..]))
+    );
+    if has_floats() {
+        assert_eq!([&*shown[1][2], &*shown[1][4]], ["-1.5", &*format!("{:?}", f64::from(2e20_f32))]);
+    }
+    let shown = open(&map, &elements().fields(["value[1].long[19]", "value[1]", "value[0].long"])).unwrap();
+    assert_eq!(shown[1], ["275", &*hex(&part(2e20, 256)), &*hex(&part(0., 1)[4..])]);
+    let one = open(&map, &elements().fields(["key"]).filter(field("value[1].long[0]").eq(256))).unwrap();
+    assert_eq!(one.len(), 2);
 }
 
 fn conditions_test_keys_and_values() {

@@ -12,10 +12,10 @@ use btf_rs::{BtfType, Type};
 use builder::{Builder, SIGNED, VOID, bits};
 use kwalk::btf::{Btf, Kind, TypeId};
 use kwalk::progs::available;
-use kwalk::select::named_columns;
+use kwalk::select::{Select, Show, Source, named_columns};
 use tempfile::TempDir;
 
-use crate::support::{Need, Test, dir, failure, kwalk, refused, stdout, test};
+use crate::support::{Need, Test, dir, failure, kwalk, refused, running, stdout, test};
 
 const NONE: &[Need] = &[];
 const BTF: &[Need] = &[Need::Bpf];
@@ -32,6 +32,7 @@ pub fn tests() -> Vec<Test> {
         test("an_enum_has_names", NONE, an_enum_has_names),
         test("an_unknown_target_is_refused_with_near_misses", NONE, an_unknown_target_is_refused),
         test("an_unknown_path_is_refused_with_near_misses", NONE, an_unknown_path_is_refused),
+        test("what_can_be_selected_is_listed_and_opened", BTF, what_can_be_selected_is_listed_and_opened),
         test("more_than_anybody_reads_is_refused", BTF, more_than_anybody_reads_is_refused),
         test("every_target_s_fields_are_those_that_btf_rs_reads", BTF, every_target_s_fields),
         test("enums_are_those_that_btf_rs_reads", BTF, enums_are_those_that_btf_rs_reads),
@@ -133,8 +134,8 @@ fn the_columns_of_this_kernel_come_first() {
     // Its tasks have neither a real_parent nor credentials.
     assert!(!columns.iter().any(|line| line.starts_with("ppid") || line.starts_with("uid")), "{shown}");
     assert!(functions[0].starts_with("FUNCTION  ") && tree[0].starts_with("FIELD  "), "{shown}");
-    // Below a path there are fields alone.
-    assert!(stdout(&mut Small::new().fields("task comm")).starts_with("FIELD  "));
+    // Below a path that is no column there are fields alone.
+    assert!(stdout(&mut Small::new().fields("task parent")).starts_with("FIELD  "));
 }
 
 fn the_arguments_come_first() {
@@ -227,9 +228,9 @@ FIELD  OFFSET  SIZE  TYPE
 meta   0       8     struct bpf_iter_meta *
 task   8       8     struct task_struct *
 
-$ task state --depth 0
-FIELD  OFFSET  SIZE  TYPE
-state  0       4     enum state
+$ task task.state --depth 0
+FIELD       OFFSET  SIZE  TYPE
+task.state  0       4     enum state
 
 $ task pairs --depth 2
 FIELD      OFFSET  SIZE  TYPE
@@ -260,9 +261,9 @@ pair              16      8     struct pair
 fn an_enum_has_names() {
     shows(
         r"
-$ task state
+$ task task.state
 FIELD                   OFFSET  SIZE  TYPE
-state                   0       4     enum state
+task.state              0       4     enum state
   IDLE = 0
   BU\x1b[2JSY\x0a = -1
 ",
@@ -294,76 +295,145 @@ fn an_unknown_target_is_refused() {
     }
 }
 
+/// As a selection refuses it.
 fn an_unknown_path_is_refused() {
     let small = Small::new();
-    for (args, status, message) in [
-        (
-            "task parnt",
-            1,
-            "path `parnt`, byte 0: `struct task_struct` has no member `parnt`; did you mean `parent`?",
-        ),
+    for (args, message, hint) in [
+        ("task parnt", "parnt: there is no such column or field", "did you mean parent?"),
         // It may have been meant as an argument.
+        ("task tsk.pid", "tsk.pid: there is no such column or field", "task.pid?"),
         (
-            "task tsk.pid",
-            1,
-            "path `tsk.pid`, byte 0: `struct task_struct` has no member `tsk`; did you mean `task`?",
+            "task task.parent.com",
+            "task.parent.com: there is no such column or field",
+            "did you mean task.parent.comm?",
         ),
         (
-            "task task.parent.pdi",
-            1,
-            "path `task.parent.pdi`, byte 12: `struct task_struct` has no member `pdi`",
+            "task parent.piar.left",
+            "parent.piar.left: there is no such column or field",
+            "did you mean parent.pair.left?",
         ),
-        ("task parent.pair.x", 1, "path `parent.pair.x`, byte 12: `struct pair` has no member `x`"),
+        ("task parent.pair.x", "parent.pair.x: there is no such column or field", ""),
         (
             "task pid.x",
-            1,
             "path `pid.x`, byte 4: `x` is asked of `int`, which has no members; end the path before it",
+            "",
         ),
         (
-            "task state.IDLE",
-            1,
-            "path `state.IDLE`, byte 6: `IDLE` is asked of `enum state`, which has no members; end the path before it",
+            "task task.state.IDLE",
+            "path `task.state.IDLE`, byte 11: `IDLE` is asked of `enum state`, which has no members; end the path before it",
+            "",
         ),
         (
             "task pairs.left",
-            1,
             "path `pairs.left`, byte 6: `left` is asked of `struct pair[2]`, which has no members; end the path before it",
+            "",
         ),
         (
             "task pairs[2]",
-            1,
             "path `pairs[2]`, byte 5: index 2 is out of range for `struct pair[2]`; the array has 2 elements",
+            "",
         ),
         (
             "task pid[0]",
-            1,
             "path `pid[0]`, byte 3: `[0]` is applied to `int`, which is not an array; leave the index out",
+            "",
         ),
         (
             "task meta.seq.count",
-            1,
             "path `meta.seq.count`, byte 9: `count` is asked of `struct seq_file`, which this kernel's BTF declares but does not define",
+            "",
         ),
-        ("bpf_map id", 1, "path `id`, byte 0: `struct bpf_iter__bpf_map` has no member `id`"),
+        // A column of other kernels.
+        ("bpf_map id", "id: there is no such column or field", ""),
         (
             "bpf_map map.id",
-            1,
             "path `map.id`, byte 4: `id` is asked of `void`, which has no members; end the path before it",
+            "",
         ),
         (
             "task parent..pid",
-            2,
             "path `parent..pid`, byte 7: a name is missing; write a path like `a.b[3].c`",
+            "",
         ),
         (
             "task pairs[x]",
-            2,
             "path `pairs[x]`, byte 5: `[x]` is not a segment; write names and indices like `a.b[3].c`",
+            "",
         ),
-        ("task ", 2, "path ``, byte 0: a name is missing; write a path like `a.b[3].c`"),
+        ("task ", "path ``, byte 0: a name is missing; write a path like `a.b[3].c`", ""),
     ] {
-        refused(&mut small.fields(args), status, message, "");
+        refused(&mut small.fields(args), 2, message, hint);
     }
+}
+
+// What selections accept
+
+/// The cells of a table's rows, by the first word of its heading.
+fn table<'s>(shown: &'s str, heading: &str) -> Vec<Vec<&'s str>> {
+    let mut tables = shown.split("\n\n");
+    let Some(table) = tables.find(|table| table.starts_with(&format!("{heading} "))) else {
+        return Vec::new();
+    };
+    let cells = |row: &'s str| row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    table.lines().skip(1).map(cells).collect()
+}
+
+/// Each column and each root that is listed can be selected and opened; and what can't be selected can't be opened.
+fn what_can_be_selected_is_listed_and_opened() {
+    let kernel = running();
+    let (mut with_roots, mut with_names) = (0, 0);
+    for found in available(kernel.btf).unwrap() {
+        let target = &*found.target.name;
+        let shown = stdout(&mut kwalk(["fields", target]));
+        let (columns, roots) = (table(&shown, "COLUMN"), table(&shown, "ROOT"));
+        let selects = |name: &str| Select::new(target).fields([name]).plan(&kernel).is_ok();
+        for column in named_columns(target) {
+            let is_listed = columns.iter().any(|row| row[0] == column.name);
+            assert_eq!(is_listed, selects(column.name), "{target}.{}", column.name);
+            let mut opened = kwalk(["fields", target, column.name]);
+            if !is_listed {
+                failure(&mut opened, 2);
+                continue;
+            }
+            let opened = stdout(&mut opened);
+            assert_eq!(table(&opened, "COLUMN")[0][0], column.name, "{opened}");
+            // The names that a condition can have.
+            if let Show::Names(names) = column.show {
+                with_names += 1;
+                let shown: Vec<_> = table(&opened, "NAME").iter().map(|row| row.join(" ")).collect();
+                let wanted: Vec<_> = names.iter().map(|(value, name)| format!("{name} {value}")).collect();
+                assert_eq!(shown, wanted, "{target}.{}", column.name);
+            }
+            // A path leads to its field.
+            if let Source::Paths(paths) = column.source {
+                let field = table(&opened, "FIELD")[0][0];
+                assert!(paths.contains(&field) && selects(field), "{opened}");
+            }
+        }
+        for root in roots {
+            with_roots += 1;
+            // A column may have its name.
+            if columns.iter().any(|row| row[0] == root[0]) {
+                continue;
+            }
+            let opened = stdout(&mut kwalk(["fields", target, root[0]]));
+            let fields = table(&opened, "FIELD");
+            assert_eq!(format!("{} *", fields[0].last().unwrap()), root[1], "{opened}");
+            // Its numbers can be selected and opened, and the struct as a whole is none.
+            let numbers = fields.iter().filter(|row| {
+                ["int", "u32", "u16", "u64", "long unsigned int"].contains(row.last().unwrap())
+            });
+            for number in numbers {
+                let path = format!("{}.{}", root[0], number[0]);
+                assert!(selects(&path), "{target} {path}");
+                let field = table(&stdout(&mut kwalk(["fields", target, &path])), "FIELD").concat().join(" ");
+                assert_eq!(field, format!("{path} {}", number[1..].join(" ")));
+            }
+            let said = failure(&mut kwalk([target, "--explain", "-f", root[0]]), 2);
+            assert!(said.contains("is a struct, where") && said.contains(".FIELD"), "{said}");
+        }
+    }
+    assert!(with_names > 5 && with_roots > 5, "{with_names} {with_roots}");
 }
 
 fn more_than_anybody_reads_is_refused() {
@@ -487,5 +557,5 @@ fn enums_are_those_that_btf_rs_reads() {
         .map(|member| format!("  {} = {}", witness.btf.resolve_name(member).unwrap(), member.val()));
     let shown = stdout(&mut kwalk(["fields", "bpf_map", "map_type"]));
     assert!(shown.contains("  BPF_MAP_TYPE_ARRAY = 2\n"), "{shown}");
-    assert_eq!(shown.lines().skip(2).collect::<Vec<_>>(), names.collect::<Vec<_>>());
+    assert_eq!(tree(&shown).lines().skip(2).collect::<Vec<_>>(), names.collect::<Vec<_>>());
 }

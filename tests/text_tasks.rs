@@ -11,7 +11,7 @@ use kwalk::{Loaded, Scope};
 
 use crate::support::Need::{Bpf, Root};
 use crate::support::helper::{HIGH_FD, Helper, fds, numbers};
-use crate::support::{Need, Sleeper, Test, cat, dir, kernel_version, kwalk, refused, running, test, unique};
+use crate::support::{Need, Sleeper, Test, dir, kernel_version, kwalk, refused, running, test, unique};
 
 /// Other processes' stacks and files are root's to see.
 const PROC: &[Need] = &[Bpf, Root];
@@ -29,7 +29,7 @@ pub fn tests() -> Vec<Test> {
         test("task_file_shows_the_same_files", PROC, task_file_shows_the_same_files),
         test("no_match_prints_nothing", &[Bpf], no_match_prints_nothing),
         test("a_name_is_compared_to_its_end_alone", PROC, a_name_is_compared_to_its_end_alone),
-        test("a_hostile_name_is_escaped", PROC, a_hostile_name_is_escaped),
+        test("a_hostile_name_is_passed_on", PROC, a_hostile_name_is_passed_on),
         test("a_line_feed_in_a_name_makes_no_row", PROC, a_line_feed_in_a_name_makes_no_row),
     ]
 }
@@ -105,7 +105,16 @@ fn stacks_text(tasks: &[Task]) -> String {
     }
 }
 
-/// As names are printed: control characters and what is not UTF-8 as `\xNN`.
+/// What `kwalk cat {args}` prints, which is the kernel's bytes, as [`escape`] writes them.
+#[track_caller]
+fn cat<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> String {
+    let output = kwalk(["cat"]).args(args).output().expect("the command starts");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let lines: Vec<_> = output.stdout.split(|byte| *byte == b'\n').map(escape).collect();
+    lines.join("\n")
+}
+
+/// As names are written here: control characters and what is not UTF-8 as `\xNN`.
 fn escape(comm: &[u8]) -> String {
     let mut text = String::new();
     for chunk in comm.utf8_chunks() {
@@ -437,7 +446,7 @@ fn a_name_is_compared_to_its_end_alone() {
     check_files(&cat(["files", &comm]), comm.as_bytes(), &open_files(&comm));
 }
 
-fn a_hostile_name_is_escaped() {
+fn a_hostile_name_is_passed_on() {
     // It begins with a command for the terminal and ends with half a character.
     let pid = std::process::id().to_string();
     let comm = [b"\x1b[7m\xff\x07\xc3\xa9".as_slice(), &pid.as_bytes()[..pid.len().min(6)], b"\xc3"].concat();
@@ -449,6 +458,12 @@ fn a_hostile_name_is_escaped() {
     };
     let task = Task::look(pid, pid).unwrap();
     assert!(task.block().starts_with("=== Task: \\x1b[7m\\xff\\x07é"), "{task:?}");
+    let printed = kwalk(["cat", "stacks", "--pid", &number]).output().unwrap().stdout;
+    assert!(
+        printed.starts_with(&[b"=== Task: ", &comm[..], b" (pid="].concat()),
+        "{}",
+        printed.escape_ascii()
+    );
     for args in args("stacks") {
         assert_eq!(cat(args), stacks_text(std::slice::from_ref(&task)));
     }

@@ -48,7 +48,7 @@ pub fn tests() -> Vec<Test> {
         test("without_btf_it_is_asked_for", MOUNT, without_btf_it_is_asked_for),
         test("damaged_btf_is_refused", MOUNT, damaged_btf_is_refused),
         test("a_reader_that_leaves_is_no_error", ROOT, a_reader_that_leaves_is_no_error),
-        test("a_closed_stdout_is_no_error", ROOT, a_closed_stdout_is_no_error),
+        test("a_closed_stdout_is_an_error", ROOT, a_closed_stdout_is_an_error),
         test("a_full_disk_is_an_error", ROOT, a_full_disk_is_an_error),
         test("messages_that_nobody_reads_change_nothing", &[], messages_that_nobody_reads_change_nothing),
         test("help_and_version_go_to_stdout", NONE, help_and_version_go_to_stdout),
@@ -431,15 +431,28 @@ fn a_reader_that_leaves_is_no_error() {
     }
 }
 
-fn a_closed_stdout_is_no_error() {
+/// Or one that is open for reading alone: what is printed is lost there, too.
+fn a_closed_stdout_is_an_error() {
     let bpffs = Bpffs::mount();
-    for args in printing(&bpffs) {
-        for closed in [">&-", "<&- >&-"] {
-            let mut command = Command::new("sh");
-            let script = format!("exec \"$0\" \"$@\" {closed}");
-            command.args(["-c", &script, env!("CARGO_BIN_EXE_kwalk")]).args(&args);
-            assert_eq!(stdout(&mut command), "", "{args:?}");
+    let with = |redirected: &str, args: &[String]| {
+        let mut command = Command::new("sh");
+        let script = format!("exec \"$0\" \"$@\" {redirected}");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_kwalk")]).args(args);
+        command
+    };
+    for args in printing(&bpffs).into_iter().chain([vec!["task".into(), "--count".into()]]) {
+        for closed in [">&-", "<&- >&-", "1</dev/null"] {
+            refused(&mut with(closed, &args), 1, "standard output: Bad file descriptor (os error 9)", "");
         }
+        // What is discarded as somebody wants it.
+        for open in [">/dev/null", "1<>/dev/null"] {
+            assert_eq!(stdout(&mut with(open, &args)), "", "{args:?} {open}");
+        }
+    }
+    // Who prints nothing needs no place for it.
+    let path = bpffs.path("other").to_str().unwrap().to_owned();
+    for args in [vec!["pin".into(), "stacks".into(), path.clone()], vec!["unpin".into(), path]] {
+        assert_eq!(stdout(&mut with(">&-", &args)), "", "{args:?}");
     }
 }
 

@@ -53,6 +53,7 @@ pub fn tests() -> Vec<Test> {
         test("a_table_fits_the_terminal", PROC, terminal::a_table_fits_the_terminal),
         test("colour_is_for_terminals_that_want_it", PROC, terminal::colour),
         test("raw_rows_are_not_for_a_terminal", &[Bpf], terminal::raw_rows),
+        test("a_terminal_is_not_commanded", PROC, terminal::a_terminal_is_not_commanded),
         test("a_long_walk_shows_how_far_it_is", SLOW, terminal::a_long_walk_shows_how_far_it_is),
     ]
 }
@@ -75,7 +76,7 @@ fn of(pid: u32) -> String {
     format!("tgid = {pid}")
 }
 
-/// What a name looks like where control characters and what is not UTF-8 are escaped.
+/// What a name looks like to people: control characters, what is not UTF-8 and backslashes are escaped.
 fn escaped(bytes: &[u8]) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
     let mut out = String::new();
@@ -83,7 +84,12 @@ fn escaped(bytes: &[u8]) -> String {
         for char in chunk.valid().chars() {
             let mut buffer = [0; 4];
             let bytes = char.encode_utf8(&mut buffer);
-            out += &if char.is_control() { hex(bytes.as_bytes()) } else { bytes.to_owned() };
+            out += &match char {
+                '\\' => r"\\".to_owned(),
+                '\u{202e}' | '\u{200b}' => hex(bytes.as_bytes()),
+                _ if char.is_control() => hex(bytes.as_bytes()),
+                _ => bytes.to_owned(),
+            };
         }
         out += &hex(chunk.invalid());
     }
@@ -91,14 +97,16 @@ fn escaped(bytes: &[u8]) -> String {
 }
 
 fn hostile_names() {
-    let names: [&[u8]; 7] = [
+    let names: [&[u8]; 9] = [
         b"a\nb\r\tc",
         b"\x1b[2J\x1b]0;x\x07",
         b"a,\"b\",'c'\\d",
         b"\xff\xc3(\xf0\x9f",
         "é\u{9b}2J\u{7f}".as_bytes(),
         "名前 🦀".as_bytes(),
-        b" , ",
+        b"- , -",
+        b"a\\x0ab",
+        "a\u{202e}b\u{200b}".as_bytes(),
     ];
     for name in names {
         let helper = Helper::with_threads(OsStr::from_bytes(name), 0);
@@ -106,31 +114,39 @@ fn hostile_names() {
         let args = ["task", "-f", "tgid,comm,ppid", "-w", &condition];
         let run = |format| stdout(kwalk(args).args(["-o", format]));
 
-        let lossy = String::from_utf8_lossy(name);
+        let wanted = match std::str::from_utf8(name) {
+            Ok(text) => text.into(),
+            // As journalctl writes it.
+            Err(_) => Json::from(name),
+        };
         for (format, printed) in [("ndjson", run("ndjson")), ("json", run("json"))] {
             let read: Json = serde_json::from_str(&printed).unwrap();
             let row = if format == "json" { &read[0] } else { &read };
-            assert_eq!(row["comm"], *lossy, "{printed}");
+            assert_eq!(row["comm"], wanted, "{printed}");
             assert_eq!(row["tgid"], helper.pid(), "{printed}");
             assert_eq!(row["ppid"], std::process::id(), "{printed}");
         }
 
-        let printed = run("csv");
-        let mut reader = csv::Reader::from_reader(printed.as_bytes());
+        // In csv it is what the kernel has.
+        let printed = kwalk(args).args(["-o", "csv"]).output().unwrap().stdout;
+        let mut reader = csv::Reader::from_reader(&printed[..]);
         assert_eq!(reader.headers().unwrap(), vec!["tgid", "comm", "ppid"]);
-        let record = reader.records().next().unwrap().unwrap();
-        assert_eq!((&record[0], &record[1]), (pid.as_str(), escaped(name).as_str()));
-        assert_eq!(printed.matches("\r\n").count(), 2, "{printed}");
+        let record = reader.byte_records().next().unwrap().unwrap();
+        assert_eq!((&record[0], &record[1]), (pid.as_bytes(), name));
+        let own = std::process::id();
+        assert!(
+            printed.starts_with(b"tgid,comm,ppid\n") && printed.ends_with(format!(",{own}\n").as_bytes())
+        );
 
         let printed = run("table");
         let row = printed.lines().nth(1).unwrap();
         assert!(row.contains(&format!("{pid}  {}", escaped(name))), "{printed}");
         assert_eq!(printed.lines().count(), 2, "{printed}");
 
-        for format in ["ndjson", "json", "csv", "table"] {
+        for format in ["ndjson", "json", "table"] {
             let printed = run(format);
-            let mut control = printed.chars().filter(|char| char.is_control() && *char != '\n');
-            assert!(control.all(|char| char == '\r' && format == "csv"), "{format}: {printed:?}");
+            let hidden = |char: char| char.is_control() && char != '\n' || "\u{202e}\u{200b}".contains(char);
+            assert!(!printed.contains(hidden), "{format}: {printed:?}");
         }
 
         let output = kwalk(args).args(["-o", "raw"]).output().unwrap();
@@ -141,11 +157,19 @@ fn hostile_names() {
         assert_eq!(row.get(1), Value::Text(name));
         assert!(reader.next_row().unwrap().is_none());
 
-        // The name can be looked for, too.
-        if let Ok(text) = std::str::from_utf8(name) {
-            let condition = format!("comm = '{}' and {}", text.replace('\'', "''"), of(helper.pid()));
-            assert_eq!(numbers(&["task", "-f", "tgid", "-w", &condition]), [u64::from(helper.pid())]);
+        // The name can be looked for, too: as a text, or by its bytes.
+        let bytes: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = std::str::from_utf8(name).map(|text| format!("'{}'", text.replace('\'', "''")));
+        for literal in text.into_iter().chain([format!("x'{bytes}'"), format!("X'{bytes}'")]) {
+            for matches in [format!("comm = {literal}"), format!("comm in ('a', {literal})")] {
+                let condition = format!("{matches} and {}", of(helper.pid()));
+                assert_eq!(numbers(&["task", "-f", "tgid", "-w", &condition]), [u64::from(helper.pid())]);
+            }
+            let other = format!("comm <> {literal} and {}", of(helper.pid()));
+            assert!(numbers(&["task", "-f", "tgid", "-w", &other]).is_empty());
         }
+        let start = format!("comm like x'{}25' and {}", &bytes[..4], of(helper.pid()));
+        assert_eq!(numbers(&["task", "-f", "tgid", "-w", &start]), [u64::from(helper.pid())]);
     }
 }
 
@@ -215,6 +239,14 @@ fn numbers_are_exact_and_null_is_null() {
     assert_eq!(lines.next(), Some("most,least,none,cred,t"));
     let numbers = format!("18446744073709551615,-9223372036854775807,,0x{pointer},");
     assert!(lines.next().unwrap().starts_with(&numbers));
+    // A reader of csv skips empty lines, and must not take a text for NULL.
+    let helper = Helper::with_threads("NULL", 0);
+    let alone = |column| {
+        let condition = of(helper.pid());
+        let args = ["task", "-f", column, "-w", &condition, "--limit", "1", "-o", "csv"];
+        stdout(&mut kwalk(args)).lines().nth(1).unwrap().to_owned()
+    };
+    assert_eq!([alone("1 / (tgid - tgid)"), alone("comm")], ["NULL", "\"NULL\""]);
     let printed = run("table");
     let mut cells = printed.lines().nth(1).unwrap().split_whitespace();
     assert_eq!(cells.nth(2), Some("-"), "{printed}");
@@ -226,7 +258,7 @@ fn enums_are_shown_by_name() {
     let condition = format!("id = {id} and type = BPF_MAP_TYPE_ARRAY");
     for (format, shown) in [
         ("ndjson", "{\"type\":\"BPF_MAP_TYPE_ARRAY\",\"max\":3}\n"),
-        ("csv", "type,max\r\nBPF_MAP_TYPE_ARRAY,3\r\n"),
+        ("csv", "type,max\nBPF_MAP_TYPE_ARRAY,3\n"),
         ("table", "TYPE                MAX\nBPF_MAP_TYPE_ARRAY    3\n"),
     ] {
         let mut command = kwalk(["bpf_map", "-f", "type,max", "-w", &condition, "-o", format]);
@@ -431,7 +463,7 @@ fn a_walk_that_breaks_off_says_so() {
     for (options, shown) in [
         (&["-o", "ndjson"][..], format!("{{\"tgid\":{pid}}}\n")),
         (&["-o", "json"], format!("[\n{{\"tgid\":{pid}}}")),
-        (&["-o", "csv"], format!("tgid\r\n{pid}\r\n")),
+        (&["-o", "csv"], format!("tgid\n{pid}\n")),
         (&["-o", "table"], format!("{:>1$}\n{pid:>4}\n", "TGID", pid.to_string().len())),
         // Which rows come first is not known before the end.
         (&["-o", "json", "--sort", "tgid"], String::new()),

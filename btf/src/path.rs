@@ -99,7 +99,7 @@ impl<'a> Btf<'a> {
     /// struct or union, or through a pointer to one; each pointer is a [`Hop`]. If `root` itself is a pointer, it is
     /// the first hop, at offset 0. Members of anonymous structs and unions count as members of the surrounding one. A
     /// flexible array accepts any index, since BTF doesn't give its length. A pointer accepts any index, too, as in C:
-    /// `files.fdt.fd[3].f_pos`, where `fd` is a `struct file **`.
+    /// `files.fdt.fd[3].f_pos`, where `fd` is a `struct file **`. If `root` is an array, the path begins with an index.
     ///
     /// # Errors
     ///
@@ -374,7 +374,9 @@ fn segments(path: &str) -> impl Iterator<Item = (usize, &str, Option<Step<'_>>)>
             next_index += index.len();
             (at, index, parse_index(index).map(Step::Index))
         });
-        iter::once((at, name, is_name(name).then_some(Step::Member(name)))).chain(indices)
+        let begins_with_index = at == 0 && name.is_empty() && !piece.is_empty();
+        let name = (at, name, is_name(name).then_some(Step::Member(name)));
+        iter::once(name).filter(move |_| !begins_with_index).chain(indices)
     })
 }
 

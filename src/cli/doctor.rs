@@ -1,12 +1,12 @@
 //! `kwalk doctor`: what this kernel, these privileges and these mounts allow.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use nix::sys::utsname::uname;
 
 use crate::message::Failure;
+use crate::output::print;
 use crate::types::{Opened, Types};
 use kwalk::btf::Btf;
 use kwalk::progs::{Kernel, available};
@@ -56,18 +56,19 @@ pub(crate) fn doctor(from: &Types) -> Result<ExitCode, Failure> {
     }
     findings.push(bpffs());
 
-    let mut out = io::stdout().lock();
+    let mut out = String::new();
     for Finding { verdict, what, why, hint } in &findings {
         let verdict = match verdict {
             Verdict::Good => "ok",
             Verdict::Limited => "limited",
             Verdict::Bad => "failed",
         };
-        writeln!(out, "{verdict:<8} {what}: {why}").map_err(Failure::output)?;
+        out += &format!("{verdict:<8} {what}: {why}\n");
         if let Some(hint) = hint {
-            writeln!(out, "         hint: {hint}").map_err(Failure::output)?;
+            out += &format!("         hint: {hint}\n");
         }
     }
+    print(out.as_bytes())?;
     let bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
     Ok(ExitCode::from(u8::from(bad)))
 }

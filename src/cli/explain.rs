@@ -1,11 +1,11 @@
 //! `kwalk TARGET --explain`: prints the plan of a walk.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::insns::text;
 use crate::list::listed;
 use crate::message::Failure;
+use crate::output::print;
 use kwalk::print::table::Column;
 use kwalk::progs::Kernel;
 use kwalk::select::{ColumnInfo, Plan, Sink, Type};
@@ -46,8 +46,7 @@ pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<Ex
         out.push(b'\n');
     }
     out.extend(text(&program, kernel.btf).bytes());
-    io::stdout().lock().write_all(&out).map_err(Failure::output)?;
-    Ok(ExitCode::SUCCESS)
+    print(&out)
 }
 
 fn ty(column: &ColumnInfo) -> String {
@@ -62,5 +61,6 @@ fn ty(column: &ColumnInfo) -> String {
         Type::Ip => "ip".into(),
         Type::Stack => "stack".into(),
         Type::Bytes => "bytes".into(),
+        Type::Float => format!("f{}", bits()),
     }
 }

@@ -1,16 +1,18 @@
 //! `kwalk fields`: lists the columns and fields of a target.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::list::listed;
 use crate::message::Failure;
+use crate::output::print;
 use crate::types::Types;
 use kwalk::Error;
 use kwalk::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
 use kwalk::print::table::Column;
 use kwalk::progs::find;
-use kwalk::select::{FUNCTIONS, resolved_columns};
+use kwalk::select::{
+    FUNCTIONS, NamedColumn, ResolvedName, Root, Show, derived_roots, resolved_columns, resolved_name,
+};
 
 /// The maximal number of fields: more than anybody reads, and a few megabytes.
 const MOST: usize = 100_000;
@@ -24,45 +26,72 @@ pub(crate) fn fields(
     let types = types.open()?;
     let btf = Btf::new(types.bytes())?;
     let kernel = types.kernel(&btf);
-    // Only those that this kernel has.
-    let named = path.map_or_else(|| resolved_columns(&kernel, target), |_| Ok(Vec::new()));
-    let target = find(&btf, target)?;
-    let named = named.map_err(Error::from)?;
     let mut tree = Tree { btf: &btf, rows: Vec::new(), depth, open: Vec::new() };
-    match path {
-        None => tree.members(0, 0, target.context)?,
-        Some(path) => {
-            let Field { offset, ty, class, bits, .. } = target.path(&btf, path)?.field;
-            let (bit, width) = bits.map_or((0, 0), |bits| (bits.offset, bits.width));
-            tree.field(0, path, &Place { bit: u64::from(offset) * 8 + u64::from(bit), width }, ty)?;
-            if matches!(class, Class::Enum { .. }) && depth > 0 {
-                tree.enumerators(1, ty)?;
-            }
-        }
-    }
-    let table = |heading: &[&str], rows, out: &mut _| {
-        listed(heading.iter().map(|name| Column::text(name)).collect(), rows, out);
-    };
     let mut out = Vec::new();
-    if !named.is_empty() {
-        let has_units = named.iter().any(|(column, _)| !column.unit.is_empty());
-        let unit = |unit: &'static str| has_units.then_some(unit);
-        let rows = named.into_iter().map(|(column, what)| {
-            let texts = [Some(column.name), unit(column.unit), Some(column.meaning), Some(&what)];
-            texts.into_iter().flatten().map(String::from).collect()
-        });
-        let heading = [Some("COLUMN"), unit("UNIT"), Some("MEANING"), Some("WHAT")];
-        table(&heading.into_iter().flatten().collect::<Vec<_>>(), rows.collect(), &mut out);
-        out.push(b'\n');
+    let Some(path) = path else {
+        // They look up more than the target, in one pass over the types.
+        let found = resolved_columns(&kernel, target);
+        tree.members(0, 0, find(&btf, target)?.context)?;
+        columns(&found.map_err(Error::from)?, &mut out);
+        roots(derived_roots(&kernel, target).map_err(Error::from)?, &mut out);
         let functions = FUNCTIONS.iter().map(|function| {
             vec![format!("{}({})", function.name, function.arguments.join(", ")), function.about.into()]
         });
         table(&["FUNCTION", "GIVES"], functions.collect(), &mut out);
+        table(FIELD, tree.rows, &mut out);
+        return print(&out);
+    };
+    let found = resolved_name(&kernel, target, path);
+    find(&btf, target)?;
+    let ResolvedName { column, field } = found.map_err(Error::from)?;
+    columns(column.as_slice(), &mut out);
+    if let Some((NamedColumn { show: Show::Names(names), .. }, _)) = column {
+        let names = names.iter().map(|(value, name)| vec![(*name).into(), value.to_string()]);
+        table(&["NAME", "VALUE"], names.collect(), &mut out);
+    }
+    if let Some((path, Field { offset, ty, class, bits, .. })) = field {
+        let (bit, width) = bits.map_or((0, 0), |bits| (bits.offset, bits.width));
+        tree.field(0, &path, &Place { bit: u64::from(offset) * 8 + u64::from(bit), width }, ty)?;
+        if matches!(class, Class::Enum { .. }) && depth > 0 {
+            tree.enumerators(1, ty)?;
+        }
+    }
+    table(FIELD, tree.rows, &mut out);
+    print(&out)
+}
+
+const FIELD: &[&str] = &["FIELD", "OFFSET", "SIZE", "TYPE"];
+
+/// Appends a table, if it has rows; an empty line is between two of them.
+fn table(heading: &[&str], rows: Vec<Vec<String>>, out: &mut Vec<u8>) {
+    if rows.is_empty() {
+        return;
+    }
+    if !out.is_empty() {
         out.push(b'\n');
     }
-    table(&["FIELD", "OFFSET", "SIZE", "TYPE"], tree.rows, &mut out);
-    io::stdout().lock().write_all(&out).map_err(Failure::output)?;
-    Ok(ExitCode::SUCCESS)
+    listed(heading.iter().map(|name| Column::text(name)).collect(), rows, out);
+}
+
+/// Lists named columns, each with how it is computed on this kernel.
+fn columns(columns: &[(&NamedColumn, String)], out: &mut Vec<u8>) {
+    let has_units = columns.iter().any(|(column, _)| !column.unit.is_empty());
+    let unit = |unit: &'static str| has_units.then_some(unit);
+    let rows = columns.iter().map(|(column, what)| {
+        let texts = [Some(column.name), unit(column.unit), Some(column.meaning), Some(what)];
+        texts.into_iter().flatten().map(String::from).collect()
+    });
+    let heading = [Some("COLUMN"), unit("UNIT"), Some("MEANING"), Some("WHAT")];
+    table(&heading.into_iter().flatten().collect::<Vec<_>>(), rows.collect(), out);
+}
+
+/// Lists what paths can begin with beside the arguments and fields.
+fn roots(roots: Vec<Root>, out: &mut Vec<u8>) {
+    let rows = roots.into_iter().map(|Root { name, ty, what, since }| {
+        let since = since.map_or("-".into(), |(major, minor)| format!("{major}.{minor}"));
+        vec![name.into(), format!("struct {ty} *"), since, what]
+    });
+    table(&["ROOT", "TYPE", "SINCE", "IS"], rows.collect(), out);
 }
 
 /// The offset of a field in bits, from the object that the nearest pointer above points to.

@@ -1,11 +1,12 @@
 //! The commands `asm` and `dis`.
 
 use std::fs;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::message::Failure;
+use crate::output::print;
 use crate::types::Types;
 use kwalk::asm::{Endian, Helper, Insn, Named, assemble};
 use kwalk::btf::{Btf, TypeId};
@@ -39,8 +40,7 @@ pub(crate) fn dis(types: &Types, source: &Source<'_>) -> Result<ExitCode, Failur
             listing(&insns).to_string()
         }
     };
-    io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::output)?;
-    Ok(ExitCode::SUCCESS)
+    print(text.as_bytes())
 }
 
 /// Lists the instructions of a program that is not loaded, one a line.
@@ -64,7 +64,7 @@ pub(crate) fn asm(file: &Path, out: Option<&Path>, endian: Endian) -> Result<Exi
         None if io::stdout().is_terminal() => {
             return Err(Failure::usage("instruction bytes are not for a terminal: use -o OUT"));
         }
-        None => io::stdout().lock().write_all(&bytes).map_err(Failure::output)?,
+        None => return print(&bytes),
     }
     Ok(ExitCode::SUCCESS)
 }

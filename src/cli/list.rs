@@ -1,10 +1,10 @@
 //! The commands that list targets, text programs and links.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::hints::options;
 use crate::message::Failure;
+use crate::output::print;
 use crate::scope::order_name;
 use crate::types::Types;
 use kwalk::btf::{Btf, TypeId};
@@ -15,14 +15,10 @@ use kwalk::sys::{LinkFd, ProgFd, ids, open_id};
 use kwalk::{Error, text};
 
 /// Prints a table with aligned columns.
-pub(crate) fn print(
-    heading: &[&str],
-    rows: impl IntoIterator<Item = Vec<String>>,
-) -> Result<ExitCode, Failure> {
+fn table(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<ExitCode, Failure> {
     let mut out = Vec::new();
     listed(heading.iter().map(|heading| Column::text(heading)).collect(), rows, &mut out);
-    io::stdout().lock().write_all(&out).map_err(Failure::output)?;
-    Ok(ExitCode::SUCCESS)
+    print(&out)
 }
 
 /// Appends a table with aligned columns. No cell is cut, since the command has no other way to show it in full.
@@ -48,7 +44,7 @@ pub(crate) fn targets(types: &Types) -> Result<ExitCode, Failure> {
             columns.join(","),
         ])
     });
-    print(&["TARGET", "CONTEXT", "PARAMETERS", "SINCE", "COLUMNS"], rows.collect::<Result<Vec<_>, Error>>()?)
+    table(&["TARGET", "CONTEXT", "PARAMETERS", "SINCE", "COLUMNS"], rows.collect::<Result<Vec<_>, Error>>()?)
 }
 
 /// The names of a context's arguments, without `meta`, which every context has.
@@ -68,7 +64,7 @@ pub(crate) fn programs() -> Result<ExitCode, Failure> {
             program.about.into(),
         ]
     });
-    print(&["PROGRAM", "TARGET", "OPTIONS", "PRINTS"], rows)
+    table(&["PROGRAM", "TARGET", "OPTIONS", "PRINTS"], rows)
 }
 
 pub(crate) fn links() -> Result<ExitCode, Failure> {
@@ -91,7 +87,7 @@ pub(crate) fn links() -> Result<ExitCode, Failure> {
         };
         rows.push(vec![info.id.to_string(), iter.target, info.prog_id.to_string(), name, parameters]);
     }
-    print(&["LINK", "TARGET", "PROG", "NAME", "PARAMETERS"], rows)
+    table(&["LINK", "TARGET", "PROG", "NAME", "PARAMETERS"], rows)
 }
 
 /// `None` for an object that no longer exists.

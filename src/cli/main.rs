@@ -7,6 +7,7 @@ mod hints;
 mod insns;
 mod list;
 mod message;
+mod output;
 mod progress;
 mod rows;
 mod scope;
@@ -17,7 +18,6 @@ mod usage;
 mod walk;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ use clap::{Args, Parser, Subcommand};
 
 use insns::Source;
 use kwalk::asm::Endian;
-use message::{Failure, say};
+use message::say;
 use types::Types;
 use walk::Walk;
 
@@ -103,7 +103,8 @@ enum Command {
     },
     /// List the targets that this kernel can walk
     Targets,
-    /// List the fields that can be selected from a target, with their offsets, sizes and types
+    /// List what can be selected from a target: its columns, derived roots and functions, and fields with their offsets,
+    /// sizes and types
     ///
     /// OFFSET and SIZE are in bytes, or in bytes:bits for bitfields. An offset counts from the start of the object that
     /// the nearest pointer above points to. Members of anonymous structs and unions belong to what
@@ -111,8 +112,9 @@ enum Command {
     Fields {
         /// A target (see `kwalk targets`)
         target: String,
-        /// A field to begin with, such as real_parent.cred or task.real_parent.cred: a path from a context argument,
-        /// or else from the object that is walked [default: all context arguments]
+        /// What to begin with, as -f names it: a path from a context argument, a derived root or the object that is
+        /// walked, such as real_parent.cred or tcp_sock.snd_cwnd; or a named column, whose names are listed, if it has
+        /// some, and its field [default: all context arguments]
         path: Option<String>,
         /// The number of levels to list below it
         #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = usage::u32)]
@@ -247,8 +249,5 @@ fn not_parsed(error: &clap::Error, of_one: bool) -> ExitCode {
 }
 
 fn print(text: &str) -> ExitCode {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => Failure::output(error).report(false),
-    }
+    output::print(text.as_bytes()).unwrap_or_else(|failure| failure.report(false))
 }

@@ -72,7 +72,7 @@ impl Failure {
         }
         let (message, hint) = self.message();
         if let (true, Failure::Library(Error::Rejected(rejection))) = (verbose, &self) {
-            let _ = Escape::new(io::stderr()).write_all(rejection.log.as_bytes());
+            let _ = Escape::message(io::stderr()).write_all(rejection.log.as_bytes());
         }
         say(format_args!("kwalk: {message}"));
         if let Some(hint) = hint {
@@ -111,7 +111,7 @@ impl Failure {
 /// Writes a line to stderr, with control characters escaped: it can have names from the kernel. A failure to write is
 /// ignored, because nothing can be done about it.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
-    let mut out = Escape::new(io::stderr().lock());
+    let mut out = Escape::message(io::stderr().lock());
     let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.finish());
 }
 

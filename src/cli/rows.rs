@@ -1,11 +1,12 @@
 //! Writes the rows of a walk to stdout.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
 use crate::message::Failure;
+use crate::output;
 use crate::progress::Progress;
 use crate::terminal;
 use kwalk::Error;
@@ -45,6 +46,7 @@ impl Output {
             Output::Table => Box::new(table::Rows::new(schema, terminal::screen())),
             Output::Ndjson => Box::new(Json::lines(schema)),
             Output::Json => Box::new(Json::array(schema)),
+            Output::Csv if io::stdout().is_terminal() => Box::new(Csv::for_terminal(schema)),
             Output::Csv => Box::new(Csv::new(schema)),
             Output::Raw => Box::new(Raw::new(schema)),
         }
@@ -73,8 +75,7 @@ impl Out {
     fn flush(&mut self, now: bool) -> Result<(), Failure> {
         if self.buffer.len() >= BUFFER || now && !self.buffer.is_empty() {
             self.format.flush(&mut self.buffer);
-            let mut out = io::stdout().lock();
-            out.write_all(&self.buffer).and_then(|()| out.flush()).map_err(Failure::output)?;
+            output::print(&self.buffer)?;
             self.buffer.clear();
         }
         Ok(())

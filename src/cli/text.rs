@@ -1,7 +1,7 @@
 //! The commands `cat`, `pin`, `unpin` and `preload`.
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,6 +11,7 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use crate::Filter;
 use crate::message::Failure;
+use crate::output::stdout;
 use crate::types::Types;
 use kwalk::btf::Btf;
 use kwalk::print::Escape;
@@ -39,14 +40,24 @@ pub(crate) fn cat(types: &Types, program: &OsStr, filter: &Filter) -> Result<Exi
     print(loaded.attach(&link)?.iter()?)
 }
 
-/// Copies a walk's output to stdout.
-fn print(mut iter: Iter) -> Result<ExitCode, Failure> {
-    let mut out = Escape::new(io::stdout().lock());
-    while let chunk @ [_, ..] = iter.next_chunk()? {
-        out.write_all(chunk).map_err(Failure::output)?;
+/// Copies a walk's output to stdout: as it is, but what a terminal would take for commands.
+fn print(iter: Iter) -> Result<ExitCode, Failure> {
+    let mut out = stdout()?;
+    if io::stdout().is_terminal() {
+        let mut out = Escape::new(BufWriter::new(out));
+        copy(iter, &mut out)?;
+        out.finish().map_err(Failure::output)?;
+    } else {
+        copy(iter, &mut out)?;
     }
-    drop(out.finish().map_err(Failure::output)?);
     Ok(ExitCode::SUCCESS)
+}
+
+fn copy(mut iter: Iter, out: &mut impl Write) -> Result<(), Failure> {
+    while let chunk @ [_, ..] = iter.next_chunk()? {
+        out.write_all(chunk).and_then(|()| out.flush()).map_err(Failure::output)?;
+    }
+    Ok(())
 }
 
 /// Writes and loads a program, for one reader or for a pin. Also returns the scope for its link.

@@ -1,11 +1,11 @@
 //! `kwalk TARGET`: shows fields of the target's objects that a condition picks.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser};
 
 use crate::message::Failure;
+use crate::output::{print, stdout};
 use crate::rows::{self, Output};
 use crate::scope::ScopeArgs;
 use crate::{Common, explain, usage};
@@ -69,6 +69,8 @@ pub(crate) fn options() -> String {
 }
 
 pub(crate) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Failure> {
+    // Before the walk, which may take long.
+    stdout()?;
     let output = if what.explain { None } else { Some(Output::of(what.format)?) };
     let mut select = Select::new(target);
     if let Some(fields) = &what.fields {
@@ -99,8 +101,7 @@ pub(crate) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
     };
     let mut prepared = walk.prepare()?;
     let Sink::Rows { shown, order, .. } = prepared.plan().sink.clone() else {
-        writeln!(io::stdout(), "{}", prepared.count()?).map_err(Failure::output)?;
-        return Ok(ExitCode::SUCCESS);
+        return print(format!("{}\n", prepared.count()?).as_bytes());
     };
     rows::print(prepared.rows()?, shown, order, what.limit, output)
 }

@@ -1,35 +1,48 @@
-//! Comma-separated values (RFC 4180): a line with the names, then a line for each row, all ended by CR LF.
+//! Comma-separated values (RFC 4180): a record with the names, then a record for each row, all ended by LF.
 //!
-//! NULL is an empty field, and an empty text is two quotes. Numbers are decimal, addresses as in `0xffff888100000000`
-//! and `127.0.0.1`, enum values their names if they have one. Control characters in texts, line feeds included, and
-//! bytes that are not UTF-8 are written as `\xNN`, so a row is always one line.
+//! NULL is an empty field, and an empty text is two quotes. As readers skip empty lines, NULL is `NULL` if there is only
+//! one column, and the text NULL is in quotes there. Numbers are decimal, addresses as in `0xffff888100000000` and
+//! `127.0.0.1`, enum values their names if they have one. Texts are the kernel's bytes, in quotes if they have a comma, a
+//! quote or a line break; for a terminal they are escaped.
 
 use std::net::IpAddr;
 
 use kwalk_query::{Row, Schema, Stack};
 
-use super::escape::{Special, add_escaped, add_with};
-use super::format::{Format, Symbols, Visitor, visit};
+use super::escape::add_escaped;
+use super::format::{Format, Symbols, Visitor, append, visit};
 use super::number;
 
 /// The format CSV.
 pub struct Csv {
     header: Vec<u8>,
     symbols: Symbols,
+    texts: Texts,
 }
 
 impl Csv {
     /// The format for rows of this schema.
     pub fn new(schema: &Schema) -> Csv {
+        Csv::with(schema, false)
+    }
+
+    /// The same for a terminal: control characters, what nobody sees, what is not UTF-8 and backslashes are escaped, as in
+    /// a table.
+    pub fn for_terminal(schema: &Schema) -> Csv {
+        Csv::with(schema, true)
+    }
+
+    fn with(schema: &Schema, are_escaped: bool) -> Csv {
+        let texts = Texts { are_escaped, are_alone: schema.columns().len() == 1 };
         let mut header = Vec::new();
         for (nth, column) in schema.columns().iter().enumerate() {
             if nth > 0 {
                 header.push(b',');
             }
-            text(column.name.as_bytes(), &mut header);
+            texts.add(column.name.as_bytes(), &mut header);
         }
-        header.extend_from_slice(b"\r\n");
-        Csv { header, symbols: Box::new(number::hex) }
+        header.push(b'\n');
+        Csv { header, symbols: Box::new(number::hex), texts }
     }
 }
 
@@ -43,14 +56,14 @@ impl Format for Csv {
     }
 
     fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
-        let mut fields = Fields { symbols: &self.symbols, out };
+        let mut fields = Fields { symbols: &self.symbols, texts: self.texts, out };
         for (nth, value) in row.values().enumerate() {
             if nth > 0 {
                 fields.out.push(b',');
             }
             visit(value, &mut fields);
         }
-        out.extend_from_slice(b"\r\n");
+        out.push(b'\n');
     }
 
     fn end(&mut self, _out: &mut Vec<u8>) {}
@@ -59,11 +72,16 @@ impl Format for Csv {
 /// Appends the fields of a row.
 struct Fields<'a> {
     symbols: &'a Symbols,
+    texts: Texts,
     out: &'a mut Vec<u8>,
 }
 
 impl Visitor for Fields<'_> {
-    fn null(&mut self) {}
+    fn null(&mut self) {
+        if self.texts.are_alone {
+            self.out.extend_from_slice(NULL);
+        }
+    }
 
     fn int(&mut self, value: i64) {
         number::decimal(value, self.out);
@@ -78,7 +96,7 @@ impl Visitor for Fields<'_> {
     }
 
     fn text(&mut self, value: &[u8]) {
-        text(value, self.out);
+        self.texts.add(value, self.out);
     }
 
     fn nameless(&mut self, value: i128) {
@@ -100,21 +118,46 @@ impl Visitor for Fields<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         number::bytes(bytes, self.out);
     }
+
+    fn float(&mut self, value: f64) {
+        number::float(value, self.out);
+    }
 }
 
-/// Appends a text, quoted if necessary.
-fn text(text: &[u8], out: &mut Vec<u8>) {
-    if !text.is_empty() && !text.iter().any(|byte| matches!(byte, b',' | b'"')) {
-        return add_escaped(text, out);
+/// NULL where it is the only field of a record.
+const NULL: &[u8] = b"NULL";
+
+/// How texts are written.
+#[derive(Clone, Copy)]
+struct Texts {
+    are_escaped: bool,
+    /// Whether each is the only field of its record.
+    are_alone: bool,
+}
+
+impl Texts {
+    /// Appends a text, quoted if necessary.
+    fn add(self, text: &[u8], out: &mut Vec<u8>) {
+        if !self.are_escaped {
+            return self.quoted(text, out);
+        }
+        let mut escaped = Vec::new();
+        add_escaped(text, &mut escaped);
+        self.quoted(&escaped, out);
     }
-    let escape = |special: Special<'_>, out: &mut Vec<u8>| match special {
-        Special::Char('"') => out.extend_from_slice(b"\"\""),
-        // Writing to a vector never fails.
-        special => drop(special.write(out)),
-    };
-    out.push(b'"');
-    add_with(text, |char| char.is_control() || char == '"', escape, out);
-    out.push(b'"');
+
+    fn quoted(self, text: &[u8], out: &mut Vec<u8>) {
+        let is_special = text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
+        if !(is_special || text.is_empty() || self.are_alone && text == NULL) {
+            return append(text, out);
+        }
+        out.push(b'"');
+        for piece in text.split_inclusive(|byte| *byte == b'"') {
+            out.extend_from_slice(piece);
+            out.extend_from_slice(if piece.ends_with(b"\"") { b"\"" } else { b"" });
+        }
+        out.push(b'"');
+    }
 }
 
 #[cfg(test)]
@@ -123,32 +166,39 @@ mod tests {
 
     use super::*;
 
-    fn field(bytes: &[u8]) -> String {
+    fn field(bytes: &[u8], are_escaped: bool, are_alone: bool) -> Vec<u8> {
         let mut out = Vec::new();
-        text(bytes, &mut out);
-        String::from_utf8(out).unwrap()
+        Texts { are_escaped, are_alone }.add(bytes, &mut out);
+        out
     }
 
     #[test]
     fn what_needs_quotes_has_them() {
-        assert_eq!(field(b"a b"), "a b");
-        assert_eq!(field(b""), "\"\"");
-        assert_eq!(field(b"a,b"), "\"a,b\"");
-        assert_eq!(field(b"\"a\n\""), "\"\"\"a\\x0a\"\"\"");
+        let plain = |bytes| field(bytes, false, false);
+        assert_eq!(plain(b"a b"), b"a b");
+        assert_eq!(plain(b""), b"\"\"");
+        assert_eq!(plain(b"a,b"), b"\"a,b\"");
+        assert_eq!(plain(b"\"a\n\""), b"\"\"\"a\n\"\"\"");
+        assert_eq!(plain(b"a\r"), b"\"a\r\"");
+        assert_eq!(plain(b"\x1b\xff\\"), b"\x1b\xff\\");
+        assert_eq!(plain(b"NULL"), b"NULL");
+        assert_eq!(field(b"NULL", false, true), b"\"NULL\"");
+    }
+
+    #[test]
+    fn a_terminal_is_not_commanded() {
+        assert_eq!(field(b"\"a\n\x1b\\", true, false), br#""""a\x0a\x1b\\""#);
+        assert_eq!(field(b"a\nb", true, false), br"a\x0ab");
     }
 
     proptest! {
         #[test]
         fn any_texts_are_read_back(texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..4)) {
-            let line: Vec<_> = texts.iter().map(|text| field(text)).collect();
-            let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(std::io::Cursor::new(line.join(",") + "\r\n"));
-            let read = reader.records().next().unwrap().unwrap();
-            let wanted: Vec<_> = texts.iter().map(|text| {
-                let mut out = Vec::new();
-                add_escaped(text, &mut out);
-                String::from_utf8(out).unwrap()
-            }).collect();
-            prop_assert_eq!(read.iter().collect::<Vec<_>>(), wanted);
+            let fields: Vec<_> = texts.iter().map(|text| field(text, false, texts.len() == 1)).collect();
+            let line = [fields.join(&b","[..]), b"\n".to_vec()].concat();
+            let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(&line[..]);
+            let read = reader.byte_records().next().unwrap().unwrap();
+            prop_assert_eq!(read.iter().collect::<Vec<_>>(), texts);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Escapes characters in texts from the kernel that a terminal or a format would interpret.
+//! Escapes characters in texts from the kernel that a terminal or a format would interpret, or a reader would not see.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -9,15 +9,16 @@ use super::number;
 /// A writer that escapes control characters, so that the name of a process can't control the terminal.
 ///
 /// Printable text, in ASCII or UTF-8, and line feeds are passed on without a copy. Every other byte becomes `\xNN`:
-/// control characters (C0, DEL, and C1 in UTF-8) and bytes that are not UTF-8. If a write ends within a character, its
-/// first bytes are kept for the next write or [`Escape::finish`].
+/// control characters (C0, DEL, and C1 in UTF-8), characters that nobody sees (of no width, for another direction, spaces
+/// that are none) and bytes that are not UTF-8. A backslash becomes two. If a write ends within a character, its first
+/// bytes are kept for the next write or [`Escape::finish`].
 ///
 /// ```
 /// use std::io::Write;
 /// let mut out = kwalk::print::Escape::new(Vec::new());
-/// out.write_all(b"sleep\x1b[2J \xc3")?;
+/// out.write_all(b"sleep\x1b[2J \\ \xc3")?;
 /// out.write_all(b"\xa9\n")?;
-/// assert_eq!(out.finish()?, "sleep\\x1b[2J é\n".as_bytes());
+/// assert_eq!(out.finish()?, "sleep\\x1b[2J \\\\ é\n".as_bytes());
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
@@ -25,12 +26,18 @@ pub struct Escape<W> {
     out: W,
     /// The first bytes of an incomplete character: at most 3.
     cut: Vec<u8>,
+    is_special: fn(char) -> bool,
 }
 
 impl<W: Write> Escape<W> {
     /// A writer to `out`.
     pub fn new(out: W) -> Self {
-        Escape { out, cut: Vec::new() }
+        Escape { out, cut: Vec::new(), is_special: |char| char != '\n' && is_escaped(char) }
+    }
+
+    /// The same, but backslashes are passed on: for messages, which cite what a user has written.
+    pub fn message(out: W) -> Self {
+        Escape { is_special: |char| char != '\n' && is_hidden(char), ..Escape::new(out) }
     }
 
     /// Writes the bytes that were kept, and returns the inner writer.
@@ -39,17 +46,17 @@ impl<W: Write> Escape<W> {
     ///
     /// Those of the inner writer.
     pub fn finish(mut self) -> io::Result<W> {
-        Special::NotUtf8(&self.cut).write(&mut self.out)?;
+        Special::Bytes(&self.cut).write(&mut self.out)?;
         self.out.flush()?;
         Ok(self.out)
     }
 
     fn all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut pieces = pieces(bytes, |char| char.is_control() && char != '\n').peekable();
+        let mut pieces = pieces(bytes, self.is_special).peekable();
         while let Some((plain, special)) = pieces.next() {
             self.out.write_all(plain.as_bytes())?;
             match special {
-                Some(Special::NotUtf8(bytes)) if pieces.peek().is_none() && is_cut(bytes) => {
+                Some(Special::Bytes(bytes)) if pieces.peek().is_none() && is_cut(bytes) => {
                     self.cut.extend_from_slice(bytes);
                 }
                 Some(special) => special.write(&mut self.out)?,
@@ -82,13 +89,13 @@ impl<W: Write> Write for Escape<W> {
     }
 }
 
-/// Escapes a text that is a part of a line: line feeds are escaped too.
+/// Escapes a text that is a part of a line: line feeds are escaped too. Two different texts stay different.
 ///
 /// ```
-/// assert_eq!(kwalk::print::escape_line("a\nb\x1b[2J"), "a\\x0ab\\x1b[2J");
+/// assert_eq!(kwalk::print::escape_line("a\nb\x1b[2J\\"), r"a\x0ab\x1b[2J\\");
 /// ```
 pub fn escape_line(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
+    if !text.chars().any(is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut out = Vec::new();
@@ -99,11 +106,45 @@ pub fn escape_line(text: &str) -> Cow<'_, str> {
 /// Appends bytes to `out` as a part of a line, escaped.
 pub(super) fn add_escaped(text: &[u8], out: &mut Vec<u8>) {
     // Most texts are entirely printable ASCII.
-    if text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+    if text.iter().all(|byte| matches!(byte, b' '..=b'[' | b']'..=b'~')) {
         return append(text, out);
     }
     // Writing to a vector never fails.
-    add_with(text, char::is_control, |special, out| drop(special.write(out)), out);
+    add_with(text, is_escaped, |special, out| drop(special.write(out)), out);
+}
+
+/// Whether a character is escaped in texts for people: one that they don't see, and the backslash, with which the escape
+/// of another begins.
+fn is_escaped(char: char) -> bool {
+    char == '\\' || is_hidden(char)
+}
+
+/// Whether people don't see a character as what it is: it controls the terminal, has no width, gives the text another
+/// direction, or is a space other than U+0020. Marks that combine with the letter before them are seen.
+pub(super) fn is_hidden(char: char) -> bool {
+    match char {
+        ' '..='~' => false,
+        _ if char.is_control() || char.is_whitespace() => true,
+        // Unicode's Default_Ignorable_Code_Point, and the marks of annotations.
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => true,
+        _ => false,
+    }
 }
 
 /// Appends a text to `out`, but calls `escape` for characters that are `special` and for bytes that are not UTF-8.
@@ -128,16 +169,18 @@ pub(super) fn add_with(
 /// What must be escaped.
 pub(super) enum Special<'a> {
     Char(char),
-    NotUtf8(&'a [u8]),
+    /// Bytes that are not UTF-8.
+    Bytes(&'a [u8]),
 }
 
 impl Special<'_> {
-    /// Writes each of its bytes as `\xNN`.
+    /// Writes each of its bytes as `\xNN`, and a backslash as two.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut utf8 = [0; 4];
         let bytes = match *self {
+            Special::Char('\\') => return out.write_all(b"\\\\"),
             Special::Char(char) => char.encode_utf8(&mut utf8).as_bytes(),
-            Special::NotUtf8(bytes) => bytes,
+            Special::Bytes(bytes) => bytes,
         };
         bytes.iter().try_for_each(|byte| {
             let [high, low] = number::digits(*byte);
@@ -158,13 +201,15 @@ fn pieces<'a>(
                 None => (piece, None),
             }
         });
-        let invalid = (!chunk.invalid().is_empty()).then(|| ("", Some(Special::NotUtf8(chunk.invalid()))));
+        let invalid = (!chunk.invalid().is_empty()).then(|| ("", Some(Special::Bytes(chunk.invalid()))));
         valid.chain(invalid)
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn escaped(writes: &[&[u8]]) -> String {
@@ -177,8 +222,57 @@ mod tests {
 
     #[test]
     fn what_is_printable_passes() {
-        let text = "=== Task: naïve – 名前 (pid=1) ===\n  [ 0] ep_poll+0x447/0x460\n\\ ~";
+        let text = "=== Task: naïve – 名前 (pid=1) ===\n  [ 0] ep_poll+0x447/0x460\n e\u{301} ~";
         assert_eq!(escaped(&[text.as_bytes()]), text);
+    }
+
+    #[test]
+    fn what_nobody_sees_is_escaped() {
+        let shown = escaped(&["a\u{200b}b\u{202e}c\u{a0}d".as_bytes()]);
+        assert_eq!(shown, r"a\xe2\x80\x8bb\xe2\x80\xaec\xc2\xa0d");
+        // Zero width, bidirectional, line and paragraph separators, fillers, selectors, a tag, a wide space.
+        let hidden = "\u{200d}\u{feff}\u{2066}\u{61c}\u{2028}\u{2029}\u{3164}\u{fe0f}\u{e0041}\u{3000}\u{85}";
+        assert!(hidden.chars().all(is_hidden));
+        assert!(!"é名🦀\u{301}\u{5b0} ~".chars().any(is_hidden));
+    }
+
+    #[test]
+    fn a_backslash_is_two_but_in_a_message() {
+        assert_eq!(escaped(&[b"a\\x0ab"]), "a\\\\x0ab");
+        let mut out = Escape::message(Vec::new());
+        out.write_all(b"like 'a\\_\x1b'\n").unwrap();
+        assert_eq!(out.finish().unwrap(), b"like 'a\\_\\x1b'\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_texts_look_alike(one in prop::collection::vec(any::<u8>(), 0..6), other in "[\\\\x0ab\n\u{200b}]{0,8}") {
+            let shown = |text: &[u8]| {
+                let mut out = Vec::new();
+                add_escaped(text, &mut out);
+                out
+            };
+            prop_assert_eq!(unescape(&shown(&one)), one);
+            prop_assert_eq!(unescape(&shown(other.as_bytes())), other.as_bytes());
+        }
+    }
+
+    /// What a text was before it was escaped.
+    fn unescape(mut text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        while let Some((first, rest)) = text.split_first() {
+            let (byte, rest) = match rest {
+                [b'\\', rest @ ..] if *first == b'\\' => (b'\\', rest),
+                [b'x', high, low, rest @ ..] if *first == b'\\' => {
+                    let digits = [*high, *low];
+                    (u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap(), rest)
+                }
+                rest => (*first, rest),
+            };
+            out.push(byte);
+            text = rest;
+        }
+        out
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(super) trait Visitor {
     fn ip(&mut self, address: IpAddr);
     fn stack(&mut self, stack: Stack<'_>);
     fn bytes(&mut self, bytes: &[u8]);
+    fn float(&mut self, value: f64);
 }
 
 /// Calls the method for this kind of value.
@@ -64,6 +65,7 @@ pub(super) fn visit(value: Value<'_>, visitor: &mut impl Visitor) {
         Value::Ip(address) => visitor.ip(address),
         Value::Stack(stack) => visitor.stack(stack),
         Value::Bytes(bytes) => visitor.bytes(bytes),
+        Value::Float(value) => visitor.float(value),
     }
 }
 

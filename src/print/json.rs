@@ -2,13 +2,14 @@
 //!
 //! Integers are exact numbers, also beyond 2⁵³. `bool`s are `true` and `false`; enum values are their names if they
 //! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. In texts,
-//! control characters (C0, DEL, C1) are escaped as `\uNNNN`, and bytes that are not UTF-8 become U+FFFD.
+//! control characters and others that nobody sees are escaped as `\uNNNN`. A text that is not UTF-8 is an array of its
+//! bytes, as journalctl writes it.
 
 use std::net::IpAddr;
 
 use kwalk_query::{ColumnInfo, Row, Schema, Stack};
 
-use super::escape::{Special, add_with};
+use super::escape::{Special, add_with, is_hidden};
 use super::format::{Format, Symbols, Visitor, append, visit};
 use super::number;
 
@@ -136,21 +137,38 @@ impl Visitor for Values<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         self.quoted(|out| number::bytes(bytes, out));
     }
+
+    /// JSON has no number for these three: NaN and the two infinities are texts.
+    fn float(&mut self, value: f64) {
+        match value.is_finite() {
+            true => number::float(value, self.out),
+            false => self.quoted(|out| number::float(value, out)),
+        }
+    }
 }
 
-/// Appends a quoted text.
+/// Appends a text: quoted, or as an array of bytes if it is not UTF-8.
 fn text(text: &[u8], out: &mut Vec<u8>) {
+    if std::str::from_utf8(text).is_err() {
+        for (nth, byte) in text.iter().enumerate() {
+            out.push(if nth == 0 { b'[' } else { b',' });
+            number::decimal(*byte, out);
+        }
+        return out.push(b']');
+    }
     let escape = |special: Special<'_>, out: &mut Vec<u8>| match special {
         Special::Char(char @ ('"' | '\\')) => out.extend_from_slice(&[b'\\', char as u8]),
-        // All control characters are below U+0100.
         Special::Char(char) => {
-            let [high, low] = number::digits(char as u8);
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                out.extend_from_slice(b"\\u");
+                out.extend(unit.to_be_bytes().into_iter().flat_map(number::digits));
+            }
         }
-        Special::NotUtf8(_) => out.extend_from_slice("\u{fffd}".as_bytes()),
+        // It was looked for above.
+        Special::Bytes(_) => {}
     };
     out.push(b'"');
-    add_with(text, |char| char.is_control() || matches!(char, '"' | '\\'), escape, out);
+    add_with(text, |char| is_hidden(char) || matches!(char, '"' | '\\'), escape, out);
     out.push(b'"');
 }
 
@@ -170,7 +188,8 @@ mod tests {
     fn control_characters_are_escaped() {
         assert_eq!(quoted(b"a\"b\\c\n\x1b[2J\x7f"), r#""a\"b\\c\u000a\u001b[2J\u007f""#);
         assert_eq!(quoted("é\u{9b}2J 🦀".as_bytes()), r#""é\u009b2J 🦀""#);
-        assert_eq!(quoted(b"\xff\xc3(\xf0\x9f"), "\"\u{fffd}\u{fffd}(\u{fffd}\"");
+        assert_eq!(quoted("\u{202e}\u{e0041}".as_bytes()), r#""\u202e\udb40\udc41""#);
+        assert_eq!(quoted(b"\xffa\xc3\""), "[255,97,195,34]");
     }
 
     proptest! {
@@ -178,8 +197,11 @@ mod tests {
         fn any_text_is_read_back(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let quoted = quoted(&bytes);
             prop_assert!(!quoted.chars().any(char::is_control));
-            let read: String = serde_json::from_str(&quoted).unwrap();
-            prop_assert_eq!(read, String::from_utf8_lossy(&bytes));
+            let read = match serde_json::from_str::<String>(&quoted) {
+                Ok(text) => text.into_bytes(),
+                Err(_) => serde_json::from_str::<Vec<u8>>(&quoted).unwrap(),
+            };
+            prop_assert_eq!(read, bytes);
         }
     }
 }

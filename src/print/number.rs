@@ -46,6 +46,12 @@ pub(super) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend(bytes.iter().flat_map(|byte| digits(*byte)));
 }
 
+/// Appends a floating-point number: the shortest text that gives the same number, or `NaN`, `inf` or `-inf`.
+pub(super) fn float(value: f64, out: &mut Vec<u8>) {
+    // Writing to a vector never fails.
+    let _ = write!(out, "{value:?}");
+}
+
 /// Appends the addresses of a stack, separated by `between`.
 pub(super) fn stack(stack: Stack<'_>, symbols: &Symbols, between: &[u8], out: &mut Vec<u8>) {
     for (nth, address) in stack.addresses().enumerate() {

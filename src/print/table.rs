@@ -1,4 +1,4 @@
-//! Tables for people: aligned columns under a heading, no wider than the terminal.
+//! Tables for people: aligned columns under a heading, no wider than the terminal. Two texts that differ look different.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use kwalk_query::{ColumnInfo, Row, Schema, Show, Stack, Type};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::escape::add_escaped;
+use super::escape::{Special, add_escaped};
 use super::format::{Format, Symbols, Visitor, visit};
 use super::number::{self, Duration, Size};
 
@@ -66,12 +66,13 @@ impl Table {
         Table { columns, texts: Vec::new(), cells: Vec::new() }
     }
 
-    /// Adds the next cell of the row, or the first one of the next row. Control characters are escaped.
+    /// Adds the next cell of the row, or the first one of the next row. Control characters, what nobody sees and
+    /// backslashes are escaped.
     pub fn cell(&mut self, text: &str) {
         self.add(|out| add_escaped(text.as_bytes(), out));
     }
 
-    /// Adds a cell with what `write` appends: UTF-8 without control characters.
+    /// Adds a cell with what `write` appends: UTF-8 that is escaped.
     fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.texts.len();
         write(&mut self.texts);
@@ -220,7 +221,7 @@ fn column(column: &ColumnInfo) -> Column {
         Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes => {
             Column::text(heading)
         }
-        Type::Int { .. } | Type::Pointer => Column::number(heading),
+        Type::Int { .. } | Type::Pointer | Type::Float => Column::number(heading),
     }
 }
 
@@ -287,8 +288,15 @@ impl Visitor for Cell<'_> {
         self.out.extend_from_slice(if value { b"yes" } else { b"no" });
     }
 
+    /// What an empty cell or NULL could be mistaken for is escaped: `-`, and spaces at either end.
     fn text(&mut self, text: &[u8]) {
-        add_escaped(text, self.out);
+        let spaces = text.len() - text.trim_ascii_start().len();
+        let (first, rest) = text.split_at(if text == b"-" { 1 } else { spaces });
+        let (middle, last) = rest.split_at(rest.trim_ascii_end().len());
+        // Writing to a vector never fails.
+        let _ = Special::Bytes(first).write(self.out);
+        add_escaped(middle, self.out);
+        let _ = Special::Bytes(last).write(self.out);
     }
 
     fn nameless(&mut self, value: i128) {
@@ -309,6 +317,10 @@ impl Visitor for Cell<'_> {
 
     fn bytes(&mut self, bytes: &[u8]) {
         number::bytes(bytes, self.out);
+    }
+
+    fn float(&mut self, value: f64) {
+        number::float(value, self.out);
     }
 }
 
@@ -334,6 +346,28 @@ mod tests {
             shown(&columns, &cells, 80),
             "  PID  NAME        PATH\n    1  init        /sbin/init\n12345  a\\x0ab\\x1b\n    7  名前        x\n"
         );
+    }
+
+    #[test]
+    fn texts_look_like_nothing_else() {
+        let shown = |text: &[u8]| {
+            let mut out = Vec::new();
+            Cell { show: Show::Plain, symbols: &(Box::new(number::hex) as Symbols), out: &mut out }
+                .text(text);
+            String::from_utf8(out).unwrap()
+        };
+        for (text, wanted) in [
+            ("-", r"\x2d"),
+            ("-a", "-a"),
+            (" a  b ", r"\x20a  b\x20"),
+            ("  ", r"\x20\x20"),
+            ("", ""),
+            ("\\", r"\\"),
+            ("\u{200b}", r"\xe2\x80\x8b"),
+        ] {
+            assert_eq!(shown(text.as_bytes()), wanted);
+        }
+        assert_eq!(shown(b" \xff"), r"\x20\xff");
     }
 
     #[test]

@@ -40,6 +40,8 @@ mod netns;
 mod object;
 mod prog;
 mod release;
+#[cfg(feature = "stdout")]
+mod stdout;
 
 pub use btf::{BtfLoad, KernelBtf};
 pub use caps::{Caps, pidfd_open, raise_memlock};
@@ -53,3 +55,5 @@ pub use map::{MapBtf, MapCreate, MapFd, MapFlags, MapType};
 pub use object::{Ids, ObjGet, ObjName, ObjPin, Object, ids, open_id};
 pub use prog::{AttachType, Log, LogLevel, ProgBindMap, ProgBtf, ProgFlags, ProgLoad, ProgRun, ProgType};
 pub use release::{page_size, release};
+#[cfg(feature = "stdout")]
+pub use stdout::stdout_was_closed;

@@ -97,6 +97,24 @@ impl From<&str> for Cell {
     }
 }
 
+impl From<&[u8]> for Cell {
+    fn from(text: &[u8]) -> Cell {
+        Cell::Text(text.into())
+    }
+}
+
+macro_rules! numbers {
+    ($($int:ty)*) => {$(
+        impl From<$int> for Cell {
+            fn from(number: $int) -> Cell {
+                Cell::Number(number.into())
+            }
+        }
+    )*};
+}
+
+numbers!(u32 u64 i128);
+
 /// A text is equal to a text, or to a number's name.
 impl PartialEq<str> for Cell {
     fn eq(&self, other: &str) -> bool {
@@ -170,6 +188,29 @@ impl Lack {
             Lack::Jit => !running().has_jit,
         }
     }
+}
+
+/// Asserts that a column shows what a witness says of the object, and that this is not what is also there if nothing is
+/// read: 0, NULL, an empty text.
+#[track_caller]
+pub fn tells(column: &str, cell: &Cell, wanted: impl Into<Cell>) {
+    let wanted = wanted.into();
+    let is_nothing = match &wanted {
+        Cell::Null | Cell::Absent => true,
+        Cell::Number(number) => *number == 0,
+        Cell::Name(..) => false,
+        Cell::Text(text) => text.is_empty(),
+        Cell::Ip(ip) => ip.is_unspecified(),
+        Cell::Stack(addresses) => addresses.is_empty(),
+    };
+    assert!(!is_nothing, "{column}: {wanted:?} says nothing");
+    let is_same = match (cell, &wanted) {
+        (Cell::Absent, _) => true,
+        (Cell::Name(number, _), Cell::Number(wanted)) => number == wanted,
+        (Cell::Name(_, name), Cell::Text(wanted)) => name.as_bytes() == wanted,
+        (cell, wanted) => cell == wanted,
+    };
+    assert!(is_same, "{column}: {cell:?}, and the witness says {wanted:?}");
 }
 
 /// The rows of a target that meet a condition, if it is not empty, with these columns.

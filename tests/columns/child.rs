@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -13,7 +14,7 @@ use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Gid, Pid, Uid, setgid, setuid};
+use nix::unistd::{Gid, Pid, Uid, setgid, setresgid, setresuid, setuid};
 
 use crate::support::eventually;
 use crate::support::helper::Started;
@@ -60,6 +61,32 @@ pub fn main() -> Option<ExitCode> {
             b"user" => {
                 setgid(Gid::from_raw(number.clone().expect("a user") + 1)).expect("another group");
                 setuid(Uid::from_raw(number.expect("a user"))).expect("another user");
+            }
+            // Real and effective: user, user, group, group.
+            b"ids" => {
+                let text = own.to_str().expect("numbers");
+                let ids: Vec<u32> = text.split(':').map(|id| id.parse().expect("a number")).collect();
+                let [uid, euid, gid, egid] = ids[..] else { panic!("{text}: not four") };
+                let (gid, egid) = (Gid::from_raw(gid), Gid::from_raw(egid));
+                setresgid(gid, egid, egid).expect("other groups");
+                let (uid, euid) = (Uid::from_raw(uid), Uid::from_raw(euid));
+                setresuid(uid, euid, euid).expect("other users");
+            }
+            // Into a cgroup, by its directory.
+            b"join" => fs::write(Path::new(&own).join("cgroup.procs"), "0").expect("a cgroup"),
+            b"socket" => held.push(UnixDatagram::unbound().expect("a socket").into()),
+            // A thread with open files of its own.
+            b"files" => {
+                let (send, ready) = std::sync::mpsc::channel();
+                thread::spawn(move || {
+                    unshare(CloneFlags::CLONE_FILES).expect("files of its own");
+                    let _file = File::open(own).expect("a file");
+                    send.send(nix::unistd::gettid()).expect("the main thread waits");
+                    loop {
+                        thread::park();
+                    }
+                });
+                said.push(ready.recv().expect("the thread has its file").to_string());
             }
             b"zombie" => {
                 #[allow(clippy::zombie_processes, reason = "that is what is wanted")]

@@ -5,30 +5,40 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kwalk::Scope;
+use kwalk::btf::Kind;
 use kwalk::progs::targets;
 use kwalk::sys::{CgroupOrder, CgroupStart};
 
-use super::cell::{Cell, found, walked};
+use super::cell::{Cell, found, one, tells, walked};
 use super::child::Child;
 use super::net::settled;
 use super::task::{CGROUPS, Cgroup};
 use crate::support::Need::{Bpf, Root, Target, Tool};
-use crate::support::{Need, Test, eventually, test, unique};
+use crate::support::objects::idle_program;
+use crate::support::{Need, Test, eventually, running, test, unique};
 
 const CGROUP: Need = Target(&targets::cgroup::TARGET);
 const KSYM: Need = Target(&targets::ksym::TARGET);
 const CACHE: Need = Target(&targets::kmem_cache::TARGET);
+/// Where the machine code of BPF programs has names.
+const PROGRAMS: Need = Need::That("net.core.bpf_jit_kallsyms=1", || {
+    fs::read_to_string("/proc/sys/net/core/bpf_jit_kallsyms").is_ok_and(|set| set.trim() == "1")
+});
 const DMABUF: Need = Target(&targets::dmabuf::TARGET);
 
 pub fn tests() -> Vec<Test> {
     vec![
         test("cgroup_is_the_tree", &[Bpf, Root, CGROUP, CGROUPS], cgroup_is_the_tree),
         test("cgroup_frozen", &[Bpf, Root, CGROUP, CGROUPS], cgroup_frozen),
+        test("cgroup_dying", &[Bpf, Root, CGROUP, CGROUPS], cgroup_dying),
         test("ksym_is_kallsyms", &[Bpf, Root, KSYM], ksym_is_kallsyms),
+        test("ksym_of_a_program", &[Bpf, Root, KSYM, PROGRAMS], ksym_of_a_program),
         test("kmem_cache_is_slabinfo", &[Bpf, Root, CACHE], kmem_cache_is_slabinfo),
+        test("kmem_cache_is_sysfs", &[Bpf, Root, CACHE, Need::File("/sys/kernel/slab")], kmem_cache_is_sysfs),
         test(
             "dmabuf_is_what_was_made",
             &[Bpf, Root, DMABUF, Tool("python3"), Need::File("/dev/udmabuf")],
@@ -109,6 +119,33 @@ fn cgroup_frozen() {
     fs::write(top.0.join("cgroup.freeze"), "0").unwrap();
 }
 
+/// A socket keeps the cgroup that it was made in.
+fn cgroup_dying() {
+    let top = Cgroup::new(&unique("kwcy"));
+    let gone = top.below("gone".as_ref());
+    let joined = |cgroup: &Cgroup| format!("join={}", cgroup.0.to_str().unwrap());
+    let child = Child::new([&*joined(&gone), "socket", &joined(&top)]);
+    fs::remove_dir(&gone.0).unwrap();
+    let text = fs::read_to_string(top.0.join("cgroup.stat")).unwrap();
+    let said = text.lines().find_map(|line| line.strip_prefix("nr_dying_descendants ")).unwrap();
+    tells("dying", &walk(&top, CgroupOrder::SELF_ONLY, "")[0][6], said.parse::<i128>().unwrap());
+    drop(child);
+}
+
+/// Its symbol is in no module, but has the name of one.
+fn ksym_of_a_program() {
+    let name = unique("kwks");
+    let _prog = idle_program(&name, Some(&name));
+    let text = fs::read_to_string("/proc/kallsyms").unwrap();
+    let line = text.lines().find(|line| line.ends_with(&format!("_{name}\t[bpf]"))).unwrap();
+    let words: Vec<&str> = line.split([' ', '\t']).collect();
+    let row = one("ksym", "address, type, name, module", &format!("name = '{}'", words[2]));
+    tells("address", &row[0], i128::from_str_radix(words[0], 16).unwrap());
+    tells("type", &row[1], words[1]);
+    tells("name", &row[2], words[2]);
+    tells("module", &row[3], "bpf");
+}
+
 fn ksym_is_kallsyms() {
     // What a module or a program brings while this looks changes the end of it.
     let look = || {
@@ -171,6 +208,46 @@ fn kmem_cache_is_slabinfo() {
     assert_eq!(found("kmem_cache", "name", "name = 'task_struct' and size >= object").len(), 1);
 }
 
+/// The files there that are 1 for a flag, with its bit's name since Linux 6.9 and the flag before.
+const SLAB_FLAGS: &[(&str, &str, i128)] = &[
+    ("hwcache_align", "_SLAB_HWCACHE_ALIGN", 0x2000),
+    ("reclaim_account", "_SLAB_RECLAIM_ACCOUNT", 0x2_0000),
+    ("destroy_by_rcu", "_SLAB_TYPESAFE_BY_RCU", 0x8_0000),
+];
+
+fn kmem_cache_is_sysfs() {
+    let btf = running().btf;
+    let bits = btf.find(Kind::Enum, "_slab_flag_bits");
+    let flag = |name: &str, old: i128| match bits {
+        Ok(bits) => {
+            let mut all = btf.enumerators(bits).unwrap().map(Result::unwrap);
+            1 << all.find(|one| one.name == name).unwrap().value
+        }
+        Err(_) => old,
+    };
+    let (mut seen, mut merged) = (BTreeSet::new(), 0);
+    for row in found("kmem_cache", "name, flags, refs", "") {
+        let dir = Path::new("/sys/kernel/slab").join(OsStr::from_bytes(row[0].text()));
+        let said = |file: &str| {
+            let text = fs::read_to_string(dir.join(file)).ok()?;
+            text.trim().parse::<i128>().ok()
+        };
+        // Some are not there, as those of a cgroup's own before 5.9.
+        let Some(aliases) = said("aliases") else { continue };
+        merged += i128::from(aliases > 0);
+        tells("refs", &row[2], aliases + 1);
+        for (file, name, old) in SLAB_FLAGS {
+            let is_set = said(file) == Some(1);
+            assert_eq!(row[1].number() & flag(name, *old) != 0, is_set, "{row:?} {file}");
+            if is_set {
+                seen.insert(file);
+            }
+        }
+    }
+    assert_eq!(seen.len(), SLAB_FLAGS.len());
+    assert!(merged > 0);
+}
+
 fn dmabuf() {
     const MAKE: &str = "
 import fcntl, os, struct, sys
@@ -179,6 +256,7 @@ os.ftruncate(memory, 3 << 12)
 fcntl.fcntl(memory, 1033, 2)
 device = os.open('/dev/udmabuf', os.O_RDWR)
 made = fcntl.ioctl(device, 0x40187542, struct.pack('IIQQ', memory, 1, 0, 3 << 12))
+fcntl.ioctl(made, 0x40086201, b'its name\\0')
 print(os.fstat(made).st_ino, flush=True)
 sys.stdin.read(1)
 ";
@@ -195,7 +273,7 @@ sys.stdin.read(1)
     let rows = found("dmabuf", "inode, size, exporter, name", &format!("inode = {inode}"));
     assert_eq!(rows.len(), 1);
     assert!(
-        rows[0][0] == inode && rows[0][1] == 3 << 12 && rows[0][2] == "udmabuf" && rows[0][3] == (),
+        rows[0][0] == inode && rows[0][1] == 3 << 12 && rows[0][2] == "udmabuf" && rows[0][3] == "its name",
         "{rows:?}"
     );
     child.kill().unwrap();

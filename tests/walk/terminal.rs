@@ -1,8 +1,10 @@
 //! What a person sees who runs it in a terminal.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
 use nix::pty::{Winsize, openpty};
@@ -96,6 +98,24 @@ pub(crate) fn raw_rows() {
     assert_eq!(status, Some(2));
     let hint = "hint: redirect them to a file, or choose another format, such as -o table\n";
     assert_eq!(said, format!("kwalk: raw rows are not for a terminal\n{hint}"));
+}
+
+pub(crate) fn a_terminal_is_not_commanded() {
+    let name = OsStr::from_bytes(b"\x1b[2J\xff\\x\xe2\x80\xae");
+    let helper = Helper::with_threads(name, 0);
+    let (pid, condition) = (helper.pid().to_string(), format!("tgid = {}", helper.pid()));
+    let shown = r"\x1b[2J\xff\\x\xe2\x80\xae";
+    for (args, wanted) in [
+        (&["cat", "stacks", "--pid", &pid][..], format!("=== Task: {shown} (pid={pid}, tgid={pid}) ===\n")),
+        (&["task", "-f", "comm", "-w", &condition, "-o", "csv"], format!("comm\n{shown}\n")),
+        (&["task", "-f", "comm", "-w", &condition, "-o", "table"], format!("\n{shown}\n")),
+        (&["task", "-f", "comm", "-w", &condition], format!("\n{shown}\n")),
+    ] {
+        let (status, seen) = seen(&mut kwalk(args), 80, At::Both);
+        assert_eq!(status, Some(0));
+        assert!(seen.contains(&wanted), "{args:?}: {seen:?}");
+        assert!(!seen.contains("\x1b[2J"), "{args:?}: {seen:?}");
+    }
 }
 
 /// Each read is made to take 0.6 seconds.

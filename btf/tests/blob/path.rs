@@ -294,11 +294,22 @@ fn a_wrong_segment_is_named_with_its_reason() {
         ("parent.comm[16]", 11, "char[16]", Reason::IndexOutOfRange { index: 16, len: 16 }),
         ("straddling", 0, "unsigned int", Reason::Unaligned),
         ("crooked", 0, "char[16]", Reason::Unaligned),
+        ("[0]", 0, "struct task_struct", Reason::NotAnArray),
     ];
     for (path, at, type_name, reason) in cases {
         let (found_at, _, found_type, found) = w.reason(path);
         assert_eq!((found_at, found_type.as_str(), found), (at, type_name, reason), "{path}");
     }
+}
+
+#[test]
+fn a_path_from_an_array_begins_with_an_index() {
+    let w = world();
+    let btf = Btf::new(&w.bytes).unwrap();
+    let pairs = btf.path(w.task, "pairs").unwrap().field.ty;
+    let found = btf.path(pairs, "[2].b").unwrap();
+    assert_eq!((found.hops.len(), found.field.offset, found.field.size), (0, 20, 4));
+    assert!(btf.path(pairs, "[3]").is_err() && btf.path(pairs, "b").is_err());
 }
 
 #[test]
@@ -311,7 +322,6 @@ fn what_is_no_path_is_a_syntax_error() {
         ("parent..pid", 7, ""),
         ("parent->pid", 0, "parent->pid"),
         (" pid", 0, " pid"),
-        ("[0]", 0, ""),
         ("comm[]", 4, "[]"),
         ("comm[", 4, "["),
         ("comm[+1]", 4, "[+1]"),

@@ -3,6 +3,7 @@
 //! context argument. If an object has none, every field behind it is NULL.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use kwalk_asm::Helper;
 use kwalk_btf::TypeId;
@@ -44,6 +45,26 @@ pub(crate) struct Found {
     pub(crate) ty: TypeId,
     pub(crate) from: Option<Place>,
     pub(crate) choices: Vec<(Place, Place)>,
+}
+
+/// Displays how the pointer is derived.
+impl fmt::Display for Derived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Derived { ty, from, .. } = self;
+        match &self.by {
+            By::Helper(helper) => write!(f, "{}({from}), or NULL", helper.name()),
+            By::Cast => write!(f, "{from}, cast to a struct {ty} *"),
+            By::Element((index, array)) => {
+                write!(f, "{}[{index}]", array.strip_suffix("[0]").unwrap_or(array))
+            }
+            By::Choice(all) => {
+                for (guard, field) in *all {
+                    write!(f, "{field} if {guard} is 0, else ")?;
+                }
+                f.write_str(if from.is_empty() { "NULL" } else { from })
+            }
+        }
+    }
 }
 
 impl Derived {

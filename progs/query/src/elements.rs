@@ -3,12 +3,14 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use kwalk_btf::{Btf, Class, Error, Field, Path, TypeId};
+use kwalk_btf::{Btf, Class, Error, Field, Path, Reason, SectionVar, TypeId, near};
 
 /// How many columns the members of keys and values give at most, if a selection names no columns.
 const COLUMNS_MAX: usize = 40;
-/// How many levels of nested structs give columns.
+/// How many levels of nested structs and arrays give columns.
 const DEPTH_MAX: usize = 4;
+/// An array of up to this many elements gives a column for each; a longer one, or one of bytes, is a column.
+const ELEMENTS_MAX: u32 = 16;
 
 /// The keys and values of the map that is walked.
 #[derive(Debug, Clone, Copy)]
@@ -54,21 +56,14 @@ impl<'a> Elements<'a> {
 
     /// The BTF that describes the types along a path, if the path begins with a typed key or value.
     pub(crate) fn btf(&self, path: &str) -> Option<&'a Btf<'a>> {
-        self.ty(path.split_once('.').map_or(path, |(first, _)| first)).map(|(btf, _)| btf)
+        self.ty(first(path).0).map(|(btf, _)| btf)
     }
 
     /// Resolves a path into a key or a value; `None` if the path begins with neither, or there are no types.
     pub(crate) fn path(&self, path: &str) -> Option<Result<Path, Error>> {
-        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-        let (btf, ty) = self.ty(first)?;
-        Some(match rest {
-            "" => whole(btf, ty),
-            _ => btf.path(ty, rest).and_then(|path| match path.hops.is_empty() {
-                true => Ok(path),
-                // A pointer stored in a map may point to any memory, so paths through it are refused.
-                false => Err(Error::Void),
-            }),
-        })
+        let (argument, rest) = first(path);
+        let (btf, ty) = self.ty(argument)?;
+        Some(below(btf, ty, rest))
     }
 
     /// The default columns of a key or a value: its members that are numbers or texts, or else its bytes.
@@ -85,19 +80,85 @@ impl<'a> Elements<'a> {
     }
 }
 
-fn whole(btf: &Btf<'_>, ty: TypeId) -> Result<Path, Error> {
+/// Splits a path behind its first name.
+pub(crate) fn first(path: &str) -> (&str, &str) {
+    let (first, rest) = path.split_at(path.find(['.', '[']).unwrap_or(path.len()));
+    (first, rest.strip_prefix('.').unwrap_or(rest))
+}
+
+/// Resolves a path from an object of this type, or from a section with a program's variables.
+fn below(btf: &Btf<'_>, ty: TypeId, path: &str) -> Result<Path, Error> {
+    if path.is_empty() {
+        return whole(btf, ty);
+    }
+    if let Ok(variables) = variables(btf, ty) {
+        // The name of a variable may have a dot: that of a function, if it is static there.
+        let rest = |name: &str| {
+            let rest = path.strip_prefix(name)?;
+            (rest.is_empty() || rest.starts_with(['.', '['])).then(|| rest.strip_prefix('.').unwrap_or(rest))
+        };
+        let found = variables.iter().filter_map(|(name, var, ty)| Some((name.len(), var, *ty, rest(name)?)));
+        let Some((_, var, ty, rest)) = found.max_by_key(|(len, ..)| *len) else {
+            return Err(Error::Path {
+                path: path.into(),
+                at: 0,
+                segment: first(path).0.into(),
+                type_name: btf.get(ty)?.name().into(),
+                reason: Reason::NoSuchMember {
+                    near: near(first(path).0, variables.iter().map(|(name, ..)| *name)),
+                },
+            });
+        };
+        let mut found = below(btf, ty, rest)?;
+        found.field.offset = found.field.offset.checked_add(var.offset).ok_or(Error::TooLarge { id: ty })?;
+        return Ok(found);
+    }
+    match btf.path(ty, path)? {
+        path if path.hops.is_empty() => Ok(path),
+        // A pointer stored in a map may point to any memory, so paths through it are refused.
+        _ => Err(Error::Void),
+    }
+}
+
+/// The variables of a section (`.data`, `.bss`, `.rodata`), each with its name and type.
+fn variables<'a>(btf: &Btf<'a>, section: TypeId) -> Result<Vec<(&'a str, SectionVar, TypeId)>, Error> {
+    let found = btf.section_vars(section)?.filter_map(|var| {
+        let variable = btf.get(var.type_id).ok()?;
+        Some((variable.name(), var, variable.refers_to()?))
+    });
+    Ok(found.collect())
+}
+
+/// An object of this type as a whole.
+pub(crate) fn whole(btf: &Btf<'_>, ty: TypeId) -> Result<Path, Error> {
     let field = Field { offset: 0, size: btf.size_of(ty)?, class: btf.class(ty)?, bits: None, ty };
     Ok(Path { hops: Vec::new(), field })
 }
 
 fn spread(btf: &Btf<'_>, ty: TypeId, name: &str, depth: usize, columns: &mut Vec<String>) {
+    if columns.len() >= COLUMNS_MAX {
+        return;
+    }
+    let Some(depth) = depth.checked_sub(1) else { return columns.push(name.into()) };
+    let size = |ty| btf.size_of(ty).unwrap_or(0);
     match btf.class(ty) {
-        Ok(Class::Struct) if depth > 0 && columns.len() < COLUMNS_MAX => {
+        Ok(Class::Struct) => {
             for member in btf.named_members(ty).unwrap_or_default() {
-                spread(btf, member.type_id, &format!("{name}.{}", member.name), depth - 1, columns);
+                spread(btf, member.type_id, &format!("{name}.{}", member.name), depth, columns);
             }
         }
-        Ok(Class::Struct | Class::Array { .. } | Class::Float) | Err(_) => {}
+        Ok(Class::Array { element, len: len @ 1..=ELEMENTS_MAX }) if size(element) > 1 => {
+            for index in 0..len {
+                spread(btf, element, &format!("{name}[{index}]"), depth, columns);
+            }
+        }
+        // A flexible array has none.
+        Ok(Class::Array { .. }) if size(ty) == 0 => {}
         Ok(_) => columns.push(name.into()),
+        Err(_) => {
+            for (variable, _, ty) in variables(btf, ty).unwrap_or_default() {
+                spread(btf, ty, &format!("{name}.{variable}"), depth, columns);
+            }
+        }
     }
 }

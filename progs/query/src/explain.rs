@@ -1,12 +1,12 @@
 //! Displays a plan in words: its conditions in the order of the tests, with the fields that they read.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Formatter};
 
 use crate::ir::Value;
 use crate::ir::{Condition, Member, Node, Number, Text, TextKind};
 use crate::pattern::Pattern;
+use crate::unparse::text;
 
 impl Display for Condition {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -103,10 +103,11 @@ impl Display for Text {
 /// Displays the pattern as a quoted SQL text.
 impl Display for Pattern {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let bytes: Vec<u8> = self.bytes.iter().map(|byte| byte.unwrap_or(b'_')).collect();
-        let text = String::from_utf8_lossy(&bytes).replace('\'', "''");
-        let open = |open: bool| if open { "%" } else { "" };
-        write!(f, "'{}{text}{}'", open(self.open_start), open(self.open_end))
+        let open = |open: bool| open.then_some(b'%');
+        let bytes = self.bytes.iter().map(|byte| byte.unwrap_or(b'_'));
+        let bytes: Vec<u8> =
+            open(self.open_start).into_iter().chain(bytes).chain(open(self.open_end)).collect();
+        text(f, &bytes)
     }
 }
 
@@ -125,8 +126,8 @@ impl Display for Value {
                     [&ip.v4, &ip.v6].into_iter().flatten().map(|place| &*place.path).collect();
                 f.write_str(&places.join(" or "))
             }
-            Value::Pointer(place) => f.write_str(&place.path),
-            Value::Literal(text) => write!(f, "'{}'", String::from_utf8_lossy(text).replace('\'', "''")),
+            Value::Pointer(place) | Value::Float(place) => f.write_str(&place.path),
+            Value::Literal(bytes) => text(f, bytes),
         }
     }
 }

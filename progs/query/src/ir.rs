@@ -101,7 +101,7 @@ pub(crate) enum TextKind {
     /// A pointer to a task; the value is the addresses of its stack.
     Stack,
     /// A pointer to `size` bytes that the program may read directly.
-    Bytes { size: u32 },
+    Bytes { at: u32, size: u32 },
 }
 
 /// The offsets of a tree node's members.
@@ -177,7 +177,7 @@ impl Text {
             TextKind::Path | TextKind::Node(_) | TextKind::Cmdline { .. } => LONG_MAX,
             TextKind::Stack => STACK_MAX,
             TextKind::UnixName { .. } => UNIX_MAX,
-            TextKind::Bytes { size } => size as usize,
+            TextKind::Bytes { size, .. } => size as usize,
         }
     }
 }
@@ -189,6 +189,8 @@ pub(crate) enum Value {
     Text(Text),
     /// A pointer, other than one to a text.
     Pointer(Place),
+    /// A floating-point number of 4 or 8 bytes, which programs can only copy.
+    Float(Place),
     /// An IP address.
     Ip(Box<IpPlace>),
     /// The addresses of a task's stack.
@@ -219,6 +221,7 @@ impl Value {
             Value::Number(_) => Kind::Number,
             Value::Text(_) | Value::Literal(_) => Kind::Text,
             Value::Pointer(_) => Kind::Pointer,
+            Value::Float(_) => Kind::Float,
             Value::Ip(_) => Kind::Ip,
             Value::Stack(_) => Kind::Stack,
             Value::Bytes(_) => Kind::Bytes,

@@ -121,7 +121,7 @@ fn kind(value: Value) -> Result<ColumnKind, Box<Text>> {
     match value {
         Value::Number(Number { node: Node::Field(place), .. }) => Ok(ColumnKind::Field(*place)),
         Value::Number(number) => Ok(ColumnKind::Number(number)),
-        Value::Pointer(place) => Ok(ColumnKind::Field(place)),
+        Value::Pointer(place) | Value::Float(place) => Ok(ColumnKind::Field(place)),
         Value::Text(text) if is_fixed(&text) => Ok(ColumnKind::Text(text.place)),
         Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Err(text.into()),
         Value::Ip(ip) => Ok(match *ip {
@@ -157,6 +157,7 @@ fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
         Value::Number(Number { node: Node::Field(place), .. }) => field(place),
         Value::Number(number) => Type::Int { signed: !number.unsigned },
         Value::Pointer(_) => Type::Pointer,
+        Value::Float(_) => Type::Float,
         Value::Text(_) | Value::Literal(_) => Type::Text,
         Value::Ip(_) => Type::Ip,
         Value::Stack(_) => Type::Stack,

@@ -108,6 +108,7 @@ impl<'a> Planner<'a> {
                 Value::Ip(ip) => self.ip_is_null(&ip),
                 Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Condition::text_is_null(text),
                 Value::Pointer(place) => Condition::PointerIsNull(place),
+                Value::Float(place) => Condition::is_null(self.names.unsigned(place)),
                 Value::Number(number) => Condition::is_null(number),
             }),
             Node::Compare(op, left, right) => self.compare(*op, left, right),
@@ -177,10 +178,10 @@ impl<'a> Planner<'a> {
             (Value::Ip(_), Value::Ip(_)) => Err(Error::second("a comparison of two addresses", right)),
             (Value::Ip(_), other) => Err(Error::kind(right, other.kind(), "an IP address in quotes")),
             (other, Value::Ip(_)) => Err(Error::kind(left, other.kind(), "an IP address in quotes")),
-            (value @ (Value::Stack(_) | Value::Bytes(_)), _) => {
+            (value @ (Value::Stack(_) | Value::Bytes(_) | Value::Float(_)), _) => {
                 Err(Error::kind(left, value.kind(), "a number, a text or a pointer"))
             }
-            (_, value @ (Value::Stack(_) | Value::Bytes(_))) => {
+            (_, value @ (Value::Stack(_) | Value::Bytes(_) | Value::Float(_))) => {
                 Err(Error::kind(right, value.kind(), "a number, a text or a pointer"))
             }
             (Value::Number(l), Value::Number(r)) => {

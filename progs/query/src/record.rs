@@ -66,6 +66,8 @@ pub enum Type {
     Stack,
     /// Bytes from a map, of an unknown type.
     Bytes,
+    /// Floating-point numbers, of 4 or 8 bytes.
+    Float,
 }
 
 /// Where a column is in a row.
@@ -80,7 +82,7 @@ pub(crate) enum At {
 /// A value, borrowed from its row.
 ///
 /// Not `non_exhaustive`: code that shows or stores values must handle a new kind before it compiles again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     /// No value: a pointer on the path was NULL, or a divisor 0.
     Null,
@@ -107,6 +109,8 @@ pub enum Value<'a> {
     Stack(Stack<'a>),
     /// Bytes.
     Bytes(&'a [u8]),
+    /// A floating-point number.
+    Float(f64),
 }
 
 /// The kernel addresses of a stack, the innermost function first.
@@ -121,7 +125,7 @@ impl<'a> Stack<'a> {
 }
 
 impl Value<'_> {
-    /// Compares two values of one column: numbers, addresses and enum values as numbers, texts byte by byte, false
+    /// Compares two values of one column: numbers (NaN after all others), addresses and enum values as numbers, texts byte by byte, false
     /// before true, IPv4 before IPv6 addresses.
     pub fn order(&self, other: &Value<'_>) -> Ordering {
         let number = |value: &Value<'_>| match *value {
@@ -129,7 +133,12 @@ impl Value<'_> {
             Value::Uint(value) | Value::Pointer(value) => Some(value.into()),
             Value::Bool(value) => Some(value.into()),
             Value::Enum { value, .. } => Some(value),
-            Value::Null | Value::Text(_) | Value::Ip(_) | Value::Stack(_) | Value::Bytes(_) => None,
+            Value::Null
+            | Value::Text(_)
+            | Value::Ip(_)
+            | Value::Stack(_)
+            | Value::Bytes(_)
+            | Value::Float(_) => None,
         };
         match (self, other) {
             (Value::Text(left), Value::Text(right)) | (Value::Bytes(left), Value::Bytes(right)) => {
@@ -137,6 +146,7 @@ impl Value<'_> {
             }
             (Value::Stack(Stack(left)), Value::Stack(Stack(right))) => left.cmp(right),
             (Value::Ip(left), Value::Ip(right)) => left.cmp(right),
+            (Value::Float(left), Value::Float(right)) => left.total_cmp(right),
             _ => number(self).cmp(&number(other)),
         }
     }
@@ -271,6 +281,7 @@ impl Type {
             Type::Ip => return ip(bytes).map_or(Value::Null, Value::Ip),
             Type::Stack => return Value::Stack(Stack(bytes)),
             Type::Bytes => return Value::Bytes(bytes),
+            Type::Float => return float(bytes).map_or(Value::Null, Value::Float),
             _ => {}
         }
         let Some((unsigned, signed)) = number(bytes).filter(|_| *self != Type::Text) else {
@@ -287,7 +298,7 @@ impl Type {
                 Value::Enum { value, name: name.map(|(_, name)| name.as_str()) }
             }
             Type::Pointer => Value::Pointer(unsigned),
-            Type::Text | Type::Ip | Type::Stack | Type::Bytes => Value::Null,
+            Type::Text | Type::Ip | Type::Stack | Type::Bytes | Type::Float => Value::Null,
         }
     }
 }
@@ -305,6 +316,14 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
             _ => None,
         },
         _ => v4(bytes).or_else(|| v6(bytes)),
+    }
+}
+
+/// Decodes a floating-point number of 4 or 8 bytes.
+fn float(bytes: &[u8]) -> Option<f64> {
+    match bytes.len() {
+        4 => bytes.try_into().ok().map(|bytes| f32::from_ne_bytes(bytes).into()),
+        _ => bytes.try_into().ok().map(f64::from_ne_bytes),
     }
 }
 

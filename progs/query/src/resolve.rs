@@ -13,7 +13,7 @@ use kwalk_progs::{Available, Kernel, Target, Version};
 
 use crate::columns::{NamedColumn, Source};
 use crate::derived::{By, Derived, Found};
-use crate::elements::Elements;
+use crate::elements::{Elements, first, whole};
 use crate::error::{Error, Kind, Reason};
 use crate::ir::{Number, Text, TextKind, Tree, Value};
 use crate::place::{Base, Place};
@@ -28,6 +28,9 @@ pub(crate) const FUNCTIONS: [&str; 5] = [
     "bpf_rdonly_cast",
     "bpf_sock_from_file",
 ];
+
+/// The first kernel with `bpf_rdonly_cast`.
+const CAST_SINCE: Version = (6, 2);
 
 /// Resolves names for one target, and collects what the program must look up for them.
 pub(crate) struct Names<'a> {
@@ -168,11 +171,12 @@ impl<'a> Names<'a> {
     /// Resolves a path, and tells from which register it starts.
     fn path(&mut self, path: &str) -> Result<(Base, kwalk_btf::Path), kwalk_btf::Error> {
         let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-        let derived = self.view.derived.iter().find(|derived| derived.name == first);
-        if let Some(derived) = derived.filter(|_| !rest.is_empty()) {
+        let derived = self.root(path);
+        if let Some(derived) = derived {
             let nth = self.derive(derived)?;
-            let ty = self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?.ty;
-            return Ok((Base::Derived(nth), self.kernel.btf.path(ty, rest)?));
+            let (btf, ty) = (self.kernel.btf, self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?.ty);
+            let found = if path == first { whole(btf, ty) } else { btf.path(ty, rest) };
+            return Ok((Base::Derived(nth), found?));
         }
         if let Some(found) = self.element(path) {
             return found;
@@ -192,8 +196,7 @@ impl<'a> Names<'a> {
     /// Resolves a path into a map's key or value whose type is known.
     fn element(&self, path: &str) -> Option<Result<(Base, kwalk_btf::Path), kwalk_btf::Error>> {
         let elements = self.elements?;
-        let argument =
-            self.target.path(self.kernel.btf, path.split_once('.').map_or(path, |(first, _)| first)).ok()?;
+        let argument = self.target.path(self.kernel.btf, first(path).0).ok()?;
         let hop = argument.field.offset;
         Some(elements.path(path)?.map(|mut path| match hop == self.object_at {
             true => (Base::Object, path),
@@ -204,16 +207,20 @@ impl<'a> Names<'a> {
         }))
     }
 
-    /// A map's key or value as bytes, if `name` is one and its type is neither a number nor a text.
+    /// A map's key or value, or a struct or an array in it, as bytes; `None` if `name` is none of these.
     pub(crate) fn bytes(&mut self, name: &str) -> Option<Text> {
-        let size = self.elements?.size(name)?;
-        let place = self.argument(name, None).ok()?;
-        if let Some(Ok(path)) = self.elements?.path(name) {
-            if !matches!(path.field.class, Class::Struct | Class::Array { .. } | Class::Float) {
+        let (argument, below) = first(name);
+        let (whole, found) = (self.elements?.size(argument)?, self.elements?.path(name));
+        let place = self.argument(argument, None).ok()?;
+        let (at, size) = match (found, below) {
+            (Some(Ok(path)), _) if !matches!(path.field.class, Class::Struct | Class::Array { .. }) => {
                 return None;
             }
-        }
-        Some(Text { place, kind: TextKind::Bytes { size } })
+            (_, "") => (0, whole),
+            (Some(Ok(path)), _) if path.field.size > 0 => (path.field.offset, path.field.size),
+            _ => return None,
+        };
+        Some(Text { place, kind: TextKind::Bytes { at, size } })
     }
 
     /// The default columns of keys and values.
@@ -275,35 +282,69 @@ impl<'a> Names<'a> {
         Some(Reason::Since { what: column.name, since: column.since? })
     }
 
+    /// The derived root that the path starts with.
+    fn root(&self, path: &str) -> Option<&'static Derived> {
+        let first = path.split_once('.').map_or(path, |(first, _)| first);
+        self.view.derived.iter().find(|derived| derived.name == first)
+    }
+
     /// Why this kernel can't have the derived root that the path starts with; `None` if it can, or the path starts with
     /// none.
     fn newer(&self, path: &str) -> Option<Reason> {
-        let first = path.split_once('.').map_or(path, |(first, _)| first);
-        let derived = self.view.derived.iter().find(|derived| derived.name == first)?;
+        let derived = self.root(path)?;
         match derived.by {
-            By::Helper(Helper::SockFromFile) if !self.has("bpf_sock_from_file") => {
-                Some(Reason::Since { what: derived.name, since: (5, 11) })
+            By::Helper(helper @ Helper::SockFromFile) if !self.has("bpf_sock_from_file") => {
+                Some(Reason::Since { what: derived.name, since: helper.since() })
             }
             By::Helper(_) => None,
-            By::Cast | By::Element(_) => self.lacks_kfunc("bpf_rdonly_cast", derived.name, (6, 2)),
+            By::Cast | By::Element(_) => self.lacks_kfunc("bpf_rdonly_cast", derived.name, CAST_SINCE),
             By::Choice(_) => self.newer(derived.from),
+        }
+    }
+
+    /// The first kernel that can have a derived root; `None` if each can that has the target.
+    pub(crate) fn root_since(&self, derived: &Derived) -> Option<Version> {
+        match derived.by {
+            By::Helper(helper) => Some(helper.since()),
+            By::Cast | By::Element(_) => Some(CAST_SINCE),
+            By::Choice(_) => self.root_since(self.root(derived.from)?),
         }
     }
 
     /// The reason for an unknown name.
     fn unknown(&self, name: &str, error: kwalk_btf::Error) -> Reason {
-        let kwalk_btf::Error::Path { reason: PathReason::NoSuchMember { near }, .. } = &error else {
+        let kwalk_btf::Error::Path { path, at, segment, reason: PathReason::NoSuchMember { near }, .. } =
+            &error
+        else {
             return Reason::Field(error);
         };
-        let mut all = kwalk_btf::near(name, self.view.columns.iter().map(|column| column.name));
-        // Similar names for the first segment that failed.
-        let before = name.rfind('.').map_or("", |at| name.get(..=at).unwrap_or_default());
-        for near in near.iter().map(|near| format!("{before}{near}")) {
-            if !all.contains(&near) {
+        let columns = self.view.columns.iter().map(|column| column.name);
+        let roots = self.view.derived.iter().map(|derived| derived.name);
+        let mut all = kwalk_btf::near(name, columns.chain(roots).filter(|known| *known != name));
+        // Similar names for the first segment that failed. What comes before the path is the root that it begins with.
+        let at = name.strip_suffix(path.as_str()).map_or(0, |before| before.len() + at);
+        let (before, rest) = name.split_at_checked(at).unwrap_or(("", name));
+        let after = rest.strip_prefix(segment.as_str()).unwrap_or_default();
+        for near in near.iter().map(|near| format!("{before}{near}{after}")) {
+            if !all.contains(&near) && self.leads(&near) {
                 all.push(near);
             }
         }
         Reason::Name { name: name.into(), near: all }
+    }
+
+    /// Whether a path leads to a field.
+    fn leads(&self, path: &str) -> bool {
+        let btf = self.kernel.btf;
+        let below = path.split_once('.').map(|(_, below)| below);
+        match (self.root(path), below, self.element(path)) {
+            (Some(root), Some(below), _) => {
+                btf.find(BtfKind::Struct, root.ty).and_then(|ty| btf.path(ty, below)).is_ok()
+            }
+            (Some(_), None, _) => true,
+            (None, _, Some(found)) => found.is_ok(),
+            (None, _, None) => self.target.path(btf, path).is_ok(),
+        }
     }
 
     /// The value of a field.
@@ -337,6 +378,7 @@ impl<'a> Names<'a> {
             Class::Ptr { .. } => Ok(Value::Pointer(place)),
             Class::Struct => wrong(Kind::Struct),
             Class::Array { .. } => wrong(Kind::Array),
+            Class::Float if matches!(field.size, 4 | 8) => Ok(Value::Float(place)),
             Class::Float => wrong(Kind::Float),
         }
     }

@@ -1,15 +1,49 @@
-//! Lists the named columns that a kernel has, without writing a program.
+//! What names stand for on a kernel, without writing a program.
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-use kwalk_btf::Kind;
-use kwalk_progs::{Available, Kernel, btf_names, find};
+use kwalk_btf::{Field, Kind};
+use kwalk_progs::{Available, Kernel, Version, btf_names, find};
 
-use crate::columns::NamedColumn;
+use crate::columns::{NamedColumn, Source};
+use crate::derived::Derived;
 use crate::error::Error;
 use crate::planner::Planner;
 use crate::resolve::{FUNCTIONS, Names};
+
+/// A derived root: a pointer that programs get from a context argument by more than loads. Paths can begin with its name,
+/// as with that of an argument. Where an object has none, what is behind it is NULL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// Its name.
+    pub name: &'static str,
+    /// The struct that it points to.
+    pub ty: &'static str,
+    /// How it is derived.
+    pub what: String,
+    /// The first kernel that can have it, if that is known.
+    pub since: Option<Version>,
+}
+
+/// What a name in a selection stands for.
+#[derive(Debug, Clone)]
+pub struct ResolvedName {
+    /// The named column, if it is one, with how it is computed on this kernel.
+    pub column: Option<(&'static NamedColumn, String)>,
+    /// The field that it is read from, with its path; `None` for a column that is an expression.
+    pub field: Option<(String, Field)>,
+}
+
+fn planner<'a>(kernel: &Kernel<'a>, target: &str) -> Result<Planner<'a>, Error> {
+    // One pass over the types finds all of these names; the BTF caches the results for the look-ups that follow.
+    let (func, context) = btf_names(target);
+    let [a, b, c, d, e] = FUNCTIONS.map(|name| (Kind::Func, name));
+    let wanted = [(Kind::Func, &*func), (Kind::Struct, &context), a, b, c, d, e];
+    kernel.btf.find_many(wanted)?;
+    let Available { target, context } = find(kernel.btf, target)?;
+    Ok(Planner::new(Names::new(kernel, &target, context, None)?))
+}
 
 /// The named columns of a target that this kernel has, each with how it is computed there: the path of a field, or an
 /// expression.
@@ -21,16 +55,48 @@ pub fn resolved_columns(
     kernel: &Kernel<'_>,
     target: &str,
 ) -> Result<Vec<(&'static NamedColumn, String)>, Error> {
-    // One pass over the types finds all of these names; the BTF caches the results for the look-ups that follow.
-    let (func, context) = btf_names(target);
-    let [a, b, c, d, e] = FUNCTIONS.map(|name| (Kind::Func, name));
-    let wanted = [(Kind::Func, &*func), (Kind::Struct, &context), a, b, c, d, e];
-    kernel.btf.find_many(wanted)?;
-    let Available { target, context } = find(kernel.btf, target)?;
-    let names = Names::new(kernel, &target, context, None)?;
-    let mut planner = Planner::new(names);
+    let mut planner = planner(kernel, target)?;
     let columns = planner.names.view.columns.iter();
     let found =
         |column: &'static NamedColumn| Some((column, planner.column_alone(column.name).ok()?.to_string()));
     Ok(columns.filter_map(found).collect())
+}
+
+/// The derived roots of a target that this kernel has.
+///
+/// # Errors
+///
+/// As those of [`resolved_columns`].
+pub fn derived_roots(kernel: &Kernel<'_>, target: &str) -> Result<Vec<Root>, Error> {
+    let mut planner = planner(kernel, target)?;
+    let names = &mut planner.names;
+    let derived = names.view.derived;
+    let root = |derived: &'static Derived| {
+        names.place(derived.name, None).ok()?;
+        let since = names.root_since(derived);
+        Some(Root { name: derived.name, ty: derived.ty, what: derived.to_string(), since })
+    };
+    Ok(derived.iter().filter_map(root).collect())
+}
+
+/// Resolves a name as a selection does: a named column, a path from a context argument, a derived root or the object.
+///
+/// # Errors
+///
+/// Those of a selection with this name; but the name may be that of a struct or an array as a whole, which no selection can
+/// have as a column.
+pub fn resolved_name(kernel: &Kernel<'_>, target: &str, name: &str) -> Result<ResolvedName, Error> {
+    let mut planner = planner(kernel, target)?;
+    let column = match planner.names.column(name) {
+        Some(column) => Some((column, planner.column_alone(name)?.to_string())),
+        None => None,
+    };
+    let field = match column {
+        Some((NamedColumn { source: Source::Exprs(_), .. }, _)) => None,
+        _ => {
+            let place = planner.names.place(name, None)?;
+            Some((place.path, place.field))
+        }
+    };
+    Ok(ResolvedName { column, field })
 }

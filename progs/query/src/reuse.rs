@@ -35,9 +35,9 @@ pub(crate) fn reused(condition: &Condition, columns: &mut [Planned], registers: 
     for column in columns.iter_mut() {
         match &mut column.value {
             Value::Number(number) => number.each_place(&mut reuse_pointer),
-            Value::Pointer(place) | Value::Text(Text { place, kind: TextKind::Array }) => {
-                reuse_pointer(place)
-            }
+            Value::Pointer(place)
+            | Value::Float(place)
+            | Value::Text(Text { place, kind: TextKind::Array }) => reuse_pointer(place),
             Value::Ip(ip) => {
                 let places = [&mut ip.family, &mut ip.v4, &mut ip.v6];
                 places.into_iter().flatten().for_each(&mut reuse_pointer);

@@ -90,6 +90,7 @@ fn type_tag(ty: &Type) -> u8 {
         Type::Ip => 7,
         Type::Stack => 8,
         Type::Bytes => 9,
+        Type::Float => 10,
     }
 }
 
@@ -133,6 +134,7 @@ impl Bytes<'_> {
             7 => Type::Ip,
             8 => Type::Stack,
             9 => Type::Bytes,
+            10 => Type::Float,
             _ => return None,
         };
         let show = match show {
@@ -191,6 +193,7 @@ mod tests {
             Type::Ip,
             Type::Stack,
             Type::Bytes,
+            Type::Float,
         ];
         let columns = types.into_iter().enumerate().map(|(nth, ty)| ColumnInfo {
             name: format!("name {nth}"),

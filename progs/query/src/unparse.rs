@@ -163,7 +163,7 @@ fn name(f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
 }
 
 /// Writes a quoted text; in hexadecimal if it is not UTF-8.
-fn text(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+pub(crate) fn text(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     match core::str::from_utf8(bytes) {
         Ok(text) => write!(f, "'{}'", text.replace('\'', "''")),
         Err(_) => {

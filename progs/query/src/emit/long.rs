@@ -26,8 +26,8 @@ impl Emit<'_, '_> {
 
     /// Writes a text to the output, after its length in 2 bytes; the length 0 means NULL.
     pub(crate) fn write_long(&mut self, text: &Text) -> Result<(), Error> {
-        if let TextKind::Bytes { size } = text.kind {
-            return self.write_bytes(text, size);
+        if let TextKind::Bytes { at, size } = text.kind {
+            return self.write_bytes(text, at, size);
         }
         self.or_null(|emit, null| {
             let from = emit.long(text, null)?;
@@ -70,12 +70,12 @@ impl Emit<'_, '_> {
         self.write(at, 2)
     }
 
-    /// Writes a key or value, which the program may read directly.
-    fn write_bytes(&mut self, text: &Text, size: u32) -> Result<(), Error> {
+    /// Writes a part of a key or value, which the program may read directly.
+    fn write_bytes(&mut self, text: &Text, at: u32, size: u32) -> Result<(), Error> {
         self.or_null(|emit, null| {
             emit.field(NULLS, &text.place, null);
             emit.write_length(size)?;
-            emit.write(NULLS.into(), size as usize)
+            emit.write(NULLS + at as i32, size as usize)
         })
     }
 
