@@ -4,7 +4,7 @@
 //! and `127.0.0.1`, enum values their names if they have one. Control characters in texts, line feeds included, and
 //! bytes that are not UTF-8 are written as `\xNN`, so a row is always one line.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use kwalk_query::{Row, Schema, Stack};
 
@@ -91,6 +91,10 @@ impl Visitor for Fields<'_> {
 
     fn ip(&mut self, address: IpAddr) {
         number::ip(address, self.out);
+    }
+
+    fn link_local(&mut self, address: Ipv6Addr, device: u32) {
+        number::link_local(address, device, self.out);
     }
 
     fn stack(&mut self, stack: Stack<'_>) {

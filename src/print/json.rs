@@ -4,7 +4,7 @@
 //! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. In texts,
 //! control characters (C0, DEL, C1) are escaped as `\uNNNN`, and bytes that are not UTF-8 become U+FFFD.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use kwalk_query::{ColumnInfo, Row, Schema, Stack};
 
@@ -122,6 +122,10 @@ impl Visitor for Values<'_> {
 
     fn ip(&mut self, address: IpAddr) {
         self.quoted(|out| number::ip(address, out));
+    }
+
+    fn link_local(&mut self, address: Ipv6Addr, device: u32) {
+        self.quoted(|out| number::link_local(address, device, out));
     }
 
     fn stack(&mut self, stack: Stack<'_>) {
