@@ -8,6 +8,7 @@ mod net;
 mod sockets;
 mod system;
 mod task;
+mod tcp;
 
 use kwalk::progs::available;
 use kwalk::select::{Select, named_columns};
@@ -28,6 +29,8 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     ("task", &["rss"], (6, 2)),
     // bpf_sock_from_file
     ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state"], (5, 11)),
+    // bpf_skc_to_unix_sock
+    ("task_file", &["unix_path"], (5, 16)),
     ("bpf_prog", &["verified"], (5, 16)),
 ];
 
@@ -36,8 +39,16 @@ const JIT: &[(&str, &[&str])] = &[("task", &["pidns", "nspid"]), ("netlink", &["
 
 pub fn tests() -> Vec<Test> {
     let own = vec![test("every_column_is_there", &[Bpf], every_column_is_there)];
-    let tests =
-        [own, task::tests(), files::tests(), net::tests(), sockets::tests(), bpf::tests(), system::tests()];
+    let tests = [
+        own,
+        task::tests(),
+        files::tests(),
+        net::tests(),
+        tcp::tests(),
+        sockets::tests(),
+        bpf::tests(),
+        system::tests(),
+    ];
     tests.into_iter().flatten().collect()
 }
 

@@ -21,11 +21,12 @@ use crate::targets::view;
 use crate::view::View;
 
 /// Kernel functions whose absence makes some columns impossible.
-pub(crate) const FUNCTIONS: [&str; 5] = [
+pub(crate) const FUNCTIONS: [&str; 6] = [
     "bpf_copy_from_user_task",
     "bpf_map_sum_elem_count",
     "bpf_rcu_read_lock",
     "bpf_rdonly_cast",
+    "bpf_skc_to_unix_sock",
     "bpf_sock_from_file",
 ];
 
@@ -167,9 +168,8 @@ impl<'a> Names<'a> {
 
     /// Resolves a path, and tells from which register it starts.
     fn path(&mut self, path: &str) -> Result<(Base, kwalk_btf::Path), kwalk_btf::Error> {
-        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-        let derived = self.view.derived.iter().find(|derived| derived.name == first);
-        if let Some(derived) = derived.filter(|_| !rest.is_empty()) {
+        let rest = path.split_once('.').map_or("", |(_, rest)| rest);
+        if let Some(derived) = self.root(path).filter(|_| !rest.is_empty()) {
             let nth = self.derive(derived)?;
             let ty = self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?.ty;
             return Ok((Base::Derived(nth), self.kernel.btf.path(ty, rest)?));
@@ -187,6 +187,12 @@ impl<'a> Names<'a> {
             _ => Base::Context,
         };
         Ok((base, found))
+    }
+
+    /// The derived root that a path begins with.
+    fn root(&self, path: &str) -> Option<&'static Derived> {
+        let first = path.split_once('.').map_or(path, |(first, _)| first);
+        self.view.derived.iter().find(|derived| derived.name == first)
     }
 
     /// Resolves a path into a map's key or value whose type is known.
@@ -230,6 +236,7 @@ impl<'a> Names<'a> {
         }
         let ty = self.kernel.btf.find(BtfKind::Struct, derived.ty)?;
         let from = match derived.by {
+            By::Helper(_) if self.root(derived.from).is_some() => Some(self.source_place(derived.from)?),
             // A helper requires a pointer whose type the verifier knows.
             By::Helper(_) => Some(Place::new(
                 Base::Context,
@@ -278,9 +285,11 @@ impl<'a> Names<'a> {
     /// Why this kernel can't have the derived root that the path starts with; `None` if it can, or the path starts with
     /// none.
     fn newer(&self, path: &str) -> Option<Reason> {
-        let first = path.split_once('.').map_or(path, |(first, _)| first);
-        let derived = self.view.derived.iter().find(|derived| derived.name == first)?;
+        let derived = self.root(path)?;
         match derived.by {
+            By::Helper(Helper::SkcToUnixSock) if !self.has("bpf_skc_to_unix_sock") => {
+                Some(Reason::Since { what: derived.name, since: (5, 16) })
+            }
             By::Helper(Helper::SockFromFile) if !self.has("bpf_sock_from_file") => {
                 Some(Reason::Since { what: derived.name, since: (5, 11) })
             }
