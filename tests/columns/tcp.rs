@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Command;
 
+use kwalk::sys::{ElemFlags, MapCreate, MapType, MapUpdateElem, bpf};
 use nix::sys::socket::sockopt::{KeepAlive, Mark, RcvBuf};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, connect, getsockname, getsockopt, listen,
@@ -17,7 +18,7 @@ use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
 
 use super::cell::{Cell, found, one};
 use super::net::{ENDS, Line, both, elsewhere, end, in_order, netns, settled};
-use crate::support::Need::{Bpf, Root, Tool};
+use crate::support::Need::{Bpf, Jit, Kernel, Root, Tool};
 use crate::support::{Need, Test, eventually, test};
 
 const NET: &[Need] = &[Bpf, Root];
@@ -27,6 +28,7 @@ pub fn tests() -> Vec<Test> {
         test("tcp_is_what_proc_says", NET, || elsewhere(tcp_is_what_proc_says)),
         test("tcp_is_what_getsockopt_says", NET, || elsewhere(tcp_is_what_getsockopt_says)),
         test("tcp_marks_of_all_structs", NET, || elsewhere(marks_of_all_structs)),
+        test("tcp_of_a_listener_in_a_sockmap", &[Bpf, Root, Jit, Kernel(6, 2)], || elsewhere(of_a_sockmap)),
         test("tcp_is_what_ss_says", &[Bpf, Root, Tool("ss")], || elsewhere(tcp_is_what_ss_says)),
     ]
 }
@@ -298,6 +300,35 @@ fn marks_of_all_structs() {
     assert_eq!(marks("SYN_RECV"), [[Cell::Number(0x77)]]);
     assert_eq!(marks("TIME_WAIT"), [[Cell::Number(0x88)]]);
     drop(waits);
+}
+
+/// In a sockmap, a listener gets functions of another protocol, and its connections have them from the beginning.
+fn of_a_sockmap() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let map = bpf(MapCreate::new(MapType::SOCKMAP, 4, 8, 1)).unwrap();
+    let value = (listener.as_raw_fd() as u64).to_ne_bytes();
+    bpf(MapUpdateElem { map: &map, key: &[0; 4], value: &value, flags: ElemFlags::empty() }).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    drop(listener.accept().unwrap());
+    setsockopt(&listener, Mark, &0x77).unwrap();
+    setsockopt(&listener, DeferAccept, &60).unwrap();
+    let waits = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let look = || both(["tcp", "tcp6"]);
+    eventually("one is closed, and one still half open", || {
+        let is = |state| look().iter().any(|line| line.state == state && line.inode == 0);
+        is(5) && look().iter().any(|line| line.state == 3 && line.retransmits > 0)
+    });
+    const COLUMNS: &str = "state, timer, retransmits, mark";
+    let (lines, rows) =
+        settled(look, || in_order(found("tcp", &format!("src, sport, dst, dport, {COLUMNS}"), "")));
+    assert_eq!(rows.len(), lines.len());
+    for (row, line) in rows.iter().zip(&lines) {
+        assert!(row[4] == line.state && code(&row[5]) == line.timer, "{line:?} {row:?}");
+        if line.state == 3 {
+            assert!(row[6] == line.retransmits && row[7] == 0x77, "{line:?} {row:?}");
+        }
+    }
+    drop((client, waits));
 }
 
 fn tcp_is_what_ss_says() {

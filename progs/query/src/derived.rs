@@ -28,6 +28,9 @@ pub(crate) enum By {
     Helper(Helper),
     /// The pointer has another type in the kernel, and is cast (`bpf_rdonly_cast`, since Linux 6.2).
     Cast,
+    /// The same, if a field behind the pointer is this number. Where there is no cast, a helper that checks that and more:
+    /// those for sockets don't know a protocol whose functions were replaced, as those of a listener in a sockmap.
+    CastIf(&'static str, i32, Helper),
     /// The address of one of several fields. Each pair is a guard and a field: the first pair whose guard, a number or
     /// a pointer, is 0 has the field; else it is the address of `from`, or NULL.
     Choice(&'static [(&'static str, &'static str)]),
@@ -43,6 +46,8 @@ pub(crate) struct Found {
     pub(crate) fragment: u32,
     pub(crate) ty: TypeId,
     pub(crate) from: Option<Place>,
+    /// The field that decides, if the pointer is cast depending on one.
+    pub(crate) guard: Option<Place>,
     pub(crate) choices: Vec<(Place, Place)>,
 }
 

@@ -238,7 +238,7 @@ impl<'a> Names<'a> {
         let from = match derived.by {
             By::Helper(_) if self.root(derived.from).is_some() => Some(self.source_place(derived.from)?),
             // A helper requires a pointer whose type the verifier knows.
-            By::Helper(_) => Some(Place::new(
+            By::Helper(_) | By::CastIf(..) => Some(Place::new(
                 Base::Context,
                 &self.target.path(self.kernel.btf, derived.from)?,
                 derived.from,
@@ -246,16 +246,23 @@ impl<'a> Names<'a> {
             By::Choice(_) | By::Element(_) if derived.from.is_empty() => None,
             By::Cast | By::Choice(_) | By::Element(_) => Some(self.source_place(derived.from)?),
         };
+        let guard = match derived.by {
+            By::CastIf(field, ..) if self.lacks_kfunc("bpf_rdonly_cast", derived.name, (6, 2)).is_none() => {
+                let (base, path) = self.path(field)?;
+                Some(Place::new(base, &path, field))
+            }
+            _ => None,
+        };
         let mut choices = Vec::new();
         let pairs = match &derived.by {
             By::Choice(all) => *all,
             By::Element(one) => core::slice::from_ref(one),
-            By::Helper(_) | By::Cast => &[],
+            By::Helper(_) | By::Cast | By::CastIf(..) => &[],
         };
         for (first, second) in pairs {
             choices.push((self.source_place(first)?, self.source_place(second)?));
         }
-        self.derived.push(Found { derived, fragment: self.fragment, ty, from, choices });
+        self.derived.push(Found { derived, fragment: self.fragment, ty, from, guard, choices });
         Ok(self.derived.len() - 1)
     }
 
@@ -293,7 +300,7 @@ impl<'a> Names<'a> {
             By::Helper(Helper::SockFromFile) if !self.has("bpf_sock_from_file") => {
                 Some(Reason::Since { what: derived.name, since: (5, 11) })
             }
-            By::Helper(_) => None,
+            By::Helper(_) | By::CastIf(..) => None,
             By::Cast | By::Element(_) => self.lacks_kfunc("bpf_rdonly_cast", derived.name, (6, 2)),
             By::Choice(_) => self.newer(derived.from),
         }

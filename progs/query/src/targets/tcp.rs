@@ -77,8 +77,16 @@ pub(crate) const VIEW: View = View {
     derived: &[
         Derived::new("tcp_sock", "sk_common", By::Helper(Helper::SkcToTcpSock)),
         Derived::new("tcp6_sock", "sk_common", By::Helper(Helper::SkcToTcp6Sock)),
-        Derived::new("tcp_timewait_sock", "sk_common", By::Helper(Helper::SkcToTcpTimewaitSock)),
-        Derived::new("tcp_request_sock", "sk_common", By::Helper(Helper::SkcToTcpRequestSock)),
+        Derived::new(
+            "tcp_timewait_sock",
+            "sk_common",
+            By::CastIf(STATE, TCP_TIME_WAIT, Helper::SkcToTcpTimewaitSock),
+        ),
+        Derived::new(
+            "tcp_request_sock",
+            "sk_common",
+            By::CastIf(STATE, TCP_NEW_SYN_RECV, Helper::SkcToTcpRequestSock),
+        ),
         Derived::new("socket_alloc", "tcp_sock.inet_conn.icsk_inet.sk.sk_socket", By::Cast),
     ],
     ..View::NONE
