@@ -10,6 +10,7 @@ mod net;
 mod sockets;
 mod system;
 mod task;
+mod tcp;
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -33,6 +34,8 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     ("task", &["rss"], (6, 2)),
     // bpf_sock_from_file
     ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state"], (5, 11)),
+    // bpf_skc_to_unix_sock
+    ("task_file", &["unix_path"], (5, 16)),
     ("bpf_prog", &["verified"], (5, 16)),
 ];
 
@@ -50,6 +53,7 @@ pub fn tests() -> Vec<Test> {
         identity::tests(),
         files::tests(),
         net::tests(),
+        tcp::tests(),
         sockets::tests(),
         bpf::tests(),
         info::tests(),

@@ -5,7 +5,7 @@
 //! `127.0.0.1`, enum values their names if they have one. Texts are the kernel's bytes, in quotes if they have a comma, a
 //! quote or a line break; for a terminal they are escaped.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use kwalk_query::{Row, Schema, Stack};
 
@@ -109,6 +109,10 @@ impl Visitor for Fields<'_> {
 
     fn ip(&mut self, address: IpAddr) {
         number::ip(address, self.out);
+    }
+
+    fn link_local(&mut self, address: Ipv6Addr, device: u32) {
+        number::link_local(address, device, self.out);
     }
 
     fn stack(&mut self, stack: Stack<'_>) {

@@ -1,6 +1,6 @@
 //! The trait of all output formats, and what they share.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use kwalk_query::{Row, Stack, Value};
 
@@ -45,6 +45,8 @@ pub(super) trait Visitor {
     fn nameless(&mut self, value: i128);
     fn pointer(&mut self, address: u64);
     fn ip(&mut self, address: IpAddr);
+    /// A link-local address, and the index of its device.
+    fn link_local(&mut self, address: Ipv6Addr, device: u32);
     fn stack(&mut self, stack: Stack<'_>);
     fn bytes(&mut self, bytes: &[u8]);
     fn float(&mut self, value: f64);
@@ -63,6 +65,7 @@ pub(super) fn visit(value: Value<'_>, visitor: &mut impl Visitor) {
         Value::Enum { value, name: None } => visitor.nameless(value),
         Value::Pointer(address) => visitor.pointer(address),
         Value::Ip(address) => visitor.ip(address),
+        Value::LinkLocal(address, device) => visitor.link_local(address, device),
         Value::Stack(stack) => visitor.stack(stack),
         Value::Bytes(bytes) => visitor.bytes(bytes),
         Value::Float(value) => visitor.float(value),

@@ -5,7 +5,7 @@
 //! control characters and others that nobody sees are escaped as `\uNNNN`. A text that is not UTF-8 is an array of its
 //! bytes, as journalctl writes it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use kwalk_query::{ColumnInfo, Row, Schema, Stack};
 
@@ -123,6 +123,10 @@ impl Visitor for Values<'_> {
 
     fn ip(&mut self, address: IpAddr) {
         self.quoted(|out| number::ip(address, out));
+    }
+
+    fn link_local(&mut self, address: Ipv6Addr, device: u32) {
+        self.quoted(|out| number::link_local(address, device, out));
     }
 
     fn stack(&mut self, stack: Stack<'_>) {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use kwalk_query::Stack;
 
@@ -34,6 +34,12 @@ pub(super) fn ip(value: IpAddr, out: &mut Vec<u8>) {
         // Writing to a vector never fails.
         IpAddr::V6(value) => drop(write!(out, "{value}")),
     }
+}
+
+/// Appends a link-local address, after `%` with the index of its device (RFC 4007).
+pub(super) fn link_local(value: Ipv6Addr, device: u32, out: &mut Vec<u8>) {
+    // Writing to a vector never fails.
+    let _ = write!(out, "{value}%{device}");
 }
 
 /// The two hexadecimal digits of a byte.

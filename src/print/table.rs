@@ -1,7 +1,7 @@
 //! Tables for people: aligned columns under a heading, no wider than the terminal. Two texts that differ look different.
 
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use kwalk_query::{ColumnInfo, Row, Schema, Show, Stack, Type};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -309,6 +309,10 @@ impl Visitor for Cell<'_> {
 
     fn ip(&mut self, address: IpAddr) {
         number::ip(address, self.out);
+    }
+
+    fn link_local(&mut self, address: Ipv6Addr, device: u32) {
+        number::link_local(address, device, self.out);
     }
 
     fn stack(&mut self, stack: Stack<'_>) {

@@ -1,7 +1,7 @@
 //! What the columns of a row show, as a test compares it with what a witness says.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use kwalk::select::{ColumnInfo, Reason, Select, Show, Value, Walk, sql};
 use kwalk::{Error, Scope};
@@ -17,6 +17,7 @@ pub enum Cell {
     Name(i128, String),
     Text(Vec<u8>),
     Ip(IpAddr),
+    LinkLocal(Ipv6Addr, u32),
     Stack(Vec<u64>),
     /// This kernel is too old for the column, or lacks the JIT that it takes, which the library says; which those are is a
     /// test of its own.
@@ -29,6 +30,7 @@ impl Cell {
             Value::Null => return Cell::Null,
             Value::Text(text) => return Cell::Text(text.into()),
             Value::Ip(ip) => return Cell::Ip(ip),
+            Value::LinkLocal(ip, device) => return Cell::LinkLocal(ip, device),
             Value::Stack(stack) => return Cell::Stack(stack.addresses().collect()),
             Value::Enum { value, name: Some(name) } => return Cell::Name(value, name.into()),
             Value::Enum { value, .. } => value,
@@ -85,6 +87,7 @@ impl fmt::Debug for Cell {
             Cell::Name(number, name) => write!(f, "{name} ({number})"),
             Cell::Text(text) => write!(f, "\"{}\"", text.escape_ascii()),
             Cell::Ip(ip) => write!(f, "{ip}"),
+            Cell::LinkLocal(ip, device) => write!(f, "{ip}%{device}"),
             Cell::Stack(stack) => write!(f, "{stack:x?}"),
             Cell::Absent => f.write_str("(not on this kernel)"),
         }
@@ -122,6 +125,7 @@ impl PartialEq<str> for Cell {
             Cell::Name(_, name) => name == other,
             Cell::Text(text) => text == other.as_bytes(),
             Cell::Ip(ip) => ip.to_string() == other,
+            Cell::LinkLocal(ip, device) => format!("{ip}%{device}") == other,
             Cell::Absent => true,
             _ => false,
         }
@@ -198,7 +202,7 @@ pub fn tells(column: &str, cell: &Cell, wanted: impl Into<Cell>) {
     let is_nothing = match &wanted {
         Cell::Null | Cell::Absent => true,
         Cell::Number(number) => *number == 0,
-        Cell::Name(..) => false,
+        Cell::Name(..) | Cell::LinkLocal(..) => false,
         Cell::Text(text) => text.is_empty(),
         Cell::Ip(ip) => ip.is_unspecified(),
         Cell::Stack(addresses) => addresses.is_empty(),

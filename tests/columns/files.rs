@@ -6,9 +6,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -141,7 +142,7 @@ fn kinds() {
 }
 
 fn sockets_have_ends() {
-    const COLUMNS: &str = "family, protocol, src, sport, dst, dport, state, kind, inode";
+    const COLUMNS: &str = "family, protocol, src, sport, dst, dport, state, kind, inode, unix_path";
     let dir = dir();
     let of = |fd: &dyn AsRawFd| {
         let row =
@@ -167,11 +168,12 @@ fn sockets_have_ends() {
             assert_eq!(row[0], family);
             assert_eq!(row[1], "tcp");
             assert!(row[2] == ends.0 && row[3] == ends.1 && row[4] == ends.2 && row[5] == ends.3, "{row:?}");
+            assert_eq!(row[9], ());
             assert_eq!(row[6], state);
         }
         let udp = UdpSocket::bind((host, 0)).unwrap();
         let row = of(&udp);
-        assert!(row[0] == family && row[1] == "udp" && row[2] == host && row[4] == any && row[6] == "CLOSE");
+        assert!(row[0] == family && row[1] == "udp" && row[2] == host && row[4] == any && row[6] == "UNCONN");
         assert_eq!(row[3], i128::from(udp.local_addr().unwrap().port()));
         udp.connect((host, 9)).unwrap();
         let row = of(&udp);
@@ -202,7 +204,36 @@ fn sockets_have_ends() {
             assert_eq!(found("task_file", "fd", &format!("{own} and not ({unknown})")), [] as [Vec<Cell>; 0]);
         }
         assert_eq!(found("task_file", "fd", &format!("{own} and src is null")).len(), 1);
+        match family {
+            "" => assert_eq!(row[6], ()),
+            _ if fd.as_raw_fd() == listener.as_raw_fd() => assert_eq!(row[6], "LISTEN"),
+            _ => assert_eq!(row[6], "UNCONN"),
+        }
     }
+    // What a Unix socket is bound to; of an accepted connection, what its listener is.
+    let path = dir.path().join("s");
+    let client = UnixStream::connect(&path).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let name = unique("kwabs");
+    let hidden = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    assert!(
+        of(&listener)[9] == *path.as_os_str().as_bytes() && of(&server)[9] == *path.as_os_str().as_bytes()
+    );
+    assert_eq!(of(&hidden)[9], format!("@{name}"));
+    assert!([&client as &dyn AsRawFd, &datagram, &netlink, &file].iter().all(|fd| of(*fd)[9] == ()));
+    if kernel_version() >= (5, 16) {
+        let named =
+            found("task_file", "fd", &format!("unix_path = '@{name}' and tgid = {}", std::process::id()));
+        assert_eq!(named, [[Cell::Number(hidden.as_raw_fd().into())]]);
+    }
+    // One that has no ports, but a protocol in their place.
+    let raw = socket(AddressFamily::Inet, SockType::Raw, SockFlag::empty(), SockProtocol::Tcp).unwrap();
+    let row = of(&raw);
+    assert!(
+        row[0] == "inet" && row[1] == "tcp" && row[2] == "0.0.0.0" && row[3] == () && row[5] == (),
+        "{row:?}"
+    );
+    assert_eq!(row[6], "UNCONN");
 }
 
 fn long_names() {

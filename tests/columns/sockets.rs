@@ -12,12 +12,14 @@ use kwalk::Scope;
 use kwalk::sys::{
     BtfLoad, ElemFlags, MapBtf, MapCreate, MapFd, MapFlags, MapType, MapUpdateElem, ObjName, bpf,
 };
+use nix::sys::socket::sockopt::RcvBuf;
 use nix::sys::socket::{
-    AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname, socket,
+    AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname, setsockopt, socket,
 };
 
 use super::cell::{Cell, found, one, walked};
-use super::net::{elsewhere, settled};
+use super::net::{elsewhere, set_loopback, settled};
+use super::tcp::{OWNER, owned};
 use crate::support::Need::{Bpf, Root, Target, Tool};
 use crate::support::objects::function_btf;
 use crate::support::{Need, Test, dir, eventually, kernel_version, test, unique};
@@ -52,7 +54,7 @@ fn unix_is_what_proc_says() {
     let waiting: Vec<_> = (0..3).map(|_| UnixStream::connect(&path).unwrap()).collect();
     let name = unique("kwabs");
     let of = |name: &[u8]| UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap();
-    let (hidden, full) = (of(name.as_bytes()), of(&[b'f'; 107]));
+    let (hidden, full) = (of(name.as_bytes()), owned(|| of(&[b'f'; 107])));
     let hostile = of(&[name.as_bytes(), b"\0\xff\n\0"].concat());
     let (one_end, other_end) = UnixDatagram::pair().unwrap();
     let long = dir.path().join("l".repeat(107 - dir.path().as_os_str().len() - 1));
@@ -73,6 +75,10 @@ fn unix_is_what_proc_says() {
     let look = || fs::read("/proc/thread-self/net/unix").unwrap();
     let columns = "type, state, uid, refs, backlog, inode, path, netns, peer, backlog_max";
     let (text, rows) = settled(look, || found("unix", columns, ""));
+    // Those that nobody has accepted have no inode, and no owner.
+    let nobodys: Vec<_> = rows.iter().filter(|row| row[5] == ()).collect();
+    assert_eq!(nobodys.len(), waiting.len());
+    assert!(nobodys.iter().all(|row| row[1] == "ESTABLISHED" && row[2] == ()), "{nobodys:?}");
     // A line: address, references, protocol, flags, type, state, inode, and perhaps the path, which may have line feeds.
     let line = |inode: i128| {
         let part = format!(" {inode}");
@@ -101,10 +107,10 @@ fn unix_is_what_proc_says() {
         let state = match (hex(5), hex(3)) {
             (1, 0x10000) => "LISTEN",
             (3, _) => "ESTABLISHED",
-            _ => "CLOSE",
+            _ => "UNCONN",
         };
         assert_eq!(row[1], state, "{words:?}");
-        assert_eq!(row[2], 0);
+        assert_eq!(row[2], if fd == full.as_raw_fd() { i128::from(OWNER) } else { 0 });
         // While it is shown, it is held once more.
         assert_eq!(row[3], hex(1) + 1, "{words:?} {row:?}");
         assert_eq!(row[7], netns);
@@ -138,6 +144,11 @@ fn netlink_is_what_proc_says() {
     bind(uevent.as_raw_fd(), &NetlinkAddr::new(0, 1)).unwrap();
     let generic = open(Some(SockProtocol::NetlinkGeneric));
     bind(generic.as_raw_fd(), &NetlinkAddr::new(0, 0)).unwrap();
+    // One that has no room for what it is told of the loopback.
+    let full = open(None);
+    setsockopt(&full, RcvBuf, &0).unwrap();
+    bind(full.as_raw_fd(), &NetlinkAddr::new(0, 1)).unwrap();
+    (0..10).for_each(|nth| set_loopback(nth % 2 == 1));
     let look = || fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
     let columns = "protocol, portid, groups, rx, tx, drops, refs, inode, dump";
     let (text, rows) = settled(look, || found("netlink", columns, ""));
@@ -155,6 +166,8 @@ fn netlink_is_what_proc_says() {
         assert!(row[7] == number(9) || row[7].is_absent() || row[7] == Cell::Null, "{row:?} {line:?}");
         assert_eq!(row[8], number(6));
     }
+    assert!(rows.iter().any(|row| row[3].number() > 0), "{rows:?}");
+    assert!(rows.iter().any(|row| row[5].number() > 1), "{rows:?}");
     for (fd, protocol, groups) in
         [(&route, "ROUTE", 0x11), (&uevent, "KOBJECT_UEVENT", 1), (&generic, "GENERIC", 0)]
     {

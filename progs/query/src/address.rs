@@ -10,24 +10,47 @@ use crate::expr::{Arithmetic, Compare, Expr, Node};
 use crate::ir::Condition;
 use crate::ir::Number;
 use crate::ir::{IpPlace, Value};
+use crate::place::Place;
 use crate::planner::Planner;
 
 const AF_INET: i128 = 2;
 const AF_INET6: i128 = 10;
 
 impl Planner<'_> {
-    /// Tests whether an address is in a network: whether its first `bits` bits equal those of `network`.
+    /// Tests whether an address is in a network: whether its first `bits` bits equal those of `network`. An IPv4 address
+    /// may also be in the IPv6 field, in its IPv4-mapped form: that of a connection over IPv4 to a socket for both, or
+    /// of a kernel object with 16-byte addresses alone.
     fn within(&self, ip: &IpPlace, network: IpAddr, bits: u32) -> Condition {
-        let (place, network, bits, family) = match (network, &ip.v4, &ip.v6) {
-            (IpAddr::V4(v4), Some(place), _) => (place, u128::from(v4.to_bits()) << 96, bits, AF_INET),
-            // A kernel object with 16-byte addresses alone has IPv4 addresses in their IPv4-mapped form.
-            (IpAddr::V4(v4), None, Some(place)) => {
-                (place, v4.to_ipv6_mapped().to_bits(), bits + 96, AF_INET6)
-            }
-            (IpAddr::V6(v6), _, Some(place)) => (place, v6.to_bits(), bits, AF_INET6),
-            // It has no address of this kind, if it has one at all.
-            _ => return Condition::unless_null(self.ip_is_null(ip), false),
+        let of = |place: &Option<Place>, network: u128, bits, family| {
+            Some(self.begins_with(ip, place.as_ref()?, network, bits, family))
         };
+        let mut any: Vec<_> = match network {
+            IpAddr::V4(v4) => {
+                let mapped = of(&ip.v6, v4.to_ipv6_mapped().to_bits(), bits + 96, AF_INET6);
+                [of(&ip.v4, u128::from(v4.to_bits()) << 96, bits, AF_INET), mapped]
+            }
+            IpAddr::V6(v6) => [of(&ip.v6, v6.to_bits(), bits, AF_INET6), None],
+        }
+        .into_iter()
+        .flatten()
+        .collect();
+        // It has no address of this kind, if it has one at all.
+        let Some(last) = any.pop() else { return Condition::unless_null(self.ip_is_null(ip), false) };
+        match self.is_ip(ip) {
+            // A socket of another family has no address: the result is unknown.
+            Some(is_ip) => {
+                let unknown = vec![Condition::Not(Box::new(is_ip)), Condition::Known(None)];
+                any.extend([last, Condition::And(unknown)]);
+                Condition::Or(any)
+            }
+            // Without a family, there is one field.
+            None => last,
+        }
+    }
+
+    /// Tests whether the first `bits` bits of an address that is in the field `place`, if its family is `family`, equal
+    /// those of `network`.
+    fn begins_with(&self, ip: &IpPlace, place: &Place, network: u128, bits: u32, family: i128) -> Condition {
         let mut terms = Vec::new();
         if let Some(place) = &ip.family {
             terms.push(Condition::compared(
@@ -53,17 +76,10 @@ impl Planner<'_> {
             };
             terms.push(Condition::compared(Compare::Eq, number, Number::constant((word & mask) as i128)));
         }
-        match self.is_ip(ip) {
-            // A socket of another family has no address: the result is unknown.
-            Some(is_ip) => {
-                let unknown = vec![Condition::Not(Box::new(is_ip)), Condition::Known(None)];
-                Condition::Or(vec![Condition::And(terms), Condition::And(unknown)])
-            }
+        match terms.is_empty() {
             // A network of 0 bits contains every address; NULL stays unknown.
-            None if terms.is_empty() => {
-                Condition::unless_null(Condition::is_null(self.names.unsigned(place.part(0, 1))), true)
-            }
-            None => Condition::And(terms),
+            true => Condition::unless_null(Condition::is_null(self.names.unsigned(place.part(0, 1))), true),
+            false => Condition::And(terms),
         }
     }
 
@@ -94,10 +110,28 @@ impl Planner<'_> {
     ) -> Result<Condition, Error> {
         let text = String::from_utf8_lossy(bytes);
         let fail = |reason| Err(Error::new(reason, literal.span.clone()));
-        let Ok(address) = text.parse::<IpAddr>() else {
-            return fail(Reason::Literal { text: text.into(), needs: "an IP address", near: Vec::new() });
+        let (address, device) = match text.split_once('%') {
+            Some((address, device)) => (address, Some(device)),
+            None => (&*text, None),
         };
-        let equal = self.within(ip, address, if address.is_ipv4() { 32 } else { 128 });
+        let zone = match (&ip.device, device.map(str::parse::<u32>)) {
+            (_, None) => Some(None),
+            (Some(place), Some(Ok(index))) => Some(Some((place, index))),
+            _ => None,
+        };
+        let (Ok(address), Some(zone)) = (address.parse::<IpAddr>(), zone) else {
+            let needs = match (&ip.device, device) {
+                (Some(_), Some(_)) => "an IP address; after % comes the index of its device, not the name",
+                _ => "an IP address",
+            };
+            return fail(Reason::Literal { text: text.into(), needs, near: Vec::new() });
+        };
+        let mut equal = self.within(ip, address, if address.is_ipv4() { 32 } else { 128 });
+        if let Some((place, index)) = zone {
+            let device = self.names.unsigned(place.clone());
+            let index = Number::constant(index.into());
+            equal = Condition::And(vec![equal, Condition::compared(Compare::Eq, device, index)]);
+        }
         match op {
             Compare::Eq => Ok(equal),
             Compare::Ne => Ok(Condition::Not(Box::new(equal))),

@@ -29,6 +29,9 @@ pub(crate) enum By {
     Helper(Helper),
     /// The pointer has another type in the kernel, and is cast (`bpf_rdonly_cast`, since Linux 6.2).
     Cast,
+    /// The same, if a field behind the pointer is this number. Where there is no cast, a helper that checks that and more:
+    /// those for sockets don't know a protocol whose functions were replaced, as those of a listener in a sockmap.
+    CastIf(&'static str, i32, Helper),
     /// The address of one of several fields. Each pair is a guard and a field: the first pair whose guard, a number or
     /// a pointer, is 0 has the field; else it is the address of `from`, or NULL.
     Choice(&'static [(&'static str, &'static str)]),
@@ -44,6 +47,8 @@ pub(crate) struct Found {
     pub(crate) fragment: u32,
     pub(crate) ty: TypeId,
     pub(crate) from: Option<Place>,
+    /// The field that decides, if the pointer is cast depending on one.
+    pub(crate) guard: Option<Place>,
     pub(crate) choices: Vec<(Place, Place)>,
 }
 
@@ -54,6 +59,9 @@ impl fmt::Display for Derived {
         match &self.by {
             By::Helper(helper) => write!(f, "{}({from}), or NULL", helper.name()),
             By::Cast => write!(f, "{from}, cast to a struct {ty} *"),
+            By::CastIf(field, is, _) => {
+                write!(f, "{from}, cast to a struct {ty} * if {field} is {is}, or NULL")
+            }
             By::Element((index, array)) => {
                 write!(f, "{}[{index}]", array.strip_suffix("[0]").unwrap_or(array))
             }

@@ -304,6 +304,12 @@ impl Expr {
         Node::Call(Function::Ip, vec![self]).into()
     }
 
+    /// `zone`: an IPv4 or IPv6 address as `address` gives it, and the field with the index of its network device. A
+    /// link-local address is shown with it (`fe80::1%2`), if it is not 0, and compared with both.
+    pub fn zone(self, device: impl Into<Expr>) -> Expr {
+        Node::Call(Function::Zone, vec![self, device.into()]).into()
+    }
+
     /// `cidr`: whether an address is in a network, such as `10.0.0.0/8` or `fe80::/10`.
     pub fn cidr(self, network: impl Into<String>) -> Expr {
         Node::Call(Function::Cidr, vec![self, network.into().into()]).into()

@@ -15,6 +15,7 @@ pub enum Function {
     Cmdline,
     Stack,
     Address,
+    Zone,
     PageSize,
     NullIf,
 }
@@ -49,6 +50,7 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     ntohl("FIELD")              Ntohl      "a 32-bit network-order field as a number";
     ip("FIELD")                 Ip         "a field of 4 or 16 bytes as an IP address";
     address("FAMILY", "IPV4", "IPV6") Address "the IPv4 or the IPv6 address, as the family says";
+    zone("ADDRESS", "INDEX")    Zone       "an address(…) that, where it is link-local, is shown with the index of its device";
     cidr("ADDRESS", "'IP/BITS'") Cidr      "whether an address is in a network";
     d_path("FIELD")             DPath      "the path of a file, from a struct file * or a struct path";
     cgroup_path("FIELD")        CgroupPath "the path of a cgroup, from a struct cgroup *";

@@ -201,17 +201,19 @@ pub(crate) enum Value {
     Literal(Vec<u8>),
 }
 
-/// An IP address: if `family` is given, it tells which of the two fields has it; else there is one field.
+/// An IP address: if `family` is given, it tells which of the two fields has it; else there is one field. `device` has the
+/// index of the network device that a link-local one belongs to, or 0.
 #[derive(Debug, Clone)]
 pub(crate) struct IpPlace {
     pub(crate) family: Option<Place>,
     pub(crate) v4: Option<Place>,
     pub(crate) v6: Option<Place>,
+    pub(crate) device: Option<Place>,
 }
 
 impl IpPlace {
     pub(crate) fn may_be_null(&self) -> bool {
-        [&self.family, &self.v4, &self.v6].into_iter().flatten().any(Place::may_be_null)
+        [&self.family, &self.v4, &self.v6, &self.device].into_iter().flatten().any(Place::may_be_null)
     }
 }
 

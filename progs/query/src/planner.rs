@@ -9,7 +9,7 @@ use core::fmt::{self, Write};
 use kwalk_btf::Class;
 use kwalk_progs::{Fragment, Role};
 
-use crate::columns::{Show, Source};
+use crate::columns::{NamedColumn, Show, Source};
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Arithmetic, Compare, Expr, Node, field};
 use crate::function::{FUNCTIONS, Function};
@@ -29,13 +29,15 @@ pub(crate) struct Planner<'a> {
     pub(crate) fragments: Vec<Fragment>,
     /// Whether conditions become fragments of their own.
     marks: bool,
+    /// The column whose expression is being planned: in that, its own name is the field that it hides.
+    column: Option<&'static str>,
     terms: usize,
     depth: usize,
 }
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
-        Planner { names, fragments: Vec::new(), marks: true, terms: 0, depth: 0 }
+        Planner { names, fragments: Vec::new(), marks: true, column: None, terms: 0, depth: 0 }
     }
 
     /// The value of a named column by itself. An earlier error does not affect it.
@@ -349,6 +351,18 @@ impl<'a> Planner<'a> {
                 let (v4, v6) = (place(self, v4).ok(), place(self, v6).ok());
                 Ok(ip(Some(family), v4, v6))
             }
+            (Function::Zone, [of, device]) => match self.value(of, None)? {
+                Value::Ip(ip) if ip.family.is_some() => {
+                    let device = place(self, device)?;
+                    match (self.names.value(device.clone(), expr.span.as_ref())?, device.field.size) {
+                        (Value::Number(_), 4) => {
+                            Ok(Value::Ip(IpPlace { device: Some(device), ..*ip }.into()))
+                        }
+                        (other, _) => Err(Error::kind(expr, other.kind(), "a number of four bytes")),
+                    }
+                }
+                other => Err(Error::kind(of, other.kind(), "address(…)")),
+            },
             (Function::DPath | Function::CgroupPath | Function::UnixName, [of]) => {
                 let Node::Name(name) = &of.node else {
                     return Err(Error::kind(of, self.kind(of), "a field"));
@@ -377,17 +391,19 @@ impl<'a> Planner<'a> {
 
     fn named(&mut self, name: &str, expr: &Expr, with: Option<&Meaning>) -> Result<Value, Error> {
         let span = expr.span.as_ref();
-        if let Some(Source::Exprs(exprs)) = self.names.column(name).map(|column| column.source) {
+        let column = self.names.column(name).filter(|column| self.column != Some(column.name));
+        if let Some(NamedColumn { name: column, source: Source::Exprs(exprs), .. }) = column {
             // If all of them fail, the last error says what is missing.
             let mut found = Err(Error::new(Reason::Unsupported("this column"), None));
-            let depth = self.depth;
-            for one in exprs {
+            let (depth, outer) = (self.depth, self.column.replace(column));
+            for one in *exprs {
                 self.depth = depth;
                 found = self.value(&one(), None);
                 if found.is_ok() {
                     break;
                 }
             }
+            self.column = outer;
             let since = self.names.since(name);
             return found.map_err(|error| match since {
                 Some(reason) => Error::new(reason, span.cloned()),
@@ -422,7 +438,7 @@ impl<'a> Planner<'a> {
 }
 
 fn ip(family: Option<Place>, v4: Option<Place>, v6: Option<Place>) -> Value {
-    Value::Ip(Box::new(IpPlace { family, v4, v6 }))
+    Value::Ip(Box::new(IpPlace { family, v4, v6, device: None }))
 }
 
 /// Compares a number with all numbers that a name stands for.

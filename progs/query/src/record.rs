@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 use core::ops::Range;
 
 use crate::columns::Show;
@@ -105,6 +105,8 @@ pub enum Value<'a> {
     Pointer(u64),
     /// An IP address.
     Ip(IpAddr),
+    /// A link-local IPv6 address, and the index of the network device that it belongs to.
+    LinkLocal(Ipv6Addr, u32),
     /// The kernel stack of a task.
     Stack(Stack<'a>),
     /// Bytes.
@@ -125,8 +127,8 @@ impl<'a> Stack<'a> {
 }
 
 impl Value<'_> {
-    /// Compares two values of one column: numbers (NaN after all others), addresses and enum values as numbers, texts byte by byte, false
-    /// before true, IPv4 before IPv6 addresses.
+    /// Compares two values of one column: numbers (NaN after all others), addresses and enum values as numbers, texts byte
+    /// by byte, false before true, IPv4 before IPv6 addresses, the same link-local ones by their devices.
     pub fn order(&self, other: &Value<'_>) -> Ordering {
         let number = |value: &Value<'_>| match *value {
             Value::Int(value) => Some(value.into()),
@@ -136,18 +138,23 @@ impl Value<'_> {
             Value::Null
             | Value::Text(_)
             | Value::Ip(_)
+            | Value::LinkLocal(..)
             | Value::Stack(_)
             | Value::Bytes(_)
             | Value::Float(_) => None,
+        };
+        let ip = |value: &Value<'_>| match *value {
+            Value::Ip(ip) => Some((ip, 0)),
+            Value::LinkLocal(ip, device) => Some((ip.into(), device)),
+            _ => None,
         };
         match (self, other) {
             (Value::Text(left), Value::Text(right)) | (Value::Bytes(left), Value::Bytes(right)) => {
                 left.cmp(right)
             }
             (Value::Stack(Stack(left)), Value::Stack(Stack(right))) => left.cmp(right),
-            (Value::Ip(left), Value::Ip(right)) => left.cmp(right),
             (Value::Float(left), Value::Float(right)) => left.total_cmp(right),
-            _ => number(self).cmp(&number(other)),
+            _ => (number(self), ip(self)).cmp(&(number(other), ip(other))),
         }
     }
 }
@@ -278,7 +285,7 @@ impl<'a> Row<'a> {
 impl Type {
     fn value<'a>(&'a self, bytes: &'a [u8]) -> Value<'a> {
         match self {
-            Type::Ip => return ip(bytes).map_or(Value::Null, Value::Ip),
+            Type::Ip => return ip(bytes).unwrap_or(Value::Null),
             Type::Stack => return Value::Stack(Stack(bytes)),
             Type::Bytes => return Value::Bytes(bytes),
             Type::Float => return float(bytes).map_or(Value::Null, Value::Float),
@@ -303,19 +310,26 @@ impl Type {
     }
 }
 
-/// Decodes an IP address of 4 or 16 bytes, or a family in 4 bytes and an address after it.
-fn ip(bytes: &[u8]) -> Option<IpAddr> {
+/// Decodes an IP address of 4 or 16 bytes, or a family in 4 bytes and an address after it, perhaps with the index of its
+/// device in 4 bytes between them.
+fn ip(bytes: &[u8]) -> Option<Value<'static>> {
     const AF_INET: u32 = 2;
     const AF_INET6: u32 = 10;
     let v4 = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
     let v6 = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from);
-    match bytes.split_first_chunk() {
-        Some((family, address)) if address.len() == 16 => match u32::from_ne_bytes(*family) {
-            AF_INET => v4(address.get(..4)?),
-            AF_INET6 => v6(address),
-            _ => None,
-        },
-        _ => v4(bytes).or_else(|| v6(bytes)),
+    let Some((family, rest)) = bytes.split_first_chunk().filter(|(_, rest)| rest.len() >= 16) else {
+        return v4(bytes).or_else(|| v6(bytes)).map(Value::Ip);
+    };
+    let (device, address) = rest.split_at_checked(rest.len() - 16)?;
+    let device = device.first_chunk().map_or(0, |device| u32::from_ne_bytes(*device));
+    match (u32::from_ne_bytes(*family), device) {
+        (AF_INET, _) => v4(address.get(..4)?).map(Value::Ip),
+        (AF_INET6, 1..) => v6(address).map(|ip| match ip {
+            IpAddr::V6(ip) if is_link_local(ip) => Value::LinkLocal(ip, device),
+            ip => Value::Ip(ip),
+        }),
+        (AF_INET6, 0) => v6(address).map(Value::Ip),
+        _ => None,
     }
 }
 
@@ -325,6 +339,12 @@ fn float(bytes: &[u8]) -> Option<f64> {
         4 => bytes.try_into().ok().map(|bytes| f32::from_ne_bytes(bytes).into()),
         _ => bytes.try_into().ok().map(f64::from_ne_bytes),
     }
+}
+
+/// Whether the address means something only together with a device: `fe80::/10`, and of multicast `ff01::/16` and
+/// `ff02::/16` (RFC 4007).
+fn is_link_local(ip: Ipv6Addr) -> bool {
+    ip.is_unicast_link_local() || ip.is_multicast() && matches!(ip.segments()[0] & 0xf, 1 | 2)
 }
 
 /// Decodes a number of 1, 2, 4 or 8 bytes, as unsigned and as signed.

@@ -21,11 +21,12 @@ use crate::targets::view;
 use crate::view::View;
 
 /// Kernel functions whose absence makes some columns impossible.
-pub(crate) const FUNCTIONS: [&str; 5] = [
+pub(crate) const FUNCTIONS: [&str; 6] = [
     "bpf_copy_from_user_task",
     "bpf_map_sum_elem_count",
     "bpf_rcu_read_lock",
     "bpf_rdonly_cast",
+    "bpf_skc_to_unix_sock",
     "bpf_sock_from_file",
 ];
 
@@ -171,8 +172,7 @@ impl<'a> Names<'a> {
     /// Resolves a path, and tells from which register it starts.
     fn path(&mut self, path: &str) -> Result<(Base, kwalk_btf::Path), kwalk_btf::Error> {
         let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-        let derived = self.root(path);
-        if let Some(derived) = derived {
+        if let Some(derived) = self.root(path) {
             let nth = self.derive(derived)?;
             let (btf, ty) = (self.kernel.btf, self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?.ty);
             let found = if path == first { whole(btf, ty) } else { btf.path(ty, rest) };
@@ -191,6 +191,12 @@ impl<'a> Names<'a> {
             _ => Base::Context,
         };
         Ok((base, found))
+    }
+
+    /// The derived root that a path begins with.
+    fn root(&self, path: &str) -> Option<&'static Derived> {
+        let first = path.split_once('.').map_or(path, |(first, _)| first);
+        self.view.derived.iter().find(|derived| derived.name == first)
     }
 
     /// Resolves a path into a map's key or value whose type is known.
@@ -237,8 +243,9 @@ impl<'a> Names<'a> {
         }
         let ty = self.kernel.btf.find(BtfKind::Struct, derived.ty)?;
         let from = match derived.by {
+            By::Helper(_) if self.root(derived.from).is_some() => Some(self.source_place(derived.from)?),
             // A helper requires a pointer whose type the verifier knows.
-            By::Helper(_) => Some(Place::new(
+            By::Helper(_) | By::CastIf(..) => Some(Place::new(
                 Base::Context,
                 &self.target.path(self.kernel.btf, derived.from)?,
                 derived.from,
@@ -246,16 +253,25 @@ impl<'a> Names<'a> {
             By::Choice(_) | By::Element(_) if derived.from.is_empty() => None,
             By::Cast | By::Choice(_) | By::Element(_) => Some(self.source_place(derived.from)?),
         };
+        let guard = match derived.by {
+            By::CastIf(field, ..)
+                if self.lacks_kfunc("bpf_rdonly_cast", derived.name, CAST_SINCE).is_none() =>
+            {
+                let (base, path) = self.path(field)?;
+                Some(Place::new(base, &path, field))
+            }
+            _ => None,
+        };
         let mut choices = Vec::new();
         let pairs = match &derived.by {
             By::Choice(all) => *all,
             By::Element(one) => core::slice::from_ref(one),
-            By::Helper(_) | By::Cast => &[],
+            By::Helper(_) | By::Cast | By::CastIf(..) => &[],
         };
         for (first, second) in pairs {
             choices.push((self.source_place(first)?, self.source_place(second)?));
         }
-        self.derived.push(Found { derived, fragment: self.fragment, ty, from, choices });
+        self.derived.push(Found { derived, fragment: self.fragment, ty, from, guard, choices });
         Ok(self.derived.len() - 1)
     }
 
@@ -281,22 +297,18 @@ impl<'a> Names<'a> {
         let column = self.column(name)?;
         Some(Reason::Since { what: column.name, since: column.since? })
     }
-
-    /// The derived root that the path starts with.
-    fn root(&self, path: &str) -> Option<&'static Derived> {
-        let first = path.split_once('.').map_or(path, |(first, _)| first);
-        self.view.derived.iter().find(|derived| derived.name == first)
-    }
-
     /// Why this kernel can't have the derived root that the path starts with; `None` if it can, or the path starts with
     /// none.
     fn newer(&self, path: &str) -> Option<Reason> {
         let derived = self.root(path)?;
         match derived.by {
+            By::Helper(helper @ Helper::SkcToUnixSock) if !self.has("bpf_skc_to_unix_sock") => {
+                Some(Reason::Since { what: derived.name, since: helper.since() })
+            }
             By::Helper(helper @ Helper::SockFromFile) if !self.has("bpf_sock_from_file") => {
                 Some(Reason::Since { what: derived.name, since: helper.since() })
             }
-            By::Helper(_) => None,
+            By::Helper(_) | By::CastIf(..) => None,
             By::Cast | By::Element(_) => self.lacks_kfunc("bpf_rdonly_cast", derived.name, CAST_SINCE),
             By::Choice(_) => self.newer(derived.from),
         }
@@ -305,7 +317,7 @@ impl<'a> Names<'a> {
     /// The first kernel that can have a derived root; `None` if each can that has the target.
     pub(crate) fn root_since(&self, derived: &Derived) -> Option<Version> {
         match derived.by {
-            By::Helper(helper) => Some(helper.since()),
+            By::Helper(helper) | By::CastIf(.., helper) => Some(helper.since()),
             By::Cast | By::Element(_) => Some(CAST_SINCE),
             By::Choice(_) => self.root_since(self.root(derived.from)?),
         }

@@ -38,8 +38,8 @@ pub struct ResolvedName {
 fn planner<'a>(kernel: &Kernel<'a>, target: &str) -> Result<Planner<'a>, Error> {
     // One pass over the types finds all of these names; the BTF caches the results for the look-ups that follow.
     let (func, context) = btf_names(target);
-    let [a, b, c, d, e] = FUNCTIONS.map(|name| (Kind::Func, name));
-    let wanted = [(Kind::Func, &*func), (Kind::Struct, &context), a, b, c, d, e];
+    let [a, b, c, d, e, f] = FUNCTIONS.map(|name| (Kind::Func, name));
+    let wanted = [(Kind::Func, &*func), (Kind::Struct, &context), a, b, c, d, e, f];
     kernel.btf.find_many(wanted)?;
     let Available { target, context } = find(kernel.btf, target)?;
     Ok(Planner::new(Names::new(kernel, &target, context, None)?))

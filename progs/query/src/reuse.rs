@@ -39,7 +39,7 @@ pub(crate) fn reused(condition: &Condition, columns: &mut [Planned], registers: 
             | Value::Float(place)
             | Value::Text(Text { place, kind: TextKind::Array }) => reuse_pointer(place),
             Value::Ip(ip) => {
-                let places = [&mut ip.family, &mut ip.v4, &mut ip.v6];
+                let places = [&mut ip.family, &mut ip.v4, &mut ip.v6, &mut ip.device];
                 places.into_iter().flatten().for_each(&mut reuse_pointer);
             }
             _ => {}

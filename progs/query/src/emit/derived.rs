@@ -20,7 +20,7 @@ impl Emit<'_, '_> {
 
     /// Emits the look-ups of those in `all` that were not emitted before.
     pub(crate) fn find(&mut self, all: &[Found]) -> Result<(), Error> {
-        for (nth, Found { derived, fragment, ty, from, choices }) in
+        for (nth, Found { derived, fragment, ty, from, guard, choices }) in
             all.iter().enumerate().skip(self.derived.len())
         {
             if nth >= DERIVED_MAX {
@@ -32,18 +32,26 @@ impl Emit<'_, '_> {
             self.builder.asm.mark(Some(*fragment));
             let none = self.builder.asm.label();
             self.builder.asm.store(u64_at(found), 0);
-            match derived.by {
-                By::Helper(helper) => {
+            match (derived.by, guard) {
+                (By::CastIf(_, is, _), Some(guard)) => {
+                    let base = self.follow(R1, guard, none);
+                    self.load_from(R2, base, guard);
+                    self.builder.asm.jump_if(R2.ne(is), none);
+                    self.builder.asm.mov(R1, base);
+                    self.builder.asm.mov(R2, ty.0 as i32);
+                    self.kfunc("bpf_rdonly_cast")?;
+                }
+                (By::Helper(helper) | By::CastIf(_, _, helper), _) => {
                     self.pointer(from, none);
                     self.builder.asm.call(helper);
                 }
-                By::Choice(_) => {
+                (By::Choice(_), _) => {
                     // Old verifiers track a NULL on the stack only if it was stored from a register.
                     self.builder.asm.mov(R0, 0);
                     self.builder.asm.store(u64_at(found), Reg::R0);
                     self.choice(choices, from, none);
                 }
-                By::Cast | By::Element(_) => {
+                (By::Cast | By::Element(_), _) => {
                     match choices.first() {
                         Some((index, array)) => self.element(index, array, none),
                         None => self.pointer(from, none),

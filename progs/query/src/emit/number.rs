@@ -46,6 +46,11 @@ impl Emit<'_, '_> {
         let end = self.builder.asm.label();
         // The instructions of an arm are not on every path.
         let is_unconditional = core::mem::take(&mut self.unconditional);
+        // Without ELSE, the number is NULL if the last condition is not true.
+        let (last, arms) = match (&otherwise.node, arms) {
+            (Node::Null, [arms @ .., last]) => (Some(last), arms),
+            _ => (None, arms),
+        };
         for (condition, number) in arms {
             let (yes, no) = (self.builder.asm.label(), self.builder.asm.label());
             self.condition(condition, Fork { yes, no, unknown: no, next: yes })?;
@@ -54,7 +59,15 @@ impl Emit<'_, '_> {
             self.builder.asm.jump(end);
             self.builder.asm.bind(no);
         }
-        self.number_in(result, otherwise, null)?;
+        match last {
+            Some((condition, number)) => {
+                let yes = self.builder.asm.label();
+                self.condition(condition, Fork { yes, no: null, unknown: null, next: yes })?;
+                self.builder.asm.bind(yes);
+                self.number_in(result, number, null)?;
+            }
+            None => self.number_in(result, otherwise, null)?,
+        }
         self.unconditional = is_unconditional;
         self.builder.asm.bind(end);
         self.free.retain(|free| *free != result);

@@ -64,7 +64,8 @@ pub(crate) enum Kind {
     Text(Place),
     /// A number, in 8 bytes.
     Number(Number),
-    /// A family in 4 bytes, then an address in 16 bytes; a shorter address is followed by zeros.
+    /// A family in 4 bytes, if there is a field for it the index of its device in 4 bytes (0 for IPv4), and an address in
+    /// 16 bytes; a shorter address is followed by zeros.
     Ip(Box<IpPlace>),
 }
 
@@ -74,7 +75,13 @@ impl Kind {
         match self {
             Kind::Field(place) | Kind::Text(place) => place.field.size as usize,
             Kind::Number(_) => 8,
-            Kind::Ip(_) => 20,
+            Kind::Ip(ip) => {
+                if ip.device.is_some() {
+                    24
+                } else {
+                    20
+                }
+            }
         }
     }
 
@@ -152,6 +159,8 @@ impl Emit<'_, '_> {
 
     fn columns(&mut self, start: Address, chunk: &Chunk) -> Result<(), Error> {
         let mut rest: Vec<&Column> = chunk.columns.iter().collect();
+        // What comes after a choice is verified once for each way to it, unless the verifier sees that nothing depends on it.
+        rest.sort_by_key(|column| !matches!(column.kind, Kind::Number(Number { node: Node::Case(..), .. })));
         while !rest.is_empty() {
             let first = rest.remove(0);
             self.builder.asm.mark(Some(first.fragment));
@@ -238,7 +247,7 @@ impl Emit<'_, '_> {
                     self.give_back(reg);
                 }
             }
-            Kind::Ip(ip) => self.ip(at, ip, null),
+            Kind::Ip(ip) => self.ip(start, column.at, ip, null),
             Kind::Text(place) | Kind::Field(place) => {
                 let text = Text { place: place.clone(), kind: TextKind::Array };
                 self.text_address(R3, &text, null)?;
@@ -282,33 +291,41 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
-    /// Stores the family and the address that belongs to it. Zeros follow a shorter address.
-    fn ip(&mut self, at: Address, ip: &IpPlace, null: Label) {
+    /// Stores the family, the device if there is a field for that, and the address. Zeros follow a shorter address.
+    fn ip(&mut self, start: Address, at: usize, ip: &IpPlace, null: Label) {
         const AF_INET6: i32 = 10;
         let Some(family) = &ip.family else { return };
         let (longer, end) = (self.builder.asm.label(), self.builder.asm.label());
         self.field(R2, family, null);
-        self.builder.asm.store(u32_at(at), R2);
+        self.builder.asm.store(u32_at(start + at as i32), R2);
         if ip.v6.is_some() {
             self.builder.asm.jump_if(R2.eq(AF_INET6), longer);
         }
-        let parts = |place: &Place| {
-            (0..place.field.size).step_by(4).map(|from| place.part(from, 4)).collect::<Vec<_>>()
-        };
+        let first = if ip.device.is_some() { at + 8 } else { at + 4 };
         for (place, label) in [(&ip.v4, None), (&ip.v6, Some(longer))] {
             let Some(place) = place else { continue };
             if let Some(label) = label {
                 self.builder.asm.jump(end);
                 self.builder.asm.bind(label);
             }
+            match (&ip.device, label) {
+                (Some(device), Some(_)) => {
+                    let base = self.follow(R3, device, null);
+                    self.load_from(R2, base, device);
+                    self.builder.asm.store(u32_at(start + (at + 4) as i32), R2);
+                }
+                (Some(_), None) => self.clear(start, at + 4, 4),
+                (None, _) => {}
+            }
             let base = self.follow(R3, place, null);
-            for (part, to) in parts(place).iter().zip((4..).step_by(4)) {
-                self.load_from(R2, base, part);
-                self.builder.asm.store(u32_at(at + to), R2);
+            let length = place.field.size as usize;
+            let aligned = first % 8 == 0 && place.field.offset % 8 == 0 && length % 8 == 0;
+            let step = if aligned { 8 } else { 4 };
+            for from in (0..length).step_by(step) {
+                self.load_from(R2, base, &place.part(from as u32, step as u32));
+                self.builder.asm.store(Memory::new(size(step as u32), start + (first + from) as i32), R2);
             }
-            for to in (4 + place.field.size as i32..20).step_by(4) {
-                self.builder.asm.store(u32_at(at + to), 0);
-            }
+            self.clear(start, first + length, 16 - length.min(16));
         }
         self.builder.asm.bind(end);
     }

@@ -3,42 +3,63 @@
 use crate::columns::Numbers;
 use crate::expr::{Expr, address, case, field};
 
-/// One of a socket's addresses: the IPv4 or the IPv6 field of a `struct sock_common`, as its family says.
+/// One of a socket's addresses: the IPv4 or the IPv6 field of a `struct sock_common`, as its family says. A socket with a
+/// link-local address is bound to its device.
 pub(crate) fn socket(common: &str, v4: &str, v6: &str) -> Expr {
     let of = |name: &str| field(format!("{common}.{name}"));
-    address(of("skc_family"), of(v4), of(v6))
+    address(of("skc_family"), of(v4), of(v6)).zone(of("skc_bound_dev_if"))
+}
+
+/// A port, in network order if it is the remote one, of a `struct sock` that is an IP socket; NULL for others. Raw
+/// sockets have no ports: there the field has the protocol.
+pub(crate) fn port(port: Expr, sock: &str) -> Expr {
+    const SOCK_RAW: i32 = 3;
+    let is_ip = is_ip(&format!("{sock}.__sk_common"));
+    case([(is_ip.and(field(format!("{sock}.sk_type")).ne(SOCK_RAW)), port)])
 }
 
 /// A number that only IP sockets have; NULL for others.
 pub(crate) fn of_ip(number: Expr, common: &str) -> Expr {
+    case([(is_ip(common), number)])
+}
+
+fn is_ip(common: &str) -> Expr {
     const AF_INET: i32 = 2;
     const AF_INET6: i32 = 10;
-    case([(field(format!("{common}.skc_family")).is_in([AF_INET, AF_INET6]), number)])
+    field(format!("{common}.skc_family")).is_in([AF_INET, AF_INET6])
+}
+
+/// The state of a socket of any family. Some families have states of their own in this field: they get NULL.
+pub(crate) fn state(common: &str) -> Expr {
+    let of_tcp = FAMILIES.iter().map(|(family, _)| *family as i64);
+    case([(field(format!("{common}.skc_family")).is_in(of_tcp), field(format!("{common}.skc_state")))])
 }
 
 /// A number that only listening sockets have. In others the field has an old value: they get NULL.
 pub(crate) fn of_listener(number: Expr, state: &str) -> Expr {
-    const TCP_LISTEN: i32 = 10;
     case([(field(state).eq(TCP_LISTEN), number)])
 }
 
-/// `AF_…` (`include/linux/socket.h`)
+/// `AF_…` (`include/linux/socket.h`) of the families whose sockets have the states of TCP.
 pub(crate) const FAMILIES: Numbers =
     &[(1, "unix"), (2, "inet"), (10, "inet6"), (16, "netlink"), (17, "packet"), (40, "vsock"), (44, "xdp")];
 
-/// `TCP_…` (`include/net/tcp_states.h`)
-pub(crate) const TCP_STATES: Numbers = &[
+pub(crate) const TCP_LISTEN: i32 = 10;
+
+/// `TCP_…` (`include/net/tcp_states.h`), which are states of other sockets, too. As `ss` does, what is neither connected
+/// nor listens is shown as UNCONN, and ESTAB is understood.
+pub(crate) const STATES: Numbers = &[
     (1, "ESTABLISHED"),
+    (1, "ESTAB"),
     (2, "SYN_SENT"),
     (3, "SYN_RECV"),
     (4, "FIN_WAIT1"),
     (5, "FIN_WAIT2"),
     (6, "TIME_WAIT"),
+    (7, "UNCONN"),
     (7, "CLOSE"),
     (8, "CLOSE_WAIT"),
     (9, "LAST_ACK"),
     (10, "LISTEN"),
     (11, "CLOSING"),
-    (12, "NEW_SYN_RECV"),
-    (13, "BOUND_INACTIVE"),
 ];

@@ -2,7 +2,7 @@
 
 use crate::columns::{Show::{Names, Plain}, columns};
 use crate::expr::field;
-use crate::targets::shared::{FAMILIES, TCP_STATES, of_ip, socket};
+use crate::targets::shared::{FAMILIES, STATES, port, socket, state};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
@@ -12,13 +12,13 @@ pub(crate) const VIEW: View = View {
         family, default, Names(FAMILIES), "sk.__sk_common.skc_family", "address family of the socket";
         src, default, Plain, { socket("sk.__sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") },
             "local address of an IP socket";
-        sport, default, Plain, { of_ip(field("sk.__sk_common.skc_num"), "sk.__sk_common") },
+        sport, default, Plain, { port(field("sk.__sk_common.skc_num"), "sk") },
             "local port of an IP socket";
         dst, default, Plain, { socket("sk.__sk_common", "skc_daddr", "skc_v6_daddr") },
             "remote address of an IP socket";
-        dport, default, Plain, { of_ip(field("sk.__sk_common.skc_dport").ntohs(), "sk.__sk_common") },
+        dport, default, Plain, { port(field("sk.__sk_common.skc_dport").ntohs(), "sk") },
             "remote port of an IP socket";
-        state, more, Names(TCP_STATES), "sk.__sk_common.skc_state",
+        state, more, Names(STATES), { state("sk.__sk_common") },
             "state of the socket, by the names that TCP has for it";
     },
     ..View::NONE

@@ -5,7 +5,7 @@ use kwalk_asm::Helper;
 use crate::columns::{Numbers, Show::{Bytes, Device, Names, Octal, Plain}, columns};
 use crate::derived::{By, Derived};
 use crate::expr::field;
-use crate::targets::shared::{FAMILIES, TCP_STATES, of_ip, socket};
+use crate::targets::shared::{FAMILIES, STATES, of_ip, port, socket, state};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
@@ -33,17 +33,21 @@ pub(crate) const VIEW: View = View {
         }, "protocol of an IP socket" since (5, 11);
         src, more, Plain, { socket("socket.sk.__sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") },
             "local address of an IP socket" since (5, 11);
-        sport, more, Plain, { of_ip(field("socket.sk.__sk_common.skc_num"), "socket.sk.__sk_common") },
+        sport, more, Plain, { port(field("socket.sk.__sk_common.skc_num"), "socket.sk") },
             "local port of an IP socket" since (5, 11);
         dst, more, Plain, { socket("socket.sk.__sk_common", "skc_daddr", "skc_v6_daddr") },
             "remote address of an IP socket" since (5, 11);
-        dport, more, Plain, {
-            of_ip(field("socket.sk.__sk_common.skc_dport").ntohs(), "socket.sk.__sk_common")
-        }, "remote port of an IP socket" since (5, 11);
-        state, more, Names(TCP_STATES), "socket.sk.__sk_common.skc_state",
+        dport, more, Plain, { port(field("socket.sk.__sk_common.skc_dport").ntohs(), "socket.sk") }, "remote port of an IP socket" since (5, 11);
+        state, more, Names(STATES), { state("socket.sk.__sk_common") },
             "state of a socket, by the names that TCP has for it" since (5, 11);
+        // The derived root comes from `bpf_skc_to_unix_sock`.
+        unix_path, more, Plain, { field("unix_sock.addr").unix_name() },
+            "name that a Unix socket is bound to; in an abstract one, @ is a NUL" since (5, 16);
     },
-    derived: &[Derived::new("socket", "file", By::Helper(Helper::SockFromFile))],
+    derived: &[
+        Derived::new("socket", "file", By::Helper(Helper::SockFromFile)),
+        Derived::new("unix_sock", "socket.sk", By::Helper(Helper::SkcToUnixSock)),
+    ],
     // The walk holds a reference to the first. RCU keeps alive what the helper needs of the second.
     files: &["file", "task.mm.exe_file"],
 };

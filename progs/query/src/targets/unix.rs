@@ -2,7 +2,7 @@
 
 use crate::columns::{Numbers, Show::{Names, Plain}, columns};
 use crate::derived::{By, Derived};
-use crate::expr::field;
+use crate::expr::{case, field};
 use crate::targets::shared::of_listener;
 use crate::view::View;
 
@@ -10,8 +10,9 @@ pub(crate) const VIEW: View = View {
     columns: columns! {
         type, default, Names(TYPES), "unix_sk.sk.sk_type", "type of the socket, without its SOCK_";
         state, default, Names(STATES), "unix_sk.sk.__sk_common.skc_state",
-            "LISTEN, ESTABLISHED if it is connected, or else CLOSE";
-        uid, default, Plain, "uid", "user id of the owner";
+            "LISTEN, ESTABLISHED if it is connected, or else UNCONN";
+        uid, default, Plain, { case([(field("unix_sk.sk.sk_socket").is_not_null(), field("uid"))]) },
+            "user id of the owner; a connection that waits for accept(2) has none";
         refs, more, Plain, "unix_sk.sk.__sk_common.skc_refcnt.refs.counter" in "references",
             "references to the socket within the kernel";
         backlog, more, Plain, {
@@ -33,8 +34,9 @@ pub(crate) const VIEW: View = View {
     ..View::NONE
 };
 
-/// The values of `TCP_…` (`include/net/tcp_states.h`) that a Unix socket can have.
-const STATES: Numbers = &[(1, "ESTABLISHED"), (7, "CLOSE"), (10, "LISTEN")];
+/// The values of `TCP_…` (`include/net/tcp_states.h`) that a Unix socket can have, by the names that `ss` has for them.
+const STATES: Numbers =
+    &[(1, "ESTABLISHED"), (1, "ESTAB"), (7, "UNCONN"), (7, "CLOSE"), (10, "LISTEN")];
 
 /// `SOCK_…` (`include/linux/net.h`)
 const TYPES: Numbers =
