@@ -8,21 +8,24 @@ use crate::list::listed;
 use crate::message::Failure;
 use kwalk::print::table::Column;
 use kwalk::progs::Kernel;
-use kwalk::select::{ColumnInfo, Plan, Sink, Type};
+use kwalk::select::{ColumnInfo, Completion, Plan, Schema, Sink, Type};
 
 pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<ExitCode, Failure> {
     let program = plan.program(kernel)?;
     let row = match &plan.sink {
         Sink::Rows { schema, .. } => match schema.columns().iter().all(|column| column.bytes().is_some()) {
             true => format!("{} bytes", schema.row_max()),
-            false => format!("at most {} bytes", schema.row_max()),
+            false => format!("at most {} bytes", written(plan, schema).row_max()),
         },
         _ => "none: it counts".into(),
     };
+    let tested = plan.completion.as_ref().and_then(Completion::condition);
+    let tested = tested.map(|condition| format!("afterwards    {condition}, with what is read from /proc\n"));
     let mut out = format!(
-        "target        {}\nlink          {link}\ncondition     {}\nrow           {row}\ninstructions  {}\n\n",
+        "target        {}\nlink          {link}\ncondition     {}\n{}row           {row}\ninstructions  {}\n\n",
         plan.target.name,
         plan.condition().unwrap_or_else(|| "none: it shows all objects".into()),
+        tested.unwrap_or_default(),
         program.code.insns().len(),
     )
     .into_bytes();
@@ -33,11 +36,16 @@ pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<Ex
         Column::number("OFFSET"),
         Column::number("SIZE"),
     ];
-    if let Sink::Rows { schema, shown, .. } = &plan.sink {
+    if let Sink::Rows { schema, shown, order } = &plan.sink {
         let rows = schema.columns().iter().enumerate().map(|(nth, column)| {
-            let hidden = if nth < *shown { "" } else { " (to sort by)" };
+            let hidden = match nth {
+                nth if nth < *shown => "",
+                nth if order.iter().any(|key| key.column == nth) => " (to sort by)",
+                _ => " (not shown)",
+            };
             let (at, size) = match column.bytes() {
                 Some(bytes) => (bytes.start.to_string(), bytes.len().to_string()),
+                None if column.source.starts_with("/proc/") => ("afterwards".into(), "any".into()),
                 None => ("behind".into(), "any".into()),
             };
             vec![format!("{}{hidden}", column.name), column.source.clone(), ty(column), at, size]
@@ -48,6 +56,11 @@ pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<Ex
     out.extend(text(&program, kernel.btf).bytes());
     io::stdout().lock().write_all(&out).map_err(Failure::output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The layout of what the program writes.
+fn written<'p>(plan: &'p Plan, schema: &'p Schema) -> &'p Schema {
+    plan.completion.as_ref().map_or(schema, |completion| &completion.written)
 }
 
 fn ty(column: &ColumnInfo) -> String {
@@ -62,5 +75,6 @@ fn ty(column: &ColumnInfo) -> String {
         Type::Ip => "ip".into(),
         Type::Stack => "stack".into(),
         Type::Bytes => "bytes".into(),
+        Type::Texts => "texts".into(),
     }
 }

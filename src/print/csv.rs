@@ -1,12 +1,12 @@
 //! Comma-separated values (RFC 4180): a line with the names, then a line for each row, all ended by CR LF.
 //!
 //! NULL is an empty field, and an empty text is two quotes. Numbers are decimal, addresses as in `0xffff888100000000`
-//! and `127.0.0.1`, enum values their names if they have one. Control characters in texts, line feeds included, and
+//! and `127.0.0.1`, enum values their names if they have one. A list of texts is one text, joined by spaces. Control characters in texts, line feeds included, and
 //! bytes that are not UTF-8 are written as `\xNN`, so a row is always one line.
 
 use std::net::IpAddr;
 
-use kwalk_query::{Row, Schema, Stack};
+use kwalk_query::{Row, Schema, Stack, Texts};
 
 use super::escape::{Special, add_escaped, add_with};
 use super::format::{Format, Symbols, Visitor, visit};
@@ -99,6 +99,10 @@ impl Visitor for Fields<'_> {
 
     fn bytes(&mut self, bytes: &[u8]) {
         number::bytes(bytes, self.out);
+    }
+
+    fn texts(&mut self, texts: Texts<'_>) {
+        self.text(&texts.joined().collect::<Vec<_>>());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use kwalk_query::{Row, Stack, Value};
+use kwalk_query::{Row, Stack, Texts, Value};
 
 /// Up to this many bytes are copied one by one.
 const FEW: usize = 16;
@@ -47,6 +47,7 @@ pub(super) trait Visitor {
     fn ip(&mut self, address: IpAddr);
     fn stack(&mut self, stack: Stack<'_>);
     fn bytes(&mut self, bytes: &[u8]);
+    fn texts(&mut self, texts: Texts<'_>);
 }
 
 /// Calls the method for this kind of value.
@@ -64,6 +65,7 @@ pub(super) fn visit(value: Value<'_>, visitor: &mut impl Visitor) {
         Value::Ip(address) => visitor.ip(address),
         Value::Stack(stack) => visitor.stack(stack),
         Value::Bytes(bytes) => visitor.bytes(bytes),
+        Value::Texts(texts) => visitor.texts(texts),
     }
 }
 

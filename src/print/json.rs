@@ -1,12 +1,12 @@
 //! JSON: an object for each row, either one per line or all in an array.
 //!
 //! Integers are exact numbers, also beyond 2⁵³. `bool`s are `true` and `false`; enum values are their names if they
-//! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. In texts,
+//! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. A list of texts is an array. In texts,
 //! control characters (C0, DEL, C1) are escaped as `\uNNNN`, and bytes that are not UTF-8 become U+FFFD.
 
 use std::net::IpAddr;
 
-use kwalk_query::{ColumnInfo, Row, Schema, Stack};
+use kwalk_query::{ColumnInfo, Row, Schema, Stack, Texts};
 
 use super::escape::{Special, add_with};
 use super::format::{Format, Symbols, Visitor, append, visit};
@@ -135,6 +135,15 @@ impl Visitor for Values<'_> {
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.quoted(|out| number::bytes(bytes, out));
+    }
+
+    fn texts(&mut self, texts: Texts<'_>) {
+        // A list of texts has at least one.
+        for (nth, one) in texts.iter().enumerate() {
+            self.out.push(if nth == 0 { b'[' } else { b',' });
+            self.text(one);
+        }
+        self.out.push(b']');
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use kwalk_query::{ColumnInfo, Row, Schema, Show, Stack, Type};
+use kwalk_query::{ColumnInfo, Row, Schema, Show, Stack, Texts, Type};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::escape::add_escaped;
@@ -217,7 +217,7 @@ fn column(column: &ColumnInfo) -> Column {
         false => &column.name,
     };
     match column.ty {
-        Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes => {
+        Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes | Type::Texts => {
             Column::text(heading)
         }
         Type::Int { .. } | Type::Pointer => Column::number(heading),
@@ -309,6 +309,10 @@ impl Visitor for Cell<'_> {
 
     fn bytes(&mut self, bytes: &[u8]) {
         number::bytes(bytes, self.out);
+    }
+
+    fn texts(&mut self, texts: Texts<'_>) {
+        self.text(&texts.joined().collect::<Vec<_>>());
     }
 }
 

@@ -18,6 +18,7 @@ pub enum Cell {
     Text(Vec<u8>),
     Ip(IpAddr),
     Stack(Vec<u64>),
+    Texts(Vec<Vec<u8>>),
     /// This kernel is too old for the column, or lacks the JIT that it takes, which the library says; which those are is a
     /// test of its own.
     Absent,
@@ -30,6 +31,7 @@ impl Cell {
             Value::Text(text) => return Cell::Text(text.into()),
             Value::Ip(ip) => return Cell::Ip(ip),
             Value::Stack(stack) => return Cell::Stack(stack.addresses().collect()),
+            Value::Texts(texts) => return Cell::Texts(texts.iter().map(Vec::from).collect()),
             Value::Enum { value, name: Some(name) } => return Cell::Name(value, name.into()),
             Value::Enum { value, .. } => value,
             Value::Int(value) => value.into(),
@@ -86,6 +88,9 @@ impl fmt::Debug for Cell {
             Cell::Text(text) => write!(f, "\"{}\"", text.escape_ascii()),
             Cell::Ip(ip) => write!(f, "{ip}"),
             Cell::Stack(stack) => write!(f, "{stack:x?}"),
+            Cell::Texts(texts) => {
+                f.debug_list().entries(texts.iter().map(|text| text.escape_ascii().to_string())).finish()
+            }
             Cell::Absent => f.write_str("(not on this kernel)"),
         }
     }
