@@ -6,6 +6,7 @@ mod assembler;
 mod btf_write;
 mod cgroups;
 mod clang;
+mod cmdline;
 mod columns;
 mod elements;
 mod fields;

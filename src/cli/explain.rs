@@ -8,18 +8,21 @@ use crate::list::listed;
 use crate::message::Failure;
 use kwalk::print::table::Column;
 use kwalk::progs::Kernel;
-use kwalk::select::{ColumnInfo, Completion, Plan, Schema, Sink, Type};
+use kwalk::select::{ColumnInfo, Completion, Plan, Sink, Type};
 
 pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<ExitCode, Failure> {
     let program = plan.program(kernel)?;
+    let completion = plan.completion.as_ref();
     let row = match &plan.sink {
-        Sink::Rows { schema, .. } => match schema.columns().iter().all(|column| column.bytes().is_some()) {
-            true => format!("{} bytes", schema.row_max()),
-            false => format!("at most {} bytes", written(plan, schema).row_max()),
-        },
+        Sink::Rows { schema, .. } => {
+            let schema = completion.map_or(schema, |completion| &completion.written);
+            let is_fixed = |column: &ColumnInfo| column.bytes().is_some() || is_filled(column);
+            let most = if schema.columns().iter().all(is_fixed) { "" } else { "at most " };
+            format!("{most}{} bytes", schema.row_max())
+        }
         _ => "none: it counts".into(),
     };
-    let tested = plan.completion.as_ref().and_then(Completion::condition);
+    let tested = completion.and_then(Completion::condition);
     let tested = tested.map(|condition| format!("afterwards    {condition}, with what is read from /proc\n"));
     let mut out = format!(
         "target        {}\nlink          {link}\ncondition     {}\n{}row           {row}\ninstructions  {}\n\n",
@@ -37,6 +40,7 @@ pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<Ex
         Column::number("SIZE"),
     ];
     if let Sink::Rows { schema, shown, order } = &plan.sink {
+        let schema = completion.map_or(schema, |completion| &completion.complete);
         let rows = schema.columns().iter().enumerate().map(|(nth, column)| {
             let hidden = match nth {
                 nth if nth < *shown => "",
@@ -45,7 +49,7 @@ pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<Ex
             };
             let (at, size) = match column.bytes() {
                 Some(bytes) => (bytes.start.to_string(), bytes.len().to_string()),
-                None if column.source.starts_with("/proc/") => ("afterwards".into(), "any".into()),
+                None if is_filled(column) => ("afterwards".into(), "any".into()),
                 None => ("behind".into(), "any".into()),
             };
             vec![format!("{}{hidden}", column.name), column.source.clone(), ty(column), at, size]
@@ -58,9 +62,9 @@ pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// The layout of what the program writes.
-fn written<'p>(plan: &'p Plan, schema: &'p Schema) -> &'p Schema {
-    plan.completion.as_ref().map_or(schema, |completion| &completion.written)
+/// Whether user space fills the column in.
+fn is_filled(column: &ColumnInfo) -> bool {
+    column.source.starts_with("/proc/")
 }
 
 fn ty(column: &ColumnInfo) -> String {

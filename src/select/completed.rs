@@ -32,10 +32,9 @@ impl Completed {
         &self.bytes
     }
 
-    /// Completes the row that a program has written in these bytes, and returns whether it is to be shown. `schema` is
-    /// that of complete rows.
-    pub(super) fn complete(&mut self, written: &[u8], schema: &Schema) -> Result<bool, Error> {
-        let Completion { tgid, pid, start, fills, test, .. } = &self.completion;
+    /// Completes the row that a program has written in these bytes, and returns whether it is to be shown.
+    pub(super) fn complete(&mut self, written: &[u8]) -> Result<bool, Error> {
+        let Completion { tgid, pid, start, complete, fills, test, .. } = &self.completion;
         let row = self.completion.written.whole_row(written);
         let (tgid, pid, start) = (number(&row, *tgid), number(&row, *pid), number(&row, *start));
         let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
@@ -58,7 +57,7 @@ impl Completed {
             self.undecided += 1;
             return Ok(false);
         }
-        Ok(holds(test, &schema.whole_row(&self.bytes)) == Some(true))
+        Ok(holds(test, &complete.whole_row(&self.bytes)) == Some(true))
     }
 
     /// The error at the end of the walk, if the condition could not be decided for a row.

@@ -94,7 +94,7 @@ impl<'p> Rows<'p> {
                 let row = self.at..self.at + len;
                 self.at += len;
                 let Some(completed) = &mut self.completed else { break row };
-                if completed.complete(self.pending.get(row.clone()).unwrap_or_default(), &self.schema)? {
+                if completed.complete(self.pending.get(row.clone()).unwrap_or_default())? {
                     break row;
                 }
             } else if !self.read()? {

@@ -15,8 +15,11 @@ use crate::record::Schema;
 /// What is to be done with each row.
 #[derive(Debug, Clone)]
 pub struct Completion {
-    /// The layout of what the program writes. Its columns are those of the whole row; those that are filled in are NULL.
+    /// The layout of what the program writes: the columns of the selection, those that its order needs, and then those
+    /// that only this needs. Those that are filled in are NULL.
     pub written: Schema,
+    /// The layout of a complete row, with the same columns.
+    pub complete: Schema,
     /// The column with the process id (thread group id).
     pub tgid: usize,
     /// The column with the thread id.

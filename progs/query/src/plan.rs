@@ -131,6 +131,7 @@ impl Plan {
         let shown = columns.len();
         let keys = if options.count { &[][..] } else { &select.order };
         let order = projection::keys(keys, &mut columns, &mut planner)?;
+        let visible = columns.len();
         let (test, sql) = Tested::new(&mut planner, &mut columns).terms(&terms)?;
         let process = tested::process(&mut columns, &mut planner)?;
 
@@ -150,8 +151,12 @@ impl Plan {
         if written.row_max() >= ROW_MAX {
             return Err(Error::new(Reason::RowSize(written.row_max()), None));
         }
-        let completion =
-            process.map(|[tgid, pid, start]| Completion { written, tgid, pid, start, fills, test, sql });
+        let complete = |[tgid, pid, start]: [usize; 3]| {
+            let complete = schema.clone();
+            Completion { written, complete, tgid, pid, start, fills, test, sql }
+        };
+        let completion = process.map(complete);
+        let schema = schema.first(visible);
         // A program's maps are numbered in the order in which they are created; this one is the first.
         let (sink, partition) = match options.count && completion.is_none() {
             true => (Sink::Count { map: 0 }, None),

@@ -198,6 +198,12 @@ impl<'p, 'a> Tested<'p, 'a> {
 
     /// The column with a text, or with what is filled in.
     fn column(&mut self, expr: &Expr) -> Result<usize, Error> {
+        if let Some(fill) = self.planner.names.filled(expr) {
+            let is = |column: &Planned| matches!(column.value, Value::Filled(known) if known == fill);
+            if let Some(known) = self.columns.iter().position(is) {
+                return Ok(known);
+            }
+        }
         let fragment = self.planner.fragment(Role::Condition, expr);
         match self.planner.value(expr, None)? {
             value @ Value::Filled(_) => Ok(self.hidden(expr, value, fragment)),
