@@ -334,7 +334,8 @@ fn what_is_tested_afterwards_is_inexact() {
 
 fn rows_are_sorted_limited_and_counted() {
     let children = ["c", "a", "b"].map(|name| Child::new([format!("look=sorted {name}")]));
-    let like = format!("cmdline[0] = 'columns' and cmdline like '%look=sorted%' and ppid = {}", std::process::id());
+    let like =
+        format!("cmdline[0] = 'columns' and cmdline like '%look=sorted%' and ppid = {}", std::process::id());
     let pids = |args: &[&str]| -> Vec<u32> {
         let shown = stdout(kwalk(["task", "-f", "pid", "-w", &like, "-o", "ndjson"]).args(args));
         let pid = |line: &str| {

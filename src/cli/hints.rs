@@ -43,6 +43,9 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         Error::NotA { needs: "a cgroup", .. } => {
             "`grep cgroup /proc/self/mounts` shows where cgroups are mounted"
         }
+        Error::NotA { path, needs } if path.as_os_str() == "/proc" && needs.contains("first") => {
+            "in another pid namespace processes have other numbers than the kernel's: read arguments outside of it"
+        }
         Error::NotA { path, .. } if path.as_os_str() == "/proc" => {
             "the arguments of processes are read from there: mount -t proc proc /proc"
         }
