@@ -259,11 +259,14 @@ impl fmt::Display for Error {
             #[cfg(feature = "select")]
             Error::Row(error) => error.fmt(f),
             #[cfg(feature = "select")]
-            Error::Undecided { rows } => write!(
-                f,
-                "cmdline: of {rows} objects it is not known whether they meet the condition, since their processes have \
-                 more than 8 MiB of arguments"
-            ),
+            Error::Undecided { rows } => {
+                let objects = if *rows == 1 { "object" } else { "objects" };
+                write!(
+                    f,
+                    "condition: it could not be decided for {rows} {objects}, of processes with more than 8 MiB of \
+                     arguments"
+                )
+            }
             Error::Hidden { prog_id } => {
                 write!(f, "program {prog_id}: the kernel does not show its instructions")
             }

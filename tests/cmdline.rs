@@ -15,11 +15,13 @@ use nix::sched::{CloneFlags, unshare};
 
 use crate::columns::child::Child;
 use crate::support::Need::{Bpf, File, Root};
-use crate::support::helper::Helper;
+use crate::support::helper::{Helper, Started};
 use crate::support::rows::{all, counted, number, walked};
 use crate::support::{Need, Test, eventually, kwalk, refused, running, stdout, test, test_alone};
 
 const PROC: &[Need] = &[Bpf, Root];
+/// To call what no safe function of Rust's does.
+const PYTHON: &[Need] = &[Bpf, Root, Need::Tool("python3")];
 const NUMBERS: &[Need] = &[Bpf, Root, File("/proc/sys/kernel/ns_last_pid")];
 const TIME: &[Need] = &[Bpf, Root, File("/proc/self/timens_offsets")];
 
@@ -35,6 +37,8 @@ pub fn tests() -> Vec<Test> {
         test("rows_are_sorted_limited_and_counted", PROC, rows_are_sorted_limited_and_counted),
         test("a_prepared_walk_reads_them_again", PROC, a_prepared_walk_reads_them_again),
         test("threads_files_and_mappings_have_them", PROC, threads_files_and_mappings_have_them),
+        test("threads_may_outlive_the_first", PYTHON, threads_may_outlive_the_first),
+        test("what_is_too_long_is_undecided", PYTHON, what_is_too_long_is_undecided),
         test("a_process_that_has_ended_has_none", PROC, a_process_that_has_ended_has_none),
         test("a_reused_number_is_another_process", NUMBERS, a_reused_number_is_another_process),
         test_alone("without_proc_there_is_an_error", PROC, without_proc_there_is_an_error),
@@ -393,6 +397,61 @@ fn threads_files_and_mappings_have_them() {
         let maps = fs::read_to_string(format!("/proc/{}/maps", helper.pid())).unwrap();
         let mappings = of("task_vma");
         assert!(mappings.len() + 1 >= maps.lines().count() && mappings.iter().all(|one| *one == wanted));
+    }
+}
+
+/// A process that does as a script says until it prints a line, and then waits.
+fn python(script: &str, args: &[&str]) -> Started {
+    let script =
+        format!("import ctypes, sys, threading, time\nlibc = ctypes.CDLL(None, use_errno=True)\n{script}");
+    Started::new(Command::new("python3").args(["-c", &script]).args(args))
+}
+
+fn threads_may_outlive_the_first() {
+    let python = python(
+        "def other():\n    time.sleep(0.3)\n    print('up', flush=True)\n    time.sleep(600)\n\
+         threading.Thread(target=other).start()\nlibc.pthread_exit(None)",
+        &["two words", ""],
+    );
+    let pid = python.pid();
+    eventually("the first thread has ended", || crate::columns::child::stat(pid, 3) == "Z");
+    assert_eq!(fs::read(format!("/proc/{pid}/cmdline")).unwrap(), b"");
+    let select = Select::new("task").fields(["cmdline[3]", "cmdline[4]"]).filter(field("tgid").eq(pid));
+    let texts = all(walked(&select, Scope::All).unwrap(), |row| format!("{row:?}")).unwrap();
+    assert_eq!(texts, ["[Null, Null]", &format!("{:?}", [Value::Text(b"two words"), Value::Text(b"")])]);
+}
+
+/// A process may say that its arguments are anywhere in its memory, and how many.
+fn what_is_too_long_is_undecided() {
+    let python = python(
+        "n = 9 << 20\ntext = ctypes.create_string_buffer(b'x' * n)\nat = ctypes.addressof(text)\n\
+         stat = open('/proc/self/stat').read().rsplit(')', 1)[1].split()\n\
+         field = lambda number: int(stat[number - 3])\nlibc.sbrk.restype = ctypes.c_void_p\n\
+         numbers = [field(n) for n in (26, 27, 45, 46, 47)] + [libc.sbrk(0), field(28), at, at + n + 1, field(50), field(51)]\n\
+         pr_set_mm, pr_set_mm_map = 35, 14\n\
+         mm = (ctypes.c_uint64 * 13)(*numbers, 0, 0xffffffff << (32 if sys.byteorder == 'little' else 0))\n\
+         failed = libc.prctl(pr_set_mm, pr_set_mm_map, mm, ctypes.c_ulong(ctypes.sizeof(mm)), 0)\n\
+         print(ctypes.get_errno() if failed else 0, flush=True)\ntime.sleep(600)",
+        &[],
+    );
+    // Without CONFIG_CHECKPOINT_RESTORE, none can.
+    if python.words != "0\n" {
+        return assert_eq!(python.words, "22\n");
+    }
+    let pid = python.pid();
+    let shown = shown(pid).unwrap();
+    assert_eq!((shown.len(), shown[0].len(), &shown[1][..]), (2, 8 << 20, "…".as_bytes()));
+    let own = std::process::id();
+    let condition = format!("pid in ({pid}, {own}) and (cmdline like '%integration%' or cmdline like 'x%')");
+    for args in [&["-o", "csv", "-f", "pid"][..], &["-o", "csv", "-f", "pid", "--sort", "pid"], &["--count"]]
+    {
+        let output = kwalk(["task", "-w", &condition]).args(args).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with("kwalk: condition: it could not be decided for 1 object, of"), "{said}");
+        assert_eq!(output.status.code(), Some(1));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let rows: Vec<_> = lines.lines().skip(1).map(str::trim).collect();
+        assert!(if args.len() > 1 { rows == [own.to_string()] } else { lines.is_empty() }, "{lines}");
     }
 }
 

@@ -62,11 +62,13 @@ impl Arguments {
         if self.process != Some((tgid, start)) {
             self.process = None;
             self.text = self.read(&format!("/proc/{tgid}"), tgid, start)?;
-            // The first thread of a process can end before the others: then it has no memory any more, and they have.
-            if self.text.is_empty() && tid != tgid {
-                self.text = self.read(&format!("/proc/{tgid}/task/{tid}"), tgid, start)?;
-            } else {
-                self.process = Some((tgid, start));
+            match self.text.is_empty() {
+                false => self.process = Some((tgid, start)),
+                // The first thread of a process can end before the others: then it has no memory any more, and they have.
+                true if tid != tgid => {
+                    self.text = self.read(&format!("/proc/{tgid}/task/{tid}"), tgid, start)?;
+                }
+                true => {}
             }
             self.is_cut = end(&mut self.text);
         }

@@ -42,7 +42,7 @@ pub(crate) const VIEW: View = View {
         exe, more, Plain, { field("task.mm.exe_file").d_path() },
             "path of the file that its process executes";
         cmdline, more, Plain, { cmdline() },
-            "arguments of its process, and the title that it has set, as in /proc/PID/cmdline";
+            "arguments of its process, or the title that it has set";
         stack, more, Plain, { stack() }, "kernel addresses on its stack, the innermost first";
         cgroup, more, Plain, { field("task.cgroups.dfl_cgrp").cgroup_path() },
             "path of its cgroup in the cgroup v2 hierarchy";
