@@ -441,6 +441,9 @@ fn what_is_too_long_is_undecided() {
     let pid = python.pid();
     let shown = shown(pid).unwrap();
     assert_eq!((shown.len(), shown[0].len(), &shown[1][..]), (2, 8 << 20, "…".as_bytes()));
+    // It is decided where the rest of the condition decides.
+    assert!(meets(pid, &format!("cmdline like '%no such%' or tgid = {pid}")));
+    assert!(!meets(pid, "(cmdline like '%x%' and comm = 'no such') or (cmdline is null and pid = 1)"));
     let own = std::process::id();
     let condition = format!("pid in ({pid}, {own}) and (cmdline like '%integration%' or cmdline like 'x%')");
     for args in [&["-o", "csv", "-f", "pid"][..], &["-o", "csv", "-f", "pid", "--sort", "pid"], &["--count"]]

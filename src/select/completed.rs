@@ -3,7 +3,7 @@
 use kwalk_query::{Completion, Fill, Row, Schema, Value, fill};
 
 use super::arguments::Arguments;
-use super::evaluate::holds;
+use super::evaluate::{decided, holds};
 use crate::error::Error;
 use crate::facts::is_in_first_pid_namespace;
 
@@ -46,6 +46,10 @@ impl Completed {
     pub(super) fn complete(&mut self, written: &[u8]) -> Result<bool, Error> {
         let Completion { tgid, pid, start, complete, fills, test, .. } = &self.completion;
         let row = self.completion.written.whole_row(written);
+        let early = test.as_ref().and_then(|test| decided(test, &row));
+        if early == Some(false) {
+            return Ok(false);
+        }
         let (tgid, pid, start) = (number(&row, *tgid), number(&row, *pid), number(&row, *start));
         let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
         let text = match (small(tgid), small(pid), start) {
@@ -61,13 +65,16 @@ impl Completed {
                 Fill::Argument(nth) => fill(each.nth(*nth).unwrap_or_default(), &mut self.bytes),
             }
         }
-        let Some(test) = test else { return Ok(true) };
-        // Of what was cut, any bytes may be missing.
-        if self.arguments.is_cut() {
-            self.undecided += 1;
-            return Ok(false);
+        match test {
+            None => Ok(true),
+            _ if early == Some(true) => Ok(true),
+            // Of what was cut, any bytes may be missing.
+            Some(_) if self.arguments.is_cut() => {
+                self.undecided += 1;
+                Ok(false)
+            }
+            Some(test) => Ok(holds(test, &complete.whole_row(&self.bytes)) == Some(true)),
         }
-        Ok(holds(test, &complete.whole_row(&self.bytes)) == Some(true))
     }
 
     /// The error at the end of the walk, if the condition could not be decided for a row.

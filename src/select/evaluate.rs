@@ -2,8 +2,19 @@
 
 use kwalk_query::{Operand, Row, Test, Texts, Value};
 
-/// The value of a condition for a row.
+/// The value of a condition for a complete row.
 pub(super) fn holds(test: &Test, row: &Row<'_>) -> Option<bool> {
+    value(test, row, true)
+}
+
+/// The value of a condition for a row in which nothing is filled in yet, if that can't change it.
+pub(super) fn decided(test: &Test, row: &Row<'_>) -> Option<bool> {
+    value(test, row, false)
+}
+
+/// The value of a condition. If the row is not `complete`, what looks at its texts can be anything, which is `None` too.
+fn value(test: &Test, row: &Row<'_>, complete: bool) -> Option<bool> {
+    let value = |test: &Test| value(test, row, complete);
     match test {
         Test::Known(value) => *value,
         Test::Column(column) => match row.get(*column) {
@@ -11,29 +22,42 @@ pub(super) fn holds(test: &Test, row: &Row<'_>) -> Option<bool> {
             Value::Uint(value) => Some(value != 0),
             _ => None,
         },
+        Test::Compare(..) | Test::Like(..) | Test::IsNull(_) if !complete => None,
         Test::Compare(op, left, right) => {
             let (left, right) = (text(left, row)?, text(right, row)?);
             Some(op.holds(left.joined().cmp(right.joined())))
         }
         Test::Like(of, pattern) => Some(matches(text(of, row)?.joined(), pattern)),
         Test::IsNull(column) => Some(row.get(*column) == Value::Null),
-        Test::IsUnknown(of) => Some(holds(of, row).is_none()),
-        Test::Is(truth, of) => Some(holds(of, row) == Some(*truth)),
-        Test::Not(of) => holds(of, row).map(|value| !value),
-        Test::And(all) => decided_by(false, all, row),
-        Test::Or(any) => decided_by(true, any, row),
+        Test::IsUnknown(of) => match value(of) {
+            None if !complete => None,
+            of => Some(of.is_none()),
+        },
+        Test::Is(truth, of) => match value(of) {
+            None if !complete => None,
+            of => Some(of == Some(*truth)),
+        },
+        Test::Not(of) => value(of).map(|value| !value),
+        Test::And(all) => decided_by(false, all.iter().map(value)),
+        Test::Or(any) => decided_by(true, any.iter().map(value)),
         Test::Case(arms, otherwise) => {
-            let arm = arms.iter().find(|(condition, _)| holds(condition, row) == Some(true));
-            holds(arm.map_or(otherwise, |(_, value)| value), row)
+            for (condition, then) in arms {
+                match value(condition) {
+                    Some(true) => return value(then),
+                    None if !complete => return None,
+                    _ => {}
+                }
+            }
+            value(otherwise)
         }
     }
 }
 
 /// AND or OR: a single term with the value `decisive` decides; else it is unknown if one term is.
-fn decided_by(decisive: bool, terms: &[Test], row: &Row<'_>) -> Option<bool> {
+fn decided_by(decisive: bool, terms: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     let mut result = Some(!decisive);
     for term in terms {
-        match holds(term, row) {
+        match term {
             Some(value) if value == decisive => return Some(decisive),
             Some(_) => {}
             None => result = None,
