@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::process::{Child as Process, Command, Stdio};
 
 use kwalk::Scope;
+use std::time::Duration;
+
 use kwalk::print::raw::Reader;
 use kwalk::select::{Plan, PlanOptions, Prepared, Select, Value, Verdict, Walk, cmdline, field, sql};
 use nix::mount::{MsFlags, mount};
@@ -492,6 +494,8 @@ fn a_reused_number_is_another_process() {
     let select = Select::new("task").fields(["cmdline"]).filter(field("pid").is_in(pids));
     let mut other: Option<Process> = None;
     let [shown, gone] = two(&select, || {
+        // /proc tells the start of a process in hundredths of a second.
+        std::thread::sleep(Duration::from_millis(20));
         children[1] = None;
         // Other tests start processes, too.
         for _ in 0..1000 {
@@ -510,10 +514,11 @@ fn a_reused_number_is_another_process() {
             started.kill().unwrap();
             started.wait().unwrap();
         }
+        // It has its arguments only after a while.
+        let cmdline = || fs::read(format!("/proc/{}/cmdline", pids[1])).unwrap();
+        eventually("it is the other process", || cmdline().ends_with(b"files\x001\0"));
     });
     let mut other = other.expect("a process with the same number");
-    let has_started = || fs::read(format!("/proc/{}/cmdline", pids[1])).unwrap().ends_with(b"files\x001\0");
-    eventually("it is the other process", has_started);
     other.kill().unwrap();
     other.wait().unwrap();
     assert!(shown.is_some());
