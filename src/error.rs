@@ -126,6 +126,13 @@ pub enum Error {
     /// The output of a selection is not a sequence of its rows.
     #[cfg(feature = "select")]
     Row(kwalk_query::NotARow),
+    /// Of some objects, it could not be decided whether they meet the condition: a process has more than 8 MiB of
+    /// arguments. All others were shown.
+    #[cfg(feature = "select")]
+    Undecided {
+        /// How many they are.
+        rows: u64,
+    },
     /// A walk ended before its end.
     Read {
         /// The bytes of output that were read before.
@@ -251,6 +258,15 @@ impl fmt::Display for Error {
             }
             #[cfg(feature = "select")]
             Error::Row(error) => error.fmt(f),
+            #[cfg(feature = "select")]
+            Error::Undecided { rows } => {
+                let objects = if *rows == 1 { "object" } else { "objects" };
+                write!(
+                    f,
+                    "condition: it could not be decided for {rows} {objects}, of processes with more than 8 MiB of \
+                     arguments"
+                )
+            }
             Error::Hidden { prog_id } => {
                 write!(f, "program {prog_id}: the kernel does not show its instructions")
             }

@@ -22,9 +22,17 @@
 //! ```
 //!
 //! The meaning of expressions is described in [`kwalk_query`].
+//!
+//! The arguments of processes are not read by the program, which would have to wait for the memory of each process, but
+//! from /proc, for the rows that the program writes. A row has them as [`Value::Texts`]. They are NULL for a process that
+//! has ended since, for kernel threads and for zombies. Conditions on them are tested here, after all others
+//! ([`Completion`]).
 
+mod arguments;
 mod cgroups;
+mod completed;
 mod elements;
+mod evaluate;
 mod output;
 mod partitions;
 mod prepared;

@@ -25,8 +25,6 @@ use crate::support::{Test, kernel_version, running, test};
 
 /// Columns that need a newer kernel than their target does.
 const NEWER: &[(&str, &[&str], (u16, u16))] = &[
-    // bpf_copy_from_user_task
-    ("task", &["cmdline"], (5, 18)),
     // bpf_rdonly_cast
     ("task", &["pidns", "nspid"], (6, 2)),
     ("netlink", &["groups"], (6, 2)),

@@ -6,6 +6,7 @@ mod assembler;
 mod btf_write;
 mod cgroups;
 mod clang;
+mod cmdline;
 mod columns;
 mod elements;
 mod fields;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
         return done;
     }
     support::main(support::tests![
-        architecture assembler btf_write cgroups clang columns elements fields instructions kernels kfuncs maps
+        architecture assembler btf_write cgroups clang cmdline columns elements fields instructions kernels kfuncs maps
         netns pin preload prepared readers rejections select skeleton sys targets text_bpf text_tasks types usage walk
     ])
 }

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 
 use kwalk::progs::{Parameters, available, targets};
 use kwalk::select::{self, Column, Expr, Pushed, Reason, Row, Select, Value, field, named_columns, sql};
@@ -113,6 +114,7 @@ fn own(value: &Value<'_>) -> oracle::Value {
     match *value {
         Value::Null => oracle::Value::Null,
         Value::Text(text) => oracle::Value::Text(text.into()),
+        Value::Texts(texts) => oracle::Value::Text(texts.joined().collect()),
         Value::Pointer(_) => oracle::Value::Pointer,
         ref value => oracle::Value::Number(number(value)),
     }
@@ -123,12 +125,22 @@ fn random_conditions() {
         Helper::with_threads("kwsel'ä", 3),
         Helper::with_named_thread("kwselect_0123456", "kwsel"),
         Helper::with_names(&["x"]),
+        // With arguments of so many bytes.
+        Helper::with_names(&[&words(70_000), "y"]),
+        Helper::with_names(&[&words(3_000), &words(4_000), "y"]),
+        without_arguments(),
     ];
     for (helper, score) in helpers.iter().zip(["500", "1000", "7"]) {
         fs::write(format!("/proc/{}/oom_score_adj", helper.pid()), score).unwrap();
     }
     let tasks = population(&helpers.each_ref());
-    assert!(tasks.len() >= 12, "{} tasks", tasks.len());
+    assert!(tasks.len() >= 15, "{} tasks", tasks.len());
+    let len = |task: &Task, name| match &task[name] {
+        oracle::Value::Text(text) => text.len(),
+        _ => 0,
+    };
+    let lengths: Vec<_> = helpers.iter().map(|helper| len(&tasks[&helper.pid().into()], "cmdline")).collect();
+    assert!(lengths[3] > 70_000 && lengths[4] > 7_000 && lengths[5] == 0, "{lengths:?}");
     let values = || tasks.values().flat_map(Task::values);
     let known: BTreeSet<i128> = values()
         .filter_map(|value| if let oracle::Value::Number(number) = value { Some(*number) } else { None })
@@ -144,6 +156,8 @@ fn random_conditions() {
 
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300);
     let (run, shown, hidden, refused) = (Cell::new(0u32), Cell::new(0u32), Cell::new(0u32), Cell::new(0u32));
+    // How often a text was compared, and one of more than 4,095 bytes.
+    let (texts_compared, long) = (Cell::new(0u32), Cell::new(0u32));
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let conditions = oracle::conditions(&Vec::from_iter(known), &Vec::from_iter(texts));
     let done = runner.run(&conditions, |condition| {
@@ -165,6 +179,11 @@ fn random_conditions() {
                 refused.set(refused.get() + 1);
                 return Ok(());
             }
+            // More paths than the verifier follows.
+            Err(Error::Rejected(rejection)) if rejection.is_too_large() => {
+                refused.set(refused.get() + 1);
+                return Ok(());
+            }
             Err(error) => panic!("{}: {error}", condition.expr()),
         };
         for (pid, values) in found.iter().filter(|(pid, _)| tasks.contains_key(pid)) {
@@ -175,6 +194,10 @@ fn random_conditions() {
             found.into_iter().map(|(pid, _)| pid).filter(|pid| tasks.contains_key(pid)).collect();
         proptest::prop_assert_eq!(&found, &wanted(&condition), "{}", condition.expr());
         run.set(run.get() + 1);
+        condition.texts(&mut |name| {
+            texts_compared.set(texts_compared.get() + tasks.len() as u32);
+            long.set(long.get() + tasks.values().filter(|task| len(task, name) > 4095).count() as u32);
+        });
         shown.set(shown.get() + found.len() as u32);
         hidden.set(hidden.get() + (tasks.len() - found.len()) as u32);
         Ok(())
@@ -183,7 +206,26 @@ fn random_conditions() {
     // Conditions that nobody, or everybody, meets would prove little.
     let (run, shown, hidden, refused) = (run.get(), shown.get(), hidden.get(), refused.get());
     eprintln!("{run} conditions, {refused} refused, {shown} rows shown, {hidden} not, {} tasks", tasks.len());
-    assert!(run > refused && shown * 10 > hidden && hidden * 10 > shown);
+    eprintln!("{} texts compared, {} of them of more than 4,095 bytes", texts_compared.get(), long.get());
+    assert!(run > refused && shown * 10 > hidden && hidden * 10 > shown && long.get() * 10 > run);
+}
+
+/// A text of so many bytes, in which each number occurs once.
+fn words(len: usize) -> String {
+    let mut text: String = (0..len).map(|nth| format!("{nth} ")).take(len / 2).collect();
+    text.truncate(len);
+    text
+}
+
+/// A process that has set an empty title.
+fn without_arguments() -> Helper {
+    let helper = Helper::with_names(&["y"]);
+    let stat = |nth| crate::columns::child::stat(helper.pid(), nth).parse::<u64>().unwrap();
+    let memory = fs::OpenOptions::new().write(true).open(format!("/proc/{}/mem", helper.pid())).unwrap();
+    memory.write_all_at(b"\0", stat(48)).unwrap();
+    // A title is what does not end where the arguments do.
+    memory.write_all_at(b"x", stat(49) - 1).unwrap();
+    helper
 }
 
 fn fields_are_what_proc_says() {

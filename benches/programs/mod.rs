@@ -5,7 +5,7 @@ use std::hint::black_box;
 use kwalk::asm::{Assembler, Reg};
 use kwalk::btf::Kind;
 use kwalk::progs::{Builder, Kernel, Program, ProgramType, Target, targets};
-use kwalk::select::{MapElements, PlanOptions, Rows, Schema, Select, Walk};
+use kwalk::select::{MapElements, Plan, PlanOptions, Rows, Select, Walk};
 use kwalk::sys::MapFd;
 use kwalk::{Error, Loaded, Scope};
 
@@ -13,7 +13,7 @@ use kwalk::{Error, Loaded, Scope};
 pub(crate) struct Attached {
     link: kwalk::Link,
     /// Of one that gives rows.
-    schema: Option<Schema>,
+    plan: Option<Plan>,
 }
 
 /// What a walk has given.
@@ -68,12 +68,12 @@ impl Attached {
         let elements = map.map(MapElements::of).transpose()?;
         let elements = elements.as_ref().map(|of| of.elements(None));
         let plan = select.plan_with(kernel, &PlanOptions { elements, ..PlanOptions::default() })?;
-        Attached::new(&plan.program(kernel)?, scope, plan.schema().cloned())
+        Attached::new(&plan.program(kernel)?, scope, Some(plan))
     }
 
     /// The link lives on without the descriptor of its program.
-    fn new(program: &Program, scope: &Scope<'_>, schema: Option<Schema>) -> Result<Self, Error> {
-        Ok(Attached { link: Loaded::load(program)?.attach(scope)?, schema })
+    fn new(program: &Program, scope: &Scope<'_>, plan: Option<Plan>) -> Result<Self, Error> {
+        Ok(Attached { link: Loaded::load(program)?.attach(scope)?, plan })
     }
 
     /// Walks from the beginning to the end, and looks at every column of what has some.
@@ -83,15 +83,15 @@ impl Attached {
 
     fn read(&self) -> Result<Given, Error> {
         let mut given = Given::default();
-        if let Some(schema) = &self.schema {
-            let mut rows = Rows::of(&self.link, schema.clone())?;
+        if let Some(plan) = &self.plan {
+            let mut rows = Rows::of(&self.link, plan)?;
             while let Some(row) = rows.next_row()? {
                 for value in row.values() {
                     black_box(value);
                 }
                 given.rows += 1;
             }
-            given.bytes = given.rows * schema.row_max();
+            given.bytes = given.rows * rows.schema().row_max();
         } else {
             let mut iter = self.link.iter()?;
             while let chunk @ [_, ..] = iter.next_chunk()? {

@@ -43,6 +43,12 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         Error::NotA { needs: "a cgroup", .. } => {
             "`grep cgroup /proc/self/mounts` shows where cgroups are mounted"
         }
+        Error::NotA { path, needs } if path.as_os_str() == "/proc" && needs.contains("first") => {
+            "in another pid namespace processes have other numbers than the kernel's: read arguments outside of it"
+        }
+        Error::NotA { path, .. } if path.as_os_str() == "/proc" => {
+            "the arguments of processes are read from there: mount -t proc proc /proc"
+        }
         Error::Process { number, reason: ProcessError::Thread } => {
             return Some(format!("for this thread alone, use --tid {number}"));
         }
@@ -148,7 +154,12 @@ fn selection(error: &select::Error) -> Option<String> {
         Reason::Unsupported(what) if what.starts_with("a comparison of two") => {
             "select both, and compare what comes out"
         }
-        Reason::Unsupported(what) if what.starts_with("cmdline()") => "take it from the target task",
+        Reason::Unsupported(what) if what.starts_with("argv()") => {
+            "take cmdline(), which is read from /proc, or take it from the target task"
+        }
+        Reason::Unsupported(what) if what.ends_with("read from /proc") => {
+            "select it, and compute with what comes out"
+        }
         Reason::NoJit { .. } => NO_JIT,
         Reason::Null => "write IS NULL or IS NOT NULL",
         Reason::NullPointer { what } => return Some(format!("write {what} IS NULL or IS NOT NULL")),

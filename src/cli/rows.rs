@@ -139,18 +139,31 @@ fn as_they_come(mut rows: Rows, out: &mut Out) -> Result<ExitCode, Failure> {
 
 fn in_order(mut rows: Rows, schema: &Schema, mut sorted: Sorted, out: &mut Out) -> Result<ExitCode, Failure> {
     let mut count = 0;
-    while let Some(row) = rows.next_row()? {
-        sorted.push(&row);
+    let undecided = loop {
+        match rows.next_row() {
+            Ok(Some(row)) => sorted.push(&row),
+            Ok(None) => break None,
+            // All other rows were returned before.
+            Err(error @ Error::Undecided { .. }) => break Some(error),
+            Err(error) => return Err(error.into()),
+        }
         count += 1;
         if rows.is_drained() {
             out.progress.tell(count);
         }
-    }
+    };
     for row in sorted.rows(schema) {
         out.row(&row);
         out.flush(false)?;
     }
-    out.end()
+    match undecided {
+        Some(error) => {
+            out.format.broken_off(&mut out.buffer);
+            out.flush(true)?;
+            Err(error.into())
+        }
+        None => out.end(),
+    }
 }
 
 /// The symbols of kernel addresses, formatted as by the kernel's `%pB`.

@@ -35,7 +35,7 @@ pub(crate) struct What {
     /// EXPR [AS NAME]
     #[arg(short, long, value_name = "LIST", allow_hyphen_values = true)]
     fields: Option<String>,
-    /// A SQL condition, run in the kernel: = <> < <= > >= AND OR NOT IN BETWEEN LIKE (case matters) IS NULL, + - * / %
+    /// A SQL condition, run in the kernel, but for what looks at cmdline, which is read from /proc afterwards: = <> < <= > >= AND OR NOT IN BETWEEN LIKE (case matters) IS NULL, + - * / %
     /// & | ^ << >>, numbers (decimal, 0x...), 'text', names of enum values
     #[arg(short = 'w', long = "where", value_name = "EXPR", allow_hyphen_values = true)]
     condition: Option<String>,
@@ -45,7 +45,7 @@ pub(crate) struct What {
     /// Stop after N rows
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = usage::u64)]
     limit: Option<u64>,
-    /// Print only the number of objects; the kernel counts them
+    /// Print only the number of objects; the kernel counts them, unless the condition looks at cmdline
     #[arg(long, conflicts_with_all = ["fields", "sort", "limit", "format"])]
     count: bool,
     /// Output format: table, ndjson, json, csv or raw [default: table on a terminal, else ndjson]
@@ -100,7 +100,7 @@ pub(crate) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
         return explain::explain(&walk.plan, &what.scope.explain(&walk.link), &kernel);
     };
     let mut prepared = walk.prepare()?;
-    let Sink::Rows { shown, order, .. } = prepared.plan().sink.clone() else {
+    let Sink::Rows { shown: shown @ 1.., order, .. } = prepared.plan().sink.clone() else {
         return print(format!("{}\n", prepared.count()?).as_bytes());
     };
     rows::print(prepared.rows()?, shown, order, what.limit, output)

@@ -2,12 +2,12 @@
 //!
 //! NULL is an empty field, and an empty text is two quotes. As readers skip empty lines, NULL is `NULL` if there is only
 //! one column, and the text NULL is in quotes there. Numbers are decimal, addresses as in `0xffff888100000000` and
-//! `127.0.0.1`, enum values their names if they have one. Texts are the kernel's bytes, in quotes if they have a comma, a
-//! quote or a line break; for a terminal they are escaped.
+//! `127.0.0.1`, enum values their names if they have one. A list of texts is one text, joined by spaces. Texts are the
+//! kernel's bytes, in quotes if they have a comma, a quote or a line break; for a terminal they are escaped.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use kwalk_query::{Row, Schema, Stack};
+use kwalk_query::{Row, Schema, Stack, Texts};
 
 use super::escape::add_escaped;
 use super::format::{Format, Symbols, Visitor, append, visit};
@@ -17,7 +17,7 @@ use super::number;
 pub struct Csv {
     header: Vec<u8>,
     symbols: Symbols,
-    texts: Texts,
+    texts: Quoting,
 }
 
 impl Csv {
@@ -33,7 +33,7 @@ impl Csv {
     }
 
     fn with(schema: &Schema, are_escaped: bool) -> Csv {
-        let texts = Texts { are_escaped, are_alone: schema.columns().len() == 1 };
+        let texts = Quoting { are_escaped, are_alone: schema.columns().len() == 1 };
         let mut header = Vec::new();
         for (nth, column) in schema.columns().iter().enumerate() {
             if nth > 0 {
@@ -72,7 +72,7 @@ impl Format for Csv {
 /// Appends the fields of a row.
 struct Fields<'a> {
     symbols: &'a Symbols,
-    texts: Texts,
+    texts: Quoting,
     out: &'a mut Vec<u8>,
 }
 
@@ -126,6 +126,10 @@ impl Visitor for Fields<'_> {
     fn float(&mut self, value: f64) {
         number::float(value, self.out);
     }
+
+    fn texts(&mut self, texts: Texts<'_>) {
+        self.text(&texts.joined().collect::<Vec<_>>());
+    }
 }
 
 /// NULL where it is the only field of a record.
@@ -133,13 +137,13 @@ const NULL: &[u8] = b"NULL";
 
 /// How texts are written.
 #[derive(Clone, Copy)]
-struct Texts {
+struct Quoting {
     are_escaped: bool,
     /// Whether each is the only field of its record.
     are_alone: bool,
 }
 
-impl Texts {
+impl Quoting {
     /// Appends a text, quoted if necessary.
     fn add(self, text: &[u8], out: &mut Vec<u8>) {
         if !self.are_escaped {
@@ -172,7 +176,7 @@ mod tests {
 
     fn field(bytes: &[u8], are_escaped: bool, are_alone: bool) -> Vec<u8> {
         let mut out = Vec::new();
-        Texts { are_escaped, are_alone }.add(bytes, &mut out);
+        Quoting { are_escaped, are_alone }.add(bytes, &mut out);
         out
     }
 

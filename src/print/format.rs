@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use kwalk_query::{Row, Stack, Value};
+use kwalk_query::{Row, Stack, Texts, Value};
 
 /// Up to this many bytes are copied one by one.
 const FEW: usize = 16;
@@ -50,6 +50,7 @@ pub(super) trait Visitor {
     fn stack(&mut self, stack: Stack<'_>);
     fn bytes(&mut self, bytes: &[u8]);
     fn float(&mut self, value: f64);
+    fn texts(&mut self, texts: Texts<'_>);
 }
 
 /// Calls the method for this kind of value.
@@ -69,6 +70,7 @@ pub(super) fn visit(value: Value<'_>, visitor: &mut impl Visitor) {
         Value::Stack(stack) => visitor.stack(stack),
         Value::Bytes(bytes) => visitor.bytes(bytes),
         Value::Float(value) => visitor.float(value),
+        Value::Texts(texts) => visitor.texts(texts),
     }
 }
 

@@ -1,13 +1,13 @@
 //! JSON: an object for each row, either one per line or all in an array.
 //!
 //! Integers are exact numbers, also beyond 2⁵³. `bool`s are `true` and `false`; enum values are their names if they
-//! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. In texts,
-//! control characters and others that nobody sees are escaped as `\uNNNN`. A text that is not UTF-8 is an array of its
-//! bytes, as journalctl writes it.
+//! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. A list of texts is
+//! an array. In texts, control characters and others that nobody sees are escaped as `\uNNNN`. A text that is not UTF-8 is
+//! an array of its bytes, as journalctl writes it.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use kwalk_query::{ColumnInfo, Row, Schema, Stack};
+use kwalk_query::{ColumnInfo, Row, Schema, Stack, Texts};
 
 use super::escape::{Special, add_with, is_hidden};
 use super::format::{Format, Symbols, Visitor, append, visit};
@@ -148,6 +148,15 @@ impl Visitor for Values<'_> {
             true => number::float(value, self.out),
             false => self.quoted(|out| number::float(value, out)),
         }
+    }
+
+    fn texts(&mut self, texts: Texts<'_>) {
+        // A list of texts has at least one.
+        for (nth, one) in texts.iter().enumerate() {
+            self.out.push(if nth == 0 { b'[' } else { b',' });
+            self.text(one);
+        }
+        self.out.push(b']');
     }
 }
 

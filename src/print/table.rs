@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::{IpAddr, Ipv6Addr};
 
-use kwalk_query::{ColumnInfo, Row, Schema, Show, Stack, Type};
+use kwalk_query::{ColumnInfo, Row, Schema, Show, Stack, Texts, Type};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::escape::{Special, add_escaped};
@@ -218,7 +218,7 @@ fn column(column: &ColumnInfo) -> Column {
         false => &column.name,
     };
     match column.ty {
-        Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes => {
+        Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes | Type::Texts => {
             Column::text(heading)
         }
         Type::Int { .. } | Type::Pointer | Type::Float => Column::number(heading),
@@ -325,6 +325,10 @@ impl Visitor for Cell<'_> {
 
     fn float(&mut self, value: f64) {
         number::float(value, self.out);
+    }
+
+    fn texts(&mut self, texts: Texts<'_>) {
+        self.text(&texts.joined().collect::<Vec<_>>());
     }
 }
 

@@ -37,7 +37,7 @@ impl<'a> Walk<'a> {
         Walk::plan_with(select, kernel, scope, &PlanOptions::default())
     }
 
-    /// Plans a count, which the kernel does without any output.
+    /// Plans a count, which the kernel does without any output, unless user space tests a part of the condition.
     ///
     /// # Errors
     ///
@@ -122,13 +122,24 @@ impl<'a> Prepared<'a> {
         &self.plan
     }
 
-    /// Walks, and returns the number of objects that the program has counted; 0 if the plan is for rows.
+    /// Walks, and returns the number of objects that the program has counted, or of rows if user space tests a part of
+    /// the condition; 0 if the plan is for rows.
     ///
     /// # Errors
     ///
-    /// Those of [`Prepared::rows`] and [`Iter::next_chunk`].
+    /// Those of [`Prepared::rows`], [`Rows::next_row`](super::Rows::next_row) and [`Iter::next_chunk`].
     pub fn count(&mut self) -> Result<u64, Error> {
-        let Sink::Count { map } = self.plan.sink else { return Ok(0) };
+        let map = match self.plan.sink {
+            Sink::Count { map } => map,
+            Sink::Rows { shown: 0, .. } => {
+                let (mut rows, mut count) = (self.rows()?, 0);
+                while rows.next_row()?.is_some() {
+                    count += 1;
+                }
+                return Ok(count);
+            }
+            _ => return Ok(0),
+        };
         let Some(map) = self.loaded.maps().get(map as usize) else { return Ok(0) };
         let mut value = [0; 8];
         bpf(MapUpdateElem { map, key: &[0; 4], value: &value, flags: ElemFlags::empty() })?;

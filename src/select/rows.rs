@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use kwalk_query::{NotARow, Row, Schema};
+use kwalk_query::{NotARow, Plan, Row, Schema};
 
+use super::completed::Completed;
 use super::output::Output;
 use crate::error::Error;
 use crate::iter::Iter;
@@ -12,6 +13,8 @@ use crate::link::Link;
 /// The rows of a walk, or of several walks, one after the other.
 pub struct Rows<'p> {
     schema: Schema,
+    /// What fills in the columns that the program does not write, if there are any.
+    completed: Option<Completed>,
     /// The walk that is being read.
     walk: Option<Iter>,
     /// The walks after it.
@@ -22,7 +25,7 @@ pub struct Rows<'p> {
 }
 
 impl<'p> Rows<'p> {
-    /// Starts a walk of a link whose program writes rows of this schema.
+    /// Starts a walk of a link with the program of this plan.
     ///
     /// This is a single walk. If the target's walks lose objects between two reads
     /// ([`Target::loses`](kwalk_progs::Target::loses)), it does so too, without an error: to avoid that takes the
@@ -30,16 +33,23 @@ impl<'p> Rows<'p> {
     ///
     /// # Errors
     ///
-    /// Those of [`Link::iter`].
-    pub fn of(link: &Link, schema: Schema) -> Result<Rows<'static>, Error> {
-        Ok(Rows { walk: Some(link.iter()?), ..Rows::new(schema, std::iter::empty()) })
+    /// Those of [`Link::iter`]; [`Error::NotA`] if columns are to be filled in and /proc is not that of this process's
+    /// pid namespace.
+    pub fn of(link: &Link, plan: &Plan) -> Result<Rows<'static>, Error> {
+        Ok(Rows { walk: Some(link.iter()?), ..Rows::new(plan)? })
     }
 
-    pub(super) fn new(
-        schema: Schema,
-        walks: impl Iterator<Item = Result<Output, Error>> + Send + 'p,
-    ) -> Rows<'p> {
-        Rows { schema, walk: None, rest: Box::new(walks), pending: Vec::new(), at: 0 }
+    /// Rows of no walk.
+    pub(super) fn new(plan: &Plan) -> Result<Rows<'p>, Error> {
+        let completed = plan.completion.clone().map(Completed::new).transpose()?;
+        let schema = plan.schema().cloned().unwrap_or_default();
+        let rest = Box::new(std::iter::empty());
+        Ok(Rows { schema, completed, walk: None, rest, pending: Vec::new(), at: 0 })
+    }
+
+    /// The rows of these walks.
+    pub(super) fn with(self, walks: impl Iterator<Item = Result<Output, Error>> + Send + 'p) -> Rows<'p> {
+        Rows { rest: Box::new(walks), ..self }
     }
 
     /// Starts the first walk, so that its error is returned before any row.
@@ -73,20 +83,29 @@ impl<'p> Rows<'p> {
     /// # Errors
     ///
     /// [`Error::Read`] if a walk is aborted, [`Error::Row`] if its output is not a sequence of rows; errors in starting
-    /// one of several walks.
+    /// one of several walks. [`Error::Open`] if /proc refuses a process's arguments, and after the last row
+    /// [`Error::Undecided`] if the condition could not be decided for all.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, Error> {
         // The row is borrowed after the loop, because the buffer can't grow while it is borrowed.
-        let len = loop {
+        let row = loop {
             let rest = self.pending.get(self.at..).unwrap_or_default();
-            if let Some((_, len @ 1..)) = self.schema.row(rest)? {
-                break len;
-            }
-            if !self.read()? {
+            let written = self.completed.as_ref().map_or(&self.schema, Completed::written);
+            if let Some((_, len @ 1..)) = written.row(rest)? {
+                let row = self.at..self.at + len;
+                self.at += len;
+                let Some(completed) = &mut self.completed else { break row };
+                if completed.complete(self.pending.get(row.clone()).unwrap_or_default())? {
+                    break row;
+                }
+            } else if !self.read()? {
+                self.completed.as_mut().map_or(Ok(()), Completed::ended)?;
                 return Ok(None);
             }
         };
-        let bytes = self.pending.get(self.at..self.at + len).unwrap_or_default();
-        self.at += len;
+        let bytes = match &self.completed {
+            Some(completed) => completed.bytes(),
+            None => self.pending.get(row).unwrap_or_default(),
+        };
         Ok(Some(self.schema.whole_row(bytes)))
     }
 

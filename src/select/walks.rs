@@ -31,7 +31,7 @@ impl<'a> Prepared<'a> {
     /// continues with the next namespace if it is called again. [`Error::Read`] for cgroups and for targets whose walks
     /// lose objects: with `EAGAIN` for more than 1,000,000 objects, which no single read can visit.
     pub fn rows(&mut self) -> Result<Rows<'_>, Error> {
-        rows(&*self)
+        started(&*self)
     }
 
     /// Starts one walk, and drops the prepared question with the rows.
@@ -40,33 +40,33 @@ impl<'a> Prepared<'a> {
     ///
     /// Those of [`Prepared::rows`].
     pub fn into_rows(self) -> Result<Rows<'a>, Error> {
-        rows(self)
+        started(self)
     }
 }
 
 /// The rows of a walk of a prepared question, owned or borrowed. The first walk is started at once, so that its error
 /// is returned before any row.
-fn rows<'a: 'p, 'p, P>(prepared: P) -> Result<Rows<'p>, Error>
+fn started<'a: 'p, 'p, P>(prepared: P) -> Result<Rows<'p>, Error>
 where
     P: Borrow<Prepared<'a>> + Send + 'p,
 {
     let this = prepared.borrow();
-    let schema = this.plan.schema().cloned().unwrap_or_default();
+    let rows = Rows::new(&this.plan)?;
     if let Scope::Cgroup { .. } = this.scope {
         return Ok(match cgroups::walk(this)? {
-            Walked::Output(output) => Rows::new(schema, once(Ok(Output::Bytes(output)))),
+            Walked::Output(output) => rows.with(once(Ok(Output::Bytes(output)))),
             Walked::Ids(ids) => {
                 let one = move |id| cgroups::one(prepared.borrow(), id);
-                Rows::new(schema, ids.into_iter().filter_map(one))
+                rows.with(ids.into_iter().filter_map(one))
             }
         });
     }
     let namespaces = this.namespaces();
     match this.plan.partition {
-        Some(map) => Rows::new(schema, Partitions::new(prepared, map, namespaces)).begun(),
+        Some(map) => rows.with(Partitions::new(prepared, map, namespaces)).begun(),
         None => {
             let walk = move |netns: Result<In<'_>, Error>| Ok(Output::Iter(prepared.borrow().iter(&netns?)?));
-            Rows::new(schema, namespaces.map(walk)).begun()
+            rows.with(namespaces.map(walk)).begun()
         }
     }
 }

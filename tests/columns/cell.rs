@@ -19,6 +19,7 @@ pub enum Cell {
     Ip(IpAddr),
     LinkLocal(Ipv6Addr, u32),
     Stack(Vec<u64>),
+    Texts(Vec<Vec<u8>>),
     /// This kernel is too old for the column, or lacks the JIT that it takes, which the library says; which those are is a
     /// test of its own.
     Absent,
@@ -32,6 +33,7 @@ impl Cell {
             Value::Ip(ip) => return Cell::Ip(ip),
             Value::LinkLocal(ip, device) => return Cell::LinkLocal(ip, device),
             Value::Stack(stack) => return Cell::Stack(stack.addresses().collect()),
+            Value::Texts(texts) => return Cell::Texts(texts.iter().map(Vec::from).collect()),
             Value::Enum { value, name: Some(name) } => return Cell::Name(value, name.into()),
             Value::Enum { value, .. } => value,
             Value::Int(value) => value.into(),
@@ -89,6 +91,9 @@ impl fmt::Debug for Cell {
             Cell::Ip(ip) => write!(f, "{ip}"),
             Cell::LinkLocal(ip, device) => write!(f, "{ip}%{device}"),
             Cell::Stack(stack) => write!(f, "{stack:x?}"),
+            Cell::Texts(texts) => {
+                f.debug_list().entries(texts.iter().map(|text| text.escape_ascii().to_string())).finish()
+            }
             Cell::Absent => f.write_str("(not on this kernel)"),
         }
     }
@@ -206,6 +211,7 @@ pub fn tells(column: &str, cell: &Cell, wanted: impl Into<Cell>) {
         Cell::Text(text) => text.is_empty(),
         Cell::Ip(ip) => ip.is_unspecified(),
         Cell::Stack(addresses) => addresses.is_empty(),
+        Cell::Texts(texts) => texts.is_empty(),
     };
     assert!(!is_nothing, "{column}: {wanted:?} says nothing");
     let is_same = match (cell, &wanted) {

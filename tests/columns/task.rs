@@ -26,7 +26,7 @@ pub fn tests() -> Vec<Test> {
         test("task_scheduling", &[Bpf, Root, Tool("chrt"), Tool("nice")], scheduling),
         test("task_user", PROC, user),
         test("task_memory", PROC, memory),
-        test("task_exe_and_cmdline", PROC, exe_and_cmdline),
+        test("task_exe_and_argv", PROC, exe_and_argv),
         test("task_kernel_threads_have_no_texts", PROC, kernel_threads_have_no_texts),
         test("task_cgroup", &[Bpf, Root, CGROUPS], cgroup),
         test("task_namespaces", PROC, namespaces),
@@ -178,7 +178,7 @@ fn memory() {
     }
 }
 
-fn exe_and_cmdline() {
+fn exe_and_argv() {
     let dir = dir();
     // As long as a name can be, and longer than 255 bytes in all; in /proc, a line feed is escaped only in maps.
     let deep = dir.path().join("e\n\x1b[2J \"'\\").join("d".repeat(255));
@@ -213,7 +213,7 @@ fn exe_and_cmdline() {
         let mut wanted = arguments(pid);
         // What does not fit is cut: 4,096 bytes with the NUL.
         wanted.truncate(4095);
-        assert_eq!(one("task", "cmdline", &of(pid))[0], *wanted);
+        assert_eq!(one("task", "argv()", &of(pid))[0], *wanted);
     }
     // A title that is written over all of them, as setproctitle(3) does, has no NUL there.
     let child = Child::of(&exe, ["look=title"]);
@@ -221,12 +221,12 @@ fn exe_and_cmdline() {
     let end: u64 = child.stat(49).parse().unwrap();
     let memory = fs::OpenOptions::new().write(true).open(format!("/proc/{}/mem", child.pid())).unwrap();
     memory.write_all_at(b"!", end - 1).unwrap();
-    let shown = one("task", "cmdline", &of(child.pid()));
+    let shown = one("task", "argv()", &of(child.pid()));
     assert_eq!(shown[0], *wanted);
     // Found by what is in it.
     let child = Child::of(&exe, ["look=needle in hay"]);
-    let text = "cmdline like '%needle in%' and tgid = ";
-    let row = found("task", "tgid, cmdline", &of(child.pid()));
+    let text = "argv() like '%needle in%' and tgid = ";
+    let row = found("task", "tgid, argv()", &of(child.pid()));
     if !row[0][1].is_absent() {
         assert_eq!(found("task", "tgid", &format!("{text}{}", child.pid())).len(), 1);
     }
@@ -259,9 +259,12 @@ fn kernel_threads_have_no_texts() {
         assert_eq!(pids(&format!("not ({unknown})")), 0, "not {unknown}");
         assert!(pids(&format!("({unknown}) is null")) > 5, "{unknown} is null");
     }
-    if !found("task", "cmdline", "pid = 2")[0][0].is_absent() {
-        assert_eq!(pids("cmdline is not null"), 0);
-        assert_eq!(pids("not (cmdline like 'x%')"), 0);
+    let mut texts = vec!["cmdline"];
+    texts.extend((!found("task", "argv()", "pid = 2")[0][0].is_absent()).then_some("argv()"));
+    for text in texts {
+        assert_eq!(pids(&format!("{text} is not null")), 0);
+        assert_eq!(pids(&format!("not ({text} like 'x%')")), 0);
+        assert!(pids(&format!("{text} is null")) + 5 > threads.len());
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Number(bool),
     Text,
     Pointer,
+    /// A text that user space fills in.
+    Filled,
 }
 
 /// Those that conditions are made of. NULL for some tasks: what lies behind `mm`, `mm` itself, `last_siginfo`.
@@ -45,6 +47,9 @@ pub(crate) const FIELDS: &[(&str, Kind)] = &[
     ("real_parent.comm", Kind::Text),
     ("nsproxy.uts_ns.name.sysname", Kind::Text),
     ("mm.exe_file.f_path.dentry.d_name.name", Kind::Text),
+    // These are not the kernel's: what is asked of them is tested in user space, with what the kernel finds of the rest.
+    ("cmdline", Kind::Filled),
+    ("cmdline[2]", Kind::Filled),
     ("mm", Kind::Pointer),
     ("last_siginfo", Kind::Pointer),
     ("real_parent", Kind::Pointer),
@@ -273,6 +278,16 @@ impl Cond {
         }
     }
 
+    /// Calls `each` for the name of each text that is looked at.
+    pub(crate) fn texts(&self, each: &mut impl FnMut(&'static str)) {
+        match self {
+            Cond::Like(name, _) | Cond::Equal(name, _) | Cond::InTexts(name, _) => each(name),
+            Cond::IsUnknown(of) | Cond::Is(_, of) | Cond::Not(of) => of.texts(each),
+            Cond::And(of) | Cond::Or(of) => of.iter().for_each(|one| one.texts(each)),
+            _ => {}
+        }
+    }
+
     pub(crate) fn eval(&self, task: &Task) -> Option<bool> {
         let text = |name, is: &dyn Fn(&[u8]) -> bool| match &task[name] {
             Value::Text(text) => Some(is(text)),
@@ -327,7 +342,9 @@ pub(crate) fn numbers(known: &[i128], texts: &[String]) -> BoxedStrategy<Num> {
     let leaf = prop_oneof![3 => select(fields.clone()), 2 => literals(known).prop_map(Num::Literal)];
     let by = prop_oneof![(0..64i128).prop_map(Num::Literal), select(fields)];
     let operator = select(OPERATORS.to_vec());
-    let (text, nullable) = (text_conditions(texts), select(names(|kind| !matches!(kind, Kind::Number(_)))));
+    // Computations are the kernel's.
+    let text = text_conditions(texts, names(|kind| matches!(kind, Kind::Text)));
+    let nullable = select(names(|kind| matches!(kind, Kind::Text | Kind::Pointer)));
     leaf.prop_recursive(4, 24, 2, move |inner| {
         let boxed = |number: Num| Box::new(number);
         let tested = prop_oneof![
@@ -354,13 +371,18 @@ pub(crate) fn numbers(known: &[i128], texts: &[String]) -> BoxedStrategy<Num> {
 const OPERATORS: [&str; 6] = ["=", "<>", "<", "<=", ">", ">="];
 
 /// Conditions about texts like those that are known.
-fn text_conditions(texts: &[String]) -> BoxedStrategy<Cond> {
-    let text = select(names(|kind| matches!(kind, Kind::Text)));
-    // A piece of a text, some of its bytes any, open at either end, or at none.
-    let piece = (select(texts.to_vec()), 0..16usize, 0..16usize, prop::bits::u8::masked(0x25));
+fn text_conditions(texts: &[String], names: Vec<&'static str>) -> BoxedStrategy<Cond> {
+    let text = select(names);
+    // A piece of a text, some of its bytes any, open at either end, or at none. Where it is open, the piece is anywhere.
+    let piece = (select(texts.to_vec()), 0..70_000usize, 0..16usize, prop::bits::u8::masked(0x25));
     let pattern =
         (piece, prop::bool::ANY, prop::bool::ANY).prop_map(|((text, from, len, any), start, end)| {
-            let piece = text.bytes().skip(if start { from } else { 0 }).take(if end { len } else { 100 });
+            let from = match (start, end) {
+                (true, true) => from % (text.len() + 1),
+                (true, false) => text.len().saturating_sub(from % 100),
+                (false, _) => 0,
+            };
+            let piece = text.bytes().skip(from).take(if end { len } else { 100 });
             let piece: String = piece
                 .enumerate()
                 .map(|(nth, byte)| if nth < 8 && any >> nth & 1 == 1 { '_' } else { char::from(byte) })
@@ -389,13 +411,21 @@ pub(crate) fn conditions(known: &[i128], texts: &[String]) -> BoxedStrategy<Cond
     let nullable = select(names(|kind| !matches!(kind, Kind::Number(_))));
     let long = (number.clone(), prop::collection::vec(literals(known), 30..40))
         .prop_map(|(of, list)| Cond::In(of, list.into_iter().map(Num::Literal).collect()));
+    let text = || text_conditions(texts, names(|kind| matches!(kind, Kind::Text)));
+    let filled = || text_conditions(texts, names(|kind| matches!(kind, Kind::Filled)));
+    let arms = prop::collection::vec((filled(), number.clone()), 1..3);
+    let case = (operator.clone(), arms, prop::option::of(number.clone()), number.clone()).prop_map(
+        |(op, arms, otherwise, right)| Cond::Compare(op, Num::Case(arms, otherwise.map(Box::new)), right),
+    );
     let leaf = prop_oneof![
         6 => (operator, number.clone(), number.clone()).prop_map(|(op, l, r)| Cond::Compare(op, l, r)),
         1 => number.clone().prop_map(Cond::Bare),
         2 => (number.clone(), prop::collection::vec(number.clone(), 1..5)).prop_map(|(n, l)| Cond::In(n, l)),
         2 => (number.clone(), number.clone(), number.clone()).prop_map(|(n, l, h)| Cond::Between(n, l, h)),
         1 => long,
-        4 => text_conditions(texts),
+        4 => text(),
+        3 => filled(),
+        1 => case,
         1 => number.prop_map(Cond::IsNull),
         2 => nullable.prop_map(Cond::FieldIsNull),
     ];

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use kwalk::select::{COLUMNS_MAX, Reason, Select, Value, cmdline, field, sql};
+use kwalk::select::{COLUMNS_MAX, Reason, Select, Value, argv, field, sql};
 
 use super::mistake;
 use super::{number, rows};
@@ -64,12 +64,13 @@ pub(crate) fn long_texts_count_as_a_whole() {
         ("exe like '%eee/ddd%'", false),
         ("exe like '%/sleepe'", false),
         ("exe = '/'", false),
-        ("cmdline like '%END --helper files 1'", true),
-        ("cmdline like 'xxx%'", true),
-        ("cmdline like '%xxxx%'", true),
+        ("argv() like '%END --helper files 1'", true),
+        ("argv() like 'xxx%'", true),
+        ("argv() like '%xxxx%'", true),
         // What can't be told is neither.
-        ("cmdline like '%xEND%'", false),
-        ("not cmdline like '%xEND%'", false),
+        ("argv() like '%xEND%'", false),
+        ("not argv() like '%xEND%'", false),
+        ("cmdline like '%xEND%'", true),
         ("not exe like '%nothing%'", true),
     ] {
         assert_eq!(is(condition), wanted, "{condition} of {path}");
@@ -81,7 +82,7 @@ pub(crate) fn long_texts_count_as_a_whole() {
 /// The walk of mappings holds the lock that it takes to read a process's memory.
 pub(crate) fn no_arguments_are_read_under_the_lock() {
     let of = |select: Select| mistake(&select).reason;
-    let mut found = vec![of(Select::new("task_vma").fields([cmdline()]))];
-    found.push(of(Select::new("task_vma").fields(["tgid"]).filter(cmdline().like("a%"))));
+    let mut found = vec![of(Select::new("task_vma").fields([argv()]))];
+    found.push(of(Select::new("task_vma").fields(["tgid"]).filter(argv().like("a%"))));
     assert!(found.iter().all(|reason| matches!(**reason, Reason::Unsupported(_))), "{found:?}");
 }

@@ -167,6 +167,8 @@ pub enum Kind {
     Stack,
     /// The bytes of a map's key or value.
     Bytes,
+    /// A list of texts.
+    Texts,
     /// An expression without a field.
     Constant,
 }
@@ -204,6 +206,7 @@ impl fmt::Display for Kind {
             Kind::Ip => "an IP address",
             Kind::Stack => "a stack",
             Kind::Bytes => "a sequence of bytes",
+            Kind::Texts => "a list of texts",
             Kind::Constant => "a constant",
         })
     }

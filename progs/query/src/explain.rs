@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Formatter};
 
+use crate::completion::Fill;
 use crate::ir::Value;
 use crate::ir::{Condition, Member, Node, Number, Text, TextKind};
 use crate::pattern::Pattern;
@@ -93,7 +94,7 @@ impl Display for Text {
             TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => f.write_str(path),
             TextKind::Path => write!(f, "d_path({path})"),
             TextKind::Node(_) => write!(f, "names up from {path}"),
-            TextKind::Cmdline { .. } => f.write_str("cmdline()"),
+            TextKind::Argv { .. } => f.write_str("argv()"),
             TextKind::UnixName { .. } => write!(f, "unix_name({path})"),
             TextKind::Stack => f.write_str("stack()"),
         }
@@ -127,6 +128,8 @@ impl Display for Value {
                 f.write_str(&places.join(" or "))
             }
             Value::Pointer(place) | Value::Float(place) => f.write_str(&place.path),
+            Value::Filled(Fill::Arguments) => f.write_str("/proc/PID/cmdline"),
+            Value::Filled(Fill::Argument(nth)) => write!(f, "/proc/PID/cmdline[{nth}]"),
             Value::Literal(bytes) => text(f, bytes),
         }
     }

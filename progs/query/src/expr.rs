@@ -129,7 +129,8 @@ impl Compare {
         }
     }
 
-    pub(crate) fn holds(self, ordering: core::cmp::Ordering) -> bool {
+    /// Whether the comparison is true of two values that are ordered like this.
+    pub fn holds(self, ordering: core::cmp::Ordering) -> bool {
         match self {
             Compare::Eq => ordering.is_eq(),
             Compare::Ne => ordering.is_ne(),
@@ -152,10 +153,21 @@ pub fn stack() -> Expr {
     Node::Call(Function::Stack, Vec::new()).into()
 }
 
-/// `cmdline()`: the arguments of the process, joined by spaces; at most the first 4,096 bytes. For the targets task and
-/// task_file, since Linux 5.18.
+/// `cmdline()`: the arguments of the process, a list of texts that user space reads from /proc
+/// ([`Plan::completion`](crate::Plan::completion)). In conditions, they are one text, joined by spaces. For the targets
+/// task, task_file and task_vma.
 pub fn cmdline() -> Expr {
     Node::Call(Function::Cmdline, Vec::new()).into()
+}
+
+/// `argv()`: the arguments of the process, joined by spaces; at most the first 4,095 bytes. For the targets task and
+/// task_file, since Linux 5.18.
+///
+/// The program copies them from the process's memory, and waits for that memory: a process can map a file over its
+/// arguments whose server does not answer, and so hang the reader for ever, where no signal ends it. [`cmdline`] has no
+/// such hazard.
+pub fn argv() -> Expr {
+    Node::Call(Function::Argv, Vec::new()).into()
 }
 
 /// An address whose family is in a field: the IPv4 or the IPv6 address, or NULL for other families.

@@ -10,13 +10,16 @@ use crate::plan::PlanOptions;
 use crate::planner::Planner;
 use crate::resolve::Names;
 use crate::select::Select;
+use crate::tested::{self, Tested};
 
 /// The verdict on a condition that an engine wants to push down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The kernel shows exactly the objects for which the condition is true.
     Exact,
-    /// The kernel shows all objects for which it is true, but also others: the engine must test it again.
+    /// The kernel shows all objects for which it is true, but also others: the engine must test it again. So it is with
+    /// what user space fills in ([`Plan::completion`](crate::Plan::completion)), though the rows that the crate `kwalk`
+    /// gives have been tested.
     Inexact,
     /// The kernel does not test the condition.
     Unsupported,
@@ -58,42 +61,39 @@ impl Select {
         conditions: impl IntoIterator<Item = Expr>,
     ) -> Result<(Select, Vec<Verdict>), Error> {
         let Available { target, context } = find(kernel.btf, self.target())?;
-        // Of each condition, how many of its terms are taken, and how many are left.
-        let (mut counts, mut exact) = (Vec::new(), Vec::new());
+        // The terms of all conditions, each with the number of its condition and a verdict.
+        let (mut terms, mut count) = (Vec::new(), 0);
         for (nth, condition) in conditions.into_iter().enumerate() {
-            let (mut taken, mut left) = (0_usize, 0_usize);
             for term in condition.conjuncts() {
                 // Each has a planner of its own: what a refused condition has looked up must not get into the program.
-                let mut planner = Planner::new(Names::new(kernel, &target, context, options.elements)?);
-                match planner.condition(&term) {
-                    Ok(planned) if planned.is_exact() => {
-                        exact.push((nth, term));
-                        taken += 1;
-                    }
-                    _ => left += 1,
-                }
+                let planner = Planner::new(Names::new(kernel, &target, context, options.elements)?);
+                let verdict = of_term(planner, &term);
+                terms.push((nth, term, verdict));
             }
-            counts.push((taken, left));
+            count = nth + 1;
         }
-        let all = exact.iter().fold(self.clone(), |select, (_, term)| select.filter(term.clone()));
+        let taken = |(_, _, verdict): &&mut (usize, Expr, Verdict)| *verdict != Verdict::Unsupported;
+        let all = terms
+            .iter_mut()
+            .filter(taken)
+            .fold(self.clone(), |select, (_, term, _)| select.filter(term.clone()));
         if !all.is_too_complex(kernel, options) {
             self = all;
         } else {
-            for (nth, term) in exact {
-                let with = self.clone().filter(term);
-                if !with.is_too_complex(kernel, options) {
-                    self = with;
-                } else if let Some((taken, left)) = counts.get_mut(nth) {
-                    (*taken, *left) = (taken.saturating_sub(1), *left + 1);
+            for (_, term, verdict) in terms.iter_mut().filter(taken) {
+                let with = self.clone().filter(term.clone());
+                match with.is_too_complex(kernel, options) {
+                    true => *verdict = Verdict::Unsupported,
+                    false => self = with,
                 }
             }
         }
-        let verdict = |(taken, left)| match (taken, left) {
-            (_, 0) => Verdict::Exact,
-            (0, _) => Verdict::Unsupported,
-            _ => Verdict::Inexact,
+        let of_condition = |nth| {
+            let mut own = terms.iter().filter(|(of, ..)| *of == nth).map(|(_, _, verdict)| *verdict);
+            let first = own.next().unwrap_or(Verdict::Exact);
+            if own.all(|verdict| verdict == first) { first } else { Verdict::Inexact }
         };
-        Ok((self, counts.into_iter().map(verdict).collect()))
+        Ok((self, (0..count).map(of_condition).collect()))
     }
 
     /// Whether no program can be made of the condition, for want of registers, stack, instructions or maps.
@@ -102,4 +102,17 @@ impl Select {
         let program = plan.and_then(|plan| plan.program(kernel));
         program.is_err_and(|error| *error.reason == Reason::TooComplex)
     }
+}
+
+/// The verdict on a condition that is no AND.
+fn of_term(mut planner: Planner<'_>, term: &Expr) -> Verdict {
+    let (_, tested) = tested::split(&planner.names, term);
+    if tested.is_empty() {
+        let exact = planner.condition(term).is_ok_and(|planned| planned.is_exact());
+        return if exact { Verdict::Exact } else { Verdict::Unsupported };
+    }
+    let mut columns = Vec::new();
+    let mut tests = Tested::new(&mut planner, &mut columns);
+    let exact = tests.terms(&tested).is_ok() && tests.is_exact;
+    if exact { Verdict::Inexact } else { Verdict::Unsupported }
 }

@@ -13,6 +13,7 @@ pub enum Function {
     CgroupPath,
     UnixName,
     Cmdline,
+    Argv,
     Stack,
     Address,
     Zone,
@@ -55,7 +56,8 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     d_path("FIELD")             DPath      "the path of a file, from a struct file * or a struct path";
     cgroup_path("FIELD")        CgroupPath "the path of a cgroup, from a struct cgroup *";
     unix_name("FIELD")          UnixName   "the name of a Unix socket, from a struct unix_address *, with @ for each NUL";
-    cmdline()                   Cmdline    "the arguments of the process";
+    cmdline()                   Cmdline    "the arguments of the process, read from /proc after the walk";
+    argv()                      Argv       "the arguments, copied in the kernel: a process can make the reader wait for its memory for ever";
     nullif("X", "Y")            NullIf     "NULL if two numbers are equal, else the first";
     page_size()                 PageSize   "the size of a page in bytes: the kernel counts memory in pages";
     stack()                     Stack      "the kernel stack of the task";

@@ -7,6 +7,7 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::completion::Fill;
 use crate::error::Kind;
 use crate::expr::{Arithmetic, Compare};
 use crate::limits::{LONG_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
@@ -94,7 +95,7 @@ pub(crate) enum TextKind {
     Node(Tree),
     /// A pointer to the `mm_struct` of the context's argument at the offset `task`. The text is the task's arguments:
     /// `start` and `end` are the offsets of the members with their addresses.
-    Cmdline { task: u32, start: u32, end: u32 },
+    Argv { task: u32, start: u32, end: u32 },
     /// A pointer to a `struct unix_address`; the text is the socket's name. `start` is the offset of the socket
     /// address, `len` that of its length, and `before` is the number of bytes in it before the name.
     UnixName { len: u32, start: u32, before: u32 },
@@ -166,7 +167,7 @@ impl Text {
         match self.kind {
             TextKind::Array => self.place.field.size as usize <= TEXT_MAX,
             TextKind::Path | TextKind::UnixName { .. } | TextKind::Stack | TextKind::Bytes { .. } => true,
-            TextKind::Pointer | TextKind::Node(_) | TextKind::Cmdline { .. } => false,
+            TextKind::Pointer | TextKind::Node(_) | TextKind::Argv { .. } => false,
         }
     }
 
@@ -174,7 +175,7 @@ impl Text {
     pub(crate) fn size(&self) -> usize {
         match self.kind {
             TextKind::Array | TextKind::Pointer => TEXT_MAX,
-            TextKind::Path | TextKind::Node(_) | TextKind::Cmdline { .. } => LONG_MAX,
+            TextKind::Path | TextKind::Node(_) | TextKind::Argv { .. } => LONG_MAX,
             TextKind::Stack => STACK_MAX,
             TextKind::UnixName { .. } => UNIX_MAX,
             TextKind::Bytes { size, .. } => size as usize,
@@ -199,6 +200,8 @@ pub(crate) enum Value {
     Bytes(Text),
     /// A literal text.
     Literal(Vec<u8>),
+    /// What user space fills in.
+    Filled(Fill),
 }
 
 /// An IP address: if `family` is given, it tells which of the two fields has it; else there is one field. `device` has the
@@ -227,6 +230,8 @@ impl Value {
             Value::Ip(_) => Kind::Ip,
             Value::Stack(_) => Kind::Stack,
             Value::Bytes(_) => Kind::Bytes,
+            Value::Filled(Fill::Arguments) => Kind::Texts,
+            Value::Filled(Fill::Argument(_)) => Kind::Text,
         }
     }
 }

@@ -8,18 +8,21 @@ use alloc::vec::Vec;
 use kwalk_btf::Class;
 
 use crate::columns::Show;
+use crate::completion::Fill;
 use crate::emit::{Chunk, Column, ColumnKind, Rows};
 use crate::ir::{IpPlace, Value};
 use crate::ir::{Node, Number, Text, TextKind};
-use crate::limits::{STACK, TEXT_MAX};
+use crate::limits::{FILLED_MAX, STACK, TEXT_MAX};
 use crate::place::Place;
 use crate::planned::Planned;
 use crate::record::{At, ColumnInfo, Schema, Type};
 use crate::resolve::Names;
 
-/// Distributes columns to chunks that fit the stack, in their order; within a chunk, the widest come first.
-pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema) {
+/// Distributes columns to chunks that fit the stack, in their order; within a chunk, the widest come first. What user
+/// space fills in, each of `fills`, comes after all that the program writes.
+pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>, fills: &[Fill]) -> (Rows, Schema) {
     let (mut rows, mut schema) = (Rows::default(), Schema::default());
+    let mut filled = Vec::new();
     // The columns of the open chunk: the column's number, its fragment's number, and its kind.
     let mut open: Vec<(usize, u32, ColumnKind)> = Vec::new();
     let (mut size, mut nullable) = (0, 0);
@@ -27,12 +30,13 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
         let (ty, source) = (ty(&value, show, names), value.to_string());
         let mut at = At::Fixed(0, 0);
         match kind(value) {
-            Err(text) => {
+            Part::Filled(fill) => filled.push((nth, fill)),
+            Part::Text(text) => {
                 at = At::Text(rows.texts.len());
                 schema.texts.push(text.size());
                 rows.texts.push((*text, fragment));
             }
-            Ok(kind) => {
+            Part::Fixed(kind) => {
                 let (bytes, null) = (kind.size(), usize::from(kind.may_be_null()));
                 if !fits(size + bytes, nullable + null) {
                     close(&mut rows, &mut schema, core::mem::take(&mut open));
@@ -46,12 +50,22 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
         schema.columns.push(ColumnInfo { name, ty, show, source, at, null: None });
     }
     close(&mut rows, &mut schema, open);
+    for (nth, fill) in filled {
+        let place = fills.iter().position(|known| *known == fill);
+        if let (Some(place), Some(column)) = (place, schema.columns.get_mut(nth)) {
+            column.at = At::Text(rows.texts.len() + place);
+        }
+    }
+    schema.texts.extend(fills.iter().map(|_| FILLED_MAX));
     (rows, schema)
 }
 
 /// An upper bound of the number of chunks. Columns that turn out never to be NULL may take less room.
 pub(crate) fn chunks(columns: &[Planned]) -> usize {
-    let kinds = columns.iter().filter_map(|column| kind(column.value.clone()).ok());
+    let kinds = columns.iter().filter_map(|column| match kind(column.value.clone()) {
+        Part::Fixed(kind) => Some(kind),
+        Part::Text(_) | Part::Filled(_) => None,
+    });
     let (mut chunks, mut size, mut nullable) = (0, 0, 0);
     for kind in kinds {
         let (bytes, null) = (kind.size(), usize::from(kind.may_be_null()));
@@ -116,22 +130,32 @@ fn alignment(size: usize) -> usize {
     [8, 4, 2].into_iter().find(|wide| size % wide == 0).unwrap_or(1)
 }
 
-/// The column's kind in a chunk; the text itself, as an error, if it has a variable size.
-fn kind(value: Value) -> Result<ColumnKind, Box<Text>> {
-    match value {
-        Value::Number(Number { node: Node::Field(place), .. }) => Ok(ColumnKind::Field(*place)),
-        Value::Number(number) => Ok(ColumnKind::Number(number)),
-        Value::Pointer(place) | Value::Float(place) => Ok(ColumnKind::Field(place)),
-        Value::Text(text) if is_fixed(&text) => Ok(ColumnKind::Text(text.place)),
-        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Err(text.into()),
-        Value::Ip(ip) => Ok(match *ip {
+/// Where a column's value is.
+enum Part {
+    /// In a chunk.
+    Fixed(ColumnKind),
+    /// After the chunks: it has a variable size.
+    Text(Box<Text>),
+    /// After all that the program writes.
+    Filled(Fill),
+}
+
+fn kind(value: Value) -> Part {
+    Part::Fixed(match value {
+        Value::Number(Number { node: Node::Field(place), .. }) => ColumnKind::Field(*place),
+        Value::Number(number) => ColumnKind::Number(number),
+        Value::Pointer(place) | Value::Float(place) => ColumnKind::Field(place),
+        Value::Text(text) if is_fixed(&text) => ColumnKind::Text(text.place),
+        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => return Part::Text(text.into()),
+        Value::Ip(ip) => match *ip {
             IpPlace { family: None, v4: Some(place), .. } => ColumnKind::Field(place),
             IpPlace { family: None, v6: Some(place), .. } => ColumnKind::Text(place),
             _ => ColumnKind::Ip(ip),
-        }),
+        },
         // The planner has refused literals.
-        Value::Literal(_) => Ok(ColumnKind::Number(Number::constant(0))),
-    }
+        Value::Literal(_) => ColumnKind::Number(Number::constant(0)),
+        Value::Filled(fill) => return Part::Filled(fill),
+    })
 }
 
 /// Whether a text is shown with the fixed size of its array.
@@ -162,5 +186,7 @@ fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
         Value::Ip(_) => Type::Ip,
         Value::Stack(_) => Type::Stack,
         Value::Bytes(_) => Type::Bytes,
+        Value::Filled(Fill::Arguments) => Type::Texts,
+        Value::Filled(Fill::Argument(_)) => Type::Text,
     }
 }

@@ -37,8 +37,12 @@
 //! overflow, and division rounds towards zero. Comparisons compare the numbers, whatever their signs and widths.
 //!
 //! Texts are compared byte by byte, up to their NUL. Of a text behind a pointer, the first 255 bytes count. `_` in a
-//! pattern matches any one byte. Paths and arguments have up to 4,095 bytes, all of which count; but `LIKE '%…%'`
-//! searches only the first 2,000 positions, and is unknown if it finds nothing in a longer text.
+//! pattern matches any one byte. Paths have up to 4,095 bytes, all of which count; but `LIKE '%…%'` searches only the
+//! first 2,000 positions, and is unknown if it finds nothing in a longer text.
+//!
+//! The arguments of a process, [`cmdline`], are a list of texts of any length. In conditions they are compared as one
+//! text, joined by single spaces; `cmdline[0]` is the first one alone. The program does not have them: it tests all else,
+//! and user space does what [`Completion`] says.
 
 #![no_std]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -50,6 +54,7 @@ mod address;
 mod cgroups;
 mod columns;
 mod comparison;
+mod completion;
 mod condition;
 mod derived;
 mod elements;
@@ -83,23 +88,25 @@ mod select;
 pub mod sql;
 mod stored;
 mod targets;
+mod tested;
 mod unparse;
 mod view;
 
 pub use cgroups::cgroup_ids;
 pub use columns::{NamedColumn, Numbers, Show, Source};
+pub use completion::{Completion, Fill, Operand, Test};
 pub use elements::{ElementTypes, Elements};
 pub use error::{Error, Kind, Reason, Syntax};
-pub use expr::{Arithmetic, Compare, Expr, Node, case, cmdline, field, page_size, stack};
+pub use expr::{Arithmetic, Compare, Expr, Node, argv, case, cmdline, field, page_size, stack};
 pub use filters::Verdict;
 pub use function::{FUNCTIONS, Function, FunctionInfo};
 pub use kwalk_progs::{Fragment, Role, Span};
-pub use limits::{COLUMNS_MAX, TEXT_MAX};
+pub use limits::{COLUMNS_MAX, FILLED_MAX, TEXT_MAX};
 pub use order::{Key, Order};
 pub use partition::Partition;
 pub use plan::{Plan, PlanOptions, Sink};
 pub use pushed::Pushed;
-pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Type, Value};
+pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Texts, Type, Value, fill};
 pub use resolved::{ResolvedName, Root, derived_roots, resolved_columns, resolved_name};
 pub use select::{Column, Select};
 pub use stored::NotASchema;

@@ -26,6 +26,9 @@ pub(crate) const MAPS_MAX: usize = 64;
 pub const TEXT_MAX: usize = 256;
 /// The maximal length of a pattern, in bytes: the stack must hold it beside a text.
 pub(crate) const PATTERN_MAX: usize = STACK - TEXT_MAX - 16;
+/// The maximal size of a text that user space fills in, in bytes: more than the kernel lets a process start with
+/// (6 MiB), but a process can let its arguments end anywhere.
+pub const FILLED_MAX: usize = 16 << 20;
 /// The maximal size of a path or of arguments, its NUL included, in bytes (`PATH_MAX`).
 pub(crate) const LONG_MAX: usize = 4096;
 /// The maximal size of a stack's addresses, in bytes (`PERF_MAX_STACK_DEPTH` addresses).

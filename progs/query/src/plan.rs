@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use kwalk_progs::{Available, Builder, Fragment, Kernel, Program, Saved, Target, find};
 
+use crate::completion::Completion;
 use crate::derived::Found;
 use crate::elements::Elements;
 use crate::emit::{self, Emit, Fork, OBJECT};
@@ -21,6 +22,7 @@ use crate::registers;
 use crate::resolve::Names;
 use crate::reuse::{Reused, reused};
 use crate::select::Select;
+use crate::tested::{self, Tested};
 
 /// Options for planning a question.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,7 +41,9 @@ pub enum Sink {
     Rows {
         /// The layout of a row.
         schema: Schema,
-        /// The number of columns in the selection. The columns after them are there only to sort by.
+        /// The number of columns in the selection. The columns after them are there only to sort by, or for
+        /// [`Plan::completion`]. It is 0 if the rows are to be counted: of a condition that user space tests, the
+        /// kernel can't count the objects.
         shown: usize,
         /// The sort order of the selection.
         order: Vec<Order>,
@@ -63,6 +67,8 @@ pub struct Plan {
     /// The index of the program's map with the [`Partition`](crate::Partition) to show, for targets whose walks can
     /// lose objects ([`Target::loses`]).
     pub partition: Option<u32>,
+    /// What user space does with each row before it is shown, if there is anything.
+    pub completion: Option<Completion>,
     condition: Condition,
     rows: emit::Rows,
     derived: Vec<Found>,
@@ -86,7 +92,8 @@ impl Select {
         self.plan_with(kernel, &PlanOptions::default())
     }
 
-    /// Plans a count of the objects. The kernel counts them, without any output.
+    /// Plans a count of the objects. The kernel counts them, without any output, unless user space must test a part of
+    /// the condition ([`Sink::Rows`]).
     ///
     /// # Errors
     ///
@@ -109,35 +116,49 @@ impl Plan {
     fn new(select: &Select, kernel: &Kernel<'_>, options: &PlanOptions<'_>) -> Result<Plan, Error> {
         let Available { target, context } = find(kernel.btf, &select.target)?;
         let mut planner = Planner::new(Names::new(kernel, &target, context, options.elements)?);
-        let condition = match &select.filter {
-            Some(filter) => planner.condition(filter)?.simplified(false),
+        let (first, terms) = match &select.filter {
+            Some(filter) => tested::split(&planner.names, filter),
+            None => (None, Vec::new()),
+        };
+        let condition = match first {
+            Some(condition) => planner.condition(&condition)?.simplified(false),
             None => Condition::Known(Some(true)),
         };
-        let tested = planner.names.derived.len();
+        let derived_tested = planner.names.derived.len();
         let pushed = pushed(&target, &mut planner.names, &condition);
         let mut columns =
             if options.count { Vec::new() } else { projection::columns(select, &target, &mut planner)? };
         let shown = columns.len();
         let keys = if options.count { &[][..] } else { &select.order };
         let order = projection::keys(keys, &mut columns, &mut planner)?;
+        let visible = columns.len();
+        let (test, sql) = Tested::new(&mut planner, &mut columns).terms(&terms)?;
+        let process = tested::process(&mut columns, &mut planner)?;
 
         let Planner { names, fragments, .. } = planner;
         // A sleepable program must enter an RCU section itself, to keep files alive while the helper reads them.
         if names.sleeps && names.paths {
-            if let Some(reason) =
-                names.lacks_kfunc("bpf_rcu_read_lock", "paths together with cmdline()", (6, 2))
+            if let Some(reason) = names.lacks_kfunc("bpf_rcu_read_lock", "paths together with argv()", (6, 2))
             {
                 return Err(Error::new(reason, None));
             }
         }
         let saved = registers::saved(kernel, &target, &names, &condition, &columns)?;
         let reused = reused(&condition, &mut columns, emit::reuse_registers(saved));
-        let (rows, schema) = layout::layout(columns, &names);
-        if schema.row_max() >= ROW_MAX {
-            return Err(Error::new(Reason::RowSize(schema.row_max()), None));
+        let fills = tested::fills(&columns);
+        let (rows, schema) = layout::layout(columns, &names, &fills);
+        let written = schema.first_texts(rows.texts.len());
+        if written.row_max() >= ROW_MAX {
+            return Err(Error::new(Reason::RowSize(written.row_max()), None));
         }
+        let complete = |[tgid, pid, start]: [usize; 3]| {
+            let complete = schema.clone();
+            Completion { written, complete, tgid, pid, start, fills, test, sql }
+        };
+        let completion = process.map(complete);
+        let schema = schema.first(visible);
         // A program's maps are numbered in the order in which they are created; this one is the first.
-        let (sink, partition) = match options.count {
+        let (sink, partition) = match options.count && completion.is_none() {
             true => (Sink::Count { map: 0 }, None),
             // A count prints nothing, so its walk is a single read.
             false => (Sink::Rows { schema, shown, order }, target.loses.then_some(0)),
@@ -147,10 +168,11 @@ impl Plan {
             sink,
             pushed,
             partition,
+            completion,
             condition,
             rows,
             derived: names.derived,
-            tested,
+            tested: derived_tested,
             fragments,
             saved,
             reused,
@@ -161,7 +183,7 @@ impl Plan {
     }
 
     /// The condition with its terms in the order of the tests, cheapest first, and the paths of the fields that they
-    /// read; `None` if every object is shown.
+    /// read; `None` if the program shows every object. [`Completion::condition`] is what is tested afterwards.
     pub fn condition(&self) -> Option<String> {
         (self.condition != Condition::Known(Some(true))).then(|| self.condition.to_string())
     }

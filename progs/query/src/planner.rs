@@ -10,6 +10,7 @@ use kwalk_btf::Class;
 use kwalk_progs::{Fragment, Role};
 
 use crate::columns::{NamedColumn, Show, Source};
+use crate::completion::Fill;
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Arithmetic, Compare, Expr, Node, field};
 use crate::function::{FUNCTIONS, Function};
@@ -46,13 +47,18 @@ impl<'a> Planner<'a> {
         self.value(&field(column), None)
     }
 
-    fn enter(&mut self, expr: &Expr) -> Result<(), Error> {
+    /// Counts an expression; [`Planner::leave`] follows when it has been lowered.
+    pub(crate) fn enter(&mut self, expr: &Expr) -> Result<(), Error> {
         self.terms += 1;
         self.depth += 1;
         if self.terms > TERMS_MAX || self.depth > DEPTH_MAX {
             return Err(Error::new(Reason::TooComplex, expr.span.clone()));
         }
         Ok(())
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.depth -= 1;
     }
 
     /// Starts a fragment for an expression, and returns its number.
@@ -81,7 +87,7 @@ impl<'a> Planner<'a> {
             _ => Some(self.fragment(Role::Condition, expr)),
         };
         let condition = self.condition_at(expr)?;
-        self.depth -= 1;
+        self.leave();
         Ok(match (condition, fragment) {
             (condition @ Condition::Known(_), _) | (condition, None) => condition,
             (condition, Some(fragment)) => Condition::Marked(fragment, Box::new(condition)),
@@ -112,6 +118,7 @@ impl<'a> Planner<'a> {
                 Value::Pointer(place) => Condition::PointerIsNull(place),
                 Value::Float(place) => Condition::is_null(self.names.unsigned(place)),
                 Value::Number(number) => Condition::is_null(number),
+                Value::Filled(_) => return Err(filled(of)),
             }),
             Node::Compare(op, left, right) => self.compare(*op, left, right),
             Node::In(_, list) if list.is_empty() => Err(fail(Reason::EmptyList)),
@@ -126,6 +133,7 @@ impl<'a> Planner<'a> {
             Node::Like(of, pattern) => {
                 let text = match self.value(of, None)? {
                     Value::Text(text) => text,
+                    Value::Filled(_) => return Err(filled(of)),
                     other => return Err(Error::kind(of, other.kind(), "a text")),
                 };
                 let Node::Text(bytes) = &pattern.node else {
@@ -169,6 +177,8 @@ impl<'a> Planner<'a> {
         let l = self.value(left, Some(&with_right))?;
         let r = self.value(right, Some(&with_left))?;
         match (l, r) {
+            (Value::Filled(_), _) => Err(filled(left)),
+            (_, Value::Filled(_)) => Err(filled(right)),
             (Value::Number(number), Value::Literal(text)) => {
                 any_of(op, number, with_left.numbers(&text, right)?)
             }
@@ -299,18 +309,22 @@ impl<'a> Planner<'a> {
             }
             _ => return Err(Error::kind(expr, Kind::Condition, "a number, a text or a pointer")),
         };
-        self.depth -= 1;
+        self.leave();
         Ok(value)
+    }
+
+    /// Lowers a condition that is not a fragment of its own, since the whole value that it is a part of is one.
+    pub(crate) fn unmarked_condition(&mut self, expr: &Expr) -> Result<Condition, Error> {
+        let marks = core::mem::take(&mut self.marks);
+        let condition = self.condition(expr);
+        self.marks = marks;
+        condition
     }
 
     fn case(&mut self, arms: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<Number, Error> {
         let mut planned = Vec::with_capacity(arms.len());
         for (condition, value) in arms {
-            // The condition of a CASE is not a fragment of its own: the whole value is.
-            let marks = core::mem::take(&mut self.marks);
-            let tested = self.condition(condition);
-            self.marks = marks;
-            planned.push((tested?, self.number(value)?));
+            planned.push((self.unmarked_condition(condition)?, self.number(value)?));
         }
         let otherwise = otherwise.map_or(Ok(Number::null()), |value| self.number(value))?;
         Ok(Number::case(planned, otherwise))
@@ -383,7 +397,11 @@ impl<'a> Planner<'a> {
             (Function::PageSize, []) => {
                 Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
             }
-            (Function::Cmdline, []) => self.names.cmdline(expr.span.as_ref()).map(Value::Text),
+            (Function::Cmdline, []) => {
+                self.names.argument("task", expr.span.as_ref())?;
+                Ok(Value::Filled(Fill::Arguments))
+            }
+            (Function::Argv, []) => self.names.argv(expr.span.as_ref()).map(Value::Text),
             (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),
             _ => Err(arguments_of(function, expr)),
         }
@@ -391,6 +409,9 @@ impl<'a> Planner<'a> {
 
     fn named(&mut self, name: &str, expr: &Expr, with: Option<&Meaning>) -> Result<Value, Error> {
         let span = expr.span.as_ref();
+        if let Some(fill @ Fill::Argument(_)) = self.names.filled(expr) {
+            return Ok(Value::Filled(fill));
+        }
         let column = self.names.column(name).filter(|column| self.column != Some(column.name));
         if let Some(NamedColumn { name: column, source: Source::Exprs(exprs), .. }) = column {
             // If all of them fail, the last error says what is missing.
@@ -435,6 +456,11 @@ impl<'a> Planner<'a> {
             other => Err(Error::kind(expr, other.kind(), "a number")),
         }
     }
+}
+
+/// Refuses to compute with what a program does not have.
+pub(crate) fn filled(expr: &Expr) -> Error {
+    Error::new(Reason::Unsupported("a computation with what is read from /proc"), expr.span.clone())
 }
 
 fn ip(family: Option<Place>, v4: Option<Place>, v6: Option<Place>) -> Value {

@@ -1,8 +1,9 @@
 //! The layout of a row, and its decoder.
 //!
 //! A row has chunks of columns with a fixed size, the widest columns first, and in each chunk a word with a NULL bit
-//! for each column that can be NULL. Then come the texts of variable size, each after its length. Numbers are in the
-//! machine's byte order.
+//! for each column that can be NULL. Then come the texts of variable size, each after its length: in 2 bytes, or in 4
+//! if the text can be longer than that, which only texts are that user space fills in. The length 0 is NULL. Numbers are
+//! in the machine's byte order.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -68,6 +69,8 @@ pub enum Type {
     Bytes,
     /// Floating-point numbers, of 4 or 8 bytes.
     Float,
+    /// Lists of texts.
+    Texts,
 }
 
 /// Where a column is in a row.
@@ -113,6 +116,37 @@ pub enum Value<'a> {
     Bytes(&'a [u8]),
     /// A floating-point number.
     Float(f64),
+    /// A list of texts.
+    Texts(Texts<'a>),
+}
+
+/// A list of texts: the arguments of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Texts<'a>(&'a [u8]);
+
+impl<'a> Texts<'a> {
+    /// The list in these bytes, in which each text is followed by a NUL; the last one need not be.
+    ///
+    /// ```
+    /// use kwalk_query::Texts;
+    ///
+    /// let texts = Texts::new(b"sh\0-c\0\0echo hi\0");
+    /// assert_eq!(texts.iter().collect::<Vec<_>>(), [&b"sh"[..], b"-c", b"", b"echo hi"]);
+    /// assert!(texts.joined().eq(*b"sh -c  echo hi"));
+    /// ```
+    pub fn new(bytes: &'a [u8]) -> Texts<'a> {
+        Texts(bytes.strip_suffix(&[0]).unwrap_or(bytes))
+    }
+
+    /// The texts, in their order: any bytes but NUL.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.0.split(|byte| *byte == 0)
+    }
+
+    /// The bytes of all texts, with a space between each and the next.
+    pub fn joined(&self) -> impl ExactSizeIterator<Item = u8> + Clone + use<'a> {
+        self.0.iter().map(|byte| if *byte == 0 { b' ' } else { *byte })
+    }
 }
 
 /// The kernel addresses of a stack, the innermost function first.
@@ -128,7 +162,8 @@ impl<'a> Stack<'a> {
 
 impl Value<'_> {
     /// Compares two values of one column: numbers (NaN after all others), addresses and enum values as numbers, texts byte
-    /// by byte, false before true, IPv4 before IPv6 addresses, the same link-local ones by their devices.
+    /// by byte, lists of texts text by text, false before true, IPv4 before IPv6 addresses, the same link-local ones by
+    /// their devices.
     pub fn order(&self, other: &Value<'_>) -> Ordering {
         let number = |value: &Value<'_>| match *value {
             Value::Int(value) => Some(value.into()),
@@ -141,7 +176,8 @@ impl Value<'_> {
             | Value::LinkLocal(..)
             | Value::Stack(_)
             | Value::Bytes(_)
-            | Value::Float(_) => None,
+            | Value::Float(_)
+            | Value::Texts(_) => None,
         };
         let ip = |value: &Value<'_>| match *value {
             Value::Ip(ip) => Some((ip, 0)),
@@ -154,6 +190,7 @@ impl Value<'_> {
             }
             (Value::Stack(Stack(left)), Value::Stack(Stack(right))) => left.cmp(right),
             (Value::Float(left), Value::Float(right)) => left.total_cmp(right),
+            (Value::Texts(left), Value::Texts(right)) => left.iter().cmp(right.iter()),
             _ => (number(self), ip(self)).cmp(&(number(other), ip(other))),
         }
     }
@@ -170,7 +207,7 @@ pub struct Row<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotARow {
     /// The invalid length of a text and the greatest valid one, in bytes, if that is the fault.
-    pub text: Option<(u16, usize)>,
+    pub text: Option<(u32, usize)>,
 }
 
 impl fmt::Display for NotARow {
@@ -207,9 +244,14 @@ impl Schema {
         Schema { columns, fixed: self.fixed, texts: self.texts.clone() }
     }
 
+    /// A schema with only the first `count` texts of variable size. Columns with others are NULL.
+    pub(crate) fn first_texts(&self, count: usize) -> Schema {
+        Schema { texts: self.texts.iter().take(count).copied().collect(), ..self.clone() }
+    }
+
     /// The maximal size of a row, in bytes.
     pub fn row_max(&self) -> usize {
-        self.texts.iter().fold(self.fixed, |all, max| all.saturating_add(*max).saturating_add(2))
+        self.texts.iter().fold(self.fixed, |all, max| all.saturating_add(*max).saturating_add(width(*max)))
     }
 
     /// Decodes the row at the start of `bytes`, and returns it with its size; `None` if it is incomplete.
@@ -220,12 +262,13 @@ impl Schema {
     pub fn row<'a>(&'a self, bytes: &'a [u8]) -> Result<Option<(Row<'a>, usize)>, NotARow> {
         let mut len = self.fixed;
         for max in &self.texts {
-            let Some(text) = bytes.get(len..).and_then(|rest| rest.first_chunk()) else { return Ok(None) };
-            let text = u16::from_ne_bytes(*text);
-            if usize::from(text) > *max {
+            let Some((text, _)) = bytes.get(len..).and_then(|rest| length(rest, *max)) else {
+                return Ok(None);
+            };
+            if text as usize > *max {
                 return Err(NotARow { text: Some((text, *max)) });
             }
-            len += 2 + usize::from(text);
+            len = len.saturating_add(width(*max)).saturating_add(text as usize);
         }
         Ok(bytes.get(..len).map(|bytes| (self.whole_row(bytes), len)))
     }
@@ -270,16 +313,36 @@ impl<'a> Row<'a> {
     /// The text with this number, with its NUL; `None` for NULL.
     fn text(&self, nth: usize) -> Option<&'a [u8]> {
         let mut rest = self.bytes.get(self.schema.fixed..)?;
-        for nth in (0..=nth).rev() {
-            let (len, behind) = rest.split_first_chunk()?;
-            let (text, behind) = behind.split_at_checked(u16::from_ne_bytes(*len).into())?;
-            if nth == 0 {
+        for (at, max) in self.schema.texts.iter().enumerate() {
+            let (len, behind) = length(rest, *max)?;
+            let (text, behind) = behind.split_at_checked(len as usize)?;
+            if at == nth {
                 return (!text.is_empty()).then_some(text);
             }
             rest = behind;
         }
         None
     }
+}
+
+/// The number of bytes in which the length of a text of at most `max` bytes is written.
+fn width(max: usize) -> usize {
+    if max > u16::MAX.into() { 4 } else { 2 }
+}
+
+/// The length of a text of at most `max` bytes, and what follows the length.
+fn length(bytes: &[u8], max: usize) -> Option<(u32, &[u8])> {
+    Some(match width(max) {
+        2 => bytes.split_first_chunk().map(|(len, rest)| (u16::from_ne_bytes(*len).into(), rest))?,
+        _ => bytes.split_first_chunk().map(|(len, rest)| (u32::from_ne_bytes(*len), rest))?,
+    })
+}
+
+/// Appends a text to a row, as user space fills it in: its length in 4 bytes, and the text. Of a text, the last byte is
+/// a NUL; no bytes are NULL.
+pub fn fill(text: &[u8], row: &mut Vec<u8>) {
+    row.extend(u32::try_from(text.len()).unwrap_or(0).to_ne_bytes());
+    row.extend_from_slice(text);
 }
 
 impl Type {
@@ -289,6 +352,7 @@ impl Type {
             Type::Stack => return Value::Stack(Stack(bytes)),
             Type::Bytes => return Value::Bytes(bytes),
             Type::Float => return float(bytes).map_or(Value::Null, Value::Float),
+            Type::Texts => return Value::Texts(Texts::new(bytes)),
             _ => {}
         }
         let Some((unsigned, signed)) = number(bytes).filter(|_| *self != Type::Text) else {
@@ -305,7 +369,7 @@ impl Type {
                 Value::Enum { value, name: name.map(|(_, name)| name.as_str()) }
             }
             Type::Pointer => Value::Pointer(unsigned),
-            Type::Text | Type::Ip | Type::Stack | Type::Bytes | Type::Float => Value::Null,
+            Type::Text | Type::Ip | Type::Stack | Type::Bytes | Type::Float | Type::Texts => Value::Null,
         }
     }
 }

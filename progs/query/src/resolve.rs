@@ -12,9 +12,12 @@ use kwalk_progs::Span;
 use kwalk_progs::{Available, Kernel, Target, Version};
 
 use crate::columns::{NamedColumn, Source};
+use crate::completion::Fill;
 use crate::derived::{By, Derived, Found};
 use crate::elements::{Elements, first, whole};
 use crate::error::{Error, Kind, Reason};
+use crate::expr::{Expr, Node};
+use crate::function::Function;
 use crate::ir::{Number, Text, TextKind, Tree, Value};
 use crate::place::{Base, Place};
 use crate::targets::view;
@@ -87,6 +90,19 @@ impl<'a> Names<'a> {
     /// The target's column with this name.
     pub(crate) fn column(&self, name: &str) -> Option<&'static NamedColumn> {
         self.view.columns.iter().find(|column| column.name == name)
+    }
+
+    /// What user space fills in for an expression: for `cmdline()`, the column of that, or an element of the column.
+    pub(crate) fn filled(&self, expr: &Expr) -> Option<Fill> {
+        let is_call = |expr: &Expr| matches!(expr.node, Node::Call(Function::Cmdline, _));
+        let Node::Name(name) = &expr.node else { return is_call(expr).then_some(Fill::Arguments) };
+        let (column, index) = name.split_once('[').map_or((name.as_str(), None), |(a, b)| (a, Some(b)));
+        let Source::Exprs([whole, ..]) = self.column(column)?.source else { return None };
+        let fill = match index {
+            Some(index) => Fill::Argument(index.strip_suffix(']')?.parse().ok()?),
+            None => Fill::Arguments,
+        };
+        is_call(&whole()).then_some(fill)
     }
 
     /// Resolves a column or field name.
@@ -461,23 +477,23 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The arguments of the context's task.
-    pub(crate) fn cmdline(&mut self, span: Option<&Span>) -> Result<Text, Error> {
+    /// The arguments of the context's task, which the program copies.
+    pub(crate) fn argv(&mut self, span: Option<&Span>) -> Result<Text, Error> {
         let task = self.argument("task", span)?.field.offset;
         // The read would wait for the lock that the walk holds: a deadlock.
         if self.target.target.locks_memory {
             return Err(Error::new(
-                Reason::Unsupported("cmdline() of what is walked under a lock"),
+                Reason::Unsupported("argv() of what is walked under a lock"),
                 span.cloned(),
             ));
         }
         if !self.has("bpf_copy_from_user_task") {
-            return Err(Error::new(Reason::Since { what: "cmdline()", since: (5, 18) }, span.cloned()));
+            return Err(Error::new(Reason::Since { what: "argv()", since: (5, 18) }, span.cloned()));
         }
         let start = self.offset("mm_struct", ["arg_start"], span)?;
         let end = self.offset("mm_struct", ["arg_end"], span)?;
         self.sleeps = true;
-        Ok(Text { place: self.place("task.mm", span)?, kind: TextKind::Cmdline { task, start, end } })
+        Ok(Text { place: self.place("task.mm", span)?, kind: TextKind::Argv { task, start, end } })
     }
 
     /// The kernel stack of the context's task.

@@ -91,6 +91,7 @@ fn type_tag(ty: &Type) -> u8 {
         Type::Stack => 8,
         Type::Bytes => 9,
         Type::Float => 10,
+        Type::Texts => 11,
     }
 }
 
@@ -135,6 +136,7 @@ impl Bytes<'_> {
             8 => Type::Stack,
             9 => Type::Bytes,
             10 => Type::Float,
+            11 => Type::Texts,
             _ => return None,
         };
         let show = match show {
@@ -194,16 +196,21 @@ mod tests {
             Type::Stack,
             Type::Bytes,
             Type::Float,
+            Type::Texts,
         ];
         let columns = types.into_iter().enumerate().map(|(nth, ty)| ColumnInfo {
             name: format!("name {nth}"),
-            at: if ty == Type::Text { At::Text(0) } else { At::Fixed(nth * 8, 8) },
+            at: match ty {
+                Type::Text => At::Text(0),
+                Type::Texts => At::Text(1),
+                _ => At::Fixed(nth * 8, 8),
+            },
             ty,
             show: shows[nth % shows.len()],
             source: "a.b".into(),
             null: (nth % 2 == 0).then_some((60, 1 << nth)),
         });
-        Schema { columns: columns.collect(), fixed: 88, texts: vec![256] }
+        Schema { columns: columns.collect(), fixed: 88, texts: vec![256, 1 << 20] }
     }
 
     #[test]

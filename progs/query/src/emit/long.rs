@@ -91,7 +91,7 @@ impl Emit<'_, '_> {
         match text.kind {
             TextKind::Path => self.path(text, null)?,
             TextKind::Stack => self.task_stack(null)?,
-            TextKind::Cmdline { task, start, end } => self.cmdline(text, [task, start, end], null),
+            TextKind::Argv { task, start, end } => self.argv(text, [task, start, end], null),
             TextKind::Node(tree) => self.up(text, tree, null),
             TextKind::UnixName { len, start, before } => self.unix_name(text, [len, start, before], null),
             TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => {}
@@ -149,7 +149,7 @@ impl Emit<'_, '_> {
     }
 
     /// Copies the arguments, and replaces the NULs between them by spaces.
-    fn cmdline(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) {
+    fn argv(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) {
         let buffer = self.buffer();
         self.field(R1, &text.place, null);
         let ctx = self.builder.ctx();

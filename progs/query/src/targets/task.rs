@@ -41,8 +41,8 @@ pub(crate) const VIEW: View = View {
         exit, more, Plain, "exit_code", "exit status, in the form that waitpid(2) reports";
         exe, more, Plain, { field("task.mm.exe_file").d_path() },
             "path of the file that its process executes";
-        // `bpf_copy_from_user_task`
-        cmdline, more, Plain, { cmdline() }, "arguments of its process, read from its memory" since (5, 18);
+        cmdline, more, Plain, { cmdline() },
+            "arguments of its process, or the title that it has set";
         stack, more, Plain, { stack() }, "kernel addresses on its stack, the innermost first";
         cgroup, more, Plain, { field("task.cgroups.dfl_cgrp").cgroup_path() },
             "path of its cgroup in the cgroup v2 hierarchy";
