@@ -7,6 +7,7 @@ mod files;
 mod identity;
 mod info;
 mod net;
+mod options;
 mod sockets;
 mod system;
 mod task;
@@ -53,6 +54,7 @@ pub fn tests() -> Vec<Test> {
         net::tests(),
         tcp::tests(),
         sockets::tests(),
+        options::tests(),
         bpf::tests(),
         info::tests(),
         system::tests(),
@@ -82,10 +84,10 @@ fn every_column_has_a_witness() {
         }
         let is_one = match witness.trim().strip_prefix("none:") {
             Some(reason) => !reason.trim().is_empty(),
-            None => tests.contains(format!("columns::{}", witness.trim()).as_str()),
+            None => tests.contains(witness.trim()),
         };
         if !is_one {
-            wrong.push(format!("{column}: neither a test of columns:: nor a reason: {witness}"));
+            wrong.push(format!("{column}: neither a test nor a reason: {witness}"));
         }
     }
     wrong.extend(
