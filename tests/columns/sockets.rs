@@ -337,5 +337,14 @@ fn sockets_in_maps() {
             let of = format!("src = '{}' and dport = {}", own.ip(), other.port());
             assert_eq!(walked(target, "sport", &of, Scope::Map(&map)), [[row[4].clone()]]);
         }
+        if target == "bpf_sk_storage_map" {
+            // This one has no ports, but a protocol in their place.
+            let raw =
+                socket(AddressFamily::Inet, SockType::Raw, SockFlag::empty(), SockProtocol::Udp).unwrap();
+            update(&map, &raw.as_raw_fd().to_ne_bytes(), &7_u32.to_ne_bytes());
+            let row =
+                walked(target, "family, src, sport, dport", "state = 'UNCONN'", Scope::Map(&map)).remove(0);
+            assert!(row[0] == "inet" && row[1] == "0.0.0.0" && row[2] == () && row[3] == (), "{row:?}");
+        }
     }
 }

@@ -19,6 +19,7 @@ use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
 use super::cell::{Cell, found, one};
 use super::net::{ENDS, Line, both, elsewhere, end, in_order, netns, settled};
 use crate::support::Need::{Bpf, Jit, Kernel, Root, Tool};
+use crate::support::helper::Started;
 use crate::support::{Need, Test, eventually, test};
 
 const NET: &[Need] = &[Bpf, Root];
@@ -29,6 +30,9 @@ pub fn tests() -> Vec<Test> {
         test("tcp_is_what_getsockopt_says", NET, || elsewhere(tcp_is_what_getsockopt_says)),
         test("tcp_marks_of_all_structs", NET, || elsewhere(marks_of_all_structs)),
         test("tcp_of_a_listener_in_a_sockmap", &[Bpf, Root, Jit, Kernel(6, 2)], || elsewhere(of_a_sockmap)),
+        test("tcp_of_a_listener_that_was_connected", &[Bpf, Root, Tool("python3")], || {
+            elsewhere(of_a_listener_that_was_connected)
+        }),
         test("tcp_is_what_ss_says", &[Bpf, Root, Tool("ss")], || elsewhere(tcp_is_what_ss_says)),
     ]
 }
@@ -329,6 +333,31 @@ fn of_a_sockmap() {
         }
     }
     drop((client, waits));
+}
+
+/// What is left of a connection that the socket had before says nothing of the listener.
+fn of_a_listener_that_was_connected() {
+    const SCRIPT: &str = "
+import ctypes, socket
+to = socket.create_server(('127.0.0.1', 0))
+own = socket.create_connection(to.getsockname())
+other = to.accept()[0]
+own.send(bytes(5000))
+other.recv(5000)
+other.send(bytes(300))
+# AF_UNSPEC
+assert ctypes.CDLL(None).connect(own.fileno(), bytes(16), 16) == 0
+own.bind(('127.0.0.1', 0))
+own.listen(3)
+print(own.getsockname()[1], flush=True)
+input()
+";
+    let helper = Started::new(Command::new("python3").args(["-c", SCRIPT]));
+    let columns =
+        "state, rx, tx, backlog, backlog_max, total_retrans, min_rtt, rtt, delivery_rate, bytes_acked";
+    let row = one("tcp", columns, &format!("sport = {}", helper.words.trim()));
+    assert!(row[0] == "LISTEN" && row[1] == 0 && row[2] == 0 && row[3] == 0 && row[4] == 3, "{row:?}");
+    assert!(row[5..].iter().all(|cell| *cell == ()), "{row:?}");
 }
 
 fn tcp_is_what_ss_says() {

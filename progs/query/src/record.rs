@@ -490,6 +490,34 @@ mod tests {
         );
     }
 
+    #[test]
+    fn only_link_local_addresses_have_a_device() {
+        let value = |family: u32, device: u32, address: &str| -> (Value<'static>, Ipv6Addr) {
+            let address: Ipv6Addr = address.parse().unwrap();
+            let bytes = [&family.to_ne_bytes()[..], &device.to_ne_bytes(), &address.octets()].concat();
+            (ip(&bytes).unwrap_or(Value::Null), address)
+        };
+        for (device, address, has_device) in [
+            (3, "fe80::1", true),
+            (0, "fe80::1", false),
+            (3, "febf:ffff::", true),
+            (3, "fec0::", false),
+            (3, "ff02::fb", true),
+            (3, "ff05::2", false),
+            (3, "::1", false),
+        ] {
+            let (value, address) = value(10, device, address);
+            let wanted =
+                if has_device { Value::LinkLocal(address, device) } else { Value::Ip(address.into()) };
+            assert_eq!(value, wanted);
+        }
+        assert_eq!(value(2, 3, "7f00:1::").0, Value::Ip([127, 0, 0, 1].into()));
+        assert_eq!(value(1, 3, "fe80::1").0, Value::Null);
+        let link_local = |device| Value::LinkLocal("fe80::1".parse().unwrap(), device);
+        assert_eq!(link_local(2).order(&link_local(3)), Ordering::Less);
+        assert_eq!(Value::Ip("fe80::2".parse().unwrap()).order(&link_local(3)), Ordering::Greater);
+    }
+
     proptest! {
         #[test]
         fn any_bytes_have_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..600), at in 0..99usize, len in 0..99usize) {

@@ -31,8 +31,9 @@ fn is_ip(common: &str) -> Expr {
 
 /// The state of a socket of any family. Some families have states of their own in this field: they get NULL.
 pub(crate) fn state(common: &str) -> Expr {
-    let of_tcp = FAMILIES.iter().map(|(family, _)| *family as i64);
-    case([(field(format!("{common}.skc_family")).is_in(of_tcp), field(format!("{common}.skc_state")))])
+    // Unix, inet, inet6, netlink, packet, vsock and xdp: those that `ss` shows the states of.
+    const LIKE_TCP: [i32; 7] = [1, 2, 10, 16, 17, 40, 44];
+    case([(field(format!("{common}.skc_family")).is_in(LIKE_TCP), field(format!("{common}.skc_state")))])
 }
 
 /// A number that only listening sockets have. In others the field has an old value: they get NULL.
@@ -40,7 +41,7 @@ pub(crate) fn of_listener(number: Expr, state: &str) -> Expr {
     case([(field(state).eq(TCP_LISTEN), number)])
 }
 
-/// `AF_…` (`include/linux/socket.h`) of the families whose sockets have the states of TCP.
+/// `AF_…` (`include/linux/socket.h`)
 pub(crate) const FAMILIES: Numbers =
     &[(1, "unix"), (2, "inet"), (10, "inet6"), (16, "netlink"), (17, "packet"), (40, "vsock"), (44, "xdp")];
 

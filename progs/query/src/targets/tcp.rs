@@ -15,9 +15,9 @@ use crate::view::View;
 pub(crate) const VIEW: View = View {
     columns: columns! {
         family, default, Names(FAMILIES), "sk_common.skc_family", "address family";
-        src, default, Plain, { socket("sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") }, "local address";
+        src, default, Plain, { socket("sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") }, "local address; if link-local, with the index of its device";
         sport, default, Plain, "sk_common.skc_num", "local port";
-        dst, default, Plain, { socket("sk_common", "skc_daddr", "skc_v6_daddr") }, "remote address";
+        dst, default, Plain, { socket("sk_common", "skc_daddr", "skc_v6_daddr") }, "remote address; if link-local, with the index of its device";
         dport, default, Plain, { field("sk_common.skc_dport").ntohs() }, "remote port";
         state, default, Names(STATES), { state() }, "state of the connection";
         uid, default, Plain, {
@@ -26,8 +26,10 @@ pub(crate) const VIEW: View = View {
         rx, more, Plain, {
             (field("tcp_sock.rcv_nxt") - field("tcp_sock.copied_seq")) & 0xffff_ffff_u32
         } in "bytes", "bytes received in order and not yet read by the process";
+        // A listener that was connected before has old numbers.
         tx, more, Plain, {
-            (field("tcp_sock.write_seq") - field("tcp_sock.snd_una")) & 0xffff_ffff_u32
+            case([(field(STATE).eq(TCP_LISTEN), Expr::from(0))])
+                .or_else((field("tcp_sock.write_seq") - field("tcp_sock.snd_una")) & 0xffff_ffff_u32)
         } in "bytes", "bytes written and not yet acknowledged by the peer";
         backlog, more, Plain, { of_listener(sock("sk_ack_backlog"), STATE) } in "connections",
             "of a listener: connections that wait for accept(2)";

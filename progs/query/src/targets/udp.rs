@@ -12,10 +12,10 @@ pub(crate) const VIEW: View = View {
     columns: columns! {
         family, default, Names(FAMILIES), "udp_sk.inet.sk.__sk_common.skc_family", "address family";
         src, default, Plain, { socket("udp_sk.inet.sk.__sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") },
-            "local address";
+            "local address; if link-local, with the index of its device";
         sport, default, Plain, "udp_sk.inet.sk.__sk_common.skc_num", "local port";
         dst, default, Plain, { socket("udp_sk.inet.sk.__sk_common", "skc_daddr", "skc_v6_daddr") },
-            "remote address";
+            "remote address; if link-local, with the index of its device";
         dport, default, Plain, { field("udp_sk.inet.sk.__sk_common.skc_dport").ntohs() }, "remote port";
         state, default, Names(STATES), "udp_sk.inet.sk.__sk_common.skc_state",
             "ESTABLISHED if it is connected, else UNCONN";
