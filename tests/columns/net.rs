@@ -309,8 +309,11 @@ fn link_local_addresses_have_a_device() {
     body.extend(address.octets());
     rtnetlink(NEWADDR, &body);
     let any = SocketAddrV6::new(address, 0, 0, 1);
-    let is_reached = || UdpSocket::bind(any)?.connect(SocketAddrV6::new(address, 9, 0, 1));
-    eventually("the address has its route", || is_reached().is_ok());
+    // The kernel adds its route when it has added the address.
+    let reached = UdpSocket::bind(any).unwrap();
+    reached.set_nonblocking(true).unwrap();
+    let sent = || UdpSocket::bind("[::]:0")?.send_to(&[1], reached.local_addr()?);
+    eventually("the address is reached", || sent().is_ok() && reached.recv(&mut [0]).is_ok());
     let listener = TcpListener::bind(any).unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let socket = UdpSocket::bind(any).unwrap();
