@@ -275,6 +275,8 @@ fn networks_in_conditions() {
     check("cidr(src, '127.0.0.0/8') and not cidr(dst, '127.9.0.0/16')", true, &|src, dst| {
         within(src, ip("127.0.0.0"), 8) && !within(dst, ip("127.9.0.0"), 16)
     });
+    let many = (0..2000).map(|nth| format!("'10.0.{}.{}', ", nth / 200, nth % 200)).collect::<String>();
+    check(&format!("src in ({many}'127.0.0.1')"), true, &|src, _| src.to_canonical() == ip("127.0.0.1"));
     let mut both_ways = 0;
     for bits in 0..=128 {
         let networks = ["127.9.8.7", "127.0.0.0", "126.0.0.0", "::1", "::", "fe80::1", "::ffff:127.0.0.1"];
@@ -307,6 +309,11 @@ fn link_local_addresses_have_a_device() {
     body.extend(address.octets());
     rtnetlink(NEWADDR, &body);
     let any = SocketAddrV6::new(address, 0, 0, 1);
+    // The kernel adds its route when it has added the address.
+    let reached = UdpSocket::bind(any).unwrap();
+    reached.set_nonblocking(true).unwrap();
+    let sent = || UdpSocket::bind("[::]:0")?.send_to(&[1], reached.local_addr()?);
+    eventually("the address is reached", || sent().is_ok() && reached.recv(&mut [0]).is_ok());
     let listener = TcpListener::bind(any).unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let socket = UdpSocket::bind(any).unwrap();

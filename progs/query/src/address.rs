@@ -17,48 +17,26 @@ const AF_INET: i128 = 2;
 const AF_INET6: i128 = 10;
 
 impl Planner<'_> {
-    /// Tests whether an address is in a network: whether its first `bits` bits equal those of `network`. An IPv4 address
-    /// may also be in the IPv6 field, in its IPv4-mapped form: that of a connection over IPv4 to a socket for both, or
-    /// of a kernel object with 16-byte addresses alone.
+    /// Tests whether an address is in a network: whether its first `bits` bits equal those of `network`.
     fn within(&self, ip: &IpPlace, network: IpAddr, bits: u32) -> Condition {
-        let of = |place: &Option<Place>, network: u128, bits, family| {
-            Some(self.begins_with(ip, place.as_ref()?, network, bits, family))
+        let (place, network, bits) = match (network, &ip.family, &ip.v4, &ip.v6) {
+            (IpAddr::V4(v4), Some(family), ..) => {
+                let top = |address: Number| match 32 - bits {
+                    0 => address,
+                    below => Number::binary(Arithmetic::Shr, address, Number::constant(below.into())),
+                };
+                let network = top(Number::constant(v4.to_bits().into()));
+                return Condition::compared(Compare::Eq, top(self.ipv4(ip, family)), network);
+            }
+            (IpAddr::V4(v4), None, Some(place), _) => (place, u128::from(v4.to_bits()) << 96, bits),
+            // A kernel object with 16-byte addresses alone has IPv4 addresses in their IPv4-mapped form.
+            (IpAddr::V4(v4), None, None, Some(place)) => (place, v4.to_ipv6_mapped().to_bits(), bits + 96),
+            (IpAddr::V6(v6), _, _, Some(place)) => (place, v6.to_bits(), bits),
+            // It has no address of this kind, if it has one at all.
+            _ => return Condition::unless_null(self.ip_is_null(ip), false),
         };
-        let mut any: Vec<_> = match network {
-            IpAddr::V4(v4) => {
-                let mapped = of(&ip.v6, v4.to_ipv6_mapped().to_bits(), bits + 96, AF_INET6);
-                [of(&ip.v4, u128::from(v4.to_bits()) << 96, bits, AF_INET), mapped]
-            }
-            IpAddr::V6(v6) => [of(&ip.v6, v6.to_bits(), bits, AF_INET6), None],
-        }
-        .into_iter()
-        .flatten()
-        .collect();
-        // It has no address of this kind, if it has one at all.
-        let Some(last) = any.pop() else { return Condition::unless_null(self.ip_is_null(ip), false) };
-        match self.is_ip(ip) {
-            // A socket of another family has no address: the result is unknown.
-            Some(is_ip) => {
-                let unknown = vec![Condition::Not(Box::new(is_ip)), Condition::Known(None)];
-                any.extend([last, Condition::And(unknown)]);
-                Condition::Or(any)
-            }
-            // Without a family, there is one field.
-            None => last,
-        }
-    }
-
-    /// Tests whether the first `bits` bits of an address that is in the field `place`, if its family is `family`, equal
-    /// those of `network`.
-    fn begins_with(&self, ip: &IpPlace, place: &Place, network: u128, bits: u32, family: i128) -> Condition {
         let mut terms = Vec::new();
-        if let Some(place) = &ip.family {
-            terms.push(Condition::compared(
-                Compare::Eq,
-                self.names.unsigned(place.clone()),
-                Number::constant(family),
-            ));
-        }
+        terms.extend(ip.family.as_ref().map(|family| self.is_of(family, AF_INET6)));
         let size = place.field.size.min(8);
         for from in (0..place.field.size).step_by(size as usize) {
             // The bits of the network that lie in this word, and how many of them are compared.
@@ -76,11 +54,43 @@ impl Planner<'_> {
             };
             terms.push(Condition::compared(Compare::Eq, number, Number::constant((word & mask) as i128)));
         }
-        match terms.is_empty() {
+        match self.is_ip(ip) {
+            // A socket of another family has no address: the result is unknown.
+            Some(is_ip) => {
+                let unknown = vec![Condition::Not(Box::new(is_ip)), Condition::Known(None)];
+                Condition::Or(vec![Condition::And(terms), Condition::And(unknown)])
+            }
             // A network of 0 bits contains every address; NULL stays unknown.
-            true => Condition::unless_null(Condition::is_null(self.names.unsigned(place.part(0, 1))), true),
-            false => Condition::And(terms),
+            None if terms.is_empty() => {
+                Condition::unless_null(Condition::is_null(self.names.unsigned(place.part(0, 1))), true)
+            }
+            None => Condition::And(terms),
         }
+    }
+
+    /// An address as a number, if it is one of IPv4, or of IPv6 and an IPv4-mapped one: that of a connection over IPv4 to
+    /// a socket for both. Any other IPv6 address is a number that no IPv4 address is; of other families it is NULL.
+    fn ipv4(&self, ip: &IpPlace, family: &Place) -> Number {
+        const NONE: i128 = 1 << 32;
+        let part = |place: &Place, from, size| self.names.unsigned(place.part(from, size).big_endian());
+        let equal = |number, value| Condition::compared(Compare::Eq, number, Number::constant(value));
+        let v4 = ip.v4.as_ref().map_or(Number::constant(NONE), |place| part(place, 0, 4));
+        let mut arms = vec![(self.is_of(family, AF_INET), v4)];
+        if let Some(place) = &ip.v6 {
+            let is_mapped = vec![
+                self.is_of(family, AF_INET6),
+                equal(self.names.unsigned(place.part(0, 8)), 0),
+                equal(part(place, 8, 4), 0xffff),
+            ];
+            arms.push((Condition::And(is_mapped), part(place, 12, 4)));
+        }
+        arms.push((self.is_of(family, AF_INET6), Number::constant(NONE)));
+        Number::case(arms, Number::null())
+    }
+
+    fn is_of(&self, family: &Place, number: i128) -> Condition {
+        let family = self.names.unsigned(family.clone());
+        Condition::compared(Compare::Eq, family, Number::constant(number))
     }
 
     /// Tests whether the family is AF_INET or AF_INET6; `None` if no field tells the family.

@@ -15,9 +15,11 @@ use crate::view::View;
 pub(crate) const VIEW: View = View {
     columns: columns! {
         family, default, Names(FAMILIES), "sk_common.skc_family", "address family";
-        src, default, Plain, { socket("sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") }, "local address; if link-local, with the index of its device";
+        src, default, Plain, { socket("sk_common", "skc_rcv_saddr", "skc_v6_rcv_saddr") },
+            "local address; if link-local, with the index of its device";
         sport, default, Plain, "sk_common.skc_num", "local port";
-        dst, default, Plain, { socket("sk_common", "skc_daddr", "skc_v6_daddr") }, "remote address; if link-local, with the index of its device";
+        dst, default, Plain, { socket("sk_common", "skc_daddr", "skc_v6_daddr") },
+            "remote address; if link-local, with the index of its device";
         dport, default, Plain, { field("sk_common.skc_dport").ntohs() }, "remote port";
         state, default, Names(STATES), { state() }, "state of the connection";
         uid, default, Plain, {
