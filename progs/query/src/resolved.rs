@@ -8,6 +8,7 @@ use kwalk_progs::{Available, Kernel, Version, btf_names, find};
 
 use crate::columns::{NamedColumn, Source};
 use crate::derived::Derived;
+use crate::elements::Elements;
 use crate::error::Error;
 use crate::planner::Planner;
 use crate::resolve::{FUNCTIONS, Names};
@@ -33,16 +34,22 @@ pub struct ResolvedName {
     pub column: Option<(&'static NamedColumn, String)>,
     /// The field that it is read from, with its path; `None` for a column that is an expression.
     pub field: Option<(String, Field)>,
+    /// Whether the field is in a map's key or value, so that its type is in the map's BTF, and not the kernel's.
+    pub in_map: bool,
 }
 
-fn planner<'a>(kernel: &Kernel<'a>, target: &str) -> Result<Planner<'a>, Error> {
+fn planner<'a>(
+    kernel: &Kernel<'a>,
+    target: &str,
+    elements: Option<Elements<'a>>,
+) -> Result<Planner<'a>, Error> {
     // One pass over the types finds all of these names; the BTF caches the results for the look-ups that follow.
     let (func, context) = btf_names(target);
     let [a, b, c, d, e] = FUNCTIONS.map(|name| (Kind::Func, name));
     let wanted = [(Kind::Func, &*func), (Kind::Struct, &context), a, b, c, d, e];
     kernel.btf.find_many(wanted)?;
     let Available { target, context } = find(kernel.btf, target)?;
-    Ok(Planner::new(Names::new(kernel, &target, context, None)?))
+    Ok(Planner::new(Names::new(kernel, &target, context, elements)?))
 }
 
 /// The named columns of a target that this kernel has, each with how it is computed there: the path of a field, or an
@@ -55,7 +62,7 @@ pub fn resolved_columns(
     kernel: &Kernel<'_>,
     target: &str,
 ) -> Result<Vec<(&'static NamedColumn, String)>, Error> {
-    let mut planner = planner(kernel, target)?;
+    let mut planner = planner(kernel, target, None)?;
     let columns = planner.names.view.columns.iter();
     let found =
         |column: &'static NamedColumn| Some((column, planner.column_alone(column.name).ok()?.to_string()));
@@ -68,7 +75,7 @@ pub fn resolved_columns(
 ///
 /// As those of [`resolved_columns`].
 pub fn derived_roots(kernel: &Kernel<'_>, target: &str) -> Result<Vec<Root>, Error> {
-    let mut planner = planner(kernel, target)?;
+    let mut planner = planner(kernel, target, None)?;
     let names = &mut planner.names;
     let derived = names.view.derived;
     let root = |derived: &'static Derived| {
@@ -79,14 +86,20 @@ pub fn derived_roots(kernel: &Kernel<'_>, target: &str) -> Result<Vec<Root>, Err
     Ok(derived.iter().filter_map(root).collect())
 }
 
-/// Resolves a name as a selection does: a named column, a path from a context argument, a derived root or the object.
+/// Resolves a name as a selection does: a named column, a path from a context argument, a derived root or the object; with
+/// the `elements` of a map, also one into its keys and values.
 ///
 /// # Errors
 ///
 /// Those of a selection with this name; but the name may be that of a struct or an array as a whole, which no selection can
 /// have as a column.
-pub fn resolved_name(kernel: &Kernel<'_>, target: &str, name: &str) -> Result<ResolvedName, Error> {
-    let mut planner = planner(kernel, target)?;
+pub fn resolved_name<'a>(
+    kernel: &Kernel<'a>,
+    target: &str,
+    elements: Option<Elements<'a>>,
+    name: &str,
+) -> Result<ResolvedName, Error> {
+    let mut planner = planner(kernel, target, elements)?;
     let column = match planner.names.column(name) {
         Some(column) => Some((column, planner.column_alone(name)?.to_string())),
         None => None,
@@ -98,5 +111,6 @@ pub fn resolved_name(kernel: &Kernel<'_>, target: &str, name: &str) -> Result<Re
             Some((place.path, place.field))
         }
     };
-    Ok(ResolvedName { column, field })
+    let in_map = elements.is_some_and(|elements| column.is_none() && elements.btf(name).is_some());
+    Ok(ResolvedName { column, field, in_map })
 }
