@@ -9,10 +9,7 @@ use crate::types::Types;
 use kwalk::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
 use kwalk::print::table::Column;
 use kwalk::progs::find;
-use kwalk::select::{
-    FUNCTIONS, MapElements, NamedColumn, ResolvedName, Root, Show, derived_roots, resolved_columns,
-    resolved_name,
-};
+use kwalk::select::{MapElements, NamedColumn, ResolvedName, Root, Show, resolved_name, resolved_target};
 use kwalk::{Error, MapName, Scope};
 
 /// The maximal number of fields: more than anybody reads, and a few megabytes.
@@ -38,12 +35,13 @@ pub(crate) fn fields(
     let mut out = Vec::new();
     let Some(path) = path else {
         // They look up more than the target, in one pass over the types.
-        let found = resolved_columns(&kernel, target);
+        let found = resolved_target(&kernel, target);
         let mut tree = Tree::new(&btf, depth);
         tree.members(0, 0, find(&btf, target)?.context)?;
-        columns(&found.map_err(Error::from)?, &mut out);
-        roots(derived_roots(&kernel, target).map_err(Error::from)?, &mut out);
-        let functions = FUNCTIONS.iter().map(|function| {
+        let found = found.map_err(Error::from)?;
+        columns(&found.columns, &mut out);
+        roots(found.roots, &mut out);
+        let functions = found.functions.iter().map(|function| {
             vec![format!("{}({})", function.name, function.arguments.join(", ")), function.about.into()]
         });
         table(&["FUNCTION", "GIVES"], functions.collect(), &mut out);
