@@ -152,9 +152,9 @@ const CASES: &[[&str; 5]] = &[
         "tcp",
         "sock_common",
         "skc_num, ntohs(skc_dport) as port, skc_state",
-        "skc_state = 10 and uid <> 0",
+        "skc_state = 10 and skc_family <> 0",
         r#"
-        if (AT(u32, ctx, 16) == 0 || AT(u8, object, [skc_state]) != 10) return 0;
+        if (AT(u16, object, [skc_family]) == 0 || AT(u8, object, [skc_state]) != 10) return 0;
         struct { u16 num, port; u8 state; } __attribute__((packed)) row = {
             AT(u16, object, [skc_num]), __builtin_bswap16(AT(u16, object, [skc_dport])), AT(u8, object, [skc_state])
         };

@@ -6,7 +6,7 @@ use kwalk::sys::{BtfFd, BtfLoad, ElemFlags, MapBtf, MapCreate, MapFd, MapType, M
 use kwalk::{Error, Scope};
 
 use crate::support::Need::Bpf;
-use crate::support::{Test, kernel_version, running, test, unique};
+use crate::support::{Test, kernel_version, kwalk, running, stdout, test, unique};
 
 pub fn tests() -> Vec<Test> {
     vec![
@@ -77,6 +77,30 @@ fn typed() -> MapFd {
         ],
     );
     map
+}
+
+/// `kwalk fields` lists what the columns are below, and opens each.
+#[track_caller]
+fn opens(map: &MapFd, columns: &[&str]) {
+    let map = format!("id:{}", map.info().unwrap().id);
+    let fields = |name: Option<&str>| {
+        let args = ["fields", "bpf_map_elem", "--map", &map, "--depth", "4"];
+        stdout(kwalk(args).args(name))
+    };
+    let below = |text: &str| text.split_once("\nvalue ").unwrap().1.split_once('\n').unwrap().1.to_owned();
+    let (all, value) = (fields(None), fields(Some("value")));
+    assert_eq!(below(&value), below(all.split_once("ELEMENT ").unwrap().1));
+    for column in columns {
+        let opened = fields(Some(column));
+        let row: Vec<&str> = opened.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(row[0], *column, "{opened}");
+        // What is listed is a part of it, at the same place: of arrays, the first element.
+        let name = column.rsplit(['.', '[']).next().unwrap().trim_end_matches(']');
+        if name.parse::<u32>().is_err() && !column.starts_with("value[1]") {
+            let is = |line: &str| line.split_whitespace().take(3).eq([name, row[1], row[2]]);
+            assert!(value.lines().any(is), "{column}: {row:?} {value}");
+        }
+    }
 }
 
 fn open(map: &MapFd, select: &Select) -> Result<Vec<Vec<String>>, Error> {
@@ -198,6 +222,7 @@ fn variables_have_their_types() {
     ];
     let wanted = [0, 1].map(|row| [&wanted[row][..], &rest[row]].concat());
     assert_eq!(open(&map, &elements()).unwrap(), wanted);
+    opens(&map, &rest[0]);
     let is =
         |condition| open(&map, &elements().fields(["value.list[1]"]).filter(condition)).unwrap().len() == 2;
     assert!(is(field("value.count").eq(u64::MAX)) && !is(field("value.count.in_function").eq(2)));
@@ -244,6 +269,7 @@ fn arrays_and_parts_have_their_types() {
     let columns = ["map", "key", "value[0].part", "value[0].long", "value[1].part", "value[1].long"];
     let shown = open(&map, &elements()).unwrap();
     assert_eq!(shown[0], columns);
+    opens(&map, &columns[2..]);
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(
         (&*shown[1][1], &*shown[1][3], &*shown[1][5]),

@@ -12,7 +12,7 @@ use btf_rs::{BtfType, Type};
 use builder::{Builder, SIGNED, VOID, bits};
 use kwalk::btf::{Btf, Kind, TypeId};
 use kwalk::progs::available;
-use kwalk::select::{Select, Show, Source, named_columns};
+use kwalk::select::{Select, Show, Source, named_columns, sql};
 use tempfile::TempDir;
 
 use crate::support::{Need, Test, dir, failure, kwalk, refused, running, stdout, test};
@@ -409,6 +409,11 @@ fn what_can_be_selected_is_listed_and_opened() {
                 let field = table(&opened, "FIELD")[0][0];
                 assert!(paths.contains(&field) && selects(field), "{opened}");
             }
+        }
+        // Not those of a task where there is none.
+        for (function, _) in table(&shown, "FUNCTION").iter().filter_map(|row| row[0].split_once("()")) {
+            let call = sql::expression(&format!("{function}()")).unwrap();
+            assert!(Select::new(target).fields([call]).plan(&kernel).is_ok(), "{target} {function}");
         }
         for root in roots {
             with_roots += 1;

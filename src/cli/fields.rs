@@ -6,13 +6,11 @@ use crate::list::listed;
 use crate::message::Failure;
 use crate::output::print;
 use crate::types::Types;
-use kwalk::Error;
 use kwalk::btf::{self, Array, Btf, Class, Enumerator, Field, Kind, Member, Type, TypeId};
 use kwalk::print::table::Column;
 use kwalk::progs::find;
-use kwalk::select::{
-    FUNCTIONS, NamedColumn, ResolvedName, Root, Show, derived_roots, resolved_columns, resolved_name,
-};
+use kwalk::select::{MapElements, NamedColumn, ResolvedName, Root, Show, resolved_name, resolved_target};
+use kwalk::{Error, MapName, Scope};
 
 /// The maximal number of fields: more than anybody reads, and a few megabytes.
 const MOST: usize = 100_000;
@@ -22,28 +20,56 @@ pub(crate) fn fields(
     target: &str,
     path: Option<&str>,
     depth: u32,
+    map: Option<&MapName>,
 ) -> Result<ExitCode, Failure> {
     let types = types.open()?;
     let btf = Btf::new(types.bytes())?;
     let kernel = types.kernel(&btf);
-    let mut tree = Tree { btf: &btf, rows: Vec::new(), depth, open: Vec::new() };
+    let map = map.map(MapName::open).transpose()?;
+    if let Some(map) = &map {
+        Scope::Map(map).check(&find(&btf, target)?.target)?;
+    }
+    let elements = map.as_ref().map(MapElements::of).transpose()?;
+    let map_btf = elements.as_ref().map(MapElements::btf).transpose()?.flatten();
+    let elements = elements.as_ref().map(|elements| elements.elements(map_btf.as_ref()));
     let mut out = Vec::new();
     let Some(path) = path else {
         // They look up more than the target, in one pass over the types.
-        let found = resolved_columns(&kernel, target);
+        let found = resolved_target(&kernel, target);
+        let mut tree = Tree::new(&btf, depth);
         tree.members(0, 0, find(&btf, target)?.context)?;
-        columns(&found.map_err(Error::from)?, &mut out);
-        roots(derived_roots(&kernel, target).map_err(Error::from)?, &mut out);
-        let functions = FUNCTIONS.iter().map(|function| {
+        let found = found.map_err(Error::from)?;
+        columns(&found.columns, &mut out);
+        roots(found.roots, &mut out);
+        let functions = found.functions.iter().map(|function| {
             vec![format!("{}({})", function.name, function.arguments.join(", ")), function.about.into()]
         });
         table(&["FUNCTION", "GIVES"], functions.collect(), &mut out);
         table(FIELD, tree.rows, &mut out);
+        if let Some(types) = elements.and_then(|elements| elements.types) {
+            let mut tree = Tree::new(types.btf, depth);
+            tree.element("key", types.key)?;
+            tree.element("value", types.value)?;
+            table(&["ELEMENT", "OFFSET", "SIZE", "TYPE"], tree.rows, &mut out);
+        }
         return print(&out);
     };
-    let found = resolved_name(&kernel, target, path);
+    let whole = elements.and_then(|elements| elements.types).and_then(|types| match path {
+        // A map with variables has no type for its key.
+        "key" if types.key != TypeId(0) => Some((types.btf, types.key)),
+        "value" => Some((types.btf, types.value)),
+        _ => None,
+    });
+    if let Some((btf, ty)) = whole {
+        let mut tree = Tree::new(btf, depth);
+        tree.element(path, ty)?;
+        table(FIELD, tree.rows, &mut out);
+        return print(&out);
+    }
+    let found = resolved_name(&kernel, target, elements, path);
     find(&btf, target)?;
-    let ResolvedName { column, field } = found.map_err(Error::from)?;
+    let ResolvedName { column, field, in_map } = found.map_err(Error::from)?;
+    let mut tree = Tree::new(map_btf.as_ref().filter(|_| in_map).unwrap_or(&btf), depth);
     columns(column.as_slice(), &mut out);
     if let Some((NamedColumn { show: Show::Names(names), .. }, _)) = column {
         let names = names.iter().map(|(value, name)| vec![(*name).into(), value.to_string()]);
@@ -110,7 +136,29 @@ struct Tree<'b, 'a> {
     open: Vec<TypeId>,
 }
 
-impl Tree<'_, '_> {
+impl<'b, 'a> Tree<'b, 'a> {
+    fn new(btf: &'b Btf<'a>, depth: u32) -> Tree<'b, 'a> {
+        Tree { btf, rows: Vec::new(), depth, open: Vec::new() }
+    }
+
+    /// Adds a map's key or value. If the value has a program's variables, they are below it.
+    fn element(&mut self, name: &str, ty: TypeId) -> Result<(), Failure> {
+        let variables = match self.btf.get(ty) {
+            Err(btf::Error::Void) => return Ok(()),
+            Ok(section) if section.kind() == Kind::Datasec => self.btf.section_vars(ty)?,
+            _ => return self.field(0, name, &Place { bit: 0, width: 0 }, ty),
+        };
+        let section = self.btf.get(ty)?;
+        self.row(0, name, [0.to_string(), self.btf.size_of(ty)?.to_string(), section.name().into()])?;
+        for var in variables.take_while(|_| self.depth > 0).collect::<Vec<_>>() {
+            let variable = self.btf.get(var.type_id)?;
+            if let Some(ty) = variable.refers_to() {
+                self.field(1, variable.name(), &Place { bit: u64::from(var.offset) * 8, width: 0 }, ty)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a field and its descendants.
     fn field(&mut self, level: u32, name: &str, place: &Place, ty: TypeId) -> Result<(), Failure> {
         let mut spelling = self.btf.spelling(ty)?;

@@ -21,10 +21,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use insns::Source;
+use kwalk::MapName;
 use kwalk::asm::Endian;
 use message::say;
 use types::Types;
@@ -119,6 +121,9 @@ enum Command {
         /// The number of levels to list below it
         #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = usage::u32)]
         depth: u32,
+        /// bpf_map_elem: the map whose keys and values to list, too; id:N, name:NAME or the path where it is pinned
+        #[arg(long, value_name = "WHAT", value_parser = OsStringValueParser::new().try_map(MapName::new))]
+        map: Option<MapName>,
     },
     /// List the text programs
     Programs,
@@ -191,7 +196,9 @@ fn main() -> ExitCode {
         Command::Unpin { paths } => text::unpin(&paths),
         Command::Preload { dir, replace, mount } => text::preload(&types, &dir, replace, mount),
         Command::Targets => list::targets(&types),
-        Command::Fields { target, path, depth } => fields::fields(&types, &target, path.as_deref(), depth),
+        Command::Fields { target, path, depth, map } => {
+            fields::fields(&types, &target, path.as_deref(), depth, map.as_ref())
+        }
         Command::Programs => list::programs(),
         Command::Links => list::links(),
         Command::Dis { program, prog_id, file, big_endian } => {

@@ -146,22 +146,21 @@ struct Quoting {
 impl Quoting {
     /// Appends a text, quoted if necessary.
     fn add(self, text: &[u8], out: &mut Vec<u8>) {
-        if !self.are_escaped {
-            return self.quoted(text, out);
-        }
-        let mut escaped = Vec::new();
-        add_escaped(text, &mut escaped);
-        self.quoted(&escaped, out);
-    }
-
-    fn quoted(self, text: &[u8], out: &mut Vec<u8>) {
-        let is_special = text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
-        if !(is_special || text.is_empty() || self.are_alone && text == NULL) {
-            return append(text, out);
+        let write = |text: &[u8], out: &mut Vec<u8>| match self.are_escaped {
+            true => add_escaped(text, out),
+            false => append(text, out),
+        };
+        let is_special = |byte: &u8| match byte {
+            b',' | b'"' => true,
+            b'\n' | b'\r' => !self.are_escaped,
+            _ => false,
+        };
+        if !(text.is_empty() || text.iter().any(is_special) || self.are_alone && text == NULL) {
+            return write(text, out);
         }
         out.push(b'"');
         for piece in text.split_inclusive(|byte| *byte == b'"') {
-            out.extend_from_slice(piece);
+            write(piece, out);
             out.extend_from_slice(if piece.ends_with(b"\"") { b"\"" } else { b"" });
         }
         out.push(b'"');

@@ -17,7 +17,7 @@ use super::cell::{Cell, found, one, tells, walked};
 use super::child::Child;
 use super::net::settled;
 use super::task::{CGROUPS, Cgroup};
-use crate::support::Need::{Bpf, Root, Target, Tool};
+use crate::support::Need::{Bpf, Jit, Root, Target, Tool};
 use crate::support::objects::idle_program;
 use crate::support::{Need, Test, eventually, running, test, unique};
 
@@ -36,7 +36,7 @@ pub fn tests() -> Vec<Test> {
         test("cgroup_frozen", &[Bpf, Root, CGROUP, CGROUPS], cgroup_frozen),
         test("cgroup_dying", &[Bpf, Root, CGROUP, CGROUPS], cgroup_dying),
         test("ksym_is_kallsyms", &[Bpf, Root, KSYM], ksym_is_kallsyms),
-        test("ksym_of_a_program", &[Bpf, Root, KSYM, PROGRAMS], ksym_of_a_program),
+        test("ksym_of_a_program", &[Bpf, Root, Jit, KSYM, PROGRAMS], ksym_of_a_program),
         test("kmem_cache_is_slabinfo", &[Bpf, Root, CACHE], kmem_cache_is_slabinfo),
         test("kmem_cache_is_sysfs", &[Bpf, Root, CACHE, Need::File("/sys/kernel/slab")], kmem_cache_is_sysfs),
         test(

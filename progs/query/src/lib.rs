@@ -107,7 +107,7 @@ pub use partition::Partition;
 pub use plan::{Plan, PlanOptions, Sink};
 pub use pushed::Pushed;
 pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Texts, Type, Value, fill};
-pub use resolved::{ResolvedName, Root, derived_roots, resolved_columns, resolved_name};
+pub use resolved::{ResolvedName, ResolvedTarget, Root, resolved_columns, resolved_name, resolved_target};
 pub use select::{Column, Select};
 pub use stored::NotASchema;
 pub use targets::named_columns;

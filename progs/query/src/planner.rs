@@ -12,7 +12,7 @@ use kwalk_progs::{Fragment, Role};
 use crate::columns::{NamedColumn, Show, Source};
 use crate::completion::Fill;
 use crate::error::{Error, Kind, Reason};
-use crate::expr::{Arithmetic, Compare, Expr, Node, field};
+use crate::expr::{Arithmetic, Compare, Expr, Node};
 use crate::function::{FUNCTIONS, Function};
 use crate::ir::{self, Number};
 use crate::ir::{Condition, Text, TextKind};
@@ -41,10 +41,10 @@ impl<'a> Planner<'a> {
         Planner { names, fragments: Vec::new(), marks: true, column: None, terms: 0, depth: 0 }
     }
 
-    /// The value of a named column by itself. An earlier error does not affect it.
-    pub(crate) fn column_alone(&mut self, column: &str) -> Result<Value, Error> {
+    /// The value of an expression by itself. An earlier error does not affect it.
+    pub(crate) fn alone(&mut self, expr: &Expr) -> Result<Value, Error> {
         (self.terms, self.depth) = (0, 0);
-        self.value(&field(column), None)
+        self.value(expr, None)
     }
 
     /// Counts an expression; [`Planner::leave`] follows when it has been lowered.
