@@ -24,6 +24,7 @@ use crate::support::{Need, Test, eventually, kwalk, refused, running, stdout, te
 const PROC: &[Need] = &[Bpf, Root];
 /// To call what no safe function of Rust's does.
 const PYTHON: &[Need] = &[Bpf, Root, Need::Tool("python3")];
+const COPY: &[Need] = &[Bpf, Root, Need::Tool("python3"), Need::Kernel(5, 18), Need::Jit];
 const NUMBERS: &[Need] = &[Bpf, Root, File("/proc/sys/kernel/ns_last_pid")];
 const TIME: &[Need] = &[Bpf, Root, File("/proc/self/timens_offsets")];
 
@@ -40,6 +41,7 @@ pub fn tests() -> Vec<Test> {
         test("a_prepared_walk_reads_them_again", PROC, a_prepared_walk_reads_them_again),
         test("threads_files_and_mappings_have_them", PROC, threads_files_and_mappings_have_them),
         test("threads_may_outlive_the_first", PYTHON, threads_may_outlive_the_first),
+        test("what_is_a_file_s_is_not_copied", COPY, what_is_a_file_s_is_not_copied),
         test("what_is_too_long_is_undecided", PYTHON, what_is_too_long_is_undecided),
         test("a_process_that_has_ended_has_none", PROC, a_process_that_has_ended_has_none),
         test("a_reused_number_is_another_process", NUMBERS, a_reused_number_is_another_process),
@@ -423,23 +425,67 @@ fn threads_may_outlive_the_first() {
     assert_eq!(texts, ["[Null, Null]", &format!("{:?}", [Value::Text(b"two words"), Value::Text(b"")])]);
 }
 
-/// A process may say that its arguments are anywhere in its memory, and how many.
-fn what_is_too_long_is_undecided() {
+/// A process whose arguments are those `size` bytes that `map` allocates at `at`; `None` if this kernel lets none say where
+/// they are (CONFIG_CHECKPOINT_RESTORE).
+fn moved(map: &str) -> Option<Started> {
     let python = python(
-        "n = 9 << 20\ntext = ctypes.create_string_buffer(b'x' * n)\nat = ctypes.addressof(text)\n\
-         stat = open('/proc/self/stat').read().rsplit(')', 1)[1].split()\n\
-         field = lambda number: int(stat[number - 3])\nlibc.sbrk.restype = ctypes.c_void_p\n\
-         numbers = [field(n) for n in (26, 27, 45, 46, 47)] + [libc.sbrk(0), field(28), at, at + n + 1, field(50), field(51)]\n\
-         pr_set_mm, pr_set_mm_map = 35, 14\n\
-         mm = (ctypes.c_uint64 * 13)(*numbers, 0, 0xffffffff << (32 if sys.byteorder == 'little' else 0))\n\
-         failed = libc.prctl(pr_set_mm, pr_set_mm_map, mm, ctypes.c_ulong(ctypes.sizeof(mm)), 0)\n\
-         print(ctypes.get_errno() if failed else 0, flush=True)\ntime.sleep(600)",
+        &format!(
+            "import mmap\n{map}\nlibc.sbrk.restype = ctypes.c_void_p\n\
+             stat = open('/proc/self/stat').read().rsplit(')', 1)[1].split()\n\
+             field = lambda number: int(stat[number - 3])\n\
+             numbers = [field(n) for n in (26, 27, 45, 46, 47)]\n\
+             numbers += [libc.sbrk(0), field(28), at, at + size, field(50), field(51)]\n\
+             pr_set_mm, pr_set_mm_map = 35, 14\n\
+             mm = (ctypes.c_uint64 * 13)(*numbers, 0, 0xffffffff << (32 if sys.byteorder == 'little' else 0))\n\
+             failed = libc.prctl(pr_set_mm, pr_set_mm_map, mm, ctypes.c_ulong(ctypes.sizeof(mm)), 0)\n\
+             print(ctypes.get_errno() if failed else 0, flush=True)\ntime.sleep(600)"
+        ),
         &[],
     );
-    // Without CONFIG_CHECKPOINT_RESTORE, none can.
-    if python.words != "0\n" {
-        return assert_eq!(python.words, "22\n");
-    }
+    assert!(["0\n", "22\n"].contains(&&*python.words), "{}", python.words);
+    (python.words == "0\n").then_some(python)
+}
+
+/// /proc does not read from a file's mapping, whose file system may never answer.
+fn what_is_a_file_s_is_not_copied() {
+    let text = tempfile::NamedTempFile::new().unwrap();
+    fs::write(text.path(), [b"from\0a file\0".to_vec(), vec![0; 4096]].concat()).unwrap();
+    let mapping = |of: &str| {
+        moved(&format!(
+            "memory = mmap.mmap({of})\nsize = 12\n\
+             at = ctypes.addressof(ctypes.c_char.from_buffer(memory))"
+        ))
+    };
+    let anonymous = "-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\nmemory[:12] = (b'from\\0a file\\0'";
+    let file = format!("(f := open('{}', 'r+b')).fileno(), 4096, mmap.MAP_PRIVATE", text.path().display());
+    let (Some(own), Some(other)) = (mapping(anonymous), mapping(&file)) else { return };
+    let both = |pid: u32| {
+        let select = Select::new("task").fields(sql::columns("cmdline, argv() as argv").unwrap());
+        one(&select.filter(field("pid").eq(pid)), |values| {
+            let text = match values[1] {
+                Value::Text(text) => Some(text.to_vec()),
+                _ => None,
+            };
+            match values[0] {
+                Value::Texts(texts) => (Some(texts.joined().collect::<Vec<_>>()), text),
+                _ => (None, text),
+            }
+        })
+    };
+    let text = Some(b"from a file".to_vec());
+    assert_eq!(fs::read(format!("/proc/{}/cmdline", own.pid())).unwrap(), b"from\0a file\0");
+    assert_eq!(both(own.pid()), (text.clone(), text));
+    assert_eq!(fs::read(format!("/proc/{}/cmdline", other.pid())).unwrap(), b"");
+    assert_eq!(both(other.pid()), (None, None));
+}
+
+/// A process may say that its arguments are anywhere in its memory, and how many.
+fn what_is_too_long_is_undecided() {
+    let Some(python) = moved(
+        "size = 9 << 20\ntext = ctypes.create_string_buffer(b'x' * size)\nat = ctypes.addressof(text)\nsize += 1",
+    ) else {
+        return;
+    };
     let pid = python.pid();
     let shown = shown(pid).unwrap();
     assert_eq!((shown.len(), shown[0].len(), &shown[1][..]), (2, 8 << 20, "…".as_bytes()));
