@@ -19,7 +19,7 @@ use crate::columns::child::Child;
 use crate::support::Need::{Bpf, File, Root};
 use crate::support::helper::{Helper, Started};
 use crate::support::rows::{all, counted, number, walked};
-use crate::support::{Need, Test, eventually, kwalk, refused, running, stdout, test, test_alone};
+use crate::support::{Need, Test, eventually, failure, kwalk, refused, running, stdout, test, test_alone};
 
 const PROC: &[Need] = &[Bpf, Root];
 /// To call what no safe function of Rust's does.
@@ -33,6 +33,7 @@ pub fn tests() -> Vec<Test> {
         test("arguments_are_those_of_proc", PROC, arguments_are_those_of_proc),
         test("titles_are_those_of_proc", PROC, titles_are_those_of_proc),
         test("each_format_has_them", PROC, each_format_has_them),
+        test("a_case_can_be_a_column", PROC, a_case_can_be_a_column),
         test("conditions_look_at_whole_texts", PROC, conditions_look_at_whole_texts),
         test("conditions_are_split", PROC, conditions_are_split),
         test("a_plan_says_what_is_tested_where", &[Bpf], a_plan_says_what_is_tested_where),
@@ -199,6 +200,42 @@ fn each_format_has_them() {
     assert_eq!(texts.iter().map(Vec::from).collect::<Vec<_>>(), wanted);
     assert_eq!(row.get(0), Value::Int(child.pid().into()));
     assert!(reader.next_row().unwrap().is_none());
+}
+
+fn a_case_can_be_a_column() {
+    let children = ["a", "b", "c"].map(|name| Child::new([format!("look=case {name}")]));
+    let columns = "pid, case when cmdline like '%case a' then pid when cmdline[2] = 'look=case b' then -1 end as x, \
+                   case when cmdline like '%case c' then mm.task_size else -1 end as y, tgid";
+    let select = Select::new("task").fields(sql::columns(columns).unwrap());
+    let select = select.filter(field("pid").is_in(children.each_ref().map(Child::pid))).order(["x"]);
+    let rows = all(walked(&select, Scope::All).unwrap(), |row| (number(&row[0]), format!("{:?}", &row[1..])))
+        .unwrap();
+    let size = {
+        let select = Select::new("task").fields(["mm.task_size"]).filter(field("pid").eq(children[0].pid()));
+        one(&select, |row| number(&row[0]))
+    };
+    for (row, child) in rows.iter().zip(&children) {
+        assert_eq!(row.0, u64::from(child.pid()));
+    }
+    let [a, b, c] = children.each_ref().map(|child| i64::from(child.pid()));
+    let top = Value::Uint(u64::MAX);
+    let wanted = [
+        format!("{:?}", [Value::Int(a), top, Value::Int(a)]),
+        format!("{:?}", [Value::Int(-1), top, Value::Int(b)]),
+        format!("{:?}", [Value::Null, Value::Uint(size), Value::Int(c)]),
+    ];
+    let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+    assert_eq!(rows, wanted);
+    // With a sort order, too, NULL at the end.
+    let condition = format!("pid in ({a}, {b}, {c})");
+    let keys = "case when cmdline like '%case a' then 3 when cmdline like '%case b' then 2 end";
+    let sorted = stdout(&mut kwalk(["task", "-f", "pid", "-w", &condition, "--sort", keys, "-o", "csv"]));
+    let sorted: Vec<_> = sorted.lines().map(str::trim).collect();
+    assert_eq!(sorted, ["pid".to_owned(), b.to_string(), a.to_string(), c.to_string()]);
+    let said = failure(&mut kwalk(["task", "-f", "case when cmdline like 'x' then 1 end + 1"]), 2);
+    assert!(
+        said.starts_with("kwalk: a computation with what is read from /proc can't be done in the kernel\n")
+    );
 }
 
 /// Whether a process meets a condition, by its row and by the count.

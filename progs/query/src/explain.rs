@@ -129,6 +129,7 @@ impl Display for Value {
             Value::Pointer(place) => f.write_str(&place.path),
             Value::Filled(Fill::Arguments) => f.write_str("/proc/PID/cmdline"),
             Value::Filled(Fill::Argument(nth)) => write!(f, "/proc/PID/cmdline[{nth}]"),
+            Value::Filled(Fill::Number { .. }) => f.write_str("/proc/PID/cmdline and CASE"),
             Value::Literal(text) => write!(f, "'{}'", String::from_utf8_lossy(text).replace('\'', "''")),
         }
     }
