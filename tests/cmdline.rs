@@ -19,7 +19,7 @@ use nix::sched::{CloneFlags, unshare};
 use crate::columns::child::Child;
 use crate::support::Need::{Bpf, File, Root};
 use crate::support::helper::{Helper, Started};
-use crate::support::rows::{all, counted, number, walked};
+use crate::support::rows::{all, counted, walked};
 use crate::support::{Need, Test, eventually, kwalk, refused, running, stdout, test, test_alone};
 use conditions::meets;
 

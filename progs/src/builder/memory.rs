@@ -1,22 +1,15 @@
 //! Checks whether the memory of a process is its own, before a program copies it.
 
 use kwalk_asm::Reg::{R0, R1, R2, R3, R4, R5};
-use kwalk_asm::{Address, Assembler, Helper, Label, u64_at};
+use kwalk_asm::{Address, Helper, Label, u64_at};
 use kwalk_btf::Kind;
 
 use super::Builder;
 use crate::error::Error;
+use crate::mapping::Check;
 
 /// What `bpf_find_vma` returns if it would have to wait for the lock of the process's memory.
 const EBUSY: i32 = -16;
-
-/// The function that `bpf_find_vma` calls with the mapping that it has found, and the offsets of fields in it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Check {
-    start: Label,
-    file: u32,
-    end: u32,
-}
 
 impl Builder<'_> {
     /// Goes to `no` if the memory of a task is in a mapping of a file, or in none: a copy could wait for a file system
@@ -59,22 +52,5 @@ impl Builder<'_> {
         asm.jump_if(R1.eq(0), no);
         asm.bind(go_on);
         Ok(())
-    }
-}
-
-impl Check {
-    /// Emits the function: it sets the result if the mapping has no file, and has the last address too.
-    pub(super) fn emit(self, asm: &mut Assembler) {
-        let done = asm.label();
-        asm.bind(self.start);
-        asm.load(R4, u64_at(R2 + self.file as i32));
-        asm.jump_if(R4.ne(0), done);
-        asm.load(R4, u64_at(R2 + self.end as i32));
-        asm.load(R5, u64_at(R3 + 8));
-        asm.jump_if(R5.ge(R4), done);
-        asm.store(u64_at(R3 + 16), 1);
-        asm.bind(done);
-        asm.mov(R0, 0);
-        asm.exit();
     }
 }

@@ -22,6 +22,7 @@ use crate::available::btf_names;
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::kfunc::{Callee, Owner};
+use crate::mapping::Check;
 use crate::operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
 use crate::program::{Map, Program, ProgramType};
 use crate::target::{End, Target};
@@ -51,7 +52,7 @@ pub struct Builder<'a> {
     again: Option<Label>,
     saved: Saved,
     /// The function that checks mappings, if the program calls it.
-    check: Option<memory::Check>,
+    check: Option<Check>,
 }
 
 /// Which of its arguments a program saves in callee-saved registers. The registers of the others are free.
