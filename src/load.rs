@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use kwalk_asm::{Endian, Fill, KfuncRef, MapRef};
 use kwalk_btf::TypeId;
-use kwalk_progs::{LICENSE, Map, MapKind, Program, ProgramType, Target, describe};
+use kwalk_progs::{LICENSE, Map, MapKind, Program, ProgramType, Source, Target, describe};
 
 use crate::error::Error;
 use crate::kfunc::of_modules;
@@ -56,8 +56,13 @@ impl Loaded {
         // Calls count modules from 1: index 0 means the kernel itself, and its entry is not read.
         let modules = kfuncs.first().into_iter().chain(&kfuncs).map(|(_, module)| module.as_fd());
         let modules: Vec<_> = modules.collect();
+        // A function that a helper calls back must be described. No embedder's programs have one without questions.
+        let calls_back = cfg!(feature = "select") && program.code.functions().len() > 1;
+        let source = if calls_back { describe(program).ok() } else { None };
+        let btf = source.as_ref().map(|source| bpf(BtfLoad { btf: &source.btf, log: None })).transpose()?;
         let command = || ProgLoad {
             name: ObjName::new(program.name),
+            btf: described(source.as_ref(), btf.as_ref()),
             flags: if program.sleepable { ProgFlags::SLEEPABLE } else { ProgFlags::empty() },
             fd_array: &modules,
             ..ProgLoad::iter(&insns, LICENSE, attach_btf_id)
@@ -140,16 +145,21 @@ fn explained<'a>(program: &Program, error: sys::Error, command: impl Fn() -> Pro
     // With functions and source lines for the log to cite, if the kernel accepts them.
     let source = if cfg!(feature = "explain") { describe(program).ok() } else { None };
     let btf = source.as_ref().and_then(|source| bpf(BtfLoad { btf: &source.btf, log: None }).ok());
-    let btf = source.as_ref().zip(btf.as_ref()).map(|(source, btf)| ProgBtf {
-        btf,
-        func_info: &source.functions,
-        line_info: &source.lines,
-    });
-    let load = |log: Log<'_>| bpf(ProgLoad { log: Some(log), btf, ..command() }).err();
+    let btf = described(source.as_ref(), btf.as_ref());
+    let load = |log: Log<'_>| {
+        let command = command();
+        bpf(ProgLoad { log: Some(log), btf: btf.or(command.btf), ..command }).err()
+    };
     match verifier_log(load, error.errno()) {
         Some((log, ends)) => Rejection::new(program, error.errno(), log, ends).into(),
         None => error.into(),
     }
+}
+
+/// A program's description, if it has been loaded.
+fn described<'a>(source: Option<&'a Source>, btf: Option<&'a BtfFd>) -> Option<ProgBtf<'a>> {
+    let (source, btf) = source.zip(btf)?;
+    Some(ProgBtf { btf, func_info: &source.functions, line_info: &source.lines })
 }
 
 /// The verifier's log of a rejected program, and whether its end is complete. `load` loads once more and gives the

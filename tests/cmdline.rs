@@ -1,29 +1,32 @@
 //! The arguments of processes are what /proc/PID/cmdline has, of any length and one by one, and conditions on them mean
 //! what they say.
 
+mod conditions;
+
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 use std::process::{Child as Process, Command, Stdio};
-
-use kwalk::Scope;
 use std::time::Duration;
 
+use kwalk::Scope;
 use kwalk::print::raw::Reader;
-use kwalk::select::{Plan, PlanOptions, Prepared, Select, Value, Verdict, Walk, cmdline, field, sql};
+use kwalk::select::{Prepared, Select, Value, Walk, cmdline, field, sql};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::columns::child::Child;
 use crate::support::Need::{Bpf, File, Root};
 use crate::support::helper::{Helper, Started};
-use crate::support::rows::{all, counted, number, walked};
+use crate::support::rows::{all, counted, walked};
 use crate::support::{Need, Test, eventually, kwalk, refused, running, stdout, test, test_alone};
+use conditions::meets;
 
 const PROC: &[Need] = &[Bpf, Root];
 /// To call what no safe function of Rust's does.
 const PYTHON: &[Need] = &[Bpf, Root, Need::Tool("python3")];
+const COPY: &[Need] = &[Bpf, Root, Need::Tool("python3"), Need::Kernel(5, 18), Need::Jit];
 const NUMBERS: &[Need] = &[Bpf, Root, File("/proc/sys/kernel/ns_last_pid")];
 const TIME: &[Need] = &[Bpf, Root, File("/proc/self/timens_offsets")];
 
@@ -32,14 +35,16 @@ pub fn tests() -> Vec<Test> {
         test("arguments_are_those_of_proc", PROC, arguments_are_those_of_proc),
         test("titles_are_those_of_proc", PROC, titles_are_those_of_proc),
         test("each_format_has_them", PROC, each_format_has_them),
-        test("conditions_look_at_whole_texts", PROC, conditions_look_at_whole_texts),
-        test("conditions_are_split", PROC, conditions_are_split),
-        test("a_plan_says_what_is_tested_where", &[Bpf], a_plan_says_what_is_tested_where),
-        test("what_is_tested_afterwards_is_inexact", PROC, what_is_tested_afterwards_is_inexact),
-        test("rows_are_sorted_limited_and_counted", PROC, rows_are_sorted_limited_and_counted),
+        test("a_case_can_be_a_column", PROC, conditions::a_case_can_be_a_column),
+        test("conditions_look_at_whole_texts", PROC, conditions::conditions_look_at_whole_texts),
+        test("conditions_are_split", PROC, conditions::conditions_are_split),
+        test("a_plan_says_what_is_tested_where", &[Bpf], conditions::a_plan_says_what_is_tested_where),
+        test("what_is_tested_afterwards_is_inexact", PROC, conditions::what_is_tested_afterwards_is_inexact),
+        test("rows_are_sorted_limited_and_counted", PROC, conditions::rows_are_sorted_limited_and_counted),
         test("a_prepared_walk_reads_them_again", PROC, a_prepared_walk_reads_them_again),
         test("threads_files_and_mappings_have_them", PROC, threads_files_and_mappings_have_them),
         test("threads_may_outlive_the_first", PYTHON, threads_may_outlive_the_first),
+        test("what_is_a_file_s_is_not_copied", COPY, what_is_a_file_s_is_not_copied),
         test("what_is_too_long_is_undecided", PYTHON, what_is_too_long_is_undecided),
         test("a_process_that_has_ended_has_none", PROC, a_process_that_has_ended_has_none),
         test("a_reused_number_is_another_process", NUMBERS, a_reused_number_is_another_process),
@@ -199,167 +204,6 @@ fn each_format_has_them() {
     assert!(reader.next_row().unwrap().is_none());
 }
 
-/// Whether a process meets a condition, by its row and by the count.
-#[track_caller]
-fn meets(pid: u32, condition: &str) -> bool {
-    let condition = sql::expression(condition).unwrap().and(field("pid").eq(pid));
-    let select = Select::new("task").fields(["pid"]).filter(condition);
-    let rows = all(walked(&select, Scope::All).unwrap(), |row| number(&row[0])).unwrap();
-    let count = counted(&select, Scope::All).unwrap();
-    assert_eq!(rows, vec![u64::from(pid); count as usize], "{select:?}");
-    count == 1
-}
-
-fn conditions_look_at_whole_texts() {
-    let child = Child::new(["look=a b", "", &format!("look={}", long(70_000)), "look=END"]);
-    let pid = child.pid();
-    let joined = String::from_utf8(arguments(pid).join(&b' ')).unwrap();
-    let middle = &joined[35_000..35_300];
-    for (condition, wanted) in [
-        (format!("cmdline = '{joined}'"), Some(true)),
-        (format!("cmdline = '{joined} '"), Some(false)),
-        (format!("cmdline <> '{}'", &joined[..joined.len() - 1]), Some(true)),
-        (format!("cmdline like '%{middle}%'"), Some(true)),
-        (format!("cmdline like '%{middle}'"), Some(false)),
-        ("cmdline like '%=END'".into(), Some(true)),
-        ("cmdline like '%=EN'".into(), Some(false)),
-        ("cmdline like '%no such text%'".into(), Some(false)),
-        ("cmdline like 'columns %look=a b  look=0.1.2.%_END'".into(), Some(true)),
-        (format!("cmdline in ('x', '{joined}')"), Some(true)),
-        ("cmdline in ('x', 'columns')".into(), Some(false)),
-        ("cmdline between 'columns' and 'columnt'".into(), Some(true)),
-        ("cmdline > 'd'".into(), Some(false)),
-        ("cmdline is null".into(), Some(false)),
-        ("cmdline[0] = 'columns'".into(), Some(true)),
-        ("cmdline[2] = 'look=a b'".into(), Some(true)),
-        ("cmdline[3] = ''".into(), Some(true)),
-        ("cmdline[6] is null".into(), Some(true)),
-        ("cmdline[6] = 'x'".into(), None),
-        ("cmdline() like 'columns%'".into(), Some(true)),
-        ("cmdline[0] = comm".into(), Some(false)),
-        ("cmdline like '%END' or pid = 0".into(), Some(true)),
-        ("cmdline like '%no%such' or pid > 1".into(), Some(true)),
-        ("cmdline like '%no%such' or cmdline[9] = 'x'".into(), None),
-        ("cmdline[9] = 'x' and pid > 1".into(), None),
-        ("(cmdline[9] = 'x') is null".into(), Some(true)),
-        ("(cmdline[9] = 'x' or pid > 1 or real_parent.comm = '') is true".into(), Some(true)),
-        ("case when cmdline like '%END' then pid else 0 end > 1".into(), Some(true)),
-        (
-            "case when cmdline like '%no' then 1 when cmdline[9] = 'x' then 2 else 3 end in (2, 3)".into(),
-            Some(true),
-        ),
-        ("case when cmdline like '%no' then 1 end is null".into(), Some(true)),
-        ("case when cmdline like '%no' then 1 end = 1".into(), None),
-        // All numbers of a CASE are unsigned if one is.
-        ("case when cmdline like 'c%' then -1 else mm.task_size end = 0xffffffffffffffff".into(), Some(true)),
-    ] {
-        let name = if condition.len() < 200 { &*condition } else { &condition[..200] };
-        assert_eq!(meets(pid, &condition), wanted == Some(true), "{name}");
-        assert_eq!(meets(pid, &format!("not ({condition})")), wanted == Some(false), "not {name}");
-        assert_eq!(meets(pid, &format!("({condition}) is null")), wanted.is_none(), "{name} is null");
-    }
-    // NULL is neither.
-    assert!(
-        !meets(2, "cmdline like '%'") && !meets(2, "not (cmdline like '%')") && meets(2, "cmdline is null")
-    );
-    assert!(
-        meets(2, "cmdline like 'x' or comm = 'kthreadd'") && !meets(2, "cmdline = '' and comm = 'kthreadd'")
-    );
-}
-
-fn plan(select: &Select) -> Plan {
-    select.plan(&running()).unwrap()
-}
-
-fn conditions_are_split() {
-    let filter = |condition: &str| {
-        plan(&Select::new("task").fields(["pid"]).filter(sql::expression(condition).unwrap()))
-    };
-    let parts = |condition: &str| {
-        let plan = filter(condition);
-        (plan.condition(), plan.completion.and_then(|completion| completion.condition().map(String::from)))
-    };
-    let (kernel, after) = parts("cmdline like '%x%' and tgid = 7 and (comm = 'a' or pid = 7)");
-    assert_eq!(kernel.unwrap(), "tgid = 7 AND (comm = 'a' OR pid = 7)");
-    assert_eq!(after.unwrap(), "cmdline LIKE '%x%'");
-    let (kernel, after) = parts("cmdline like '%x%' or tgid = 7");
-    assert_eq!(kernel, None);
-    assert_eq!(after.unwrap(), "cmdline LIKE '%x%' OR tgid = 7");
-    let (kernel, after) = parts("pid > 1");
-    assert_eq!((kernel.unwrap().as_str(), after), ("pid > 1", None));
-    // The link still gets its part.
-    assert_eq!(filter("cmdline like '%x%' and tgid = 7").pushed, Some(kwalk::select::Pushed::Tgid(7)));
-    // What programs can't compute with is refused where it stands.
-    for (condition, at) in [
-        ("cmdline + 1 = 2", "cmdline"),
-        ("cmdline = 5", "5"),
-        ("cmdline like comm", "comm"),
-        ("cmdline[0] = exe or cmdline like 'x' || 'y'", "||"),
-    ] {
-        let error = sql::expression(condition).and_then(|condition| {
-            Select::new("task").fields(["pid"]).filter(condition).plan(&running()).map(drop)
-        });
-        let said = error.unwrap_err().to_string();
-        assert!(said.contains(at) && said.contains('^'), "{condition}: {said}");
-    }
-}
-
-fn a_plan_says_what_is_tested_where() {
-    let args = ["task", "--explain", "-f", "pid,cmdline", "-w", "uid = 0 and (cmdline like '%x' or pid = 7)"];
-    let plan = stdout(&mut kwalk(args));
-    let lines: Vec<_> = plan.lines().collect();
-    assert_eq!(lines[2], "condition     real_cred.uid.val = 0");
-    assert_eq!(lines[3], "afterwards    cmdline LIKE '%x' OR pid = 7, with what is read from /proc");
-    let from = |name: &str| lines.iter().find(|line| line.starts_with(name)).unwrap().to_string();
-    let words: Vec<_> = from("cmdline  ").split_whitespace().map(String::from).collect();
-    assert_eq!(words, ["cmdline", "/proc/PID/cmdline", "texts", "afterwards", "any"]);
-    assert!(from("pid = 7 (not shown)").contains("CASE WHEN"), "{plan}");
-}
-
-fn what_is_tested_afterwards_is_inexact() {
-    let child = Child::new(["look=inexact"]);
-    let pid = child.pid();
-    let asked = [
-        (field("pid").eq(pid), Verdict::Exact),
-        (cmdline().like("%look=inexact"), Verdict::Inexact),
-        (field("cmdline").like("%no such%").or(field("tgid").eq(pid)), Verdict::Inexact),
-        (field("tgid").eq(pid).and(field("cmdline[1]").is_not_null()), Verdict::Inexact),
-        // The program finds only the beginning of a long path.
-        (field("cmdline").like("%").or(field("exe").like("%no such%")), Verdict::Unsupported),
-        ((field("cmdline") + 1).eq(2), Verdict::Unsupported),
-    ];
-    let (conditions, wanted): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
-    let select = Select::new("task").fields(["pid"]);
-    let (select, verdicts) = select.push_filters(&running(), &PlanOptions::default(), conditions).unwrap();
-    assert_eq!(verdicts, wanted);
-    assert_eq!(one(&select, |row| number(&row[0])), u64::from(pid));
-    let (none, _) =
-        select.push_filters(&running(), &PlanOptions::default(), [cmdline().like("%look=exact")]).unwrap();
-    assert_eq!(counted(&none, Scope::All).unwrap(), 0);
-}
-
-fn rows_are_sorted_limited_and_counted() {
-    let children = ["c", "a", "b"].map(|name| Child::new([format!("look=sorted {name}")]));
-    let like =
-        format!("cmdline[0] = 'columns' and cmdline like '%look=sorted%' and ppid = {}", std::process::id());
-    let pids = |args: &[&str]| -> Vec<u32> {
-        let shown = stdout(kwalk(["task", "-f", "pid", "-w", &like, "-o", "ndjson"]).args(args));
-        let pid = |line: &str| {
-            serde_json::from_str::<serde_json::Value>(line).unwrap()["pid"].as_u64().unwrap() as u32
-        };
-        shown.lines().map(pid).collect()
-    };
-    let sorted = [&children[1], &children[2], &children[0]].map(Child::pid);
-    assert_eq!(pids(&["--sort", "cmdline"]), sorted);
-    assert_eq!(pids(&["--sort", "cmdline[2] desc", "--limit", "2"]), [sorted[2], sorted[1]]);
-    assert_eq!(pids(&["--limit", "1"]).len(), 1);
-    assert_eq!(stdout(&mut kwalk(["task", "--count", "-w", &like])), "3\n");
-    assert_eq!(
-        stdout(&mut kwalk(["task", "--count", "-w", &format!("{like} and pid = {}", sorted[0])])),
-        "1\n"
-    );
-}
-
 fn a_prepared_walk_reads_them_again() {
     let child = Child::new(["look=prepared"]);
     let pid = child.pid();
@@ -423,23 +267,67 @@ fn threads_may_outlive_the_first() {
     assert_eq!(texts, ["[Null, Null]", &format!("{:?}", [Value::Text(b"two words"), Value::Text(b"")])]);
 }
 
-/// A process may say that its arguments are anywhere in its memory, and how many.
-fn what_is_too_long_is_undecided() {
+/// A process whose arguments are those `size` bytes that `map` allocates at `at`; `None` if this kernel lets none say where
+/// they are (CONFIG_CHECKPOINT_RESTORE).
+fn moved(map: &str) -> Option<Started> {
     let python = python(
-        "n = 9 << 20\ntext = ctypes.create_string_buffer(b'x' * n)\nat = ctypes.addressof(text)\n\
-         stat = open('/proc/self/stat').read().rsplit(')', 1)[1].split()\n\
-         field = lambda number: int(stat[number - 3])\nlibc.sbrk.restype = ctypes.c_void_p\n\
-         numbers = [field(n) for n in (26, 27, 45, 46, 47)] + [libc.sbrk(0), field(28), at, at + n + 1, field(50), field(51)]\n\
-         pr_set_mm, pr_set_mm_map = 35, 14\n\
-         mm = (ctypes.c_uint64 * 13)(*numbers, 0, 0xffffffff << (32 if sys.byteorder == 'little' else 0))\n\
-         failed = libc.prctl(pr_set_mm, pr_set_mm_map, mm, ctypes.c_ulong(ctypes.sizeof(mm)), 0)\n\
-         print(ctypes.get_errno() if failed else 0, flush=True)\ntime.sleep(600)",
+        &format!(
+            "import mmap\n{map}\nlibc.sbrk.restype = ctypes.c_void_p\n\
+             stat = open('/proc/self/stat').read().rsplit(')', 1)[1].split()\n\
+             field = lambda number: int(stat[number - 3])\n\
+             numbers = [field(n) for n in (26, 27, 45, 46, 47)]\n\
+             numbers += [libc.sbrk(0), field(28), at, at + size, field(50), field(51)]\n\
+             pr_set_mm, pr_set_mm_map = 35, 14\n\
+             mm = (ctypes.c_uint64 * 13)(*numbers, 0, 0xffffffff << (32 if sys.byteorder == 'little' else 0))\n\
+             failed = libc.prctl(pr_set_mm, pr_set_mm_map, mm, ctypes.c_ulong(ctypes.sizeof(mm)), 0)\n\
+             print(ctypes.get_errno() if failed else 0, flush=True)\ntime.sleep(600)"
+        ),
         &[],
     );
-    // Without CONFIG_CHECKPOINT_RESTORE, none can.
-    if python.words != "0\n" {
-        return assert_eq!(python.words, "22\n");
-    }
+    assert!(["0\n", "22\n"].contains(&&*python.words), "{}", python.words);
+    (python.words == "0\n").then_some(python)
+}
+
+/// /proc does not read from a file's mapping, whose file system may never answer.
+fn what_is_a_file_s_is_not_copied() {
+    let text = tempfile::NamedTempFile::new().unwrap();
+    fs::write(text.path(), [b"from\0a file\0".to_vec(), vec![0; 4096]].concat()).unwrap();
+    let mapping = |of: &str| {
+        moved(&format!(
+            "memory = mmap.mmap({of})\nsize = 12\n\
+             at = ctypes.addressof(ctypes.c_char.from_buffer(memory))"
+        ))
+    };
+    let anonymous = "-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\nmemory[:12] = (b'from\\0a file\\0'";
+    let file = format!("(f := open('{}', 'r+b')).fileno(), 4096, mmap.MAP_PRIVATE", text.path().display());
+    let (Some(own), Some(other)) = (mapping(anonymous), mapping(&file)) else { return };
+    let both = |pid: u32| {
+        let select = Select::new("task").fields(sql::columns("cmdline, argv() as argv").unwrap());
+        one(&select.filter(field("pid").eq(pid)), |values| {
+            let text = match values[1] {
+                Value::Text(text) => Some(text.to_vec()),
+                _ => None,
+            };
+            match values[0] {
+                Value::Texts(texts) => (Some(texts.joined().collect::<Vec<_>>()), text),
+                _ => (None, text),
+            }
+        })
+    };
+    let text = Some(b"from a file".to_vec());
+    assert_eq!(fs::read(format!("/proc/{}/cmdline", own.pid())).unwrap(), b"from\0a file\0");
+    assert_eq!(both(own.pid()), (text.clone(), text));
+    assert_eq!(fs::read(format!("/proc/{}/cmdline", other.pid())).unwrap(), b"");
+    assert_eq!(both(other.pid()), (None, None));
+}
+
+/// A process may say that its arguments are anywhere in its memory, and how many.
+fn what_is_too_long_is_undecided() {
+    let Some(python) = moved(
+        "size = 9 << 20\ntext = ctypes.create_string_buffer(b'x' * size)\nat = ctypes.addressof(text)\nsize += 1",
+    ) else {
+        return;
+    };
     let pid = python.pid();
     let shown = shown(pid).unwrap();
     assert_eq!((shown.len(), shown[0].len(), &shown[1][..]), (2, 8 << 20, "…".as_bytes()));

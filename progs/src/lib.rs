@@ -28,6 +28,7 @@ mod error;
 mod fragment;
 mod kernel;
 pub mod kfunc;
+mod mapping;
 mod operand;
 mod program;
 mod source;

@@ -3,7 +3,7 @@
 use kwalk_query::{Completion, Fill, Row, Schema, Value, fill};
 
 use super::arguments::Arguments;
-use super::evaluate::{decided, holds};
+use super::evaluate::{chosen, decided, holds};
 use crate::error::Error;
 use crate::facts::is_in_first_pid_namespace;
 
@@ -44,7 +44,7 @@ impl Completed {
 
     /// Completes the row that a program has written in these bytes, and returns whether it is to be shown.
     pub(super) fn complete(&mut self, written: &[u8]) -> Result<bool, Error> {
-        let Completion { tgid, pid, start, complete, fills, test, .. } = &self.completion;
+        let Completion { tgid, pid, start, complete, fills, numbers, test, .. } = &self.completion;
         let row = self.completion.written.whole_row(written);
         let early = test.as_ref().and_then(|test| decided(test, &row));
         if early == Some(false) {
@@ -63,6 +63,12 @@ impl Completed {
             match one {
                 Fill::Arguments => fill(text, &mut self.bytes),
                 Fill::Argument(nth) => fill(each.nth(*nth).unwrap_or_default(), &mut self.bytes),
+                Fill::Number { nth, .. } => {
+                    // The texts are there already.
+                    let row = complete.whole_row(&self.bytes);
+                    let number = numbers.get(*nth).and_then(|choice| chosen(choice, &row));
+                    fill(number.as_ref().map_or(&[], <[u8; 8]>::as_slice), &mut self.bytes);
+                }
             }
         }
         match test {

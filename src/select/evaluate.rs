@@ -1,6 +1,6 @@
 //! Evaluates conditions on complete rows, in the three values of SQL: true, false, and `None` for unknown.
 
-use kwalk_query::{Operand, Row, Test, Texts, Value};
+use kwalk_query::{Choice, Operand, Row, Test, Texts, Value};
 
 /// The value of a condition for a complete row.
 pub(super) fn holds(test: &Test, row: &Row<'_>) -> Option<bool> {
@@ -10,6 +10,19 @@ pub(super) fn holds(test: &Test, row: &Row<'_>) -> Option<bool> {
 /// The value of a condition for a row in which nothing is filled in yet, if that can't change it.
 pub(super) fn decided(test: &Test, row: &Row<'_>) -> Option<bool> {
     value(test, row, false)
+}
+
+/// The 64 bits of a number; `None` for NULL.
+pub(super) fn chosen(choice: &Choice, row: &Row<'_>) -> Option<[u8; 8]> {
+    let arm = choice.arms.iter().find(|(condition, _)| holds(condition, row) == Some(true));
+    let column = arm.map(|(_, column)| *column).or(choice.otherwise)?;
+    match row.get(column) {
+        Value::Int(value) => Some(value.to_ne_bytes()),
+        Value::Uint(value) => Some(value.to_ne_bytes()),
+        Value::Bool(value) => Some(u64::from(value).to_ne_bytes()),
+        Value::Enum { value, .. } => Some((value as i64).to_ne_bytes()),
+        _ => None,
+    }
 }
 
 /// The value of a condition. If the row is not `complete`, what looks at its texts can be anything, which is `None` too.

@@ -27,8 +27,11 @@ pub struct Completion {
     /// The column with the time at which the process was started, in nanoseconds since boot, suspension included. With
     /// the id it says which process it is, since ids are used again.
     pub start: usize,
-    /// What to append to the bytes that the program has written ([`fill`](crate::fill)), in this order.
+    /// What to append to the bytes that the program has written ([`fill`](crate::fill)), in this order: texts, and then
+    /// numbers, which depend on them.
     pub fills: Vec<Fill>,
+    /// The numbers that are filled in.
+    pub numbers: Vec<Choice>,
     /// The condition for the row to be shown.
     pub test: Option<Test>,
     /// The condition as SQL.
@@ -49,6 +52,22 @@ pub enum Fill {
     Arguments,
     /// The argument with this number, from 0 on, with a NUL after it.
     Argument(usize),
+    /// A number, in 8 bytes.
+    Number {
+        /// Its index in [`Completion::numbers`].
+        nth: usize,
+        /// Whether its 64 bits are unsigned.
+        unsigned: bool,
+    },
+}
+
+/// A number that depends on conditions: a `CASE`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The conditions, each with the column that has the number. The first that is true counts.
+    pub arms: Vec<(Test, usize)>,
+    /// The column with the number if none is true; `None` for NULL.
+    pub otherwise: Option<usize>,
 }
 
 /// A condition on a complete row: true, false or unknown.

@@ -130,6 +130,7 @@ impl Display for Value {
             Value::Pointer(place) | Value::Float(place) => f.write_str(&place.path),
             Value::Filled(Fill::Arguments) => f.write_str("/proc/PID/cmdline"),
             Value::Filled(Fill::Argument(nth)) => write!(f, "/proc/PID/cmdline[{nth}]"),
+            Value::Filled(Fill::Number { .. }) => f.write_str("/proc/PID/cmdline and CASE"),
             Value::Literal(bytes) => text(f, bytes),
         }
     }

@@ -164,8 +164,9 @@ pub fn cmdline() -> Expr {
 /// task_file, since Linux 5.18.
 ///
 /// The program copies them from the process's memory, and waits for that memory: a process can map a file over its
-/// arguments whose server does not answer, and so hang the reader for ever, where no signal ends it. [`cmdline`] has no
-/// such hazard.
+/// arguments whose server does not answer, and so hang the reader for ever, where no signal ends it. The program checks
+/// before that the memory is no file's (with a JIT), and gives NULL if it is; but a hostile process can change that
+/// between the check and the copy. [`cmdline`] has no such hazard.
 pub fn argv() -> Expr {
     Node::Call(Function::Argv, Vec::new()).into()
 }

@@ -232,6 +232,7 @@ impl Value {
             Value::Bytes(_) => Kind::Bytes,
             Value::Filled(Fill::Arguments) => Kind::Texts,
             Value::Filled(Fill::Argument(_)) => Kind::Text,
+            Value::Filled(Fill::Number { .. }) => Kind::Number,
         }
     }
 }

@@ -188,5 +188,6 @@ fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
         Value::Bytes(_) => Type::Bytes,
         Value::Filled(Fill::Arguments) => Type::Texts,
         Value::Filled(Fill::Argument(_)) => Type::Text,
+        Value::Filled(Fill::Number { unsigned, .. }) => Type::Int { signed: !unsigned },
     }
 }

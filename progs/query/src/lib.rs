@@ -94,7 +94,7 @@ mod view;
 
 pub use cgroups::cgroup_ids;
 pub use columns::{NamedColumn, Numbers, Show, Source};
-pub use completion::{Completion, Fill, Operand, Test};
+pub use completion::{Choice, Completion, Fill, Operand, Test};
 pub use elements::{ElementTypes, Elements};
 pub use error::{Error, Kind, Reason, Syntax};
 pub use expr::{Arithmetic, Compare, Expr, Node, argv, case, cmdline, field, page_size, stack};

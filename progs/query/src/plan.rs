@@ -132,7 +132,9 @@ impl Plan {
         let keys = if options.count { &[][..] } else { &select.order };
         let order = projection::keys(keys, &mut columns, &mut planner)?;
         let visible = columns.len();
-        let (test, sql) = Tested::new(&mut planner, &mut columns).terms(&terms)?;
+        let mut tested = Tested::new(&mut planner, &mut columns);
+        let (test, sql) = tested.terms(&terms)?;
+        let numbers = tested.numbers()?;
         let process = tested::process(&mut columns, &mut planner)?;
 
         let Planner { names, fragments, .. } = planner;
@@ -153,7 +155,7 @@ impl Plan {
         }
         let complete = |[tgid, pid, start]: [usize; 3]| {
             let complete = schema.clone();
-            Completion { written, complete, tgid, pid, start, fills, test, sql }
+            Completion { written, complete, tgid, pid, start, fills, numbers, test, sql }
         };
         let completion = process.map(complete);
         let schema = schema.first(visible);

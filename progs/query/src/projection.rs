@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use kwalk_progs::{Role, Target};
 
 use crate::columns::Show;
+use crate::completion::Fill;
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Expr, Node};
 use crate::ir::Value;
@@ -15,6 +16,7 @@ use crate::order::{Key, Order};
 use crate::planned::Planned;
 use crate::planner::Planner;
 use crate::select::{Column, Select};
+use crate::tested::is_filled;
 
 /// Plans the selection's columns, or the target's default columns.
 pub(crate) fn columns(
@@ -51,7 +53,7 @@ pub(crate) fn columns(
             return Err(Error::new(Reason::SameName(name), expr.span));
         }
         let fragment = planner.fragment(Role::Column, &expr);
-        let value = planner.value(&expr, None)?;
+        let value = value(planner, &expr)?;
         if let Value::Literal(_) = value {
             let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
             return Err(Error::new(reason, expr.span));
@@ -98,12 +100,23 @@ pub(crate) fn keys(
     }
 }
 
+/// The value of a column. What user space computes is planned later, with the columns that it needs
+/// ([`Tested::numbers`](crate::tested::Tested::numbers)).
+fn value(planner: &mut Planner<'_>, expr: &Expr) -> Result<Value, Error> {
+    match &expr.node {
+        Node::Case { .. } if is_filled(&planner.names, expr) => {
+            Ok(Value::Filled(Fill::Number { nth: usize::MAX, unsigned: false }))
+        }
+        _ => planner.value(expr, None),
+    }
+}
+
 fn key_value(planner: &mut Planner<'_>, expr: &Expr) -> Result<Value, Error> {
     let constant = |what| {
         let reason = Reason::Kind { what, is: Kind::Constant, needs: "a field" };
         Err(Error::new(reason, expr.span().cloned()))
     };
-    match planner.value(expr, None)? {
+    match value(planner, expr)? {
         Value::Literal(_) => constant(expr.to_string()),
         Value::Number(number) if number.value().is_some() => constant(expr.to_string()),
         value => Ok(value),

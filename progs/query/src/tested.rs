@@ -12,7 +12,7 @@ use core::ops::ControlFlow;
 use kwalk_progs::Role;
 
 use crate::columns::Show;
-use crate::completion::{Fill, Operand, Test};
+use crate::completion::{Choice, Fill, Operand, Test};
 use crate::error::{Error, Reason};
 use crate::expr::{Compare, Expr, Node, field};
 use crate::ir::{self, Condition, Number, Value};
@@ -31,7 +31,7 @@ pub(crate) fn split(names: &Names<'_>, condition: &Expr) -> (Option<Expr>, Vec<E
 }
 
 /// Whether a value that user space fills in is anywhere in the expression.
-fn is_filled(names: &Names<'_>, expr: &Expr) -> bool {
+pub(crate) fn is_filled(names: &Names<'_>, expr: &Expr) -> bool {
     let visited = expr.visit(&mut |expr| match names.filled(expr) {
         Some(_) => ControlFlow::Break(()),
         None => ControlFlow::Continue(()),
@@ -64,6 +64,42 @@ impl<'p, 'a> Tested<'p, 'a> {
             })
             .collect();
         Ok((test, sql.join(" AND ")))
+    }
+
+    /// Plans the numbers among the columns that user space computes.
+    pub(crate) fn numbers(&mut self) -> Result<Vec<Choice>, Error> {
+        let mut numbers = Vec::new();
+        for at in 0..self.columns.len() {
+            let Some(column) = self.columns.get(at) else { break };
+            if !matches!(column.value, Value::Filled(Fill::Number { .. })) {
+                continue;
+            }
+            let expr = column.expr.clone();
+            let (choice, unsigned) = self.choice(&expr)?;
+            if let Some(column) = self.columns.get_mut(at) {
+                column.value = Value::Filled(Fill::Number { nth: numbers.len(), unsigned });
+            }
+            numbers.push(choice);
+        }
+        Ok(numbers)
+    }
+
+    /// A CASE whose conditions user space tests, and whose numbers the program computes. Also returns whether they are
+    /// unsigned.
+    fn choice(&mut self, case: &Expr) -> Result<(Choice, bool), Error> {
+        let Node::Case { arms, otherwise } = &case.node else { return Err(filled(case)) };
+        let unsigned = self.is_unsigned(case)?;
+        let column = |tested: &mut Self, value: &Expr| {
+            let fragment = tested.planner.fragment(Role::Column, value);
+            let number = tested.planner.number(&with_sign(value.clone(), unsigned))?;
+            Ok::<_, Error>(tested.hidden(value, Value::Number(number), fragment))
+        };
+        let mut choices = Vec::with_capacity(arms.len());
+        for (condition, value) in arms {
+            choices.push((self.test(condition)?, column(self, value)?));
+        }
+        let otherwise = otherwise.as_deref().map(|value| column(self, value)).transpose()?;
+        Ok((Choice { arms: choices, otherwise }, unsigned))
     }
 
     fn test(&mut self, expr: &Expr) -> Result<Test, Error> {
@@ -149,9 +185,7 @@ impl<'p, 'a> Tested<'p, 'a> {
         let Node::Case { arms, otherwise } = &case.node else { return Err(filled(case)) };
         let is_unsigned = self.is_unsigned(case)?;
         let value = |tested: &mut Self, value: &Expr| {
-            // The numbers of a CASE are all signed or all unsigned: these operations change the sign alone.
-            const TOP: u64 = 1 << 63;
-            let same = |value: Expr| if is_unsigned { (value ^ TOP) ^ TOP } else { value };
+            let same = |value| with_sign(value, is_unsigned);
             match &value.node {
                 Node::Case { .. } if is_filled(&tested.planner.names, value) => {
                     tested.case(value, &|inner| of(same(inner)))
@@ -229,6 +263,13 @@ fn without_parentheses(term: &Expr) -> String {
     sql.strip_prefix('(').and_then(|sql| sql.strip_suffix(')')).unwrap_or(&sql).into()
 }
 
+/// A number of a CASE, whose numbers are all signed or all unsigned.
+fn with_sign(value: Expr, unsigned: bool) -> Expr {
+    // The bits stay the same.
+    const TOP: u64 = 1 << 63;
+    if unsigned { (value ^ TOP) ^ TOP } else { value }
+}
+
 fn is_case(expr: &Expr) -> bool {
     matches!(expr.node, Node::Case { .. })
 }
@@ -263,5 +304,6 @@ pub(crate) fn fills(columns: &[Planned]) -> Vec<Fill> {
             }
         }
     }
+    fills.sort_by_key(|fill| matches!(fill, Fill::Number { .. }));
     fills
 }

@@ -8,6 +8,7 @@
 //! to be used beyond either.
 
 mod call;
+mod memory;
 mod output;
 
 use alloc::vec::Vec;
@@ -21,6 +22,7 @@ use crate::available::btf_names;
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::kfunc::{Callee, Owner};
+use crate::mapping::Check;
 use crate::operand::{Ptr, StackSlot, Trusted, Unchecked, Untrusted, Value};
 use crate::program::{Map, Program, ProgramType};
 use crate::target::{End, Target};
@@ -49,6 +51,8 @@ pub struct Builder<'a> {
     stack: i32,
     again: Option<Label>,
     saved: Saved,
+    /// The function that checks mappings, if the program calls it.
+    check: Option<Check>,
 }
 
 /// Which of its arguments a program saves in callee-saved registers. The registers of the others are free.
@@ -106,6 +110,7 @@ impl<'a> Builder<'a> {
             stack: 0,
             again: None,
             saved,
+            check: None,
         };
         if saved != Saved::Nothing {
             builder.asm.mov(CTX, R1);
@@ -128,6 +133,9 @@ impl<'a> Builder<'a> {
                 self.asm.mov(R0, value);
                 self.asm.exit();
             }
+        }
+        if let Some(check) = self.check {
+            check.emit(&mut self.asm);
         }
         // In a program that is shorter than this, every jump has enough bits, on every kernel.
         let isa = if self.asm.len_slots() > i16::MAX as usize { self.kernel.isa()? } else { Isa::NEWEST };

@@ -91,7 +91,7 @@ impl Emit<'_, '_> {
         match text.kind {
             TextKind::Path => self.path(text, null)?,
             TextKind::Stack => self.task_stack(null)?,
-            TextKind::Argv { task, start, end } => self.argv(text, [task, start, end], null),
+            TextKind::Argv { task, start, end } => self.argv(text, [task, start, end], null)?,
             TextKind::Node(tree) => self.up(text, tree, null),
             TextKind::UnixName { len, start, before } => self.unix_name(text, [len, start, before], null),
             TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => {}
@@ -149,7 +149,7 @@ impl Emit<'_, '_> {
     }
 
     /// Copies the arguments, and replaces the NULs between them by spaces.
-    fn argv(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) {
+    fn argv(&mut self, text: &Text, [task, start, end]: [u32; 3], null: Label) -> Result<(), Error> {
         let buffer = self.buffer();
         self.field(R1, &text.place, null);
         let ctx = self.builder.ctx();
@@ -162,6 +162,16 @@ impl Emit<'_, '_> {
         asm.jump_if(NULLS.sle(LONG_MAX as i32 - 1), fits);
         asm.mov(NULLS, LONG_MAX as i32 - 1);
         asm.bind(fits);
+        // The first address, the last one, and the result of the check.
+        let range = self.room(24);
+        let asm = &mut self.builder.asm;
+        asm.store(u64_at(range), R3);
+        asm.add(R3, NULLS);
+        asm.sub(R3, 1);
+        asm.store(u64_at(range + 8), R3);
+        self.builder.owns_memory(ctx + task as i32, range, null)?;
+        let asm = &mut self.builder.asm;
+        asm.load(R3, u64_at(range));
         asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.mov(R2, NULLS);
         asm.load(R4, u64_at(ctx + task as i32));
@@ -188,6 +198,7 @@ impl Emit<'_, '_> {
         asm.add(R1, NULLS);
         asm.store(u8_at(R1 - 1), 0);
         asm.mov(R0, NULLS);
+        Ok(())
     }
 
     /// Copies the name of a Unix socket. A path has its NUL in the address. An abstract name begins with a NUL and has
