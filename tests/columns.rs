@@ -4,7 +4,9 @@ mod bpf;
 mod cell;
 pub mod child;
 mod files;
+mod forms;
 mod net;
+mod per_cpu;
 mod sockets;
 mod system;
 mod task;
@@ -22,22 +24,35 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     // bpf_copy_from_user_task
     ("task", &["cmdline"], (5, 18)),
     // bpf_rdonly_cast
-    ("task", &["pidns", "nspid"], (6, 2)),
+    ("task", &["pidns", "nspid", "kthread", "work"], (6, 2)),
     ("netlink", &["groups"], (6, 2)),
     // Where it is counted in an array of what verifiers look into.
-    ("task", &["rss"], (6, 2)),
+    ("task", &["rss", "rss_exact"], (6, 2)),
+    // Where maps count their elements.
+    ("bpf_map", &["entries"], (6, 6)),
+    // bpf_map_lookup_percpu_elem
+    ("bpf_prog", &["run_count", "run_time"], (5, 19)),
     // bpf_sock_from_file
     ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state"], (5, 11)),
     ("bpf_prog", &["verified"], (5, 16)),
 ];
 
 /// Those of them that take a function of the kernel's, which it calls for its JIT alone. An older kernel is said to be too old.
-const JIT: &[(&str, &[&str])] = &[("task", &["pidns", "nspid"]), ("netlink", &["groups"])];
+const JIT: &[(&str, &[&str])] = &[("task", &["pidns", "nspid", "kthread", "work"]), ("netlink", &["groups"])];
 
 pub fn tests() -> Vec<Test> {
     let own = vec![test("every_column_is_there", &[Bpf], every_column_is_there)];
-    let tests =
-        [own, task::tests(), files::tests(), net::tests(), sockets::tests(), bpf::tests(), system::tests()];
+    let tests = [
+        own,
+        task::tests(),
+        files::tests(),
+        forms::tests(),
+        net::tests(),
+        per_cpu::tests(),
+        sockets::tests(),
+        bpf::tests(),
+        system::tests(),
+    ];
     tests.into_iter().flatten().collect()
 }
 

@@ -53,8 +53,15 @@ pub(crate) fn explain(plan: &Plan, link: &str, kernel: &Kernel<'_>) -> Result<Ex
 fn ty(column: &ColumnInfo) -> String {
     let bits = || column.bytes().map_or(0, |bytes| 8 * bytes.len());
     match &column.ty {
-        Type::Int { signed: true } => format!("i{}", bits()),
-        Type::Int { signed: false } => format!("u{}", bits()),
+        Type::List { of, size, .. } => format!("list of {}", of_size(of, 8 * size)),
+        ty => of_size(ty, bits()),
+    }
+}
+
+fn of_size(ty: &Type, bits: usize) -> String {
+    match ty {
+        Type::Int { signed: true } => format!("i{bits}"),
+        Type::Int { signed: false } => format!("u{bits}"),
         Type::Bool => "bool".into(),
         Type::Enum { .. } => "enum".into(),
         Type::Text => "text".into(),
@@ -62,5 +69,6 @@ fn ty(column: &ColumnInfo) -> String {
         Type::Ip => "ip".into(),
         Type::Stack => "stack".into(),
         Type::Bytes => "bytes".into(),
+        Type::List { .. } => "list".into(),
     }
 }

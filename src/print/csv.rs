@@ -1,20 +1,21 @@
 //! Comma-separated values (RFC 4180): a line with the names, then a line for each row, all ended by CR LF.
 //!
 //! NULL is an empty field, and an empty text is two quotes. Numbers are decimal, addresses as in `0xffff888100000000`
-//! and `127.0.0.1`, enum values their names if they have one. Control characters in texts, line feeds included, and
+//! and `127.0.0.1`, dates in UTC as in `2026-11-29T19:00:00.123Z`, sets of 64 bits as in `000001ffffffffff`, enum values their names if they have one. Control characters in texts, line feeds included, and
 //! bytes that are not UTF-8 are written as `\xNN`, so a row is always one line.
 
 use std::net::IpAddr;
 
-use kwalk_query::{Row, Schema, Stack};
+use kwalk_query::{DateTime, List, Row, Schema, Stack};
 
 use super::escape::{Special, add_escaped, add_with};
-use super::format::{Format, Symbols, Visitor, visit};
+use super::format::{Format, Numbers, Symbols, Visitor, visit};
 use super::number;
 
 /// The format CSV.
 pub struct Csv {
     header: Vec<u8>,
+    numbers: Vec<Numbers>,
     symbols: Symbols,
 }
 
@@ -29,7 +30,7 @@ impl Csv {
             text(column.name.as_bytes(), &mut header);
         }
         header.extend_from_slice(b"\r\n");
-        Csv { header, symbols: Box::new(number::hex) }
+        Csv { header, numbers: Numbers::of(schema), symbols: Box::new(number::hex) }
     }
 }
 
@@ -44,11 +45,11 @@ impl Format for Csv {
 
     fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
         let mut fields = Fields { symbols: &self.symbols, out };
-        for (nth, value) in row.values().enumerate() {
+        for (nth, (value, numbers)) in row.values().zip(&self.numbers).enumerate() {
             if nth > 0 {
                 fields.out.push(b',');
             }
-            visit(value, &mut fields);
+            visit(value, *numbers, &mut fields);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -99,6 +100,23 @@ impl Visitor for Fields<'_> {
 
     fn bytes(&mut self, bytes: &[u8]) {
         number::bytes(bytes, self.out);
+    }
+
+    fn list(&mut self, list: List<'_>) {
+        for (nth, value) in list.values().enumerate() {
+            if nth > 0 {
+                self.out.push(b' ');
+            }
+            visit(value, Numbers::Plain, self);
+        }
+    }
+
+    fn date(&mut self, date: DateTime) {
+        number::date(date, self.out);
+    }
+
+    fn bits(&mut self, bits: u64) {
+        number::bits(bits, self.out);
     }
 }
 

@@ -1,21 +1,23 @@
 //! JSON: an object for each row, either one per line or all in an array.
 //!
 //! Integers are exact numbers, also beyond 2⁵³. `bool`s are `true` and `false`; enum values are their names if they
-//! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. In texts,
+//! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`; so are dates (RFC
+//! 3339, in UTC): `"2026-11-29T19:00:00.123Z"`, and sets of 64 bits: `"000001ffffffffff"`. In texts,
 //! control characters (C0, DEL, C1) are escaped as `\uNNNN`, and bytes that are not UTF-8 become U+FFFD.
 
 use std::net::IpAddr;
 
-use kwalk_query::{ColumnInfo, Row, Schema, Stack};
+use kwalk_query::{ColumnInfo, DateTime, List, Row, Schema, Stack};
 
 use super::escape::{Special, add_with};
-use super::format::{Format, Symbols, Visitor, append, visit};
+use super::format::{Format, Numbers, Symbols, Visitor, append, visit};
 use super::number;
 
 /// The formats JSON and NDJSON.
 pub struct Json {
     /// What comes before each value: `{` or `,` and the name.
     keys: Vec<Vec<u8>>,
+    numbers: Vec<Numbers>,
     symbols: Symbols,
     array: bool,
     /// Whether a row was written.
@@ -33,6 +35,7 @@ impl Json {
         };
         Json {
             keys: schema.columns().iter().enumerate().map(key).collect(),
+            numbers: Numbers::of(schema),
             symbols: Box::new(number::hex),
             array: false,
             begun: false,
@@ -62,9 +65,9 @@ impl Format for Json {
         }
         self.begun = true;
         let mut values = Values { symbols: &self.symbols, out };
-        for (key, value) in self.keys.iter().zip(row.values()) {
+        for ((key, numbers), value) in self.keys.iter().zip(&self.numbers).zip(row.values()) {
             append(key, values.out);
-            visit(value, &mut values);
+            visit(value, *numbers, &mut values);
         }
         out.extend_from_slice(if self.array { b"}" } else { b"}\n" });
     }
@@ -135,6 +138,25 @@ impl Visitor for Values<'_> {
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.quoted(|out| number::bytes(bytes, out));
+    }
+
+    fn list(&mut self, list: List<'_>) {
+        self.out.push(b'[');
+        for (nth, value) in list.values().enumerate() {
+            if nth > 0 {
+                self.out.push(b',');
+            }
+            visit(value, Numbers::Plain, self);
+        }
+        self.out.push(b']');
+    }
+
+    fn date(&mut self, date: DateTime) {
+        self.quoted(|out| number::date(date, out));
+    }
+
+    fn bits(&mut self, bits: u64) {
+        self.quoted(|out| number::bits(bits, out));
     }
 }
 

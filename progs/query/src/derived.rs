@@ -28,6 +28,8 @@ pub(crate) enum By {
     Helper(Helper),
     /// The pointer has another type in the kernel, and is cast (`bpf_rdonly_cast`, since Linux 6.2).
     Cast,
+    /// As [`By::Cast`], but only if one of these bits is set in a number: what the pointer points to depends on it.
+    CastIf(&'static str, i32),
     /// The address of one of several fields. Each pair is a guard and a field: the first pair whose guard, a number or
     /// a pointer, is 0 has the field; else it is the address of `from`, or NULL.
     Choice(&'static [(&'static str, &'static str)]),
@@ -43,6 +45,7 @@ pub(crate) struct Found {
     pub(crate) fragment: u32,
     pub(crate) ty: TypeId,
     pub(crate) from: Option<Place>,
+    /// The pairs of [`By::Choice`] and [`By::Element`]; for [`By::CastIf`], the number with the bits.
     pub(crate) choices: Vec<(Place, Place)>,
 }
 

@@ -18,8 +18,26 @@ pub struct Elements<'a> {
     /// The size of a value as a walk shows it, in bytes. For a per-CPU map, it is that of all CPUs' values, each padded
     /// to a multiple of 8.
     pub value_size: u32,
-    /// The types; `None` if the map was created without, or has a value for each CPU.
+    /// The types; `None` if the map was created without.
     pub types: Option<ElementTypes<'a>>,
+    /// The values that `value` consists of, if the map has one for each CPU.
+    pub per_cpu: Option<PerCpuValues>,
+}
+
+/// The values of a per-CPU map's element, one after the other, each padded to a multiple of 8 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerCpuValues {
+    /// The number of values: one for each possible CPU.
+    pub count: u32,
+    /// The size of a value without its padding, in bytes.
+    pub size: u32,
+}
+
+impl PerCpuValues {
+    /// The distance from one value to the next, in bytes.
+    pub(crate) fn stride(self) -> u32 {
+        self.size.next_multiple_of(8)
+    }
 }
 
 /// The types of a map's keys and values.
@@ -54,21 +72,51 @@ impl<'a> Elements<'a> {
 
     /// The BTF that describes the types along a path, if the path begins with a typed key or value.
     pub(crate) fn btf(&self, path: &str) -> Option<&'a Btf<'a>> {
-        self.ty(path.split_once('.').map_or(path, |(first, _)| first)).map(|(btf, _)| btf)
+        self.ty(self.cpu(first(path)).0).map(|(btf, _)| btf)
     }
 
-    /// Resolves a path into a key or a value; `None` if the path begins with neither, or there are no types.
+    /// Resolves a path into a key or a value; `None` if the path begins with neither, or there are no types. In a per-CPU
+    /// map, `value[1]` is the value of CPU 1.
     pub(crate) fn path(&self, path: &str) -> Option<Result<Path, Error>> {
-        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-        let (btf, ty) = self.ty(first)?;
-        Some(match rest {
-            "" => whole(btf, ty),
-            _ => btf.path(ty, rest).and_then(|path| match path.hops.is_empty() {
-                true => Ok(path),
-                // A pointer stored in a map may point to any memory, so paths through it are refused.
-                false => Err(Error::Void),
-            }),
-        })
+        let (argument, before) = self.cpu(first(path));
+        let (btf, ty) = self.ty(argument)?;
+        let found = self.member(btf, ty, path.split_once('.').map_or("", |(_, rest)| rest));
+        Some(found.and_then(|mut path| {
+            path.field.offset = path.field.offset.checked_add(before).ok_or(Error::TooLarge { id: ty })?;
+            Ok(path)
+        }))
+    }
+
+    fn member(&self, btf: &Btf<'_>, ty: TypeId, rest: &str) -> Result<Path, Error> {
+        if rest.is_empty() {
+            return whole(btf, ty);
+        }
+        let path = btf.path(ty, rest)?;
+        // A pointer stored in a map may point to any memory, so paths through it are refused.
+        if path.hops.is_empty() { Ok(path) } else { Err(Error::Void) }
+    }
+
+    /// The argument that a path begins with, and the offset in it of the CPU's value that the path names.
+    fn cpu<'p>(&self, argument: &'p str) -> (&'p str, u32) {
+        let index = || {
+            let values = self.per_cpu?;
+            let digits = argument.strip_prefix("value[")?.strip_suffix(']')?;
+            let cpu =
+                digits.parse::<u32>().ok().filter(|cpu| !digits.starts_with('+') && *cpu < values.count)?;
+            Some(("value", values.stride().checked_mul(cpu)?))
+        };
+        index().unwrap_or((argument, 0))
+    }
+
+    /// What a path leads to in each of the values of a per-CPU map's element: `value`, or a member of it. `None` if the
+    /// path does not begin with the value, or the map has one value for all CPUs. Without types, it is the whole value.
+    pub(crate) fn each(&self, path: &str) -> Option<Result<(PerCpuValues, Option<Field>), Error>> {
+        let values = self.per_cpu.filter(|_| first(path) == "value")?;
+        let rest = path.split_once('.').map_or("", |(_, rest)| rest);
+        match self.ty("value") {
+            Some((btf, ty)) => Some(self.member(btf, ty, rest).map(|path| (values, Some(path.field)))),
+            None => rest.is_empty().then_some(Ok((values, None))),
+        }
     }
 
     /// The default columns of a key or a value: its members that are numbers or texts, or else its bytes.
@@ -83,6 +131,11 @@ impl<'a> Elements<'a> {
         columns.truncate(COLUMNS_MAX);
         columns
     }
+}
+
+/// The first name of a path, with its index.
+fn first(path: &str) -> &str {
+    path.split_once('.').map_or(path, |(first, _)| first)
 }
 
 fn whole(btf: &Btf<'_>, ty: TypeId) -> Result<Path, Error> {

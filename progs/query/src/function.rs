@@ -17,6 +17,8 @@ pub enum Function {
     Address,
     PageSize,
     NullIf,
+    Positive,
+    StDev,
 }
 
 /// The description of a function for users.
@@ -55,6 +57,8 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     unix_name("FIELD")          UnixName   "the name of a Unix socket, from a struct unix_address *, with @ for each NUL";
     cmdline()                   Cmdline    "the arguments of the process";
     nullif("X", "Y")            NullIf     "NULL if two numbers are equal, else the first";
+    positive("X")               Positive   "a number, or 0 if it is negative";
+    st_dev("FIELD")             StDev      "a device number of the kernel's own encoding as stat(2) gives it";
     page_size()                 PageSize   "the size of a page in bytes: the kernel counts memory in pages";
     stack()                     Stack      "the kernel stack of the task";
 };

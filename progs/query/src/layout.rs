@@ -5,9 +5,10 @@ use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
-use kwalk_btf::Class;
+use kwalk_btf::{Class, Field};
 
 use crate::columns::Show;
+use crate::elements::PerCpuValues;
 use crate::emit::{Chunk, Column, ColumnKind, Rows};
 use crate::ir::{IpPlace, Value};
 use crate::ir::{Node, Number, Text, TextKind};
@@ -19,7 +20,8 @@ use crate::resolve::Names;
 
 /// Distributes columns to chunks that fit the stack, in their order; within a chunk, the widest come first.
 pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema) {
-    let (mut rows, mut schema) = (Rows::default(), Schema::default());
+    let booted = names.kernel.booted;
+    let (mut rows, mut schema) = (Rows::default(), Schema { booted, ..Schema::default() });
     // The columns of the open chunk: the column's number, its fragment's number, and its kind.
     let mut open: Vec<(usize, u32, ColumnKind)> = Vec::new();
     let (mut size, mut nullable) = (0, 0);
@@ -28,9 +30,14 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>) -> (Rows, Schema)
         let mut at = At::Fixed(0, 0);
         match kind(value) {
             Err(text) => {
-                at = At::Text(rows.texts.len());
-                schema.texts.push(text.size());
-                rows.texts.push((*text, fragment));
+                // Read twice, a text could change in between; and what each CPU has of several members is in the same
+                // bytes.
+                let same = rows.texts.iter().position(|(known, _)| *known == *text);
+                at = At::Text(same.unwrap_or(rows.texts.len()));
+                if same.is_none() {
+                    schema.texts.push(text.size());
+                    rows.texts.push((*text, fragment));
+                }
             }
             Ok(kind) => {
                 let (bytes, null) = (kind.size(), usize::from(kind.may_be_null()));
@@ -123,7 +130,9 @@ fn kind(value: Value) -> Result<ColumnKind, Box<Text>> {
         Value::Number(number) => Ok(ColumnKind::Number(number)),
         Value::Pointer(place) => Ok(ColumnKind::Field(place)),
         Value::Text(text) if is_fixed(&text) => Ok(ColumnKind::Text(text.place)),
-        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Err(text.into()),
+        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) | Value::List(text, ..) => {
+            Err(text.into())
+        }
         Value::Ip(ip) => Ok(match *ip {
             IpPlace { family: None, v4: Some(place), .. } => ColumnKind::Field(place),
             IpPlace { family: None, v6: Some(place), .. } => ColumnKind::Text(place),
@@ -161,5 +170,25 @@ fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
         Value::Ip(_) => Type::Ip,
         Value::Stack(_) => Type::Stack,
         Value::Bytes(_) => Type::Bytes,
+        Value::List(text, values, field) => list(text, *values, field.as_ref(), names),
     }
+}
+
+/// The type of what each CPU has of a per-CPU map's value.
+fn list(text: &Text, values: PerCpuValues, field: Option<&Field>, names: &Names<'_>) -> Type {
+    let (offset, size) = field.map_or((0, values.size), |field| (field.offset, field.size));
+    let of = match field.map(|field| field.class) {
+        Some(Class::Int { signed }) => Type::Int { signed },
+        Some(Class::Char) => Type::Int { signed: false },
+        Some(Class::Bool) => Type::Bool,
+        Some(Class::Enum { signed }) => {
+            let names = field.map_or(Vec::new(), |field| names.enumerators_of(&text.place.path, field));
+            Type::Enum { signed, names }
+        }
+        Some(Class::Ptr { .. }) => Type::Pointer,
+        Some(Class::Text) => Type::Text,
+        Some(Class::Struct | Class::Array { .. } | Class::Float) | None => Type::Bytes,
+    };
+    let stride = values.stride() as usize;
+    Type::List { of: Box::new(of), offset: offset as usize, size: size as usize, stride }
 }

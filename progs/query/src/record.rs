@@ -4,6 +4,7 @@
 //! for each column that can be NULL. Then come the texts of variable size, each after its length. Numbers are in the
 //! machine's byte order.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -21,6 +22,8 @@ pub struct Schema {
     pub(crate) fixed: usize,
     /// The maximal size of each text, in bytes.
     pub(crate) texts: Vec<usize>,
+    /// When the kernel was booted, if that is known ([`Kernel::booted`](kwalk_progs::Kernel::booted)).
+    pub(crate) booted: Option<i64>,
 }
 
 /// A column of a selection.
@@ -40,7 +43,7 @@ pub struct ColumnInfo {
 }
 
 /// The type of a column's values.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Type {
     /// Integers.
     Int {
@@ -66,6 +69,17 @@ pub enum Type {
     Stack,
     /// Bytes from a map, of an unknown type.
     Bytes,
+    /// Lists of values of one type.
+    List {
+        /// The type of the values; no list itself.
+        of: Box<Type>,
+        /// The offset of the first value, in bytes.
+        offset: usize,
+        /// The size of a value, in bytes.
+        size: usize,
+        /// The distance from one value to the next, in bytes.
+        stride: usize,
+    },
 }
 
 /// Where a column is in a row.
@@ -107,6 +121,47 @@ pub enum Value<'a> {
     Stack(Stack<'a>),
     /// Bytes.
     Bytes(&'a [u8]),
+    /// The values of a per-CPU map's element, in the order of the CPUs.
+    List(List<'a>),
+}
+
+/// A list of values of one type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct List<'a> {
+    bytes: &'a [u8],
+    ty: &'a Type,
+}
+
+impl<'a> List<'a> {
+    /// The values.
+    pub fn values(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
+        let Type::List { of, offset, size, stride } = self.ty else {
+            return ListValues { bytes: &[], of: &Type::Bytes, size: 0, stride: 1 };
+        };
+        ListValues {
+            bytes: self.bytes.get(*offset..).unwrap_or_default(),
+            of,
+            size: *size,
+            stride: (*stride).max(1),
+        }
+    }
+}
+
+struct ListValues<'a> {
+    bytes: &'a [u8],
+    of: &'a Type,
+    size: usize,
+    stride: usize,
+}
+
+impl<'a> Iterator for ListValues<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        let value = self.bytes.get(..self.size)?;
+        self.bytes = self.bytes.get(self.stride..).unwrap_or_default();
+        Some(self.of.value(value))
+    }
 }
 
 /// The kernel addresses of a stack, the innermost function first.
@@ -129,7 +184,12 @@ impl Value<'_> {
             Value::Uint(value) | Value::Pointer(value) => Some(value.into()),
             Value::Bool(value) => Some(value.into()),
             Value::Enum { value, .. } => Some(value),
-            Value::Null | Value::Text(_) | Value::Ip(_) | Value::Stack(_) | Value::Bytes(_) => None,
+            Value::Null
+            | Value::Text(_)
+            | Value::Ip(_)
+            | Value::Stack(_)
+            | Value::Bytes(_)
+            | Value::List(_) => None,
         };
         match (self, other) {
             (Value::Text(left), Value::Text(right)) | (Value::Bytes(left), Value::Bytes(right)) => {
@@ -137,6 +197,7 @@ impl Value<'_> {
             }
             (Value::Stack(Stack(left)), Value::Stack(Stack(right))) => left.cmp(right),
             (Value::Ip(left), Value::Ip(right)) => left.cmp(right),
+            (Value::List(left), Value::List(right)) => left.bytes.cmp(right.bytes),
             _ => number(self).cmp(&number(other)),
         }
     }
@@ -187,7 +248,13 @@ impl Schema {
     #[must_use]
     pub fn first(&self, count: usize) -> Schema {
         let columns = self.columns.iter().take(count).cloned().collect();
-        Schema { columns, fixed: self.fixed, texts: self.texts.clone() }
+        Schema { columns, ..self.clone() }
+    }
+
+    /// When the kernel of the rows was booted, in nanoseconds since 1970-01-01 UTC, if that is known: added to a value of a
+    /// column with [`Show::BootTime`] it gives the value's date ([`DateTime::new`](crate::DateTime::new)).
+    pub fn booted(&self) -> Option<i64> {
+        self.booted
     }
 
     /// The maximal size of a row, in bytes.
@@ -271,6 +338,7 @@ impl Type {
             Type::Ip => return ip(bytes).map_or(Value::Null, Value::Ip),
             Type::Stack => return Value::Stack(Stack(bytes)),
             Type::Bytes => return Value::Bytes(bytes),
+            Type::List { .. } => return Value::List(List { bytes, ty: self }),
             _ => {}
         }
         let Some((unsigned, signed)) = number(bytes).filter(|_| *self != Type::Text) else {
@@ -287,7 +355,7 @@ impl Type {
                 Value::Enum { value, name: name.map(|(_, name)| name.as_str()) }
             }
             Type::Pointer => Value::Pointer(unsigned),
-            Type::Text | Type::Ip | Type::Stack | Type::Bytes => Value::Null,
+            Type::Text | Type::Ip | Type::Stack | Type::Bytes | Type::List { .. } => Value::Null,
         }
     }
 }
@@ -349,7 +417,7 @@ mod tests {
             of("first", Type::Text, At::Text(0), None),
             of("second", Type::Text, At::Text(1), None),
         ];
-        Schema { columns, fixed: 23, texts: vec![256, 256] }
+        Schema { columns, fixed: 23, texts: vec![256, 256], booted: None }
     }
 
     #[test]

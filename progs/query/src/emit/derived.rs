@@ -43,10 +43,17 @@ impl Emit<'_, '_> {
                     self.builder.asm.store(u64_at(found), Reg::R0);
                     self.choice(choices, from, none);
                 }
-                By::Cast | By::Element(_) => {
-                    match choices.first() {
-                        Some((index, array)) => self.element(index, array, none),
-                        None => self.pointer(from, none),
+                By::Cast | By::CastIf(..) | By::Element(_) => {
+                    match (derived.by, choices.first()) {
+                        (By::CastIf(_, mask), Some((bits, _))) => {
+                            let base = self.follow(R2, bits, none);
+                            self.load_from(R2, base, bits);
+                            self.builder.asm.and(R2, mask);
+                            self.builder.asm.jump_if(R2.eq(0), none);
+                            self.pointer(from, none);
+                        }
+                        (_, Some((index, array))) => self.element(index, array, none),
+                        (_, None) => self.pointer(from, none),
                     }
                     self.builder.asm.mov(R2, ty.0 as i32);
                     self.kfunc("bpf_rdonly_cast")?;
