@@ -3,18 +3,21 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 
+use kwalk::Scope;
+use kwalk::progs::Kernel;
 use kwalk::progs::targets::kmem_cache;
-use kwalk::select::{Reason, Select, sql};
+use kwalk::select::{Reason, Select, Value, Walk, sql};
 
 use super::cell::found;
 use super::child::Cpus;
-use crate::support::Need::{Bpf, Kernel, Root, Target};
+use crate::support::Need::{self, Bpf, Root, Target};
 use crate::support::{Test, running, test};
 
 pub fn tests() -> Vec<Test> {
     vec![
-        test("tcp_statistics_are_those_of_snmp", &[Bpf, Root, Kernel(5, 19)], tcp_statistics),
-        test("what_has_no_sum_is_refused", &[Bpf, Kernel(5, 19), Target(&kmem_cache::TARGET)], no_sum),
+        test("tcp_statistics_are_those_of_snmp", &[Bpf, Root, Need::Kernel(5, 19)], tcp_statistics),
+        test("sums_over_many_cpus_load", &[Bpf, Root, Need::Kernel(5, 19)], many_cpus),
+        test("what_has_no_sum_is_refused", &[Bpf, Need::Kernel(5, 19), Target(&kmem_cache::TARGET)], no_sum),
     ]
 }
 
@@ -53,6 +56,29 @@ fn tcp_statistics() {
     }
     if before == after {
         assert_eq!(rows[0][2], before[2]);
+    }
+}
+
+/// Programs for machines with many CPUs load, and a CPU that there is not makes a sum unknown, not too small.
+fn many_cpus() {
+    let mut kernel = running();
+    let entries = |kernel: &Kernel<'_>| {
+        let select = Select::new("bpf_prog").fields(["run_count", "run_time", "id"]);
+        let mut rows =
+            Walk::plan(&select, kernel, Scope::All).unwrap().prepare().unwrap().into_rows().unwrap();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next_row().unwrap() {
+            found.push(row.get(0) == Value::Null);
+        }
+        found
+    };
+    let all = entries(&kernel);
+    assert!(!all.is_empty() && all.iter().all(|is_null| !is_null));
+    for cpus in [64, 300, 1024] {
+        kernel.possible_cpus = Some(cpus);
+        if running().possible_cpus < kernel.possible_cpus {
+            assert!(entries(&kernel).iter().all(|is_null| *is_null), "{cpus}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! minus the array's own per-CPU pointer is the offset. The offsets stay in an ARRAY map from the first object on.
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Helper, Label, Memory, Reloc, u32_at, u64_at};
+use kwalk_asm::{Address, Assembler, Helper, Label, Memory, Reloc, u32_at, u64_at};
 use kwalk_progs::{Map, MapKind};
 
 use super::Emit;
@@ -18,62 +18,81 @@ const KNOWN: i32 = 1;
 
 impl Emit<'_, '_> {
     /// Finds the offsets of all CPUs, unless an earlier object found them. Each is one word, which every reader computes
-    /// alike, so that readers need no order.
+    /// alike, so that readers need no order. A CPU that there is not has the offset 0, which is not known.
+    ///
+    /// There are no branches for each CPU: the verifier would follow every combination of them.
     pub(crate) fn cpu_offsets(&mut self, sum: &Sum) {
         let array = self.builder.map(Map::new("kwalk_cpu", MapKind::PercpuArray, 4, 8));
         let offsets = self.builder.map(Map::value("kwalk_offsets", 8 * sum.cpus));
         self.offsets = Some(offsets);
-        let slots = self.room(48);
-        let (cpu, word, key, pointer) = (slots, slots + 8, slots + 16, slots + 24);
-        let (element, number) = (slots + 32, slots + 40);
-        let (each, next) = (self.builder.asm.label(), self.builder.asm.label());
+        let slots = self.room(40);
+        let (cpu, key, pointer, element, number) = (slots, slots + 8, slots + 16, slots + 24, slots + 32);
+        let (each, find, done) =
+            (self.builder.asm.label(), self.builder.asm.label(), self.builder.asm.label());
         let asm = &mut self.builder.asm;
-        asm.store(u64_at(cpu), 0);
+        // Whether all are known.
+        asm.load_reloc(R1, Reloc::MapValue { index: offsets, offset: 0 });
+        asm.mov(R2, KNOWN);
+        asm.mov(R3, 0);
         asm.bind(each);
-        asm.load(R1, u64_at(cpu));
-        asm.lsh(R1, 3);
-        asm.load_reloc(R2, Reloc::MapValue { index: offsets, offset: 0 });
-        asm.add(R2, R1);
-        asm.load(R1, u64_at(R2));
-        asm.jump_if(R1.ne(0), next);
-        asm.store(u64_at(word), R2);
+        asm.load(R4, u64_at(R1));
+        asm.and(R2, R4);
+        asm.add(R1, 8);
+        asm.add(R3, 1);
+        asm.jump_if(R3.lt(sum.cpus as i32), each);
+        asm.jump_if(R2.ne(0), done);
 
         asm.store(u32_at(key), 0);
+        asm.store(u64_at(cpu), 0);
+        asm.bind(find);
         asm.load_reloc(R1, Reloc::Map(array));
         asm.address(R2, key);
         asm.load(R3, u64_at(cpu));
         asm.call(Helper::MapLookupPercpuElem);
-        asm.jump_if(R0.eq(0), next);
         // To the verifier these two are pointers, of which it computes no difference. A helper copies them as numbers.
         asm.store(u64_at(pointer), R0);
-        asm.address(R1, element);
-        asm.mov(R2, 8);
-        asm.address(R3, pointer);
-        asm.call(Helper::ProbeReadKernel);
+        self.copied(element, |asm| asm.address(R3, pointer));
+        let asm = &mut self.builder.asm;
         asm.load_reloc(R1, Reloc::Map(array));
         asm.store(u64_at(pointer), R1);
-        asm.address(R1, number);
-        asm.mov(R2, 8);
-        asm.address(R3, pointer);
-        asm.call(Helper::ProbeReadKernel);
-        asm.load(R3, u64_at(number));
-        asm.add(R3, sum.pptrs as i32);
-        asm.address(R1, number);
-        asm.mov(R2, 8);
-        asm.call(Helper::ProbeReadKernel);
-        asm.jump_if(R0.ne(0), next);
+        self.copied(number, |asm| asm.address(R3, pointer));
+        self.copied(number, |asm| {
+            asm.load(R3, u64_at(number));
+            asm.add(R3, sum.pptrs as i32);
+        });
+        let asm = &mut self.builder.asm;
         asm.load(R1, u64_at(element));
         asm.load(R2, u64_at(number));
+        // 1 if there is an element, and its array's pointer was read; else 0.
+        asm.mov(R3, R1);
+        asm.neg(R3);
+        asm.or(R3, R1);
+        asm.rsh(R3, 63);
+        asm.rsh(R0, 63);
+        asm.xor(R0, 1);
+        asm.and(R3, R0);
         asm.sub(R1, R2);
         asm.or(R1, KNOWN);
-        asm.load(R2, u64_at(word));
+        asm.mul(R1, R3);
+        asm.load(R3, u64_at(cpu));
+        asm.mov(R4, R3);
+        asm.lsh(R4, 3);
+        asm.load_reloc(R2, Reloc::MapValue { index: offsets, offset: 0 });
+        asm.add(R2, R4);
         asm.store(u64_at(R2), R1);
+        asm.add(R3, 1);
+        asm.store(u64_at(cpu), R3);
+        asm.jump_if(R3.lt(sum.cpus as i32), find);
+        asm.bind(done);
+    }
 
-        asm.bind(next);
-        asm.load(R1, u64_at(cpu));
-        asm.add(R1, 1);
-        asm.store(u64_at(cpu), R1);
-        asm.jump_if(R1.lt(sum.cpus as i32), each);
+    /// Copies 8 bytes to the stack, from the address that `from` leaves in R3. R0 is negative if they can't be read.
+    fn copied(&mut self, to: Address, from: impl FnOnce(&mut Assembler)) {
+        let asm = &mut self.builder.asm;
+        from(asm);
+        asm.address(R1, to);
+        asm.mov(R2, 8);
+        asm.call(Helper::ProbeReadKernel);
     }
 
     /// Sums what the CPUs have, or goes to `null` if the pointer is NULL or anything can't be read. All registers are
@@ -86,11 +105,8 @@ impl Emit<'_, '_> {
         // To the verifier the pointer may be one to a struct, to which no number can be added: a helper copies it as one.
         let base = self.follow(R3, &sum.pointer, null);
         let each = self.builder.asm.label();
+        self.copied(start, |asm| asm.address(R3, base + sum.pointer.field.offset as i32));
         let asm = &mut self.builder.asm;
-        asm.address(R3, base + sum.pointer.field.offset as i32);
-        asm.address(R1, start);
-        asm.mov(R2, 8);
-        asm.call(Helper::ProbeReadKernel);
         asm.load(R3, u64_at(start));
         asm.jump_if(R3.eq(0), null);
         asm.add(R3, field.offset as i32);
