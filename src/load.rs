@@ -121,6 +121,7 @@ fn create(map: &Map, max_entries: u32) -> Result<MapFd, sys::Error> {
     let map_type = match map.kind {
         MapKind::Array => MapType::ARRAY,
         MapKind::Hash => MapType::HASH,
+        MapKind::PercpuArray => MapType::PERCPU_ARRAY,
         MapKind::LruHash => MapType::LRU_HASH,
     };
     let flags = if map.keys.is_empty() { MapFlags::empty() } else { MapFlags::RDONLY_PROG };

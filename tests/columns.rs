@@ -4,10 +4,12 @@ mod bpf;
 mod cell;
 pub mod child;
 mod files;
+mod forms;
 mod identity;
 mod info;
 mod net;
 mod options;
+mod per_cpu;
 mod sockets;
 mod system;
 mod task;
@@ -27,10 +29,14 @@ use crate::support::{Test, kernel_version, running, test};
 /// Columns that need a newer kernel than their target does.
 const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     // bpf_rdonly_cast
-    ("task", &["pidns", "nspid"], (6, 2)),
+    ("task", &["pidns", "nspid", "kthread", "work"], (6, 2)),
     ("netlink", &["groups"], (6, 2)),
     // Where it is counted in an array of what verifiers look into.
-    ("task", &["rss"], (6, 2)),
+    ("task", &["rss", "rss_exact"], (6, 2)),
+    // Where maps count their elements.
+    ("bpf_map", &["entries"], (6, 6)),
+    // bpf_map_lookup_percpu_elem
+    ("bpf_prog", &["run_count", "run_time"], (5, 19)),
     // bpf_sock_from_file
     ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state"], (5, 11)),
     // bpf_skc_to_unix_sock
@@ -39,7 +45,7 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
 ];
 
 /// Those of them that take a function of the kernel's, which it calls for its JIT alone. An older kernel is said to be too old.
-const JIT: &[(&str, &[&str])] = &[("task", &["pidns", "nspid"]), ("netlink", &["groups"])];
+const JIT: &[(&str, &[&str])] = &[("task", &["pidns", "nspid", "kthread", "work"]), ("netlink", &["groups"])];
 
 pub fn tests() -> Vec<Test> {
     let own = vec![
@@ -51,7 +57,9 @@ pub fn tests() -> Vec<Test> {
         task::tests(),
         identity::tests(),
         files::tests(),
+        forms::tests(),
         net::tests(),
+        per_cpu::tests(),
         tcp::tests(),
         sockets::tests(),
         options::tests(),

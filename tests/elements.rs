@@ -1,11 +1,13 @@
 //! The elements of a map are shown as what they are: by the map's own types, or as bytes.
 
 use kwalk::btf::{Array, Enumerator, Int, Linkage, Member, SectionVar, Writer};
-use kwalk::select::{Column, MapElements, PlanOptions, Reason, Select, Value, Walk, field};
+use kwalk::select::{Column, Kind, MapElements, PlanOptions, Reason, Select, Value, Walk, field};
 use kwalk::sys::{BtfFd, BtfLoad, ElemFlags, MapBtf, MapCreate, MapFd, MapType, MapUpdateElem, ObjName, bpf};
 use kwalk::{Error, Scope};
 
-use crate::support::Need::Bpf;
+use crate::columns::child::Cpus;
+use crate::support::Need::{Bpf, Kernel};
+use crate::support::objects::MapWriter;
 use crate::support::{Test, kernel_version, kwalk, running, stdout, test, unique};
 
 pub fn tests() -> Vec<Test> {
@@ -16,7 +18,8 @@ pub fn tests() -> Vec<Test> {
         test("conditions_test_keys_and_values", &[Bpf], conditions_test_keys_and_values),
         test("what_has_no_types_is_bytes", &[Bpf], what_has_no_types_is_bytes),
         test("large_values_are_whole", &[Bpf], large_values_are_whole),
-        test("each_cpu_has_its_value", &[Bpf], each_cpu_has_its_value),
+        test("each_cpu_has_its_value", &[Bpf, Kernel(5, 14)], each_cpu_has_its_value),
+        test("each_cpu_has_its_bytes", &[Bpf, Kernel(5, 14)], each_cpu_has_its_bytes),
     ]
 }
 
@@ -129,6 +132,9 @@ fn shown(value: &Value<'_>) -> String {
         Value::Enum { value, name: None } => value.to_string(),
         Value::Float(value) => format!("{value:?}"),
         Value::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Value::List(list) => {
+            format!("[{}]", list.values().map(|value| shown(&value)).collect::<Vec<_>>().join(","))
+        }
         other => format!("{other:?}"),
     }
 }
@@ -331,10 +337,66 @@ fn large_values_are_whole() {
 }
 
 fn each_cpu_has_its_value() {
-    let map = bpf(MapCreate::new(MapType::PERCPU_ARRAY, 4, 4, 2)).unwrap();
-    let shown = open(&map, &elements().fields(["value"])).unwrap();
-    assert_eq!(shown.len(), 3);
-    // 8 bytes for each CPU.
-    assert!(shown[1][0].len() >= 16 && shown[1][0].len() % 16 == 0, "{shown:?}");
-    assert!(shown[1][0].bytes().all(|digit| digit == b'0'));
+    let (btf, key_type_id, value_type_id) = types();
+    let map = bpf(MapCreate {
+        btf: Some(MapBtf { btf: &btf, key_type_id, value_type_id }),
+        ..MapCreate::new(MapType::PERCPU_HASH, KEY as u32, VALUE as u32, 10)
+    })
+    .unwrap();
+    let writer = MapWriter::new(&map, KEY, VALUE);
+    let cpus = Cpus::all();
+    // Each CPU writes its own value of the same element.
+    for nth in 0..cpus.count() {
+        cpus.on(nth);
+        writer.write(&key(1, 2), &value(-5 - nth as i64, [0, 7][nth % 2], &format!("cpu {nth}")));
+    }
+    let id = map.info().unwrap().id.to_string();
+    let count = running().possible_cpus.unwrap() as usize;
+    let list = |of: &dyn Fn(usize) -> String, none: &str| {
+        let on = |cpu| cpus.nth_of(cpu).map_or(none.to_owned(), of);
+        format!("[{}]", (0..count).map(on).collect::<Vec<_>>().join(","))
+    };
+    let counts = list(&|nth| (-5 - nth as i64).to_string(), "0");
+    let modes = list(&|nth| ["IDLE", "BUSY"][nth % 2].into(), "IDLE");
+    let names = list(&|nth| format!("cpu {nth}"), "");
+    let wanted = [
+        ["map", "key.left", "key.right", "value.stats.count", "value.stats.mode", "value.name"],
+        [&id, "1", "2", &counts, &modes, &names],
+    ];
+    assert_eq!(open(&map, &elements()).unwrap(), wanted);
+    // A struct is its bytes, without what is between one CPU's and the next.
+    let bytes = |nth: usize| value(-5 - nth as i64, [0, 7][nth % 2], &format!("cpu {nth}"));
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let whole = list(&|nth| hex(&bytes(nth)), &hex(&[0; VALUE]));
+    assert_eq!(open(&map, &elements().fields(["value"])).unwrap(), [["value"], [&*whole]]);
+    // One CPU's, which conditions test.
+    let last = cpus.number(cpus.count() - 1);
+    let name = format!("value[{last}].stats.count");
+    let count_of = |condition| open(&map, &elements().fields([name.as_str()]).filter(condition)).unwrap();
+    let wanted = (-4 - cpus.count() as i64).to_string();
+    assert_eq!(count_of(field(&name).lt(-4)), [[&*name], [&*wanted]]);
+    assert_eq!(count_of(field(&name).gt(-4)).len(), 1);
+    assert_eq!(count_of(field(format!("value[{last}].name")).like("cpu %")).len(), 2);
+    let refused = open(&map, &elements().filter(field("value.stats.count").lt(0))).unwrap_err();
+    let Error::Select(refused) = refused else { panic!("{refused}") };
+    assert!(matches!(&*refused.reason, Reason::Kind { is: Kind::List, .. }), "{refused}");
+    assert!(open(&map, &elements().fields([format!("value[{count}].name").as_str()])).is_err());
+}
+
+fn each_cpu_has_its_bytes() {
+    let map = bpf(MapCreate::new(MapType::PERCPU_ARRAY, 4, 6, 2)).unwrap();
+    let writer = MapWriter::new(&map, 4, 6);
+    Cpus::all().on(0);
+    writer.write(&1_u32.to_ne_bytes(), b"\x01\x02\x03\x04\x05\x06");
+    let shown = open(&map, &elements().fields(["key", "value"])).unwrap();
+    let first = Cpus::all().number(0);
+    let count = running().possible_cpus.unwrap() as usize;
+    let of = |written: bool| {
+        let on = |cpu| if written && cpu == first { "010203040506" } else { "000000000000" };
+        format!("[{}]", (0..count).map(on).collect::<Vec<_>>().join(","))
+    };
+    let hex = |key: u32| key.to_ne_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut wanted = [[hex(0), of(false)], [hex(1), of(true)]];
+    wanted.sort();
+    assert_eq!(shown[1..], wanted);
 }

@@ -478,7 +478,7 @@ fn a_walk_that_breaks_off_says_so() {
 
 fn a_plan_is_explained() {
     let condition = "(ppid > 3 or cred.uid.val in (1, 2)) and comm like 'a%' and tgid = 1";
-    let args = ["task", "--explain", "-w", condition, "-f", "tgid,ppid as p,comm", "--sort", "utime desc"];
+    let args = ["task", "--explain", "-w", condition, "-f", "tgid,ppid as p,comm", "--sort", "nvcsw desc"];
     let shown = stdout(&mut kwalk(args));
     let (plan, rest) = shown.split_once("\n\n").unwrap();
     let (columns, listing) = rest.split_once("\n\n").unwrap();
@@ -496,7 +496,7 @@ fn a_plan_is_explained() {
     assert_eq!(columns[1][..3], ["tgid", "tgid", "i32"]);
     assert_eq!(columns[2][..3], ["p", "real_parent.tgid", "i32"]);
     assert_eq!(columns[3][..3], ["comm", "comm", "text"]);
-    assert_eq!(columns[4].join(" ").split(" u64").next().unwrap(), "utime (to sort by) utime");
+    assert_eq!(columns[4].join(" ").split(" u64").next().unwrap(), "nvcsw (to sort by) nvcsw");
     // No two values share a byte, and the row has all of them.
     let row: usize =
         lines[3].strip_prefix("row           ").unwrap().strip_suffix(" bytes").unwrap().parse().unwrap();

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::iter;
 use core::ops::ControlFlow;
 
+use crate::view::CHAIN_MAX;
 use crate::{Btf, Error, Kind, Member, Reason, Type, TypeId, near};
 
 /// How to get from an object to one of its fields, or to a field of an object it points to.
@@ -27,6 +28,9 @@ pub struct Hop {
     /// The type that it points to, without typedefs and qualifiers: a struct or union; or, if the path has an index on
     /// the pointer, the type of the elements.
     pub pointee: TypeId,
+    /// Whether the pointer has the type tag `percpu`: it leads nowhere as it is, as each CPU has an object of its own at
+    /// another offset from it. Compilers that write no tags leave it out.
+    pub per_cpu: bool,
 }
 
 /// The field at the end of a path.
@@ -201,9 +205,28 @@ impl<'a> Btf<'a> {
         let offset = cursor.byte()?;
         cursor.ty = pointer.refers_to().unwrap_or(TypeId(0));
         let behind = self.behind(cursor.ty)?;
-        cursor.hops.push(Hop { offset, pointee: behind.map_or(TypeId(0), |ty| ty.id) });
+        let per_cpu = self.has_tag(cursor.ty, "percpu");
+        cursor.hops.push(Hop { offset, pointee: behind.map_or(TypeId(0), |ty| ty.id), per_cpu });
         cursor.bit = 0;
         Ok(behind)
+    }
+
+    /// Whether a type has this tag, before or behind qualifiers.
+    fn has_tag(&self, id: TypeId, tag: &str) -> bool {
+        let mut next = self.get(id).ok();
+        // No more than `resolve` follows.
+        for _ in 0..=CHAIN_MAX {
+            match next {
+                Some(ty) if ty.kind() == Kind::TypeTag && ty.name() == tag => return true,
+                Some(ty)
+                    if matches!(ty.kind(), Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag) =>
+                {
+                    next = ty.refers_to().and_then(|id| self.get(id).ok());
+                }
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// The field at `cursor`, at the end of a path.

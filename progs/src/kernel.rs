@@ -37,12 +37,19 @@ pub struct Kernel<'a> {
     /// Whether the kernel has a JIT, and it is enabled (`net.core.bpf_jit_enable`). Without, it refuses calls of kfuncs
     /// with the error number 524.
     pub has_jit: bool,
+    /// The number of its possible CPUs (`/sys/devices/system/cpu/possible`), if they are numbered from 0 without gaps. A
+    /// program that sums what each CPU counts visits so many: with fewer than there are, sums are too small.
+    pub possible_cpus: Option<u32>,
+    /// When it was booted: the time of day, in nanoseconds since 1970-01-01 UTC, at which its clock of the time since boot
+    /// (`CLOCK_BOOTTIME`) was 0. Dates need it.
+    pub booted: Option<i64>,
 }
 
 impl<'a> Kernel<'a> {
-    /// A kernel of which only the types are known: its version is unknown, its pages have 4,096 bytes, and it has a JIT.
+    /// A kernel of which only the types are known: its version and when it was booted are unknown, its pages have 4,096
+    /// bytes, and it has a JIT and one CPU.
     pub fn described(btf: &'a Btf<'a>) -> Kernel<'a> {
-        Kernel { btf, version: None, page_size: 4096, has_jit: true }
+        Kernel { btf, version: None, page_size: 4096, has_jit: true, possible_cpus: Some(1), booted: None }
     }
 
     /// Looks up a kfunc of the kernel itself; `None` if the kernel lacks it, or has no JIT.

@@ -96,6 +96,8 @@ pub enum MapKind {
     Array,
     /// `BPF_MAP_TYPE_HASH`, since Linux 3.19.
     Hash,
+    /// `BPF_MAP_TYPE_PERCPU_ARRAY`, since Linux 4.6: each CPU has values of its own.
+    PercpuArray,
     /// `BPF_MAP_TYPE_LRU_HASH`, since Linux 4.10: a full map evicts the element that was used least recently.
     LruHash,
 }

@@ -69,8 +69,15 @@ fn is_filled(column: &ColumnInfo) -> bool {
 fn ty(column: &ColumnInfo) -> String {
     let bits = || column.bytes().map_or(0, |bytes| 8 * bytes.len());
     match &column.ty {
-        Type::Int { signed: true } => format!("i{}", bits()),
-        Type::Int { signed: false } => format!("u{}", bits()),
+        Type::List { of, size, .. } => format!("list of {}", of_size(of, 8 * size)),
+        ty => of_size(ty, bits()),
+    }
+}
+
+fn of_size(ty: &Type, bits: usize) -> String {
+    match ty {
+        Type::Int { signed: true } => format!("i{bits}"),
+        Type::Int { signed: false } => format!("u{bits}"),
         Type::Bool => "bool".into(),
         Type::Enum { .. } => "enum".into(),
         Type::Text => "text".into(),
@@ -78,7 +85,8 @@ fn ty(column: &ColumnInfo) -> String {
         Type::Ip => "ip".into(),
         Type::Stack => "stack".into(),
         Type::Bytes => "bytes".into(),
-        Type::Float => format!("f{}", bits()),
+        Type::Float => format!("f{bits}"),
         Type::Texts => "texts".into(),
+        Type::List { .. } => "list".into(),
     }
 }

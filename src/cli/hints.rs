@@ -163,6 +163,14 @@ fn selection(error: &select::Error) -> Option<String> {
         Reason::NoJit { .. } => NO_JIT,
         Reason::Null => "write IS NULL or IS NOT NULL",
         Reason::NullPointer { what } => return Some(format!("write {what} IS NULL or IS NOT NULL")),
+        Reason::TextLength { max: 15, .. } => {
+            "the kernel cuts such names to 15 bytes: compare with the beginning, as in LIKE 'systemd-journa%'"
+        }
+        Reason::Kind { is: Kind::List, what, .. } => {
+            let member = what.strip_prefix("value").unwrap_or_default();
+            return Some(format!("name one CPU's: value[0]{member}"));
+        }
+        Reason::PerCpu { .. } => "show a number right behind the pointer, such as percpu_counter.counters[0]",
         Reason::Percent => "combine two patterns: x LIKE 'a%' AND x LIKE '%b'",
         Reason::SameName(_) => "give one another name: EXPR AS NAME",
         Reason::NoDefaults(_) => "name the fields to show",

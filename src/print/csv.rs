@@ -2,20 +2,22 @@
 //!
 //! NULL is an empty field, and an empty text is two quotes. As readers skip empty lines, NULL is `NULL` if there is only
 //! one column, and the text NULL is in quotes there. Numbers are decimal, addresses as in `0xffff888100000000` and
-//! `127.0.0.1`, enum values their names if they have one. A list of texts is one text, joined by spaces. Texts are the
-//! kernel's bytes, in quotes if they have a comma, a quote or a line break; for a terminal they are escaped.
+//! `127.0.0.1`, dates in UTC as in `2026-11-29T19:00:00.123Z`, sets of 64 bits as in `000001ffffffffff`, enum values their
+//! names if they have one. A list of texts is one text, joined by spaces. Texts are the kernel's bytes, in quotes if they
+//! have a comma, a quote or a line break; for a terminal they are escaped.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use kwalk_query::{Row, Schema, Stack, Texts};
+use kwalk_query::{DateTime, List, Row, Schema, Stack, Texts};
 
 use super::escape::add_escaped;
-use super::format::{Format, Symbols, Visitor, append, visit};
+use super::format::{Format, Numbers, Symbols, Visitor, append, visit};
 use super::number;
 
 /// The format CSV.
 pub struct Csv {
     header: Vec<u8>,
+    numbers: Vec<Numbers>,
     symbols: Symbols,
     texts: Quoting,
 }
@@ -42,7 +44,7 @@ impl Csv {
             texts.add(column.name.as_bytes(), &mut header);
         }
         header.push(b'\n');
-        Csv { header, symbols: Box::new(number::hex), texts }
+        Csv { header, numbers: Numbers::of(schema), symbols: Box::new(number::hex), texts }
     }
 }
 
@@ -57,11 +59,11 @@ impl Format for Csv {
 
     fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
         let mut fields = Fields { symbols: &self.symbols, texts: self.texts, out };
-        for (nth, value) in row.values().enumerate() {
+        for (nth, (value, numbers)) in row.values().zip(&self.numbers).enumerate() {
             if nth > 0 {
                 fields.out.push(b',');
             }
-            visit(value, &mut fields);
+            visit(value, *numbers, &mut fields);
         }
         out.push(b'\n');
     }
@@ -129,6 +131,23 @@ impl Visitor for Fields<'_> {
 
     fn texts(&mut self, texts: Texts<'_>) {
         self.text(&texts.joined().collect::<Vec<_>>());
+    }
+
+    fn list(&mut self, list: List<'_>) {
+        for (nth, value) in list.values().enumerate() {
+            if nth > 0 {
+                self.out.push(b' ');
+            }
+            visit(value, Numbers::Plain, self);
+        }
+    }
+
+    fn date(&mut self, date: DateTime) {
+        number::date(date, self.out);
+    }
+
+    fn bits(&mut self, bits: u64) {
+        number::bits(bits, self.out);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use kwalk_query::{Row, Stack, Texts, Value};
+use kwalk_query::{ColumnInfo, DateTime, List, Row, Schema, Show, Stack, Texts, Value};
 
 /// Up to this many bytes are copied one by one.
 const FEW: usize = 16;
@@ -51,11 +51,55 @@ pub(super) trait Visitor {
     fn bytes(&mut self, bytes: &[u8]);
     fn float(&mut self, value: f64);
     fn texts(&mut self, texts: Texts<'_>);
+    fn list(&mut self, list: List<'_>);
+    /// A number that is a time since boot.
+    fn date(&mut self, date: DateTime);
+    /// A number that is a set of 64 bits.
+    fn bits(&mut self, bits: u64);
+}
+
+/// How the numbers of a column are shown in all formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// As numbers.
+    Plain,
+    /// As dates: they are times since the kernel was booted, at this time in nanoseconds since 1970-01-01 UTC.
+    Dates(i64),
+    /// As sets of 64 bits.
+    Bits,
+}
+
+impl Numbers {
+    /// How each column's numbers are shown.
+    pub(super) fn of(schema: &Schema) -> Vec<Numbers> {
+        let of = |column: &ColumnInfo| match (column.show, schema.booted()) {
+            (Show::BootTime, Some(booted)) => Numbers::Dates(booted),
+            (Show::Bits64, _) => Numbers::Bits,
+            _ => Numbers::Plain,
+        };
+        schema.columns().iter().map(of).collect()
+    }
+
+    #[cold]
+    fn visit(self, value: u64, visitor: &mut impl Visitor) {
+        match self {
+            Numbers::Plain => visitor.uint(value),
+            Numbers::Dates(booted) => visitor.date(DateTime::new(i128::from(booted) + i128::from(value))),
+            Numbers::Bits => visitor.bits(value),
+        }
+    }
 }
 
 /// Calls the method for this kind of value.
 #[inline]
-pub(super) fn visit(value: Value<'_>, visitor: &mut impl Visitor) {
+pub(super) fn visit(value: Value<'_>, numbers: Numbers, visitor: &mut impl Visitor) {
+    match (numbers, value) {
+        (Numbers::Plain, _) => {}
+        (_, Value::Uint(value)) => return numbers.visit(value, visitor),
+        // The result of a computation is signed, even if it is never negative.
+        (_, Value::Int(value)) => return numbers.visit(value as u64, visitor),
+        _ => {}
+    }
     match value {
         Value::Null => visitor.null(),
         Value::Int(value) => visitor.int(value),
@@ -71,6 +115,7 @@ pub(super) fn visit(value: Value<'_>, visitor: &mut impl Visitor) {
         Value::Bytes(bytes) => visitor.bytes(bytes),
         Value::Float(value) => visitor.float(value),
         Value::Texts(texts) => visitor.texts(texts),
+        Value::List(list) => visitor.list(list),
     }
 }
 

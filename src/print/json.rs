@@ -1,22 +1,24 @@
 //! JSON: an object for each row, either one per line or all in an array.
 //!
 //! Integers are exact numbers, also beyond 2⁵³. `bool`s are `true` and `false`; enum values are their names if they
-//! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`. A list of texts is
-//! an array. In texts, control characters and others that nobody sees are escaped as `\uNNNN`. A text that is not UTF-8 is
-//! an array of its bytes, as journalctl writes it.
+//! have one, else numbers; NULL is `null`. Addresses are texts: `"0xffff888100000000"`, `"127.0.0.1"`; so are dates (RFC
+//! 3339, in UTC): `"2026-11-29T19:00:00.123Z"`, and sets of 64 bits: `"000001ffffffffff"`. A list is an array. In texts,
+//! control characters and others that nobody sees are escaped as `\uNNNN`. A text that is not UTF-8 is an array of its
+//! bytes, as journalctl writes it.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use kwalk_query::{ColumnInfo, Row, Schema, Stack, Texts};
+use kwalk_query::{ColumnInfo, DateTime, List, Row, Schema, Stack, Texts};
 
 use super::escape::{Special, add_with, is_hidden};
-use super::format::{Format, Symbols, Visitor, append, visit};
+use super::format::{Format, Numbers, Symbols, Visitor, append, visit};
 use super::number;
 
 /// The formats JSON and NDJSON.
 pub struct Json {
     /// What comes before each value: `{` or `,` and the name.
     keys: Vec<Vec<u8>>,
+    numbers: Vec<Numbers>,
     symbols: Symbols,
     array: bool,
     /// Whether a row was written.
@@ -34,6 +36,7 @@ impl Json {
         };
         Json {
             keys: schema.columns().iter().enumerate().map(key).collect(),
+            numbers: Numbers::of(schema),
             symbols: Box::new(number::hex),
             array: false,
             begun: false,
@@ -63,9 +66,9 @@ impl Format for Json {
         }
         self.begun = true;
         let mut values = Values { symbols: &self.symbols, out };
-        for (key, value) in self.keys.iter().zip(row.values()) {
+        for ((key, numbers), value) in self.keys.iter().zip(&self.numbers).zip(row.values()) {
             append(key, values.out);
-            visit(value, &mut values);
+            visit(value, *numbers, &mut values);
         }
         out.extend_from_slice(if self.array { b"}" } else { b"}\n" });
     }
@@ -157,6 +160,25 @@ impl Visitor for Values<'_> {
             self.text(one);
         }
         self.out.push(b']');
+    }
+
+    fn list(&mut self, list: List<'_>) {
+        self.out.push(b'[');
+        for (nth, value) in list.values().enumerate() {
+            if nth > 0 {
+                self.out.push(b',');
+            }
+            visit(value, Numbers::Plain, self);
+        }
+        self.out.push(b']');
+    }
+
+    fn date(&mut self, date: DateTime) {
+        self.quoted(|out| number::date(date, out));
+    }
+
+    fn bits(&mut self, bits: u64) {
+        self.quoted(|out| number::bits(bits, out));
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::io::Write;
 use std::net::{IpAddr, Ipv6Addr};
 
-use kwalk_query::Stack;
+use kwalk_query::{DateTime, Stack};
 
 use super::format::{Symbols, append};
 
@@ -64,6 +64,17 @@ pub(super) fn stack(stack: Stack<'_>, symbols: &Symbols, between: &[u8], out: &m
         out.extend_from_slice(if nth > 0 { between } else { b"" });
         symbols(address, out);
     }
+}
+
+/// Appends a date in UTC, as RFC 3339 has it.
+pub(super) fn date(date: DateTime, out: &mut Vec<u8>) {
+    // Writing to a vector never fails.
+    let _ = write!(out, "{date}");
+}
+
+/// Appends a set of 64 bits in 16 hexadecimal digits.
+pub(super) fn bits(bits: u64, out: &mut Vec<u8>) {
+    out.extend(bits.to_be_bytes().into_iter().flat_map(digits));
 }
 
 /// A duration in nanoseconds, displayed as `417ns`, `12.3ms`, `1.234s`, `12m03s`, `5h02m` or `3d04h`. Smaller units are

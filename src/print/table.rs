@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::net::{IpAddr, Ipv6Addr};
 
-use kwalk_query::{ColumnInfo, Row, Schema, Show, Stack, Texts, Type};
+use kwalk_query::{ColumnInfo, DateTime, List, Row, Schema, Show, Stack, Texts, Type, device};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::escape::{Special, add_escaped};
-use super::format::{Format, Symbols, Visitor, visit};
+use super::format::{Format, Numbers, Symbols, Visitor, visit};
 use super::number::{self, Duration, Size};
 
 /// The number of spaces between two columns.
@@ -194,7 +194,8 @@ fn cut(text: &str, width: usize, room: usize, out: &mut Vec<u8>) {
 /// The format table: rows are kept until the end.
 pub struct Rows {
     table: Table,
-    shows: Vec<Show>,
+    /// How each column is shown.
+    shows: Vec<(Show, Numbers)>,
     symbols: Symbols,
     screen: Screen,
 }
@@ -204,7 +205,7 @@ impl Rows {
     pub fn new(schema: &Schema, screen: Screen) -> Rows {
         Rows {
             table: Table::new(schema.columns().iter().map(column).collect()),
-            shows: schema.columns().iter().map(|column| column.show).collect(),
+            shows: schema.columns().iter().map(|column| column.show).zip(Numbers::of(schema)).collect(),
             symbols: Box::new(number::hex),
             screen,
         }
@@ -218,9 +219,14 @@ fn column(column: &ColumnInfo) -> Column {
         false => &column.name,
     };
     match column.ty {
-        Type::Text | Type::Enum { .. } | Type::Bool | Type::Ip | Type::Stack | Type::Bytes | Type::Texts => {
-            Column::text(heading)
-        }
+        Type::Text
+        | Type::Enum { .. }
+        | Type::Bool
+        | Type::Ip
+        | Type::Stack
+        | Type::Bytes
+        | Type::Texts
+        | Type::List { .. } => Column::text(heading),
         Type::Int { .. } | Type::Pointer | Type::Float => Column::number(heading),
     }
 }
@@ -234,8 +240,8 @@ impl Format for Rows {
 
     fn row(&mut self, row: &Row<'_>, _out: &mut Vec<u8>) {
         let Rows { table, shows, symbols, .. } = self;
-        for (value, show) in row.values().zip(shows) {
-            table.add(|out| visit(value, &mut Cell { show: *show, symbols, out }));
+        for (value, (show, numbers)) in row.values().zip(shows) {
+            table.add(|out| visit(value, *numbers, &mut Cell { show: *show, symbols, out }));
         }
     }
 
@@ -278,9 +284,16 @@ impl Visitor for Cell<'_> {
             Show::Nanoseconds => drop(write!(out, "{}", Duration(value))),
             Show::Bytes => drop(write!(out, "{}", Size(value))),
             Show::Octal if value > 0 => drop(write!(out, "0{value:o}")),
-            Show::Device => drop(write!(out, "{}:{}", value >> 20, value & 0xf_ffff)),
-            // Characters have the type text, and numbers with names the type enum: neither comes here.
-            Show::Plain | Show::Octal | Show::Char | Show::Names(_) => number::decimal(value, out),
+            Show::Device => {
+                let (major, minor) = device(value);
+                let _ = write!(out, "{major}:{minor}");
+            }
+            // Only of a kernel of which it is not known when it was booted.
+            Show::BootTime => drop(write!(out, "{}", Duration(value))),
+            // Characters have the type text, and numbers with names the type enum; bits have a method of their own.
+            Show::Plain | Show::Octal | Show::Bits64 | Show::Char | Show::Names(_) => {
+                number::decimal(value, out);
+            }
         }
     }
 
@@ -329,6 +342,23 @@ impl Visitor for Cell<'_> {
 
     fn texts(&mut self, texts: Texts<'_>) {
         self.text(&texts.joined().collect::<Vec<_>>());
+    }
+
+    fn list(&mut self, list: List<'_>) {
+        for (nth, value) in list.values().enumerate() {
+            if nth > 0 {
+                self.out.push(b' ');
+            }
+            visit(value, Numbers::Plain, self);
+        }
+    }
+
+    fn date(&mut self, date: DateTime) {
+        number::date(date, self.out);
+    }
+
+    fn bits(&mut self, bits: u64) {
+        number::bits(bits, self.out);
     }
 }
 

@@ -1,12 +1,10 @@
 //! The sizes and types of a map's keys and values, from the kernel and the map's BTF.
 
-use std::io::ErrorKind;
-
 use kwalk_btf::{Btf, TypeId};
-use kwalk_query::{ElementTypes, Elements};
+use kwalk_query::{ElementTypes, Elements, PerCpuValues};
 
 use crate::error::Error;
-use crate::facts::read;
+use crate::facts::possible_cpus;
 use crate::sys::{BtfFd, MapFd, MapType, open_id};
 
 /// The keys and values of a map, for planning a selection of its elements.
@@ -36,13 +34,13 @@ use crate::sys::{BtfFd, MapFd, MapType, open_id};
 pub struct MapElements {
     key_size: u32,
     value_size: u32,
+    per_cpu: Option<PerCpuValues>,
     /// The map's BTF, and the ids of the key's and the value's type in it.
     types: Option<(Vec<u8>, TypeId, TypeId)>,
 }
 
 impl MapElements {
-    /// Asks the kernel for the sizes and types. There are no types if the map was created without, nor for a per-CPU
-    /// map, of which a walk shows the values of all CPUs.
+    /// Asks the kernel for the sizes and types. There are no types if the map was created without.
     ///
     /// # Errors
     ///
@@ -52,10 +50,13 @@ impl MapElements {
         let info = map.info()?;
         let per_cpu =
             [MapType::PERCPU_HASH, MapType::PERCPU_ARRAY, MapType::LRU_PERCPU_HASH].contains(&info.map_type);
-        if per_cpu {
-            let value_size = info.value_size.next_multiple_of(8).saturating_mul(possible_cpus()?);
-            return Ok(MapElements { key_size: info.key_size, value_size, types: None });
-        }
+        let per_cpu = match per_cpu {
+            true => Some(PerCpuValues { count: possible_cpus()?.0, size: info.value_size }),
+            false => None,
+        };
+        let value_size = per_cpu.map_or(info.value_size, |values| {
+            info.value_size.next_multiple_of(8).saturating_mul(values.count)
+        });
         let types = match (info.btf_id, info.btf_value_type_id) {
             (0, _) | (_, 0) => None,
             (id, value) => {
@@ -63,7 +64,7 @@ impl MapElements {
                 Some((data, TypeId(info.btf_key_type_id), TypeId(value)))
             }
         };
-        Ok(MapElements { key_size: info.key_size, value_size: info.value_size, types })
+        Ok(MapElements { key_size: info.key_size, value_size, per_cpu, types })
     }
 
     /// The map's own types, to be passed to [`MapElements::elements`].
@@ -81,35 +82,8 @@ impl MapElements {
         Elements {
             key_size: self.key_size,
             value_size: self.value_size,
+            per_cpu: self.per_cpu,
             types: types.map(|(&(_, key, value), btf)| ElementTypes { btf, key, value }),
         }
-    }
-}
-
-/// How many CPUs the kernel keeps values for.
-fn possible_cpus() -> Result<u32, Error> {
-    const PATH: &str = "/sys/devices/system/cpu/possible";
-    let mut buf = [0; 256];
-    let list = read(PATH, &mut buf).map_err(|source| Error::open(PATH.as_ref(), source))?;
-    count(list).ok_or_else(|| Error::open(PATH.as_ref(), ErrorKind::InvalidData.into()))
-}
-
-/// How many numbers a list has, such as `0-3,8`.
-fn count(list: &str) -> Option<u32> {
-    let count = |range: &str| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        last.parse::<u32>().ok()?.checked_sub(first.parse().ok()?)?.checked_add(1)
-    };
-    list.split(',').try_fold(0_u32, |sum, range| sum.checked_add(count(range)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_of_cpus_are_counted() {
-        assert_eq!(["0", "0-1", "0-3,8", "0,2-4,9"].map(count), [1, 2, 5, 5].map(Some));
-        assert_eq!(["", "3-0", "0-", "0-4294967295"].map(count), [None; 4]);
     }
 }

@@ -11,6 +11,7 @@ use crate::iter::Iter;
 use crate::link::Link;
 use crate::load::Loaded;
 use crate::netns::Netns;
+use crate::process::leads;
 use crate::scope::Scope;
 use crate::sys::{ElemFlags, MapLookupElem, MapUpdateElem, bpf};
 
@@ -77,10 +78,11 @@ impl<'a> Walk<'a> {
     /// Those of [`Plan::program`], [`Loaded::load`] and [`Loaded::attach`].
     pub fn prepare(self) -> Result<Prepared<'a>, Error> {
         let loaded = Loaded::load(&self.plan.program(&self.kernel)?)?;
+        // Without the link's filter, a walk of what threads share never visits a thread that does not lead its process.
+        let needs_link = matches!(self.link, Scope::Tid(tid) if self.plan.target.shared && !leads(tid));
         let link = match loaded.attach(&self.link) {
-            Err(Error::Process { .. } | Error::NoParameters { .. }) if self.is_pushed => {
-                loaded.attach(&Scope::All)?
-            }
+            Err(Error::Process { .. }) if self.is_pushed => loaded.attach(&Scope::All)?,
+            Err(Error::NoParameters { .. }) if self.is_pushed && !needs_link => loaded.attach(&Scope::All)?,
             link => link?,
         };
         let cgroup_ids = match self.link {

@@ -118,8 +118,9 @@ mod tests {
 
     /// A schema with a column of signed numbers that can be NULL, and one of unsigned numbers.
     fn schema() -> Schema {
-        // The size before the texts, the number of texts, the number of columns.
-        let mut bytes = [12, 0, 2].map(u32::to_ne_bytes).concat();
+        // When the kernel was booted, the size before the texts, the number of texts, the number of columns.
+        let mut bytes = 0_i64.to_ne_bytes().to_vec();
+        bytes.extend([12, 0, 2].map(u32::to_ne_bytes).concat());
         for (signed, at, null) in [(1, 4, 1), (0, 8, 0)] {
             // An empty name and source, the type, how it is shown, the offset, the size, the word with the NULL bit and
             // its mask.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use kwalk::select::{ColumnInfo, Reason, Select, Show, Value, Walk, sql};
+use kwalk::select::{ColumnInfo, Reason, Select, Show, Value, Walk, device, sql};
 use kwalk::{Error, Scope};
 
 use crate::support::{kernel_version, running};
@@ -46,7 +46,10 @@ impl Cell {
                 Some((_, name)) => Cell::Name(number, (*name).into()),
                 None => Cell::Number(number),
             },
-            Show::Device => Cell::Name(number, format!("{}:{}", number >> 20, number & 0xf_ffff)),
+            Show::Device => {
+                let (major, minor) = device(number as u64);
+                Cell::Name(number, format!("{major}:{minor}"))
+            }
             Show::Char => Cell::Name(number, char::from(number as u8).into()),
             _ => Cell::Number(number),
         }

@@ -9,10 +9,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Gid, Pid, Uid, setgid, setresgid, setresuid, setuid};
 
@@ -90,8 +90,22 @@ pub fn main() -> Option<ExitCode> {
             }
             b"zombie" => {
                 #[allow(clippy::zombie_processes, reason = "that is what is wanted")]
-                let child = Command::new("/proc/self/exe").arg(CHILD).arg("end").spawn().expect("a child");
+                let child = Command::new("/proc/self/exe")
+                    .arg(CHILD)
+                    .arg(format!("end={}", number.unwrap_or(0)))
+                    .spawn()
+                    .expect("a child");
                 said.push(child.id().to_string());
+            }
+            b"killed" => {
+                let mut child = Command::new("/proc/self/exe");
+                child.arg(CHILD).arg("look").stdin(Stdio::piped()).stdout(Stdio::null());
+                #[allow(clippy::zombie_processes, reason = "that is what is wanted")]
+                let mut child = child.spawn().expect("a child");
+                let signal = Signal::try_from(number.expect("a signal") as i32).expect("a signal");
+                kill(Pid::from_raw(child.id() as i32), signal).expect("it is there");
+                said.push(child.id().to_string());
+                held.extend(child.stdin.take().map(OwnedFd::from));
             }
             b"open" => held.push(File::open(own).expect("a file").into()),
             b"memory" => {
@@ -99,7 +113,16 @@ pub fn main() -> Option<ExitCode> {
                 let pages = vec![1_u8; number.expect("bytes") as usize];
                 std::mem::forget(std::hint::black_box(pages));
             }
-            b"end" => return Some(ExitCode::SUCCESS),
+            b"spread" => {
+                // Each CPU touches a few pages, fewer than it adds to the process's counter at once.
+                let (cpus, mut pages) = (Cpus::all(), vec![0_u8; number.expect("bytes") as usize]);
+                for (nth, page) in pages.chunks_mut(13 * 4096).enumerate() {
+                    cpus.on(nth);
+                    page.fill(1);
+                }
+                std::mem::forget(std::hint::black_box(pages));
+            }
+            b"end" => return Some(ExitCode::from(number.unwrap_or(0) as u8)),
             // For their looks alone.
             b"" | b"look" => {}
             other => panic!("{}: no such verb", other.escape_ascii()),
@@ -164,4 +187,35 @@ pub fn stat(pid: u32, number: usize) -> String {
     let stat = fs::read(format!("/proc/{pid}/stat")).unwrap();
     let stat = String::from_utf8_lossy(&stat).into_owned();
     stat.rsplit(") ").next().unwrap().split_whitespace().nth(number - 3).unwrap().into()
+}
+
+/// The CPUs that this process may run on.
+pub struct Cpus(Vec<usize>);
+
+impl Cpus {
+    pub fn all() -> Cpus {
+        let set = sched_getaffinity(Pid::from_raw(0)).expect("the CPUs of this process");
+        Cpus((0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).is_ok_and(|is_set| is_set)).collect())
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The kernel's number of one of them.
+    pub fn number(&self, nth: usize) -> usize {
+        self.0[nth]
+    }
+
+    /// Which of them has this number.
+    pub fn nth_of(&self, cpu: usize) -> Option<usize> {
+        self.0.iter().position(|known| *known == cpu)
+    }
+
+    /// Moves this thread to one of them, one after the other by the number.
+    pub fn on(&self, nth: usize) {
+        let mut set = CpuSet::new();
+        set.set(self.0[nth % self.0.len()]).expect("a CPU");
+        sched_setaffinity(Pid::from_raw(0), &set).expect("one of the CPUs");
+    }
 }

@@ -79,6 +79,7 @@ fn is_as_proc_says(fd: i32, kind: &str) -> Vec<Cell> {
     }
     let dev = format!("{}:{}", nix::sys::stat::major(meta.dev()), nix::sys::stat::minor(meta.dev()));
     assert_eq!(row[8], dev, "{link:?}");
+    assert_eq!(row[8], i128::from(meta.dev()), "{link:?}");
     assert_eq!((row[9].number(), row[11].number()), (pid.into(), 0));
     row
 }

@@ -28,15 +28,18 @@ pub fn tests() -> Vec<Test> {
         test("task_memory", PROC, memory),
         test("task_exe_and_argv", PROC, exe_and_argv),
         test("task_kernel_threads_have_no_texts", PROC, kernel_threads_have_no_texts),
+        test("task_kernel_threads_have_full_names", PROC, kernel_threads_have_full_names),
         test("task_cgroup", &[Bpf, Root, CGROUPS], cgroup),
         test("task_namespaces", PROC, namespaces),
         test("task_pid_namespace", &[Bpf, Root, Tool("unshare"), Kernel(6, 2), Jit], pid_namespace),
         test("task_stack", PROC, stack),
         test("task_units_in_conditions", PROC, units_in_conditions),
+        test("task_ends", PROC, ends),
+        test("task_rss_exact_has_what_each_cpu_counts", PROC, rss_exact),
     ]
 }
 
-fn of(pid: u32) -> String {
+pub fn of(pid: u32) -> String {
     format!("pid = {pid}")
 }
 
@@ -62,7 +65,7 @@ fn numbers_are_those_of_proc() {
     assert_eq!(row[5], number(18) + 100);
     assert_eq!(row[6], number(9));
     assert_eq!(row[7].number() / TICK, number(22));
-    assert_eq!(row[8], 0);
+    assert_eq!(row[8], Cell::Null);
     // Each thread once, with its own name and start, and the process's own numbers.
     let rows = found("task", "pid, tgid, ppid, comm, start", &format!("tgid = {pid}"));
     let tids = crate::support::helper::numbers(&format!("/proc/{pid}/task"));
@@ -110,7 +113,18 @@ fn states_have_letters() {
     let spent = || one("task", "utime + stime as spent", &of(spinning))[0].number();
     let before = spent();
     eventually("time is spent", || spent() > before + 50_000_000);
-    // No more than there was. (The kernel may count in ticks, which /proc scales, so that the two differ.)
+    // As /proc scales it, which counts in ticks.
+    let said = || {
+        let path = format!("/proc/{}/task/{spinning}/stat", parent.pid());
+        let text = fs::read_to_string(path).unwrap();
+        let [utime, stime] = [11, 12].map(|nth| {
+            text.rsplit(") ").next().unwrap().split(' ').nth(nth).unwrap().parse::<i128>().unwrap() * TICK
+        });
+        utime + stime
+    };
+    let (before, row, after) = (said(), spent(), said());
+    assert!((before..after + 2 * TICK).contains(&(row + TICK)), "{before} {row} {after}");
+    // No more than there was.
     let row = one("task", "utime, stime, start", &of(spinning));
     assert!(row[0].number() > row[1].number(), "{row:?}");
     assert!(row[0].number() + row[1].number() <= since_boot() - row[2].number() + TICK, "{row:?}");
@@ -124,6 +138,35 @@ fn states_have_letters() {
     assert_eq!(pids("state = 'T'"), [sleeping.pid()]);
     assert_eq!(pids("state in ('Z', 'T') and state <> 'T'"), [zombie]);
     assert_eq!(pids("not (state = 'T' or state = 'Z')"), [spinning]);
+}
+
+/// How processes ended, as waitid(2) says it to their parent.
+fn ends() {
+    let parent = Child::new(["zombie=0", "zombie=7", "zombie=255", "killed=9", "killed=15", "look"]);
+    let wanted = [
+        (Some(0), None),
+        (Some(7), None),
+        (Some(255), None),
+        (None, Some("SIGKILL")),
+        (None, Some("SIGTERM")),
+    ];
+    for (pid, (exit, signal)) in parent.said().into_iter().zip(wanted) {
+        eventually("the child has ended", || stat(pid, 3) == "Z");
+        let row = one("task", "exit, signal, exit_code", &of(pid));
+        match exit {
+            Some(exit) => {
+                assert!(row[0] == exit && row[1] == (), "{exit} {row:?} {} {}", stat(pid, 52), stat(pid, 3))
+            }
+            None => assert!(row[0] == () && row[1] == *signal.unwrap(), "{row:?}"),
+        }
+        // The raw one, which /proc has, too. A dump of memory, which a signal may leave, is a bit of it.
+        assert_eq!(row[2], stat(pid, 52).parse::<i128>().unwrap());
+    }
+    let row = one("task", "exit, signal", &of(parent.pid()));
+    assert!(row[0] == () && row[1] == (), "{row:?}");
+    let own = format!("ppid = {}", parent.pid());
+    let pids = |condition: &str| found("task", "pid", &format!("{own} and ({condition})")).len();
+    assert_eq!(["exit = 7", "exit > 0", "signal = 'SIGKILL'", "signal = 9"].map(pids), [1, 2, 1, 1]);
 }
 
 fn scheduling() {
@@ -176,6 +219,28 @@ fn memory() {
         assert!(off.abs() <= slack, "{} pages, of {}: {off}", row[1].number() / page, pages[1]);
         assert!(row[1].number() > i128::from(MEMORY) - slack * page);
     }
+}
+
+/// A process whose CPUs have counted a few pages each.
+fn rss_exact() {
+    let child = Child::new([format!("spread={}", 997 * 4096)]);
+    let status = fs::read_to_string(format!("/proc/{}/smaps_rollup", child.pid())).unwrap();
+    let said = status.lines().find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB")).unwrap();
+    let row = one("task", "rss_exact, rss", &of(child.pid()));
+    assert_eq!(row[0], said.trim().parse::<i128>().unwrap() << 10);
+    if !row[0].is_absent() {
+        assert!(row[1].number() > 0);
+        assert_eq!(found("task", "pid", "rss < 0 or rss_exact < 0").len(), 0);
+        assert_eq!(found("task", "pid", &format!("pid = {} and rss_exact > '4000K'", child.pid())).len(), 1);
+        let parts = "mm.rss_stat[0].counters[0] as a, mm.rss_stat[1].counters[0] as b, positive(-nice) as c";
+        let row = one("task", parts, &of(child.pid()));
+        // What is in no counter that the CPUs share is what rss lacks.
+        assert!(row[0] != 0 || row[1] != 0, "{row:?}");
+    }
+    // Negative numbers, which counters have for a while.
+    let nice = i128::from(stat(std::process::id(), 19).parse::<i8>().unwrap());
+    let row = one("task", "positive(nice - 21) as none, positive(nice + 30) as all", &of(std::process::id()));
+    assert!(row[0] == 0 && row[1] == nice + 30, "{row:?}");
 }
 
 fn exe_and_argv() {
@@ -266,6 +331,35 @@ fn kernel_threads_have_no_texts() {
         assert_eq!(pids(&format!("not ({text} like 'x%')")), 0);
         assert!(pids(&format!("{text} is null")) + 5 > threads.len());
     }
+}
+
+/// /proc has the whole names of kernel threads, and what kernel workers work on.
+fn kernel_threads_have_full_names() {
+    let (mut long, mut working) = (0, 0);
+    for row in found("task", "pid, comm, kthread, work, flags", "ppid = 2 or pid = 2") {
+        let Ok(said) = fs::read(format!("/proc/{}/comm", row[0].number())) else { continue };
+        let said = said.strip_suffix(b"\n").unwrap_or(&said);
+        if row[2].is_absent() {
+            return;
+        }
+        let is_worker = row[4].number() & 0x20 != 0;
+        let name = if row[2] == () { row[1].text() } else { row[2].text() };
+        match &row[3] {
+            // Workers come, go and take other work while this looks.
+            Cell::Text(work) if is_worker && !work.is_empty() => {
+                let [does, did] = ["+", "-"].map(|sign| [row[1].text(), sign.as_bytes(), work].concat());
+                working += usize::from(said == does || said == did);
+            }
+            Cell::Text(_) => assert!(is_worker && said.starts_with(row[1].text()), "{row:?}"),
+            _ => assert!(!is_worker && said == name, "{row:?} {}", said.escape_ascii()),
+        }
+        long += usize::from(row[2] != ());
+    }
+    println!("{long} long names, {working} at work");
+    assert!(working > 0);
+    // A process of its user has neither.
+    let row = one("task", "kthread, work", &of(std::process::id()));
+    assert!(row[0] == () && row[1] == (), "{row:?}");
 }
 
 /// For [`Cgroup`].
@@ -422,16 +516,17 @@ fn units_in_conditions() {
         ("rss > '1.5GiB'", false),
         ("rss between '8M' and '1T'", rss.is_some_and(|rss| rss >= 8 << 20)),
         ("vsize >= '4096'", vsize >= 4096),
-        ("start > '1ns'", start > 1),
-        ("start > '10000d'", false),
-        ("start >= '0.5s'", start >= 500_000_000),
+        ("utime >= '0s'", true),
+        ("utime > '10000d'", false),
+        ("utime < '1d04h' and utime < '12m03.5s'", true),
+        ("start >= 500000000", start >= 500_000_000),
     ] {
         if rss.is_some() || !condition.starts_with("rss") {
             assert_eq!(is(condition), wanted, "{condition}");
         }
     }
-    let after = found("task", "start", &format!("start > '{start}ns'"));
+    let after = found("task", "start", &format!("start > {start}"));
     assert!(after.iter().all(|row| row[0].number() > start));
-    assert!(is(&format!("start = '{start}ns' and start = {start}")));
+    assert!(is(&format!("start = {start}")));
     assert!(is(&format!("vsize = '{}K'", vsize >> 10)));
 }

@@ -53,8 +53,22 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
         "task",
         "comm = 'seventeen bytes!!'",
         "'seventeen bytes!!'",
-        "this text has 17 bytes, and what it is compared with has at most 16",
-        "",
+        "this text has 17 bytes, and what it is compared with has at most 15",
+        "LIKE 'systemd-journa%'",
+    ),
+    (
+        "task",
+        "comm in ('sixteen bytes !!', 'a')",
+        "'sixteen bytes !!'",
+        "this text has 16 bytes, and what it is compared with has at most 15",
+        "LIKE",
+    ),
+    (
+        "task",
+        "comm like '%sixteen bytes _!%'",
+        "'%sixteen bytes _!%'",
+        "this text has 16 bytes, and what it is compared with has at most 15",
+        "LIKE",
     ),
     (
         "task",
@@ -193,8 +207,11 @@ pub(crate) fn limits_are_refused() {
     assert_eq!(reason(&task(0)), Reason::Columns(0));
     assert_eq!(reason(&task(COLUMNS_MAX + 1)), Reason::Columns(501));
     assert_eq!(reason(&Select::new("task").fields(["pid", "pid"])), Reason::SameName("pid".into()));
-    let texts =
-        (0..130).map(|nth| Column::from("mm.exe_file.f_path.dentry.d_name.name").named(format!("c{nth}")));
+    // A text that several columns show is in the row once.
+    let texts = (0..130).map(|nth| {
+        let parents = "real_parent.".repeat(nth / 60);
+        Column::from(&*format!("{parents}files.fd_array[{}].f_path.dentry.d_name.name", nth % 60))
+    });
     assert_eq!(reason(&Select::new("task").fields(texts)), Reason::RowSize(130 * 258));
     let deep = (0..300).fold(field("pid"), |deep, _| deep + 1).eq(1);
     assert_eq!(reason(&task(1).filter(deep)), Reason::TooComplex);

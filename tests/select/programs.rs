@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use kwalk::asm::Insn;
 use kwalk::select::{COLUMNS_MAX, Reason, Select, Value, argv, field, sql};
 
 use super::mistake;
 use super::{number, rows};
 use crate::support::helper::Started;
-use crate::support::{eventually, unique};
+use crate::support::{eventually, kernel_version, running, unique};
 
 /// What is kept is not NULL, and still may be asked whether it is: the program must have a way to what follows.
 pub(crate) fn what_is_kept_may_be_asked_for() {
@@ -26,6 +27,32 @@ pub(crate) fn what_is_kept_may_be_asked_for() {
         for vsize in rows(&select, |values| values[4] != Value::Null) {
             assert!(vsize || !condition.starts_with("vsize") && !condition.starts_with("mm."), "{condition}");
         }
+    }
+}
+
+/// A number that a condition requires and a column shows is computed once, and so is a text that two columns show: else the
+/// two could differ.
+pub(crate) fn what_is_shared_is_read_once() {
+    let kernel = running();
+    let calls = |columns: &str, condition: &str| {
+        let select = Select::new("task").fields(sql::columns(columns).unwrap());
+        let program = select.filter(sql::expression(condition).unwrap()).plan(&kernel).unwrap();
+        let program = program.program(&kernel).unwrap();
+        let is_call = |insn: &&Insn| matches!(insn, Insn::CallHelper { .. });
+        program.code.insns().iter().filter(is_call).count()
+    };
+    assert_eq!(calls("stack, stack as again", "pid = 1"), calls("stack", "pid = 1"));
+    if kernel_version() >= (6, 2) {
+        for condition in ["rss_exact > 5", "rss_exact > pid", "pid < rss_exact", "rss_exact + pid > 1"] {
+            let (without, with) = (calls("pid", condition), calls("pid, rss_exact as again", condition));
+            // What is a part of something else is computed again.
+            assert_eq!(with == without, !condition.contains('+'), "{condition}");
+        }
+        // The row shows what the condition has read.
+        let select = Select::new("task").fields(["rss_exact", "real_parent.tgid"]);
+        let select = select.filter(sql::expression("rss_exact > 4096 and real_parent.tgid > 0").unwrap());
+        let found = rows(&select, |values| (number(&values[0]), number(&values[1])));
+        assert!(found.len() > 2 && found.iter().all(|(rss, parent)| *rss > 4096 && *parent > 0), "{found:?}");
     }
 }
 

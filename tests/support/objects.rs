@@ -1,15 +1,17 @@
 //! Objects of the kernel's: some for tests to find, and how they find them.
 
 use std::ffi::CString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use kwalk::asm::Reg::*;
+use kwalk::asm::{Assembler, Endian, Helper, Insn, Wide, u64_at};
 use kwalk::btf::{FuncInfo, TypeId};
 use kwalk::progs::{Program, ProgramType, Target};
 use kwalk::sys::{
-    BtfLoad, MapCreate, MapFd, MapType, ObjName, ObjPin, Object, ProgBtf, ProgFd, ProgLoad, ProgType, bpf,
-    ids, open_id,
+    BtfLoad, MapCreate, MapFd, MapType, ObjName, ObjPin, Object, ProgBtf, ProgFd, ProgFlags, ProgLoad,
+    ProgRun, ProgType, bpf, ids, open_id,
 };
 use kwalk::text::{self, Options};
 
@@ -17,6 +19,63 @@ use kwalk::text::{self, Options};
 pub fn small_map(name: &str) -> MapFd {
     let create = MapCreate { name: ObjName::new(name), ..MapCreate::new(MapType::ARRAY, 4, 4, 1) };
     bpf(create).expect("a map")
+}
+
+/// A program that writes and deletes elements of a map, on the CPU that it is run on: of a map that has a value for each
+/// CPU, it writes that CPU's. Since Linux 5.14.
+pub struct MapWriter {
+    prog: ProgFd,
+    key: usize,
+    value: usize,
+}
+
+impl MapWriter {
+    /// For keys and values of these sizes.
+    pub fn new(map: &MapFd, key: usize, value: usize) -> MapWriter {
+        let [key, value] = [key, value].map(|size| size.next_multiple_of(8));
+        let (key_at, value_at) = (R10 - key as i32, R10 - (key + value) as i32);
+        let mut a = Assembler::new();
+        let delete = a.label();
+        a.mov(R6, R1);
+        for word in (0..(key + value) as i32).step_by(8) {
+            // Key and value follow each other, here as there.
+            a.load(R1, u64_at(R6 + (8 + word)));
+            let to = if word < key as i32 { key_at + word } else { value_at + (word - key as i32) };
+            a.store(u64_at(to), R1);
+        }
+        a.load(R7, u64_at(R6 + 0));
+        a.emit(Insn::LoadWide { dst: R1, value: Wide::MapFd(map.as_raw_fd()) });
+        a.address(R2, key_at);
+        a.jump_if(R7.ne(0), delete);
+        a.address(R3, value_at);
+        a.mov(R4, 0);
+        a.call(Helper::MapUpdateElem);
+        a.exit();
+        a.bind(delete);
+        a.call(Helper::MapDeleteElem);
+        a.exit();
+        let insns = a.finish().expect("a program").encode(Endian::NATIVE, |slot| unreachable!("{slot:?}"));
+        let load = ProgLoad::new(ProgType::SYSCALL, &insns, c"Dual MIT/GPL");
+        let prog = bpf(ProgLoad { flags: ProgFlags::SLEEPABLE, ..load }).expect("it loads");
+        MapWriter { prog, key, value }
+    }
+
+    pub fn write(&self, key: &[u8], value: &[u8]) {
+        self.run(0, key, value);
+    }
+
+    pub fn delete(&self, key: &[u8]) {
+        self.run(1, key, &[]);
+    }
+
+    fn run(&self, deletes: u64, key: &[u8], value: &[u8]) {
+        let mut ctx = deletes.to_ne_bytes().to_vec();
+        ctx.extend(key);
+        ctx.resize(8 + self.key, 0);
+        ctx.extend(value);
+        ctx.resize(8 + self.key + self.value, 0);
+        assert_eq!(bpf(ProgRun { prog: &self.prog, ctx: &mut ctx }).expect("it runs"), 0);
+    }
 }
 
 /// BTF with `int function()`, which is type 3, and with `more` at the end of its strings.

@@ -138,7 +138,7 @@ fn anonymous_members_are_looked_through() {
 #[test]
 fn pointers_are_hops() {
     let w = world();
-    let hop = |offset, pointee| Hop { offset, pointee };
+    let hop = |offset, pointee| Hop { offset, pointee, per_cpu: false };
     let path = w.path("parent.parent.files[1].f_pos").unwrap();
     assert_eq!(path.hops, [hop(32, w.task), hop(32, w.task), hop(56, w.file)]);
     let class = Class::Int { signed: false };
@@ -152,7 +152,7 @@ fn pointers_are_hops() {
 #[test]
 fn an_index_crosses_a_pointer() {
     let w = world();
-    let hop = |offset, pointee| Hop { offset, pointee };
+    let hop = |offset, pointee| Hop { offset, pointee, per_cpu: false };
     let file_ptr = match w.plain("table").2 {
         Class::Ptr { pointee } => pointee,
         other => panic!("{other:?}"),
@@ -389,4 +389,26 @@ fn offsets_beyond_four_gigabytes_are_refused() {
     for path in ["pages[1048576].x", "pages[4294967295]", "pages[4294967295].x"] {
         assert!(matches!(btf.path(s, path), Err(Error::TooLarge { .. })), "{path}");
     }
+}
+
+#[test]
+fn per_cpu_pointers_are_told_by_their_tag() {
+    let mut w = kwalk_btf::Writer::new();
+    let int = w.int("int", 4, kwalk_btf::Int::new(32)).unwrap();
+    let stats = w.struct_("stats", 4, &[member("hits", int, 0)]).unwrap();
+    let constant = w.const_(stats).unwrap();
+    let tagged = w.type_tag("percpu", constant).unwrap();
+    let other = w.type_tag("rcu", stats).unwrap();
+    let (per_cpu, plain) = (w.ptr(tagged).unwrap(), w.ptr(other).unwrap());
+    let outer = w.struct_("outer", 16, &[member("each", per_cpu, 0), member("one", plain, 8)]).unwrap();
+    let bytes = w.finish();
+    let btf = Btf::new(&bytes).unwrap();
+    for (path, wanted) in [("each.hits", true), ("each[0].hits", true), ("one.hits", false)] {
+        let hops = btf.path(outer, path).unwrap().hops;
+        assert_eq!(hops.iter().map(|hop| hop.per_cpu).collect::<Vec<_>>(), [wanted], "{path}");
+    }
+}
+
+fn member(name: &str, type_id: TypeId, byte: u32) -> kwalk_btf::Member<'_> {
+    kwalk_btf::Member { name, type_id, bit_offset: byte * 8, bitfield_width: 0 }
 }

@@ -62,14 +62,29 @@ pub enum Show {
     Octal,
     /// Nanoseconds.
     Nanoseconds,
+    /// Nanoseconds since boot, suspension included (`CLOCK_BOOTTIME`): shown as a date in UTC
+    /// ([`Schema::booted`](crate::Schema::booted)).
+    BootTime,
+    /// A set of 64 bits, in 16 hexadecimal digits, as /proc/PID/status shows capabilities.
+    Bits64,
     /// Bytes.
     Bytes,
-    /// A device number: the major number above a 20-bit minor number.
+    /// A device number, as stat(2) gives it: shown as `major:minor` ([`device`]).
     Device,
     /// A number as the character that has its code.
     Char,
     /// A number as its name in this table.
     Names(Numbers),
+}
+
+/// The major and the minor number of a device number, as stat(2) gives it.
+///
+/// ```
+/// assert_eq!(kwalk_query::device(0x801), (8, 1));
+/// assert_eq!(kwalk_query::device(0x10_0002), (0, 258));
+/// ```
+pub const fn device(st_dev: u64) -> (u64, u64) {
+    (st_dev >> 8 & 0xfff, st_dev & 0xff | st_dev >> 12 & 0xf_ff00)
 }
 
 /// Names for numbers that no enum of the kernel's types names.
@@ -81,36 +96,54 @@ impl Show {
         match self {
             Show::Nanoseconds => "ns",
             Show::Bytes => "bytes",
-            Show::Plain | Show::Hex | Show::Octal | Show::Device | Show::Char | Show::Names(_) => "",
+            Show::Plain
+            | Show::Hex
+            | Show::Octal
+            | Show::BootTime
+            | Show::Bits64
+            | Show::Device
+            | Show::Char
+            | Show::Names(_) => "",
         }
     }
 
-    /// Parses what a user writes for a number that is shown this way: a duration (`1.5s`, `10m`, `2d`), a size (`4096`,
-    /// `64K`, `1.5GiB`) or a device (`8:1`). `None` if the text is none, or if numbers are shown as they are.
+    /// Parses what a user writes for a number that is shown this way: a duration (`1.5s`, `12m03s`, `2d`), a size (`4096`,
+    /// `64K`, `1.5GiB`), a device (`8:1`) or bits (`00000000a80425fb`). `None` if the text is none, or if numbers are shown
+    /// as they are, or as dates, which depend on when the kernel was booted.
     ///
     /// ```
     /// use kwalk_query::Show;
     /// assert_eq!(Show::Nanoseconds.parse("1.5s"), Some(1_500_000_000));
+    /// assert_eq!(Show::Nanoseconds.parse("12m03s"), Some(723_000_000_000));
+    /// assert_eq!(Show::Nanoseconds.parse("3s12m"), None);
     /// assert_eq!(Show::Bytes.parse("64K"), Some(65_536));
-    /// assert_eq!(Show::Device.parse("8:1"), Some(8 << 20 | 1));
+    /// assert_eq!(Show::Device.parse("8:1"), Some(8 << 8 | 1));
+    /// assert_eq!(Show::Bits64.parse("00000000a80425fb"), Some(0xa804_25fb));
     /// assert_eq!(Show::Plain.parse("1"), None);
     /// ```
     pub fn parse(&self, text: &str) -> Option<i128> {
         match self {
             // Several numbers can have one name: the planner looks names up itself.
             Show::Names(_) => None,
-            Show::Nanoseconds => scaled(text, DURATIONS),
+            Show::Nanoseconds => duration(text),
             Show::Bytes => scaled(text, SIZES),
             Show::Device => {
                 let (major, minor) = text.split_once(':')?;
                 let (major, minor) = (major.parse::<u16>().ok()?, minor.parse::<u32>().ok()?);
-                (major < 1 << 12 && minor < 1 << 20).then(|| i128::from(major) << 20 | i128::from(minor))
+                (major < 1 << 12 && minor < 1 << 20).then(|| {
+                    i128::from(minor & !0xff) << 12 | i128::from(major) << 8 | i128::from(minor & 0xff)
+                })
+            }
+            Show::Bits64 => {
+                let digits = text.strip_prefix("0x").unwrap_or(text);
+                let is_number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+                u64::from_str_radix(digits, 16).ok().filter(|_| is_number).map(i128::from)
             }
             Show::Char => match text.as_bytes() {
                 [one] => Some((*one).into()),
                 _ => None,
             },
-            Show::Plain | Show::Hex | Show::Octal => None,
+            Show::Plain | Show::Hex | Show::Octal | Show::BootTime => None,
         }
     }
 
@@ -120,6 +153,8 @@ impl Show {
             Show::Names(_) => "one of its names",
             Show::Nanoseconds => "a duration, such as '1.5s', '10m' or '2d'",
             Show::Bytes => "a size, such as '64K' or '1.5G'",
+            Show::BootTime => "a date, such as '2026-11-29 19:00:00' or '2026-11-29T19:00:00.000Z'",
+            Show::Bits64 => "bits in hexadecimal, such as '00000000a80425fb'",
             Show::Device => "a device, such as '8:1'",
             Show::Char => "one character",
             Show::Plain | Show::Hex | Show::Octal => "a number",
@@ -155,6 +190,24 @@ const SIZES: &[(&str, i128)] = &[
     ("TB", 1 << 40),
     ("TiB", 1 << 40),
 ];
+
+/// Parses a duration: numbers with their units, one after the other, each unit smaller than the one before.
+fn duration(text: &str) -> Option<i128> {
+    let (mut rest, mut sum, mut last) = (text.trim(), 0_i128, i128::MAX);
+    while !rest.is_empty() {
+        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let behind = rest.get(number..)?;
+        let unit = behind.find(|c: char| c.is_ascii_digit()).unwrap_or(behind.len());
+        let (one, more) = rest.split_at_checked(number + unit)?;
+        let scale = scaled(&format!("1{}", behind.get(..unit)?), DURATIONS)?;
+        if scale >= last {
+            return None;
+        }
+        sum = sum.checked_add(scaled(one, DURATIONS)?)?;
+        (rest, last) = (more, scale);
+    }
+    (last < i128::MAX).then_some(sum)
+}
 
 /// Parses a number, perhaps with a fraction, and its unit.
 fn scaled(text: &str, units: &[(&str, i128)]) -> Option<i128> {

@@ -32,6 +32,8 @@ pub(crate) enum By {
     /// The same, if a field behind the pointer is this number. Where there is no cast, a helper that checks that and more:
     /// those for sockets don't know a protocol whose functions were replaced, as those of a listener in a sockmap.
     CastIf(&'static str, i32, Helper),
+    /// As [`By::Cast`], but only if one of these bits is set in a number: what the pointer points to depends on it.
+    CastIfAny(&'static str, i32),
     /// The address of one of several fields. Each pair is a guard and a field: the first pair whose guard, a number or
     /// a pointer, is 0 has the field; else it is the address of `from`, or NULL.
     Choice(&'static [(&'static str, &'static str)]),
@@ -49,6 +51,7 @@ pub(crate) struct Found {
     pub(crate) from: Option<Place>,
     /// The field that decides, if the pointer is cast depending on one.
     pub(crate) guard: Option<Place>,
+    /// The pairs of [`By::Choice`] and [`By::Element`].
     pub(crate) choices: Vec<(Place, Place)>,
 }
 
@@ -59,6 +62,9 @@ impl fmt::Display for Derived {
         match &self.by {
             By::Helper(helper) => write!(f, "{}({from}), or NULL", helper.name()),
             By::Cast => write!(f, "{from}, cast to a struct {ty} *"),
+            By::CastIfAny(field, bits) => {
+                write!(f, "{from}, cast to a struct {ty} * if {field} & {bits} is not 0, or NULL")
+            }
             By::CastIf(field, is, _) => {
                 write!(f, "{from}, cast to a struct {ty} * if {field} is {is}, or NULL")
             }

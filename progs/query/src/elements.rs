@@ -20,8 +20,26 @@ pub struct Elements<'a> {
     /// The size of a value as a walk shows it, in bytes. For a per-CPU map, it is that of all CPUs' values, each padded
     /// to a multiple of 8.
     pub value_size: u32,
-    /// The types; `None` if the map was created without, or has a value for each CPU.
+    /// The types; `None` if the map was created without.
     pub types: Option<ElementTypes<'a>>,
+    /// The values that `value` consists of, if the map has one for each CPU.
+    pub per_cpu: Option<PerCpuValues>,
+}
+
+/// The values of a per-CPU map's element, one after the other, each padded to a multiple of 8 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerCpuValues {
+    /// The number of values: one for each possible CPU.
+    pub count: u32,
+    /// The size of a value without its padding, in bytes.
+    pub size: u32,
+}
+
+impl PerCpuValues {
+    /// The distance from one value to the next, in bytes.
+    pub(crate) fn stride(self) -> u32 {
+        self.size.next_multiple_of(8)
+    }
 }
 
 /// The types of a map's keys and values.
@@ -59,11 +77,41 @@ impl<'a> Elements<'a> {
         self.ty(first(path).0).map(|(btf, _)| btf)
     }
 
-    /// Resolves a path into a key or a value; `None` if the path begins with neither, or there are no types.
+    /// Resolves a path into a key or a value; `None` if the path begins with neither, or there are no types. In a per-CPU
+    /// map, `value[1]` is the value of CPU 1.
     pub(crate) fn path(&self, path: &str) -> Option<Result<Path, Error>> {
         let (argument, rest) = first(path);
         let (btf, ty) = self.ty(argument)?;
-        Some(below(btf, ty, rest))
+        let (before, rest) = self.cpu(argument, rest);
+        let found = below(btf, ty, rest);
+        Some(found.and_then(|mut path| {
+            path.field.offset = path.field.offset.checked_add(before).ok_or(Error::TooLarge { id: ty })?;
+            Ok(path)
+        }))
+    }
+
+    /// The offset of the CPU's value that the rest of a path names first, and what follows it.
+    fn cpu<'p>(&self, argument: &str, rest: &'p str) -> (u32, &'p str) {
+        let index = || {
+            let values = self.per_cpu.filter(|_| argument == "value")?;
+            let (digits, below) = rest.strip_prefix('[')?.split_once(']')?;
+            let cpu =
+                digits.parse::<u32>().ok().filter(|cpu| !digits.starts_with('+') && *cpu < values.count)?;
+            Some((values.stride().checked_mul(cpu)?, below.strip_prefix('.').unwrap_or(below)))
+        };
+        index().unwrap_or((0, rest))
+    }
+
+    /// What a path leads to in each of the values of a per-CPU map's element: `value`, or a member of it. `None` if the
+    /// path does not begin with the value or names a CPU, or the map has one value for all CPUs. Without types, it is the
+    /// whole value.
+    pub(crate) fn each(&self, path: &str) -> Option<Result<(PerCpuValues, Option<Field>), Error>> {
+        let (argument, rest) = first(path);
+        let values = self.per_cpu.filter(|_| argument == "value" && !rest.starts_with('['))?;
+        match self.ty("value") {
+            Some((btf, ty)) => Some(below(btf, ty, rest).map(|path| (values, Some(path.field)))),
+            None => rest.is_empty().then_some(Ok((values, None))),
+        }
     }
 
     /// The default columns of a key or a value: its members that are numbers or texts, or else its bytes.

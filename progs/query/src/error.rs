@@ -87,6 +87,12 @@ pub enum Reason {
         /// The pointer.
         what: String,
     },
+    /// A path leads through a per-CPU pointer to something else than a number right behind it: each CPU has its own, and
+    /// only numbers can be summed.
+    PerCpu {
+        /// The path.
+        what: String,
+    },
     /// A shift by a number of bits that is not in 0..64.
     Shift(i128),
     /// A list of values is empty.
@@ -169,6 +175,8 @@ pub enum Kind {
     Bytes,
     /// A list of texts.
     Texts,
+    /// The values of all CPUs.
+    List,
     /// An expression without a field.
     Constant,
 }
@@ -207,6 +215,7 @@ impl fmt::Display for Kind {
             Kind::Stack => "a stack",
             Kind::Bytes => "a sequence of bytes",
             Kind::Texts => "a list of texts",
+            Kind::List => "a list of all CPUs' values",
             Kind::Constant => "a constant",
         })
     }
@@ -246,6 +255,9 @@ impl fmt::Display for Reason {
             Reason::Null => f.write_str("a comparison with NULL is never true"),
             Reason::NullPointer { what } => {
                 write!(f, "{what} is a pointer: as 0 it is NULL, and no comparison with NULL is ever true")
+            }
+            Reason::PerCpu { what } => {
+                write!(f, "{what} is behind a per-CPU pointer: each CPU has its own, and they have no sum")
             }
             Reason::Shift(by) => write!(f, "numbers have 64 bits, and can't be shifted by {by}"),
             Reason::EmptyList => f.write_str("this list is empty"),

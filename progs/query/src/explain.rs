@@ -5,7 +5,7 @@ use core::fmt::{self, Display, Formatter};
 
 use crate::completion::Fill;
 use crate::ir::Value;
-use crate::ir::{Condition, Member, Node, Number, Text, TextKind};
+use crate::ir::{Condition, Member, Node, Number, Text, TextKind, Unary};
 use crate::pattern::Pattern;
 use crate::unparse::text;
 
@@ -72,6 +72,9 @@ impl Display for Number {
             Node::Null => f.write_str("NULL"),
             Node::Constant => self.min.fmt(f),
             Node::Field(place) => f.write_str(&place.path),
+            Node::Sum(sum) => write!(f, "sum over CPUs of {}", sum.value.path),
+            Node::Unary(Unary::Positive, of) => write!(f, "positive({of})"),
+            Node::Unary(Unary::Device, of) => write!(f, "st_dev({of})"),
             Node::Binary(op, left, right) => write!(f, "({left} {op} {right})"),
             Node::Case(arms, otherwise) => {
                 f.write_str("CASE")?;
@@ -121,7 +124,9 @@ impl Display for Value {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Value::Number(number) => number.fmt(f),
-            Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => text.fmt(f),
+            Value::Text(text) | Value::Stack(text) | Value::Bytes(text) | Value::List(text, ..) => {
+                text.fmt(f)
+            }
             Value::Ip(ip) => {
                 let places: Vec<_> =
                     [&ip.v4, &ip.v6].into_iter().flatten().map(|place| &*place.path).collect();

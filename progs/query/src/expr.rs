@@ -361,6 +361,16 @@ impl Expr {
         }
     }
 
+    /// `positive`: a number, or 0 if it is negative. Some of the kernel's counters are, for a while.
+    pub fn positive(self) -> Expr {
+        Node::Call(Function::Positive, vec![self]).into()
+    }
+
+    /// `st_dev`: a device number of the kernel's own encoding as stat(2) gives it.
+    pub fn st_dev(self) -> Expr {
+        Node::Call(Function::StDev, vec![self]).into()
+    }
+
     /// The root of the tree.
     pub fn node(&self) -> &Node {
         &self.node

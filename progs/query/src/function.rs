@@ -19,6 +19,8 @@ pub enum Function {
     Zone,
     PageSize,
     NullIf,
+    Positive,
+    StDev,
 }
 
 /// The description of a function for users.
@@ -59,6 +61,8 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     cmdline()                   Cmdline    "the arguments of the process, read from /proc after the walk";
     argv()                      Argv       "the arguments, copied in the kernel: a process can make the reader wait for its memory for ever";
     nullif("X", "Y")            NullIf     "NULL if two numbers are equal, else the first";
+    positive("X")               Positive   "a number, or 0 if it is negative";
+    st_dev("FIELD")             StDev      "a device number of the kernel's own encoding as stat(2) gives it";
     page_size()                 PageSize   "the size of a page in bytes: the kernel counts memory in pages";
     stack()                     Stack      "the kernel stack of the task";
 };

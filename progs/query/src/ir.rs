@@ -7,7 +7,10 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use kwalk_btf::Field;
+
 use crate::completion::Fill;
+use crate::elements::PerCpuValues;
 use crate::error::Kind;
 use crate::expr::{Arithmetic, Compare};
 use crate::limits::{LONG_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
@@ -34,8 +37,33 @@ pub(crate) enum Node {
     Constant,
     Field(Box<Place>),
     Binary(Arithmetic, Box<Number>, Box<Number>),
+    Unary(Unary, Box<Number>),
+    /// The sum over the CPUs of what each has.
+    Sum(Box<Sum>),
     /// The number of the first condition that is true, else the last number.
     Case(Vec<(Condition, Number)>, Box<Number>),
+}
+
+/// An operation on one number, which is read once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unary {
+    /// The number, or 0 if it is negative.
+    Positive,
+    /// A device number, from the kernel's encoding to that of stat(2).
+    Device,
+}
+
+/// A number that each CPU has one of, and what is needed to find them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Sum {
+    /// The per-CPU pointer.
+    pub(crate) pointer: Place,
+    /// The number. Only its field counts: it is behind the pointer.
+    pub(crate) value: Place,
+    /// The number of CPUs.
+    pub(crate) cpus: u32,
+    /// The offset of a per-CPU array's first pointer in its `struct bpf_array`.
+    pub(crate) pptrs: u32,
 }
 
 /// A condition: true, false or unknown.
@@ -198,6 +226,8 @@ pub(crate) enum Value {
     Stack(Text),
     /// A map's key or value, as bytes.
     Bytes(Text),
+    /// What each CPU has of a per-CPU map's value: the values' bytes, and the field in each, if its type is known.
+    List(Text, PerCpuValues, Option<Field>),
     /// A literal text.
     Literal(Vec<u8>),
     /// What user space fills in.
@@ -233,6 +263,7 @@ impl Value {
             Value::Filled(Fill::Arguments) => Kind::Texts,
             Value::Filled(Fill::Argument(_)) => Kind::Text,
             Value::Filled(Fill::Number { .. }) => Kind::Number,
+            Value::List(..) => Kind::List,
         }
     }
 }

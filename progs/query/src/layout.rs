@@ -5,10 +5,11 @@ use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
-use kwalk_btf::Class;
+use kwalk_btf::{Class, Field};
 
 use crate::columns::Show;
 use crate::completion::Fill;
+use crate::elements::PerCpuValues;
 use crate::emit::{Chunk, Column, ColumnKind, Rows};
 use crate::ir::{IpPlace, Value};
 use crate::ir::{Node, Number, Text, TextKind};
@@ -21,7 +22,8 @@ use crate::resolve::Names;
 /// Distributes columns to chunks that fit the stack, in their order; within a chunk, the widest come first. What user
 /// space fills in, each of `fills`, comes after all that the program writes.
 pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>, fills: &[Fill]) -> (Rows, Schema) {
-    let (mut rows, mut schema) = (Rows::default(), Schema::default());
+    let booted = names.kernel.booted;
+    let (mut rows, mut schema) = (Rows::default(), Schema { booted, ..Schema::default() });
     let mut filled = Vec::new();
     // The columns of the open chunk: the column's number, its fragment's number, and its kind.
     let mut open: Vec<(usize, u32, ColumnKind)> = Vec::new();
@@ -32,9 +34,14 @@ pub(crate) fn layout(columns: Vec<Planned>, names: &Names<'_>, fills: &[Fill]) -
         match kind(value) {
             Part::Filled(fill) => filled.push((nth, fill)),
             Part::Text(text) => {
-                at = At::Text(rows.texts.len());
-                schema.texts.push(text.size());
-                rows.texts.push((*text, fragment));
+                // Read twice, a text could change in between; and what each CPU has of several members is in the same
+                // bytes.
+                let same = rows.texts.iter().position(|(known, _)| *known == *text);
+                at = At::Text(same.unwrap_or(rows.texts.len()));
+                if same.is_none() {
+                    schema.texts.push(text.size());
+                    rows.texts.push((*text, fragment));
+                }
             }
             Part::Fixed(kind) => {
                 let (bytes, null) = (kind.size(), usize::from(kind.may_be_null()));
@@ -146,7 +153,9 @@ fn kind(value: Value) -> Part {
         Value::Number(number) => ColumnKind::Number(number),
         Value::Pointer(place) | Value::Float(place) => ColumnKind::Field(place),
         Value::Text(text) if is_fixed(&text) => ColumnKind::Text(text.place),
-        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => return Part::Text(text.into()),
+        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) | Value::List(text, ..) => {
+            return Part::Text(text.into());
+        }
         Value::Ip(ip) => match *ip {
             IpPlace { family: None, v4: Some(place), .. } => ColumnKind::Field(place),
             IpPlace { family: None, v6: Some(place), .. } => ColumnKind::Text(place),
@@ -189,5 +198,26 @@ fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
         Value::Filled(Fill::Arguments) => Type::Texts,
         Value::Filled(Fill::Argument(_)) => Type::Text,
         Value::Filled(Fill::Number { unsigned, .. }) => Type::Int { signed: !unsigned },
+        Value::List(text, values, field) => list(text, *values, field.as_ref(), names),
     }
+}
+
+/// The type of what each CPU has of a per-CPU map's value.
+fn list(text: &Text, values: PerCpuValues, field: Option<&Field>, names: &Names<'_>) -> Type {
+    let (offset, size) = field.map_or((0, values.size), |field| (field.offset, field.size));
+    let of = match field.map(|field| field.class) {
+        Some(Class::Int { signed }) => Type::Int { signed },
+        Some(Class::Char) => Type::Int { signed: false },
+        Some(Class::Bool) => Type::Bool,
+        Some(Class::Enum { signed }) => {
+            let names = field.map_or(Vec::new(), |field| names.enumerators_of(&text.place.path, field));
+            Type::Enum { signed, names }
+        }
+        Some(Class::Ptr { .. }) => Type::Pointer,
+        Some(Class::Text) => Type::Text,
+        Some(Class::Float) => Type::Float,
+        Some(Class::Struct | Class::Array { .. }) | None => Type::Bytes,
+    };
+    let stride = values.stride() as usize;
+    Type::List { of: Box::new(of), offset: offset as usize, size: size as usize, stride }
 }

@@ -36,6 +36,10 @@
 //! are signed. The result of an operation is unsigned if one side is (for a shift, the left side). It wraps on
 //! overflow, and division rounds towards zero. Comparisons compare the numbers, whatever their signs and widths.
 //!
+//! An object can change while a program looks at it. A number that a condition requires and a column shows is read once,
+//! as far as there are registers (two at most), and so is a text that several columns show. A text that a condition tests
+//! is read again to show it.
+//!
 //! Texts are compared byte by byte, up to their NUL. Of a text behind a pointer, the first 255 bytes count. `_` in a
 //! pattern matches any one byte. Paths have up to 4,095 bytes, all of which count; but `LIKE '%…%'` searches only the
 //! first 2,000 positions, and is unknown if it finds nothing in a longer text.
@@ -56,6 +60,7 @@ mod columns;
 mod comparison;
 mod completion;
 mod condition;
+mod date;
 mod derived;
 mod elements;
 mod emit;
@@ -72,6 +77,7 @@ mod number;
 mod order;
 mod partition;
 mod pattern;
+mod per_cpu;
 mod place;
 mod plan;
 mod planned;
@@ -93,9 +99,10 @@ mod unparse;
 mod view;
 
 pub use cgroups::cgroup_ids;
-pub use columns::{NamedColumn, Numbers, Show, Source};
+pub use columns::{NamedColumn, Numbers, Show, Source, device};
 pub use completion::{Choice, Completion, Fill, Operand, Test};
-pub use elements::{ElementTypes, Elements};
+pub use date::DateTime;
+pub use elements::{ElementTypes, Elements, PerCpuValues};
 pub use error::{Error, Kind, Reason, Syntax};
 pub use expr::{Arithmetic, Compare, Expr, Node, argv, case, cmdline, field, page_size, stack};
 pub use filters::Verdict;
@@ -106,7 +113,7 @@ pub use order::{Key, Order};
 pub use partition::Partition;
 pub use plan::{Plan, PlanOptions, Sink};
 pub use pushed::Pushed;
-pub use record::{ColumnInfo, NotARow, Row, Schema, Stack, Texts, Type, Value, fill};
+pub use record::{ColumnInfo, List, NotARow, Row, Schema, Stack, Texts, Type, Value, fill};
 pub use resolved::{ResolvedName, ResolvedTarget, Root, resolved_columns, resolved_name, resolved_target};
 pub use select::{Column, Select};
 pub use stored::NotASchema;

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use kwalk_btf::Class;
 
 use crate::expr::{Arithmetic, Compare};
-use crate::ir::{Condition, Node, Number};
+use crate::ir::{Condition, Node, Number, Sum, Unary};
 use crate::place::Place;
 
 const SIGNED: (i128, i128) = (i64::MIN as i128, i64::MAX as i128);
@@ -71,6 +71,30 @@ impl Number {
         Number { node: Node::Field(Box::new(place)), unsigned: !signed && bits == 64, min, max }
     }
 
+    /// The sum over the CPUs of what each has.
+    pub(crate) fn sum(sum: Sum) -> Number {
+        let field = sum.value.field;
+        let bits = field.bits.map_or(field.size * 8, |bits| bits.width.into());
+        let unsigned = !matches!(field.class, Class::Int { signed: true });
+        let one = Number::field(sum.value.clone(), !unsigned, bits);
+        let (min, max) = (one.min * i128::from(sum.cpus), one.max * i128::from(sum.cpus));
+        // A sum of 64-bit numbers may wrap.
+        let (min, max) = if bits == 64 { (one.min, one.max) } else { (min, max) };
+        Number { node: Node::Sum(Box::new(sum)), min, max, ..one }
+    }
+
+    /// An operation on one number.
+    pub(crate) fn unary(op: Unary, of: Number) -> Number {
+        let (min, max) = match op {
+            _ if of.node == Node::Null => return of,
+            _ if of.value().is_some() => return Number::constant(op.of(of.min)),
+            Unary::Positive if of.min >= 0 => return of,
+            Unary::Positive => (0, of.max.max(0)),
+            Unary::Device => (0, u32::MAX.into()),
+        };
+        Number { unsigned: of.unsigned, node: Node::Unary(op, Box::new(of)), min, max }
+    }
+
     /// The value, if it is a constant.
     pub(crate) fn value(&self) -> Option<i128> {
         (self.node == Node::Constant).then_some(self.min)
@@ -81,6 +105,8 @@ impl Number {
         match &self.node {
             Node::Null | Node::Constant => Vec::new(),
             Node::Field(place) => vec![place],
+            Node::Sum(sum) => vec![&sum.pointer],
+            Node::Unary(_, of) => of.places(),
             Node::Binary(_, left, right) => [left.places(), right.places()].concat(),
             // Which of its fields a CASE reads depends on its conditions.
             Node::Case(..) => Vec::new(),
@@ -92,6 +118,8 @@ impl Number {
         match &mut self.node {
             Node::Null | Node::Constant => {}
             Node::Field(place) => each(place),
+            Node::Sum(sum) => each(&mut sum.pointer),
+            Node::Unary(_, of) => of.each_place(each),
             Node::Binary(_, left, right) => {
                 left.each_place(each);
                 right.each_place(each);
@@ -106,8 +134,10 @@ impl Number {
     /// Whether it can be NULL for some objects.
     pub(crate) fn may_be_null(&self) -> bool {
         match &self.node {
-            Node::Null => true,
+            // A per-CPU pointer may be NULL.
+            Node::Null | Node::Sum(_) => true,
             Node::Constant => false,
+            Node::Unary(_, of) => of.may_be_null(),
             // A pointer of 0 is NULL itself.
             Node::Field(place) => place.may_be_null() || matches!(place.field.class, Class::Ptr { .. }),
             Node::Binary(op, left, right) => {
@@ -149,6 +179,19 @@ impl Number {
             _ => all,
         };
         Number { node: Node::Binary(op, Box::new(left), Box::new(right)), unsigned, min, max }
+    }
+}
+
+impl Unary {
+    /// The result for a constant.
+    fn of(self, value: i128) -> i128 {
+        match self {
+            Unary::Positive => value.max(0),
+            Unary::Device => {
+                let dev = value as u64;
+                i128::from((dev >> 20) << 8 | dev & 0xff | (dev & 0xf_ff00) << 12)
+            }
+        }
     }
 }
 

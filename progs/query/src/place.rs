@@ -31,6 +31,9 @@ pub(crate) struct Place {
     pub(crate) name: String,
     /// The path in the kernel's types.
     pub(crate) path: String,
+    /// The number of the hop that crosses a per-CPU pointer, if one does. Such a field is at no one place: each CPU has
+    /// one.
+    pub(crate) per_cpu: Option<usize>,
 }
 
 /// Ignores names.
@@ -52,6 +55,7 @@ impl Place {
             swap: false,
             name: name.into(),
             path: name.into(),
+            per_cpu: None,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::derived::Found;
 use crate::elements::Elements;
 use crate::emit::{self, Emit, Fork, OBJECT};
 use crate::error::{Error, Reason};
-use crate::ir::Condition;
+use crate::ir::{Condition, Sum};
 use crate::layout;
 use crate::limits::{MAPS_MAX, ROW_MAX, SLOTS_MAX};
 use crate::order::Order;
@@ -77,6 +77,8 @@ pub struct Plan {
     fragments: Vec<Fragment>,
     saved: Saved,
     reused: Vec<Reused>,
+    /// A sum over CPUs that the program computes, if it computes any, and whether the condition has one.
+    sum: Option<(Sum, bool)>,
     sleepable: bool,
     follows: bool,
 }
@@ -147,6 +149,9 @@ impl Plan {
         }
         let saved = registers::saved(kernel, &target, &names, &condition, &columns)?;
         let reused = reused(&condition, &mut columns, emit::reuse_registers(saved));
+        let tested_sum = emit::first_sum(&condition, [].into_iter()).map(|sum| (sum, true));
+        let shown_sum = || emit::first_sum(&condition, columns.iter().map(|column| &column.value));
+        let sum = tested_sum.or_else(|| Some((shown_sum()?, false)));
         let fills = tested::fills(&columns);
         let (rows, schema) = layout::layout(columns, &names, &fills);
         let written = schema.first_texts(rows.texts.len());
@@ -178,6 +183,7 @@ impl Plan {
             fragments,
             saved,
             reused,
+            sum,
             sleepable: names.sleeps,
             follows: names.follows,
             target,
@@ -224,10 +230,16 @@ impl Plan {
         emit.find(self.derived.get(..self.tested).unwrap_or_default())?;
         // Emitted first, because the counter's map must be number 0.
         let counter = matches!(self.sink, Sink::Count { .. }).then(|| emit.counter());
+        if let Some((sum, true)) = &self.sum {
+            emit.cpu_offsets(sum);
+        }
         emit.required(&self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.builder.asm.bind(shown);
         if shows {
             emit.find(&self.derived)?;
+            if let Some((sum, false)) = &self.sum {
+                emit.cpu_offsets(sum);
+            }
             match counter {
                 Some(counter) => emit.count(counter),
                 None => emit.rows(&self.rows)?,

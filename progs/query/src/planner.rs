@@ -5,17 +5,19 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use core::ops::ControlFlow;
 
 use kwalk_btf::Class;
-use kwalk_progs::{Fragment, Role};
+use kwalk_progs::{Fragment, Role, Span};
 
 use crate::columns::{NamedColumn, Show, Source};
 use crate::completion::Fill;
+use crate::date;
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
 use crate::function::{FUNCTIONS, Function};
 use crate::ir::{self, Number};
-use crate::ir::{Condition, Text, TextKind};
+use crate::ir::{Condition, Text, TextKind, Unary};
 use crate::ir::{IpPlace, Value};
 use crate::limits::{DEPTH_MAX, TERMS_MAX};
 use crate::meaning::Meaning;
@@ -32,13 +34,15 @@ pub(crate) struct Planner<'a> {
     marks: bool,
     /// The column whose expression is being planned: in that, its own name is the field that it hides.
     column: Option<&'static str>,
+    /// Whether a number with a leading 0 is octal: if the fragment has a column that is shown in octal.
+    octal: bool,
     terms: usize,
     depth: usize,
 }
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
-        Planner { names, fragments: Vec::new(), marks: true, column: None, terms: 0, depth: 0 }
+        Planner { names, fragments: Vec::new(), marks: true, column: None, octal: false, terms: 0, depth: 0 }
     }
 
     /// The value of an expression by itself. An earlier error does not affect it.
@@ -74,6 +78,13 @@ impl<'a> Planner<'a> {
         }
         self.fragments.push(Fragment { role, text: text.text, span: expr.span().cloned() });
         self.names.fragment = fragment;
+        let shown_octal =
+            |name: &str| self.names.column(name).is_some_and(|column| column.show == Show::Octal);
+        let found = expr.visit(&mut |part| match &part.node {
+            Node::Name(name) if shown_octal(name) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        self.octal = found.is_break();
         fragment
     }
 
@@ -114,7 +125,9 @@ impl<'a> Planner<'a> {
             Node::IsNull(of) => Ok(match self.value(of, None)? {
                 Value::Literal(_) => Condition::Known(Some(false)),
                 Value::Ip(ip) => self.ip_is_null(&ip),
-                Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => Condition::text_is_null(text),
+                Value::Text(text) | Value::Stack(text) | Value::Bytes(text) | Value::List(text, ..) => {
+                    Condition::text_is_null(text)
+                }
                 Value::Pointer(place) => Condition::PointerIsNull(place),
                 Value::Float(place) => Condition::is_null(self.names.unsigned(place)),
                 Value::Number(number) => Condition::is_null(number),
@@ -139,13 +152,12 @@ impl<'a> Planner<'a> {
                 let Node::Text(bytes) = &pattern.node else {
                     return Err(Error::kind(pattern, self.kind(pattern), "a text in quotes"));
                 };
-                let pattern = Pattern::like(bytes).map_err(|why| Error::new(why, pattern.span.clone()))?;
-                let room = text.place.field.size as usize;
-                let never = text.kind == TextKind::Array && pattern.bytes.len() > room;
-                Ok(match (never, pattern.is_any()) {
-                    (true, _) => Condition::unless_null(Condition::text_is_null(text), false),
-                    (_, true) => Condition::unless_null(Condition::text_is_null(text), true),
-                    _ => Condition::Like(text, pattern),
+                let fail = |why| Error::new(why, pattern.span.clone());
+                let pattern = Pattern::like(bytes).map_err(fail)?;
+                self.fits_text(&text, pattern.bytes.len()).map_err(fail)?;
+                Ok(match pattern.is_any() {
+                    true => Condition::unless_null(Condition::text_is_null(text), true),
+                    false => Condition::Like(text, pattern),
                 })
             }
             Node::Call(Function::Cidr, arguments) => match arguments.as_slice() {
@@ -179,6 +191,12 @@ impl<'a> Planner<'a> {
         match (l, r) {
             (Value::Filled(_), _) => Err(filled(left)),
             (_, Value::Filled(_)) => Err(filled(right)),
+            (Value::Number(number), Value::Literal(text)) if with_left.show == Show::BootTime => {
+                self.date(op, &number, &text, right)
+            }
+            (Value::Literal(text), Value::Number(number)) if with_right.show == Show::BootTime => {
+                self.date(op.mirrored(), &number, &text, left)
+            }
             (Value::Number(number), Value::Literal(text)) => {
                 any_of(op, number, with_left.numbers(&text, right)?)
             }
@@ -190,10 +208,10 @@ impl<'a> Planner<'a> {
             (Value::Ip(_), Value::Ip(_)) => Err(Error::second("a comparison of two addresses", right)),
             (Value::Ip(_), other) => Err(Error::kind(right, other.kind(), "an IP address in quotes")),
             (other, Value::Ip(_)) => Err(Error::kind(left, other.kind(), "an IP address in quotes")),
-            (value @ (Value::Stack(_) | Value::Bytes(_) | Value::Float(_)), _) => {
+            (value @ (Value::Stack(_) | Value::Bytes(_) | Value::List(..) | Value::Float(_)), _) => {
                 Err(Error::kind(left, value.kind(), "a number, a text or a pointer"))
             }
-            (_, value @ (Value::Stack(_) | Value::Bytes(_) | Value::Float(_))) => {
+            (_, value @ (Value::Stack(_) | Value::Bytes(_) | Value::List(..) | Value::Float(_))) => {
                 Err(Error::kind(right, value.kind(), "a number, a text or a pointer"))
             }
             (Value::Number(l), Value::Number(r)) => {
@@ -231,6 +249,39 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// Compares a time since boot, cut to the milliseconds in which it is shown, with a date.
+    fn date(&self, op: Compare, number: &Number, text: &[u8], literal: &Expr) -> Result<Condition, Error> {
+        let fail = |reason| Err(Error::new(reason, literal.span.clone()));
+        let text = String::from_utf8_lossy(text);
+        let Some(date) = date::parse(&text) else {
+            let needs = Show::BootTime.needs();
+            return fail(Reason::Literal { text: text.into(), needs, near: Vec::new() });
+        };
+        let Some(booted) = self.names.kernel.booted else {
+            return fail(Reason::Unsupported("a date, as it is not known when this kernel was booted,"));
+        };
+        // The millisecond of the date, as times since boot.
+        let first = date - date.rem_euclid(date::PRECISION) - i128::from(booted);
+        let next = first + date::PRECISION;
+        let is_whole = date % date::PRECISION == 0;
+        let is = |op, bound| Condition::compared(op, number.clone(), Number::constant(bound));
+        Ok(match op {
+            Compare::Eq | Compare::Ne if !is_whole => {
+                return fail(Reason::Literal {
+                    text: text.into(),
+                    needs: "a date of at most 3 digits of a second, as times are shown",
+                    near: Vec::new(),
+                });
+            }
+            Compare::Eq => Condition::merged(vec![is(Compare::Ge, first), is(Compare::Lt, next)], true),
+            Compare::Ne => Condition::merged(vec![is(Compare::Lt, first), is(Compare::Ge, next)], false),
+            Compare::Lt if is_whole => is(Compare::Lt, first),
+            Compare::Ge if is_whole => is(Compare::Ge, first),
+            Compare::Lt | Compare::Le => is(Compare::Lt, next),
+            Compare::Gt | Compare::Ge => is(Compare::Ge, next),
+        })
+    }
+
     fn pointer(&self, op: Compare, place: Place, number: Number, literal: &Expr) -> Result<Condition, Error> {
         let value = number.value().ok_or_else(|| Error::kind(literal, Kind::Number, "a constant"))?;
         let span = || literal.span.clone();
@@ -248,15 +299,22 @@ impl<'a> Planner<'a> {
 
     fn text(&self, op: Compare, text: Text, bytes: &[u8], literal: &Expr) -> Result<Condition, Error> {
         let fail = |reason| Error::new(reason, literal.span.clone());
-        let room = text.place.field.size as usize;
-        if text.kind == TextKind::Array && bytes.len() > room {
-            return Err(fail(Reason::TextLength { len: bytes.len(), max: room }));
-        }
+        self.fits_text(&text, bytes.len()).map_err(fail)?;
         let equal = Condition::Like(text, Pattern::exact(bytes).map_err(fail)?);
         match op {
             Compare::Eq => Ok(equal),
             Compare::Ne => Ok(Condition::Not(Box::new(equal))),
             _ => Err(fail(Reason::Unsupported("the order of texts"))),
+        }
+    }
+
+    /// Refuses a text that an array can never have. The kernel's own end with a NUL; an array in a map's element need not.
+    fn fits_text(&self, text: &Text, len: usize) -> Result<(), Reason> {
+        let room = text.place.field.size as usize;
+        let max = if self.names.is_in_element(&text.place) { room } else { room.saturating_sub(1) };
+        match text.kind {
+            TextKind::Array if len > max => Err(Reason::TextLength { len, max }),
+            _ => Ok(()),
         }
     }
 
@@ -289,7 +347,7 @@ impl<'a> Planner<'a> {
                 let what = "a number of 64 bits".into();
                 return Err(Error::new(Reason::Range { value: *value, what, min, max }, expr.span.clone()));
             }
-            Node::Int(value) => Value::Number(Number::constant(*value)),
+            Node::Int(value) => Value::Number(Number::constant(self.octal(expr)?.unwrap_or(*value))),
             Node::Text(bytes) => Value::Literal(bytes.clone()),
             Node::Neg(of) => {
                 let of = self.number(of)?;
@@ -319,6 +377,19 @@ impl<'a> Planner<'a> {
         let condition = self.condition(expr);
         self.marks = marks;
         condition
+    }
+
+    /// A literal with a leading 0 as the octal number that it is beside a column that is shown in octal.
+    fn octal(&self, literal: &Expr) -> Result<Option<i128>, Error> {
+        let text = literal.span.as_ref().map_or("", Span::excerpt);
+        let is_octal = self.octal && text.len() > 1 && text.starts_with('0');
+        if !is_octal || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(None);
+        }
+        u64::from_str_radix(text, 8).map(|value| Some(value.into())).map_err(|_| {
+            let needs = "an octal number, as a leading 0 says beside a column that is shown in octal";
+            Error::new(Reason::Literal { text: text.into(), needs, near: Vec::new() }, literal.span.clone())
+        })
     }
 
     fn case(&mut self, arms: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<Number, Error> {
@@ -394,6 +465,10 @@ impl<'a> Planner<'a> {
                 let equal = self.compare(Compare::Eq, left, right)?;
                 Ok(Value::Number(Number::case(vec![(equal, Number::null())], number)))
             }
+            (Function::Positive | Function::StDev, [of]) => {
+                let op = if function == Function::Positive { Unary::Positive } else { Unary::Device };
+                Ok(Value::Number(Number::unary(op, self.number(of)?)))
+            }
             (Function::PageSize, []) => {
                 Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
             }
@@ -431,11 +506,14 @@ impl<'a> Planner<'a> {
                 None => Error { span: span.cloned(), ..error },
             });
         }
+        if let Some(list) = self.names.each_cpu(name, span) {
+            return list;
+        }
         if let Some(bytes) = self.names.bytes(name) {
             return Ok(Value::Bytes(bytes));
         }
-        let error = match self.names.place(name, span) {
-            Ok(place) => return self.names.value(place, span),
+        let error = match self.names.named(name, span) {
+            Ok(value) => return Ok(value),
             Err(error) => error,
         };
         let values = with.map_or(&[][..], |with| &with.names);

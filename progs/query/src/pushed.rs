@@ -40,8 +40,7 @@ pub(crate) fn pushed(target: &Target, names: &mut Names<'_>, condition: &Conditi
             _ => None,
         })
     };
-    // Walks of shared objects visit one thread per process and skip the others, so they filter by the process. Other
-    // walks filter by the thread if possible: that visits fewer objects, and the kernel accepts only one of the two.
-    let tid = number(&pid).filter(|_| !target.shared).map(Pushed::Tid);
-    tid.or_else(|| number(&tgid).map(Pushed::Tgid))
+    // By the thread if possible: that visits fewer objects, and the kernel accepts only one of the two. Walks of shared
+    // objects visit only the first thread of a process, unless their link asks for another.
+    number(&pid).map(Pushed::Tid).or_else(|| number(&tgid).map(Pushed::Tgid))
 }

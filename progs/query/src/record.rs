@@ -5,6 +5,7 @@
 //! if the text can be longer than that, which only texts are that user space fills in. The length 0 is NULL. Numbers are
 //! in the machine's byte order.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -22,6 +23,8 @@ pub struct Schema {
     pub(crate) fixed: usize,
     /// The maximal size of each text, in bytes.
     pub(crate) texts: Vec<usize>,
+    /// When the kernel was booted, if that is known ([`Kernel::booted`](kwalk_progs::Kernel::booted)).
+    pub(crate) booted: Option<i64>,
 }
 
 /// A column of a selection.
@@ -41,7 +44,7 @@ pub struct ColumnInfo {
 }
 
 /// The type of a column's values.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Type {
     /// Integers.
     Int {
@@ -71,6 +74,17 @@ pub enum Type {
     Float,
     /// Lists of texts.
     Texts,
+    /// Lists of values of one type.
+    List {
+        /// The type of the values; no list itself.
+        of: Box<Type>,
+        /// The offset of the first value, in bytes.
+        offset: usize,
+        /// The size of a value, in bytes.
+        size: usize,
+        /// The distance from one value to the next, in bytes.
+        stride: usize,
+    },
 }
 
 /// Where a column is in a row.
@@ -118,6 +132,8 @@ pub enum Value<'a> {
     Float(f64),
     /// A list of texts.
     Texts(Texts<'a>),
+    /// The values of a per-CPU map's element, in the order of the CPUs.
+    List(List<'a>),
 }
 
 /// A list of texts: the arguments of a process.
@@ -149,6 +165,45 @@ impl<'a> Texts<'a> {
     }
 }
 
+/// A list of values of one type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct List<'a> {
+    bytes: &'a [u8],
+    ty: &'a Type,
+}
+
+impl<'a> List<'a> {
+    /// The values.
+    pub fn values(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
+        let Type::List { of, offset, size, stride } = self.ty else {
+            return ListValues { bytes: &[], of: &Type::Bytes, size: 0, stride: 1 };
+        };
+        ListValues {
+            bytes: self.bytes.get(*offset..).unwrap_or_default(),
+            of,
+            size: *size,
+            stride: (*stride).max(1),
+        }
+    }
+}
+
+struct ListValues<'a> {
+    bytes: &'a [u8],
+    of: &'a Type,
+    size: usize,
+    stride: usize,
+}
+
+impl<'a> Iterator for ListValues<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        let value = self.bytes.get(..self.size)?;
+        self.bytes = self.bytes.get(self.stride..).unwrap_or_default();
+        Some(self.of.value(value))
+    }
+}
+
 /// The kernel addresses of a stack, the innermost function first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stack<'a>(&'a [u8]);
@@ -177,7 +232,8 @@ impl Value<'_> {
             | Value::Stack(_)
             | Value::Bytes(_)
             | Value::Float(_)
-            | Value::Texts(_) => None,
+            | Value::Texts(_)
+            | Value::List(_) => None,
         };
         let ip = |value: &Value<'_>| match *value {
             Value::Ip(ip) => Some((ip, 0)),
@@ -191,6 +247,7 @@ impl Value<'_> {
             (Value::Stack(Stack(left)), Value::Stack(Stack(right))) => left.cmp(right),
             (Value::Float(left), Value::Float(right)) => left.total_cmp(right),
             (Value::Texts(left), Value::Texts(right)) => left.iter().cmp(right.iter()),
+            (Value::List(left), Value::List(right)) => left.bytes.cmp(right.bytes),
             _ => (number(self), ip(self)).cmp(&(number(other), ip(other))),
         }
     }
@@ -241,7 +298,13 @@ impl Schema {
     #[must_use]
     pub fn first(&self, count: usize) -> Schema {
         let columns = self.columns.iter().take(count).cloned().collect();
-        Schema { columns, fixed: self.fixed, texts: self.texts.clone() }
+        Schema { columns, ..self.clone() }
+    }
+
+    /// When the kernel of the rows was booted, in nanoseconds since 1970-01-01 UTC, if that is known: added to a value of a
+    /// column with [`Show::BootTime`] it gives the value's date ([`DateTime::new`](crate::DateTime::new)).
+    pub fn booted(&self) -> Option<i64> {
+        self.booted
     }
 
     /// A schema with only the first `count` texts of variable size. Columns with others are NULL.
@@ -353,6 +416,7 @@ impl Type {
             Type::Bytes => return Value::Bytes(bytes),
             Type::Float => return float(bytes).map_or(Value::Null, Value::Float),
             Type::Texts => return Value::Texts(Texts::new(bytes)),
+            Type::List { .. } => return Value::List(List { bytes, ty: self }),
             _ => {}
         }
         let Some((unsigned, signed)) = number(bytes).filter(|_| *self != Type::Text) else {
@@ -369,7 +433,13 @@ impl Type {
                 Value::Enum { value, name: name.map(|(_, name)| name.as_str()) }
             }
             Type::Pointer => Value::Pointer(unsigned),
-            Type::Text | Type::Ip | Type::Stack | Type::Bytes | Type::Float | Type::Texts => Value::Null,
+            Type::Text
+            | Type::Ip
+            | Type::Stack
+            | Type::Bytes
+            | Type::Float
+            | Type::Texts
+            | Type::List { .. } => Value::Null,
         }
     }
 }
@@ -452,7 +522,7 @@ mod tests {
             of("first", Type::Text, At::Text(0), None),
             of("second", Type::Text, At::Text(1), None),
         ];
-        Schema { columns, fixed: 23, texts: vec![256, 256] }
+        Schema { columns, fixed: 23, texts: vec![256, 256], booted: None }
     }
 
     #[test]

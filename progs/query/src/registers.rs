@@ -63,7 +63,7 @@ fn of_value(value: &Value) -> Needs {
         Value::Number(number) => {
             Needs { calls: emit::calls(number), outputs: 0, registers: emit::need(number) }
         }
-        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) => of_text(text),
+        Value::Text(text) | Value::Stack(text) | Value::Bytes(text) | Value::List(text, ..) => of_text(text),
         Value::Pointer(_) | Value::Float(_) | Value::Ip(_) | Value::Literal(_) | Value::Filled(_) => {
             Needs::default()
         }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 use kwalk_asm::Helper;
-use kwalk_btf::{Class, Hop, Kind as BtfKind, Reason as PathReason, TypeId};
+use kwalk_btf::{Class, Field, Hop, Kind as BtfKind, Reason as PathReason, TypeId};
 use kwalk_progs::Span;
 use kwalk_progs::{Available, Kernel, Target, Version};
 
@@ -18,14 +18,16 @@ use crate::elements::{Elements, first, whole};
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Expr, Node};
 use crate::function::Function;
-use crate::ir::{Number, Text, TextKind, Tree, Value};
+use crate::ir::{Number, Sum, Text, TextKind, Tree, Value};
+use crate::per_cpu;
 use crate::place::{Base, Place};
 use crate::targets::view;
 use crate::view::View;
 
 /// Kernel functions whose absence makes some columns impossible.
-pub(crate) const FUNCTIONS: [&str; 6] = [
+pub(crate) const FUNCTIONS: [&str; 7] = [
     "bpf_copy_from_user_task",
+    "bpf_map_lookup_percpu_elem",
     "bpf_map_sum_elem_count",
     "bpf_rcu_read_lock",
     "bpf_rdonly_cast",
@@ -36,12 +38,18 @@ pub(crate) const FUNCTIONS: [&str; 6] = [
 /// The first kernel with `bpf_rdonly_cast`.
 const CAST_SINCE: Version = (6, 2);
 
+/// Where a path leads: from where it starts, how it goes on, and how many pointers it follows before a per-CPU pointer, if
+/// it crosses one.
+type Reached = (Base, kwalk_btf::Path, Option<usize>);
+
 /// Resolves names for one target, and collects what the program must look up for them.
 pub(crate) struct Names<'a> {
     pub(crate) kernel: Kernel<'a>,
     target: Available,
     /// The offset of the object in the context.
     object_at: u32,
+    /// The type of the object, if it is known.
+    object: Option<TypeId>,
     /// The names that were resolved: most occur in a column and in the condition.
     known: BTreeMap<String, Place>,
     pub(crate) view: &'static View,
@@ -68,13 +76,19 @@ impl<'a> Names<'a> {
         context: TypeId,
         elements: Option<Elements<'a>>,
     ) -> Result<Names<'a>, kwalk_btf::Error> {
-        let object_at = kernel.btf.path(context, &target.object)?.field.offset;
+        let object = kernel.btf.path(context, &target.object)?.field;
+        let object_at = object.offset;
+        let object = match object.class {
+            Class::Ptr { pointee } => Some(pointee),
+            _ => None,
+        };
         let (view, known) = (view(&target.name), BTreeMap::new());
         let target = Available { target: target.clone(), context };
         Ok(Names {
             kernel: *kernel,
             target,
             object_at,
+            object,
             known,
             view,
             elements,
@@ -105,8 +119,26 @@ impl<'a> Names<'a> {
         is_call(&whole()).then_some(fill)
     }
 
-    /// Resolves a column or field name.
+    /// Resolves a column or field name. What is behind a per-CPU pointer is at no one place, and refused.
     pub(crate) fn place(&mut self, name: &str, span: Option<&Span>) -> Result<Place, Error> {
+        let place = self.found(name, span)?;
+        match place.per_cpu {
+            Some(_) => Err(Error::new(Reason::PerCpu { what: name.into() }, span.cloned())),
+            None => Ok(place),
+        }
+    }
+
+    /// The value of a column or field with this name.
+    pub(crate) fn named(&mut self, name: &str, span: Option<&Span>) -> Result<Value, Error> {
+        let place = self.found(name, span)?;
+        match place.per_cpu {
+            Some(at) => self.sum(&place, at, span).map(Value::Number),
+            None => self.value(place, span),
+        }
+    }
+
+    /// Resolves a column or field name; what is behind a per-CPU pointer, too.
+    pub(crate) fn found(&mut self, name: &str, span: Option<&Span>) -> Result<Place, Error> {
         if let Some(known) = self.known.get(name) {
             return Ok(known.clone());
         }
@@ -128,7 +160,7 @@ impl<'a> Names<'a> {
             }
         }
         let why = |error| newer.or_else(|| self.since(name)).unwrap_or_else(|| self.unknown(name, error));
-        let (base, path) = found.map_err(|error| Error::new(why(error), span.cloned()))?;
+        let (base, path, per_cpu) = found.map_err(|error| Error::new(why(error), span.cloned()))?;
         // The verifier treats what is behind a pointer to pointers as a number.
         let is_lost = |hop: &Hop| matches!(self.kernel.btf.class(hop.pointee), Ok(Class::Ptr { .. }));
         if path.hops.iter().any(is_lost) {
@@ -139,7 +171,7 @@ impl<'a> Names<'a> {
         }
         let pointer = matches!(path.field.class, Class::Ptr { .. });
         self.follows |= base == Base::Object && (pointer || !path.hops.is_empty());
-        let place = Place { path: spelled.into(), ..Place::new(base, &path, name) };
+        let place = Place { path: spelled.into(), per_cpu, ..Place::new(base, &path, name) };
         self.known.insert(name.into(), place.clone());
         Ok(place)
     }
@@ -148,7 +180,17 @@ impl<'a> Names<'a> {
     pub(crate) fn argument(&self, name: &str, span: Option<&Span>) -> Result<Place, Error> {
         let path = self.target.path(self.kernel.btf, name);
         let path = path.map_err(|error| Error::new(self.unknown(name, error), span.cloned()))?;
-        Ok(Place::new(Base::Context, &path, name))
+        match self.crosses_per_cpu(name, &path) {
+            Some(_) => Err(Error::new(Reason::PerCpu { what: name.into() }, span.cloned())),
+            None => Ok(Place::new(Base::Context, &path, name)),
+        }
+    }
+
+    /// The number of pointers that a path from the context or its object follows before a per-CPU pointer, if it crosses
+    /// one.
+    fn crosses_per_cpu(&self, path: &str, found: &kwalk_btf::Path) -> Option<usize> {
+        let btf = self.kernel.btf;
+        per_cpu::crossed(btf, self.object, path, &found.hops, |path| self.target.path(btf, path).ok())
     }
 
     /// The name of the field's type, or of the type that it points to.
@@ -185,28 +227,31 @@ impl<'a> Names<'a> {
         found.map_err(|error| Error::new(Reason::Field(error), span.cloned()))
     }
 
-    /// Resolves a path, and tells from which register it starts.
-    fn path(&mut self, path: &str) -> Result<(Base, kwalk_btf::Path), kwalk_btf::Error> {
+    /// Resolves a path, and tells from which register it starts, and how many pointers it follows before a per-CPU
+    /// pointer, if it crosses one.
+    fn path(&mut self, path: &str) -> Result<Reached, kwalk_btf::Error> {
+        let btf = self.kernel.btf;
         let (first, rest) = path.split_once('.').unwrap_or((path, ""));
         if let Some(derived) = self.root(path) {
             let nth = self.derive(derived)?;
-            let (btf, ty) = (self.kernel.btf, self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?.ty);
-            let found = if path == first { whole(btf, ty) } else { btf.path(ty, rest) };
-            return Ok((Base::Derived(nth), found?));
+            let ty = self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?.ty;
+            let found = if path == first { whole(btf, ty) } else { btf.path(ty, rest) }?;
+            let per_cpu = per_cpu::crossed(btf, Some(ty), rest, &found.hops, |path| btf.path(ty, path).ok());
+            return Ok((Base::Derived(nth), found, per_cpu));
         }
         if let Some(found) = self.element(path) {
-            return found;
+            return found.map(|(base, found)| (base, found, None));
         }
-        let mut found = self.target.path(self.kernel.btf, path)?;
+        let mut found = self.target.path(btf, path)?;
+        let per_cpu = self.crosses_per_cpu(path, &found);
         // The object is in a register already.
-        let base = match found.hops.first() {
+        Ok(match found.hops.first() {
             Some(hop) if hop.offset == self.object_at => {
                 found.hops.remove(0);
-                Base::Object
+                (Base::Object, found, per_cpu.and_then(|at| at.checked_sub(1)))
             }
-            _ => Base::Context,
-        };
-        Ok((base, found))
+            _ => (Base::Context, found, per_cpu),
+        })
     }
 
     /// The derived root that a path begins with.
@@ -223,7 +268,7 @@ impl<'a> Names<'a> {
         Some(elements.path(path)?.map(|mut path| match hop == self.object_at {
             true => (Base::Object, path),
             false => {
-                path.hops.push(Hop { offset: hop, pointee: TypeId(0) });
+                path.hops.push(Hop { offset: hop, pointee: TypeId(0), per_cpu: false });
                 (Base::Context, path)
             }
         }))
@@ -243,6 +288,31 @@ impl<'a> Names<'a> {
             _ => return None,
         };
         Some(Text { place, kind: TextKind::Bytes { at, size } })
+    }
+
+    /// What each CPU has of a per-CPU map's value, if `name` is that value or a member of it.
+    pub(crate) fn each_cpu(&mut self, name: &str, span: Option<&Span>) -> Option<Result<Value, Error>> {
+        let each = self.elements?.each(name)?;
+        let size = self.elements?.value_size;
+        let place = self.argument("value", None).ok()?;
+        Some(match each {
+            Ok((_, Some(Field { bits: Some(_), .. }))) => {
+                Err(Error::new(Reason::Unsupported("a list of bitfields"), span.cloned()))
+            }
+            Ok((values, field)) => {
+                let text = Text {
+                    place: Place { path: name.into(), ..place },
+                    kind: TextKind::Bytes { at: 0, size },
+                };
+                Ok(Value::List(text, values, field))
+            }
+            Err(error) => Err(Error::new(self.unknown(name, error), span.cloned())),
+        })
+    }
+
+    /// Whether a field is in a map's key or value, whose type is the map's own.
+    pub(crate) fn is_in_element(&self, place: &Place) -> bool {
+        self.elements.is_some_and(|elements| elements.btf(&place.path).is_some())
     }
 
     /// The default columns of keys and values.
@@ -267,22 +337,24 @@ impl<'a> Names<'a> {
                 derived.from,
             )),
             By::Choice(_) | By::Element(_) if derived.from.is_empty() => None,
-            By::Cast | By::Choice(_) | By::Element(_) => Some(self.source_place(derived.from)?),
+            By::Cast | By::CastIfAny(..) | By::Choice(_) | By::Element(_) => {
+                Some(self.source_place(derived.from)?)
+            }
         };
         let guard = match derived.by {
             By::CastIf(field, ..)
                 if self.lacks_kfunc("bpf_rdonly_cast", derived.name, CAST_SINCE).is_none() =>
             {
-                let (base, path) = self.path(field)?;
-                Some(Place::new(base, &path, field))
+                Some(self.source_place(field)?)
             }
+            By::CastIfAny(bits, _) => Some(self.source_place(bits)?),
             _ => None,
         };
         let mut choices = Vec::new();
         let pairs = match &derived.by {
             By::Choice(all) => *all,
             By::Element(one) => core::slice::from_ref(one),
-            By::Helper(_) | By::Cast | By::CastIf(..) => &[],
+            By::Helper(_) | By::Cast | By::CastIf(..) | By::CastIfAny(..) => &[],
         };
         for (first, second) in pairs {
             choices.push((self.source_place(first)?, self.source_place(second)?));
@@ -293,7 +365,7 @@ impl<'a> Names<'a> {
 
     /// Resolves a path that a derived root depends on.
     fn source_place(&mut self, path: &str) -> Result<Place, kwalk_btf::Error> {
-        let (base, found) = self.path(path)?;
+        let (base, found, _) = self.path(path)?;
         self.follows |= base == Base::Object;
         Ok(Place::new(base, &found, path))
     }
@@ -325,7 +397,9 @@ impl<'a> Names<'a> {
                 Some(Reason::Since { what: derived.name, since: helper.since() })
             }
             By::Helper(_) | By::CastIf(..) => None,
-            By::Cast | By::Element(_) => self.lacks_kfunc("bpf_rdonly_cast", derived.name, CAST_SINCE),
+            By::Cast | By::CastIfAny(..) | By::Element(_) => {
+                self.lacks_kfunc("bpf_rdonly_cast", derived.name, CAST_SINCE)
+            }
             By::Choice(_) => self.newer(derived.from),
         }
     }
@@ -334,7 +408,7 @@ impl<'a> Names<'a> {
     pub(crate) fn root_since(&self, derived: &Derived) -> Option<Version> {
         match derived.by {
             By::Helper(helper) | By::CastIf(.., helper) => Some(helper.since()),
-            By::Cast | By::Element(_) => Some(CAST_SINCE),
+            By::Cast | By::CastIfAny(..) | By::Element(_) => Some(CAST_SINCE),
             By::Choice(_) => self.root_since(self.root(derived.from)?),
         }
     }
@@ -395,11 +469,7 @@ impl<'a> Names<'a> {
             }
             Class::Text => Ok(Value::Text(Text { place, kind: TextKind::Array })),
             // A pointer stored in a map is not followed.
-            Class::Ptr { .. }
-                if self.elements.is_some_and(|elements| elements.btf(&place.path).is_some()) =>
-            {
-                Ok(Value::Pointer(place))
-            }
+            Class::Ptr { .. } if self.is_in_element(&place) => Ok(Value::Pointer(place)),
             Class::Ptr { pointee } if self.is_char(pointee) => {
                 Ok(Value::Text(Text { place, kind: TextKind::Pointer }))
             }
@@ -409,6 +479,28 @@ impl<'a> Names<'a> {
             Class::Float if matches!(field.size, 4 | 8) => Ok(Value::Float(place)),
             Class::Float => wrong(Kind::Float),
         }
+    }
+
+    /// The sum over the CPUs of a number behind the per-CPU pointer that a path comes to after `at` others.
+    fn sum(&self, place: &Place, at: usize, span: Option<&Span>) -> Result<Number, Error> {
+        let fail = |reason| Err(Error::new(reason, span.cloned()));
+        let (Some(&[offset]), Class::Int { .. }, 1 | 2 | 4 | 8) =
+            (place.hops.get(at..), place.field.class, place.field.size)
+        else {
+            return fail(Reason::PerCpu { what: place.name.clone() });
+        };
+        if !self.has("bpf_map_lookup_percpu_elem") {
+            return fail(Reason::Since { what: "sums over CPUs", since: (5, 19) });
+        }
+        let Some(cpus) = self.kernel.possible_cpus else {
+            return fail(Reason::Unsupported("a sum over CPUs whose numbers have gaps or are not known"));
+        };
+        let class = Class::Ptr { pointee: TypeId(0) };
+        let pointer = Field { offset, size: 8, class, bits: None, ..place.field };
+        let before = place.hops.get(..at).unwrap_or_default().to_vec();
+        let pointer = Place { hops: before, field: pointer, per_cpu: None, ..place.clone() };
+        let pptrs = self.offset("bpf_array", ["pptrs"], span)?;
+        Ok(Number::sum(Sum { pointer, value: place.clone(), cpus, pptrs }))
     }
 
     /// A field as an unsigned number.
@@ -519,11 +611,16 @@ impl<'a> Names<'a> {
 
     /// The names and values of an enum field.
     pub(crate) fn enumerators(&self, place: &Place) -> Vec<(i128, String)> {
-        if !matches!(place.field.class, Class::Enum { .. }) {
+        self.enumerators_of(&place.path, &place.field)
+    }
+
+    /// The names and values of an enum field at a path.
+    pub(crate) fn enumerators_of(&self, path: &str, field: &Field) -> Vec<(i128, String)> {
+        if !matches!(field.class, Class::Enum { .. }) {
             return Vec::new();
         }
-        let btf = self.elements.and_then(|elements| elements.btf(&place.path)).unwrap_or(self.kernel.btf);
-        let all = btf.enumerators(place.field.ty).into_iter().flatten().flatten();
+        let btf = self.elements.and_then(|elements| elements.btf(path)).unwrap_or(self.kernel.btf);
+        let all = btf.enumerators(field.ty).into_iter().flatten().flatten();
         all.map(|one| (one.value, one.name.to_owned())).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
+use core::array;
 
 use kwalk_btf::{Field, Kind};
 use kwalk_progs::{Available, Kernel, Version, btf_names, find};
@@ -47,9 +48,10 @@ fn planner<'a>(
 ) -> Result<Planner<'a>, Error> {
     // One pass over the types finds all of these names; the BTF caches the results for the look-ups that follow.
     let (func, context) = btf_names(target);
-    let [a, b, c, d, e, f] = resolve::FUNCTIONS.map(|name| (Kind::Func, name));
-    let wanted = [(Kind::Func, &*func), (Kind::Struct, &context), a, b, c, d, e, f];
-    kernel.btf.find_many(wanted)?;
+    let own = [(Kind::Func, &*func), (Kind::Struct, &*context)];
+    let mut wanted = own.into_iter().chain(resolve::FUNCTIONS.map(|name| (Kind::Func, name)));
+    const COUNT: usize = 2 + resolve::FUNCTIONS.len();
+    kernel.btf.find_many::<COUNT>(array::from_fn(|_| wanted.next().unwrap_or((Kind::Func, ""))))?;
     let Available { target, context } = find(kernel.btf, target)?;
     Ok(Planner::new(Names::new(kernel, &target, context, elements)?))
 }
@@ -129,7 +131,7 @@ pub fn resolved_name<'a>(
     let field = match column {
         Some((NamedColumn { source: Source::Exprs(_), .. }, _)) => None,
         _ => {
-            let place = planner.names.place(name, None)?;
+            let place = planner.names.found(name, None)?;
             Some((place.path, place.field))
         }
     };

@@ -16,11 +16,26 @@ pub(crate) enum Reused {
     Number(Number),
 }
 
-/// Chooses the values that columns reuse, at most as many as there are registers. Fields of the columns that are based
-/// on a reused pointer are marked as never NULL.
+/// Chooses the values that columns reuse, at most as many as there are registers. Numbers come first, so that a row shows
+/// those that its condition was true for; they are not NULL then. Fields of the columns that are based on a reused pointer
+/// are marked as never NULL.
 pub(crate) fn reused(condition: &Condition, columns: &mut [Planned], registers: usize) -> Vec<Reused> {
     let (numbers, places) = condition.operands_read();
-    let mut reused = Vec::new();
+    let mut reused: Vec<Reused> = Vec::new();
+    let shared = columns.iter().filter_map(|column| match &column.value {
+        Value::Number(number) if numbers.contains(&number) => Some(number),
+        _ => None,
+    });
+    let mut shared: Vec<_> = shared.collect();
+    // The numbers that take longest to compute come first, and before others those that may change between two looks at a
+    // pointer.
+    shared.sort_by_key(|number| (matches!(number.node, Node::Field(_)), !number.may_be_null()));
+    for number in shared {
+        let number = Reused::Number(number.clone());
+        if reused.len() < registers && !reused.contains(&number) {
+            reused.push(number);
+        }
+    }
     let mut reuse_pointer = |place: &mut Place| {
         let is = |reused: &Reused| matches!(reused, Reused::Pointer(other) if other.shares_base(place));
         if !reused.iter().any(is) {
@@ -43,18 +58,6 @@ pub(crate) fn reused(condition: &Condition, columns: &mut [Planned], registers: 
                 places.into_iter().flatten().for_each(&mut reuse_pointer);
             }
             _ => {}
-        }
-    }
-    let shared =
-        |column: &&Planned| matches!(&column.value, Value::Number(number) if numbers.contains(&number));
-    let mut shared: Vec<_> = columns.iter().filter(shared).map(|column| &column.value).collect();
-    // The numbers that take longest to compute come first.
-    shared.sort_by_key(|value| matches!(value, Value::Number(Number { node: Node::Field(_), .. })));
-    for value in shared {
-        if let (Value::Number(number), true) = (value, reused.len() < registers) {
-            if !number.may_be_null() {
-                reused.push(Reused::Number(number.clone()));
-            }
         }
     }
     reused

@@ -18,7 +18,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::GenericDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 
 use crate::error::{Error, Reason, Syntax};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
@@ -122,7 +122,7 @@ impl Source {
         let mut source = Source { text: text.into(), parser, operators: 0, is_ascii: text.is_ascii() };
         let tokens = Tokenizer::new(&GenericDialect, text).tokenize_with_location();
         let tokens = tokens.map_err(|error| source.unreadable(&error))?;
-        let tokens = without_redundant_parentheses(tokens);
+        let tokens = without_redundant_parentheses(with_octal_numbers(tokens));
         let all = tokens.len();
         source.operators = most_operators(tokens.iter().map(|token| &token.token));
         if all > TOKENS_MAX || source.operators > OPERATORS_MAX {
@@ -419,6 +419,28 @@ impl Source {
             Error::new(Reason::Syntax(Syntax::Number(text.into())), span.clone())
         })
     }
+}
+
+/// The tokens with `0o17` as one number, which the tokenizer takes for a number and a word behind it.
+fn with_octal_numbers(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let digits = match &token.token {
+            Token::Word(Word { value, quote_style: None, .. }) => value.strip_prefix(['o', 'O']),
+            _ => None,
+        };
+        let value = digits.and_then(|digits| u64::from_str_radix(digits, 8).ok());
+        match (joined.last_mut(), value) {
+            (Some(TokenWithSpan { token: Token::Number(zero, false), span }), Some(value))
+                if zero == "0" && span.end == token.span.start =>
+            {
+                *zero = value.to_string();
+                span.end = token.span.end;
+            }
+            _ => joined.push(token),
+        }
+    }
+    joined
 }
 
 /// The tokens without white space and without redundant parentheses, which would count against the parser's limit of

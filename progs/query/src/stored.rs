@@ -1,11 +1,14 @@
 //! Schemas as bytes, so that rows can be stored and read without the types of the kernel that they are from.
 //!
-//! Numbers are in the machine's byte order, as in rows. First come 4 bytes each for: the size of a row's columns before
+//! Numbers are in the machine's byte order, as in rows. First come 8 bytes for the time at which the kernel was booted
+//! (nanoseconds since 1970-01-01 UTC; −2⁶³ if that is not known), and 4 bytes each for: the size of a row's columns before
 //! its texts, the number of texts, the maximal size of each text, the number of columns. Each column has its name, its
 //! source, 1 byte for the type, 1 byte for how it is shown, and 4 bytes each for its offset, its size, the offset of
 //! the word with its NULL bit, and the mask of that bit (0 if it is never NULL). An enum adds 4 bytes for the number of
-//! its names, and 16 bytes for the value and a name for each. A name has 4 bytes for its length, and UTF-8.
+//! its names, and 16 bytes for the value and a name for each. A list has, before the names, 4 bytes each for the offset of its
+//! first value, the size of a value and the distance to the next, and 1 byte for the type of its values. A name has 4 bytes for its length, and UTF-8.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -25,12 +28,17 @@ impl fmt::Display for NotASchema {
 
 impl core::error::Error for NotASchema {}
 
+/// The tag of a list's type.
+const LIST: u8 = 10;
+/// The time at which a kernel was booted, if that is not known.
+const UNKNOWN: i64 = i64::MIN;
 /// The size of a column that is a text of variable size: its offset is then the text's number.
 const TEXT: u32 = u32::MAX;
 
 impl Schema {
     /// Appends the schema as bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(self.booted.unwrap_or(UNKNOWN).to_ne_bytes());
         number(self.fixed, out);
         number(self.texts.len(), out);
         self.texts.iter().for_each(|max| number(*max, out));
@@ -46,13 +54,11 @@ impl Schema {
             let (word, mask) = column.null.unwrap_or_default();
             number(word, out);
             out.extend(mask.to_ne_bytes());
-            if let Type::Enum { names, .. } = &column.ty {
-                number(names.len(), out);
-                for (value, known) in names {
-                    out.extend(value.to_ne_bytes());
-                    name(known, out);
-                }
+            if let Type::List { of, offset, size, stride } = &column.ty {
+                [offset, size, stride].into_iter().for_each(|value| number(*value, out));
+                out.push(type_tag(of));
             }
+            enum_names(&column.ty, out);
         }
     }
 
@@ -78,6 +84,21 @@ fn name(name: &str, out: &mut Vec<u8>) {
     out.extend(name.as_bytes());
 }
 
+/// The names of an enum, also of a list of its values.
+fn enum_names(ty: &Type, out: &mut Vec<u8>) {
+    match ty {
+        Type::List { of, .. } => enum_names(of, out),
+        Type::Enum { names, .. } => {
+            number(names.len(), out);
+            for (value, known) in names {
+                out.extend(value.to_ne_bytes());
+                name(known, out);
+            }
+        }
+        _ => {}
+    }
+}
+
 fn type_tag(ty: &Type) -> u8 {
     match ty {
         Type::Int { signed: false } => 0,
@@ -92,6 +113,7 @@ fn type_tag(ty: &Type) -> u8 {
         Type::Bytes => 9,
         Type::Float => 10,
         Type::Texts => 11,
+        Type::List { .. } => LIST,
     }
 }
 
@@ -104,6 +126,8 @@ fn show_tag(show: Show) -> u8 {
         Show::Nanoseconds => 3,
         Show::Bytes => 4,
         Show::Device => 5,
+        Show::BootTime => 6,
+        Show::Bits64 => 7,
     }
 }
 
@@ -112,12 +136,13 @@ struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
     fn schema(&mut self) -> Option<Schema> {
+        let booted = Some(i64::from_ne_bytes(self.array()?)).filter(|booted| *booted != UNKNOWN);
         // Counts are not trusted: a list grows only as items are decoded.
         let (fixed, texts) = (self.size()?, self.size()?);
         let texts = (0..texts).map(|_| self.size()).collect::<Option<_>>()?;
         let count = self.size()?;
         let columns = (0..count).map(|_| self.column()).collect::<Option<_>>()?;
-        Some(Schema { columns, fixed, texts })
+        Some(Schema { columns, fixed, texts, booted })
     }
 
     fn column(&mut self) -> Option<ColumnInfo> {
@@ -127,17 +152,12 @@ impl Bytes<'_> {
         let at = if len == TEXT { At::Text(at) } else { At::Fixed(at, len as usize) };
         let (word, mask) = (self.size()?, u32::from_ne_bytes(self.array()?));
         let ty = match ty {
-            0 | 1 => Type::Int { signed: ty == 1 },
-            2 => Type::Bool,
-            3 | 4 => Type::Enum { signed: ty == 4, names: self.names()? },
-            5 => Type::Text,
-            6 => Type::Pointer,
-            7 => Type::Ip,
-            8 => Type::Stack,
-            9 => Type::Bytes,
-            10 => Type::Float,
-            11 => Type::Texts,
-            _ => return None,
+            LIST => {
+                let (offset, size, stride) = (self.size()?, self.size()?, self.size()?);
+                let [of] = self.array()?;
+                Type::List { of: Box::new(self.ty(of)?), offset, size, stride }
+            }
+            one => self.ty(one)?,
         };
         let show = match show {
             0 => Show::Plain,
@@ -146,9 +166,28 @@ impl Bytes<'_> {
             3 => Show::Nanoseconds,
             4 => Show::Bytes,
             5 => Show::Device,
+            6 => Show::BootTime,
+            7 => Show::Bits64,
             _ => return None,
         };
         Some(ColumnInfo { name, ty, show, source, at, null: (mask != 0).then_some((word, mask)) })
+    }
+
+    /// A type that is no list.
+    fn ty(&mut self, tag: u8) -> Option<Type> {
+        Some(match tag {
+            0 | 1 => Type::Int { signed: tag == 1 },
+            2 => Type::Bool,
+            3 | 4 => Type::Enum { signed: tag == 4, names: self.names()? },
+            5 => Type::Text,
+            6 => Type::Pointer,
+            7 => Type::Ip,
+            8 => Type::Stack,
+            9 => Type::Bytes,
+            10 => Type::Float,
+            11 => Type::Texts,
+            _ => return None,
+        })
     }
 
     fn names(&mut self) -> Option<Vec<(i128, String)>> {
@@ -182,7 +221,16 @@ mod tests {
     use super::*;
 
     fn schema() -> Schema {
-        let shows = [Show::Hex, Show::Nanoseconds, Show::Bytes, Show::Octal, Show::Device, Show::Plain];
+        let shows = [
+            Show::Hex,
+            Show::Nanoseconds,
+            Show::Bytes,
+            Show::Octal,
+            Show::Device,
+            Show::BootTime,
+            Show::Bits64,
+            Show::Plain,
+        ];
         let names = vec![(-1, "MINUS".into()), (i128::from(u64::MAX), "é".into())];
         let types = [
             Type::Int { signed: true },
@@ -197,6 +245,13 @@ mod tests {
             Type::Bytes,
             Type::Float,
             Type::Texts,
+            Type::List { of: Box::new(Type::Int { signed: true }), offset: 4, size: 2, stride: 8 },
+            Type::List {
+                of: Box::new(Type::Enum { signed: false, names: Vec::new() }),
+                offset: 0,
+                size: 4,
+                stride: 8,
+            },
         ];
         let columns = types.into_iter().enumerate().map(|(nth, ty)| ColumnInfo {
             name: format!("name {nth}"),
@@ -210,7 +265,7 @@ mod tests {
             source: "a.b".into(),
             null: (nth % 2 == 0).then_some((60, 1 << nth)),
         });
-        Schema { columns: columns.collect(), fixed: 88, texts: vec![256, 1 << 20] }
+        Schema { columns: columns.collect(), fixed: 88, texts: vec![256, 1 << 20], booted: Some(-7) }
     }
 
     #[test]

@@ -13,6 +13,7 @@ fn texts_are_the_expressions_that_they_say() {
         ("tgid = 1", f("tgid").eq(1)),
         ("tgid<>0x1F", f("tgid").ne(31)),
         ("tgid != 1", f("tgid").ne(1)),
+        ("flags & 0o17 = 0O777", (f("flags") & 15).eq(511)),
         ("(((tgid))) >= -5", f("tgid").ge(-5)),
         ("-9223372036854775808 = - a", Expr::from(i64::MIN).eq(-f("a"))),
         ("a = 18446744073709551615", f("a").eq(u64::MAX)),

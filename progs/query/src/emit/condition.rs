@@ -229,11 +229,29 @@ impl Emit<'_, '_> {
     }
 
     fn compare(&mut self, op: Compare, left: &Number, right: &Number, fork: Fork) -> Result<(), Error> {
-        let (l, r) = self.both(left, right, fork.unknown)?;
+        // A reused number is in a register that survives calls, so that the other side may be computed after it.
+        let (l, r) = if self.is_to_reuse(left) {
+            let l = self.tested(left, fork.unknown)?;
+            (l, self.tested(right, fork.unknown)?)
+        } else if self.is_to_reuse(right) {
+            let r = self.tested(right, fork.unknown)?;
+            (self.number(left, fork.unknown)?, r)
+        } else {
+            self.both(left, right, fork.unknown)?
+        };
         self.against(op, l, r, Signs::of(left, right), fork);
-        self.give_back(r);
-        self.give_back(l);
+        for reg in [r, l] {
+            if !REUSED.contains(&reg) {
+                self.give_back(reg);
+            }
+        }
         Ok(())
+    }
+
+    /// Whether a number that is computed now is to be reused.
+    fn is_to_reuse(&self, number: &Number) -> bool {
+        let is = |reused: &Reused| matches!(reused, Reused::Number(same) if same == number);
+        self.unconditional && self.to_reuse.iter().any(|(reused, _)| is(reused))
     }
 
     /// Compares the numbers themselves, signed or not.

@@ -51,7 +51,16 @@ impl Emit<'_, '_> {
                     self.builder.asm.store(u64_at(found), Reg::R0);
                     self.choice(choices, from, none);
                 }
-                (By::Cast | By::Element(_), _) => {
+                (By::CastIfAny(_, mask), Some(bits)) => {
+                    let base = self.follow(R2, bits, none);
+                    self.load_from(R2, base, bits);
+                    self.builder.asm.and(R2, mask);
+                    self.builder.asm.jump_if(R2.eq(0), none);
+                    self.pointer(from, none);
+                    self.builder.asm.mov(R2, ty.0 as i32);
+                    self.kfunc("bpf_rdonly_cast")?;
+                }
+                (By::Cast | By::CastIfAny(..) | By::Element(_), _) => {
                     match choices.first() {
                         Some((index, array)) => self.element(index, array, none),
                         None => self.pointer(from, none),

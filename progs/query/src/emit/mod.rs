@@ -9,6 +9,7 @@ mod long;
 mod number;
 mod partition;
 mod row;
+mod sum;
 mod text;
 
 use alloc::vec::Vec;
@@ -24,7 +25,7 @@ use crate::place::{Base, Place};
 use crate::reuse::Reused;
 
 pub(crate) use condition::Fork;
-pub(crate) use number::{calls, condition_calls, need, need_of};
+pub(crate) use number::{calls, condition_calls, first_sum, need, need_of};
 pub(crate) use partition::end;
 pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows, is_copied};
 
@@ -66,6 +67,8 @@ pub(crate) struct Emit<'w, 'a> {
     sets: Vec<(Set, u32)>,
     /// The number of the map in which texts are assembled that may not fit the stack.
     buffer: Option<u32>,
+    /// The number of the map with the CPUs' offsets, once the program has found them.
+    offsets: Option<u32>,
 }
 
 impl<'w, 'a> Emit<'w, 'a> {
@@ -85,6 +88,7 @@ impl<'w, 'a> Emit<'w, 'a> {
             deepest: 0,
             sets: Vec::new(),
             buffer: None,
+            offsets: None,
         }
     }
 

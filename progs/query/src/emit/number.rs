@@ -1,5 +1,7 @@
 //! Emits numbers into registers.
 
+use core::cell::RefCell;
+
 use kwalk_asm::{AluOp, Label, Memory, Reg, Size, SwapOp, Width, u64_at};
 use kwalk_btf::{Bits, Class};
 
@@ -8,7 +10,7 @@ use super::condition::Fork;
 use super::text::is_read_in_place;
 use crate::error::Error;
 use crate::expr::Arithmetic;
-use crate::ir::{Condition, Member, Node, Number};
+use crate::ir::{Condition, Member, Node, Number, Sum, Unary, Value};
 use crate::place::Place;
 
 impl Emit<'_, '_> {
@@ -35,7 +37,39 @@ impl Emit<'_, '_> {
             }
             Node::Binary(op, left, right) => self.binary(*op, left, right, number.unsigned, null),
             Node::Case(arms, otherwise) => self.case(arms, otherwise, null),
+            Node::Unary(op, of) => self.unary(*op, of, null),
+            Node::Sum(sum) => self.sum(sum, null),
         }
+    }
+
+    fn unary(&mut self, op: Unary, of: &Number, null: Label) -> Result<Reg, Error> {
+        let reg = self.number(of, null)?;
+        match op {
+            Unary::Positive => {
+                let positive = self.builder.asm.label();
+                self.builder.asm.jump_if(reg.sge(0), positive);
+                self.builder.asm.mov(reg, 0);
+                self.builder.asm.bind(positive);
+            }
+            Unary::Device => {
+                // From the major number above 20 bits to the one above 8 bits, with the minor's other bits above it
+                // (include/linux/kdev_t.h, `new_encode_dev`).
+                let (major, low) = (self.take()?, self.take()?);
+                let asm = &mut self.builder.asm;
+                asm.mov(major, reg);
+                asm.rsh(major, 20);
+                asm.lsh(major, 8);
+                asm.mov(low, reg);
+                asm.and(low, 0xff);
+                asm.or(low, major);
+                asm.and(reg, 0xf_ff00);
+                asm.lsh(reg, 12);
+                asm.or(reg, low);
+                self.give_back(low);
+                self.give_back(major);
+            }
+        }
+        Ok(reg)
     }
 
     /// Every arm leaves its number in the same register. A condition may call, but no other number is in a register
@@ -289,7 +323,9 @@ fn plain(op: Arithmetic, unsigned: bool) -> AluOp {
 /// The number of registers that the computation of a number takes.
 pub(crate) fn need(number: &Number) -> usize {
     match &number.node {
-        Node::Null | Node::Constant | Node::Field(_) => 1,
+        Node::Null | Node::Constant | Node::Field(_) | Node::Sum(_) => 1,
+        Node::Unary(Unary::Positive, of) => need(of),
+        Node::Unary(Unary::Device, of) => need(of).max(3),
         Node::Binary(op, left, right) => {
             let (l, r) = (need(left), need(right));
             let both = if l == r { l + 1 } else { l.max(r) };
@@ -331,26 +367,59 @@ pub(crate) fn condition_calls(condition: &Condition) -> bool {
     any(condition, &leaf_calls)
 }
 
-fn leaf_calls(leaf: &Condition) -> bool {
+fn leaf_calls(leaf: Leaf<'_>) -> bool {
     match leaf {
-        Condition::Like(text, pattern) => !is_read_in_place(text, pattern),
-        Condition::InSet(..) => true,
-        Condition::TextIsNull(text) => text.kind.is_made(),
-        _ => false,
+        Leaf::Condition(Condition::Like(text, pattern)) => !is_read_in_place(text, pattern),
+        Leaf::Condition(Condition::InSet(..)) | Leaf::Sum(_) => true,
+        Leaf::Condition(Condition::TextIsNull(text)) => text.kind.is_made(),
+        Leaf::Condition(_) => false,
     }
 }
 
 /// Whether the computation of a number clobbers R0 to R5, by a call or a comparison of texts.
 fn clobbers(number: &Number) -> bool {
-    any_in_number(number, &|leaf: &Condition| {
-        matches!(leaf, Condition::Like(..) | Condition::InSet(..) | Condition::TextIsNull(_))
+    any_in_number(number, &|leaf: Leaf<'_>| match leaf {
+        Leaf::Condition(leaf) => {
+            matches!(leaf, Condition::Like(..) | Condition::InSet(..) | Condition::TextIsNull(_))
+        }
+        Leaf::Sum(_) => true,
     })
 }
 
-/// Whether `is` holds for a leaf condition anywhere in a number.
-fn any_in_number(number: &Number, is: &impl Fn(&Condition) -> bool) -> bool {
+/// The first sum over CPUs in a condition and columns, if there is one. What is needed to find a CPU's memory is the same
+/// in all of them.
+pub(crate) fn first_sum<'n>(condition: &Condition, columns: impl Iterator<Item = &'n Value>) -> Option<Sum> {
+    let found = RefCell::new(None);
+    let keep = |leaf: Leaf<'_>| match leaf {
+        Leaf::Sum(sum) => {
+            *found.borrow_mut() = Some(sum.clone());
+            true
+        }
+        Leaf::Condition(_) => false,
+    };
+    if !any(condition, &keep) {
+        let mut numbers = columns.filter_map(|value| match value {
+            Value::Number(number) => Some(number),
+            _ => None,
+        });
+        numbers.any(|number| any_in_number(number, &keep));
+    }
+    found.into_inner()
+}
+
+/// A part of a number or a condition that may take more than loads and arithmetic.
+#[derive(Clone, Copy)]
+enum Leaf<'n> {
+    Condition(&'n Condition),
+    Sum(&'n Sum),
+}
+
+/// Whether `is` holds for a leaf anywhere in a number.
+fn any_in_number(number: &Number, is: &impl Fn(Leaf<'_>) -> bool) -> bool {
     match &number.node {
         Node::Null | Node::Constant | Node::Field(_) => false,
+        Node::Sum(sum) => is(Leaf::Sum(sum)),
+        Node::Unary(_, of) => any_in_number(of, is),
         Node::Binary(_, left, right) => any_in_number(left, is) || any_in_number(right, is),
         Node::Case(arms, otherwise) => {
             arms.iter().any(|(condition, number)| any(condition, is) || any_in_number(number, is))
@@ -359,15 +428,17 @@ fn any_in_number(number: &Number, is: &impl Fn(&Condition) -> bool) -> bool {
     }
 }
 
-/// Whether `is` holds for a leaf condition anywhere in a condition.
-fn any(condition: &Condition, is: &impl Fn(&Condition) -> bool) -> bool {
+/// Whether `is` holds for a leaf anywhere in a condition.
+fn any(condition: &Condition, is: &impl Fn(Leaf<'_>) -> bool) -> bool {
     match condition {
         Condition::And(all) | Condition::Or(all) => all.iter().any(|one| any(one, is)),
         Condition::Not(of) | Condition::Is(_, of) | Condition::Marked(_, of) => any(of, is),
         Condition::Test { number, .. }
         | Condition::NumberIsNull(number)
-        | Condition::InSet(Member::Number(number), _) => is(condition) || any_in_number(number, is),
+        | Condition::InSet(Member::Number(number), _) => {
+            is(Leaf::Condition(condition)) || any_in_number(number, is)
+        }
         Condition::Compare(_, left, right) => any_in_number(left, is) || any_in_number(right, is),
-        leaf => is(leaf),
+        leaf => is(Leaf::Condition(leaf)),
     }
 }

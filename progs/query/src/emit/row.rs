@@ -164,16 +164,35 @@ impl Emit<'_, '_> {
         while !rest.is_empty() {
             let first = rest.remove(0);
             self.builder.asm.mark(Some(first.fragment));
+            if let Kind::Field(place) = &first.kind {
+                if let Some(reg) = self.reused_field(place) {
+                    let at = Memory::new(size(place.field.size), start + first.at as i32);
+                    self.shared(first, at, reg);
+                    continue;
+                }
+            }
             let Some(place) = first.kind.near() else {
                 self.apart(start, first, chunk.nulls.is_some())?;
                 continue;
             };
-            let together = |column: &&Column| column.kind.near().is_some_and(|near| near.shares_base(place));
+            let together = |column: &&Column| {
+                let is_shared =
+                    matches!(&column.kind, Kind::Field(place) if self.reused_field(place).is_some());
+                !is_shared && column.kind.near().is_some_and(|near| near.shares_base(place))
+            };
             let (others, apart) = rest.into_iter().partition(together);
             rest = apart;
             self.together(start, place, &[vec![first], others].concat());
         }
         Ok(())
+    }
+
+    /// Stores a number that the condition has read. It is not NULL: the condition would be unknown.
+    fn shared(&mut self, column: &Column, at: Memory, reg: Reg) {
+        self.builder.asm.store(at, reg);
+        if let Some(bit) = column.null {
+            self.builder.asm.xor32(NULLS, bit as i32);
+        }
     }
 
     /// Copies fields that share a base: the pointers to it are followed and checked once.
@@ -192,10 +211,6 @@ impl Emit<'_, '_> {
                         self.builder.asm.store(u64_at(at + word), R2);
                     }
                     there |= bit;
-                }
-                Kind::Field(place) if self.reused_field(place).is_some() => {
-                    let reg = self.reused_field(place).unwrap_or(R2);
-                    self.builder.asm.store(Memory::new(size(place.field.size), at), reg);
                 }
                 Kind::Field(place) => {
                     self.load_from(R2, base, place);
@@ -228,6 +243,11 @@ impl Emit<'_, '_> {
         self.reused(|reused| matches!(reused, Reused::Number(number) if is(number)))
     }
 
+    /// The register that holds a computed number, if it is reused.
+    fn reused_number(&self, number: &Number) -> Option<Reg> {
+        self.reused(|reused| matches!(reused, Reused::Number(same) if same == number))
+    }
+
     /// Writes a column that takes more than loads.
     fn apart(&mut self, start: Address, column: &Column, has_nulls: bool) -> Result<(), Error> {
         let at = start + column.at as i32;
@@ -238,14 +258,15 @@ impl Emit<'_, '_> {
                 self.builder.asm.bind(null);
                 return Ok(());
             }
+            Kind::Number(number) if self.reused_number(number).is_some() => {
+                let reg = self.reused_number(number).unwrap_or(R2);
+                self.builder.asm.store(u64_at(at), reg);
+            }
             Kind::Number(number) if calls(number) => self.calling(at, number, null, has_nulls)?,
             Kind::Number(number) => {
-                let reused = self.reused(|reused| matches!(reused, Reused::Number(same) if same == number));
-                let reg = reused.map_or_else(|| self.number(number, null), Ok)?;
+                let reg = self.number(number, null)?;
                 self.builder.asm.store(u64_at(at), reg);
-                if reused.is_none() {
-                    self.give_back(reg);
-                }
+                self.give_back(reg);
             }
             Kind::Ip(ip) => self.ip(start, column.at, ip, null),
             Kind::Text(place) | Kind::Field(place) => {

@@ -1,6 +1,6 @@
 //! BPF links.
 
-use crate::columns::{Show::{Nanoseconds, Plain}, columns};
+use crate::columns::{Show::{BootTime, Plain}, columns};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
@@ -13,7 +13,7 @@ pub(crate) const VIEW: View = View {
             "attach type; on older kernels, the one that its program expects";
         function, default, Plain, "prog.aux.attach_func_name",
             "function that its program was loaded to be attached to";
-        loaded, more, Nanoseconds, "prog.aux.load_time", "when its program was loaded, as time since boot";
+        loaded, more, BootTime, "prog.aux.load_time", "when its program was loaded";
         uid, default, Plain, "prog.aux.user.uid.val", "user id that loaded its program";
     },
     ..View::NONE

@@ -1,6 +1,6 @@
 //! BPF programs.
 
-use crate::columns::{Show::{Bytes, Nanoseconds, Plain}, columns};
+use crate::columns::{Show::{BootTime, Bytes, Nanoseconds, Plain}, columns};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
@@ -14,9 +14,12 @@ pub(crate) const VIEW: View = View {
         function, default, Plain, "aux.attach_func_name", "function that it was loaded to be attached to";
         insns, default, Plain, "len" in "instructions", "length, as the verifier has rewritten it";
         jited, default, Bytes, "jited_len", "size of its machine code; 0 if it is interpreted";
-        loaded, default, Nanoseconds, "aux.load_time",
-            "when it was loaded, as time since boot, suspension included";
+        loaded, default, BootTime, "aux.load_time", "when it was loaded";
         uid, default, Plain, "aux.user.uid.val", "user id that loaded it, in the initial user namespace";
+        run_count, more, Plain, ["stats.cnt.v.a.a.counter" | "stats.cnt" | "aux.stats.cnt"] in "runs",
+            "runs that were counted, while kernel.bpf_stats_enabled was set" since (5, 19);
+        run_time, more, Nanoseconds, ["stats.nsecs.v.a.a.counter" | "stats.nsecs" | "aux.stats.nsecs"],
+            "how long these runs took, while kernel.bpf_stats_enabled was set" since (5, 19);
         verified, more, Plain, "aux.verified_insns" in "instructions",
             "instructions that the verifier looked at, on all paths" since (5, 16);
         maps, more, Plain, "aux.used_map_cnt" in "maps", "maps that it uses";

@@ -11,7 +11,8 @@ use crate::view::View;
 pub(crate) const VIEW: View = View {
     columns: columns! {
         tgid, default, Plain, "tgid", "process id (thread group id), in the initial pid namespace";
-        pid, default, Plain, "pid", "thread id, in the initial pid namespace";
+        pid, default, Plain, "pid", 
+            "thread id, in the initial pid namespace; the first, unless asked for";
         comm, default, Plain, "comm", "name of the thread, at most 15 bytes";
         uid, more, Plain, "real_cred.uid.val", "real user id, in the initial user namespace";
         fd, default, Plain, "fd", "number of the file descriptor";
@@ -24,7 +25,8 @@ pub(crate) const VIEW: View = View {
         pos, default, Plain, "file.f_pos" in "bytes", "offset in the file";
         size, more, Bytes, "file.f_inode.i_size", "size of the file";
         inode, default, Plain, "file.f_inode.i_ino", "inode number of the file";
-        dev, default, Device, "file.f_inode.i_sb.s_dev", "device number of its file system, major:minor";
+        dev, default, Device, { field("file.f_inode.i_sb.s_dev").st_dev() },
+            "device of its file system, major:minor, or st_dev as a number";
         // The derived root `socket` comes from `bpf_sock_from_file`.
         family, more, Names(FAMILIES), "socket.sk.__sk_common.skc_family",
             "address family of a socket" since (5, 11);

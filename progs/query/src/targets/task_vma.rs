@@ -7,7 +7,8 @@ use crate::view::View;
 pub(crate) const VIEW: View = View {
     columns: columns! {
         tgid, default, Plain, "tgid", "process id (thread group id), in the initial pid namespace";
-        pid, more, Plain, "pid", "thread id, in the initial pid namespace";
+        pid, more, Plain, "pid", 
+            "thread id, in the initial pid namespace; the first, unless asked for";
         comm, default, Plain, "comm", "name of the thread, at most 15 bytes";
         uid, more, Plain, "real_cred.uid.val", "real user id, in the initial user namespace";
         start, default, Hex, "vma.vm_start", "first address";
@@ -22,8 +23,8 @@ pub(crate) const VIEW: View = View {
         offset, default, Hex, {
             case([(field("vma.vm_file").is_not_null(), field("vma.vm_pgoff") * page_size())])
         } in "bytes", "offset in the mapped file at which the mapping begins";
-        dev, default, Device, "vma.vm_file.f_inode.i_sb.s_dev",
-            "device number of the mapped file's file system, major:minor";
+        dev, default, Device, { field("vma.vm_file.f_inode.i_sb.s_dev").st_dev() },
+            "device of the mapped file, major:minor, or st_dev as a number";
         inode, default, Plain, "vma.vm_file.f_inode.i_ino", "inode number of the mapped file";
         path, default, Plain, { field("vma.vm_file").d_path() }, "path of the mapped file";
     },

@@ -1,0 +1,167 @@
+//! Per-CPU pointers. Each CPU has an object of its own, at another offset from the pointer; the pointer itself leads to
+//! memory that is somebody else's, or to none. So a path through one is never read as through a plain pointer: a number
+//! right behind it is summed over the CPUs ([`Node::Sum`](crate::ir::Node::Sum)), and all else is refused.
+//!
+//! Compilers that write the type tag `percpu` to BTF tell which pointers these are. GCC before version 16 writes none, and
+//! most kernels are built with it: for those there is a table.
+
+use kwalk_btf::{Btf, Class, TypeId};
+
+/// The structs whose fields are per-CPU pointers (`__percpu` in the kernel's sources), with the names of these fields: those
+/// that paths from the targets can lead to.
+const FIELDS: &[(&str, &[&str])] = &[
+    ("array_buffer", &["data"]),
+    ("blkcg_gq", &["iostat_cpu"]),
+    ("block_device", &["bd_stats"]),
+    ("bpf_array", &["pptrs"]),
+    ("bpf_cgroup_storage", &["percpu_buf"]),
+    ("bpf_htab", &["map_locked"]),
+    ("bpf_lru", &["percpu_lru"]),
+    ("bpf_map", &["elem_count"]),
+    ("bpf_mem_alloc", &["cache", "caches"]),
+    ("bpf_prog", &["active", "stats"]),
+    ("bpf_prog_aux", &["priv_stack_ptr", "stats"]),
+    ("cgroup", &["rstat_base_cpu", "rstat_cpu"]),
+    ("cgroup_subsys_state", &["rstat_cpu"]),
+    ("cpuacct", &["cpuusage"]),
+    ("fib6_nh", &["rt6i_pcpu"]),
+    ("fib_nh_common", &["nhc_pcpu_rth_output"]),
+    ("gendisk", &["dkstats"]),
+    ("hd_struct", &["dkstats"]),
+    ("ipv6_devstat", &["ipv6"]),
+    ("irq_desc", &["kstat_irqs"]),
+    ("kioctx", &["cpu"]),
+    ("kmem_cache", &["cpu_sheaves", "cpu_slab"]),
+    ("macvlan_dev", &["pcpu_stats"]),
+    ("mem_cgroup", &["events_percpu", "vmstats_local", "vmstats_percpu"]),
+    ("mem_cgroup_per_node", &["lruvec_stat_cpu", "lruvec_stats_percpu"]),
+    ("memcg_vmstats_percpu", &["parent_pcpu"]),
+    ("mini_Qdisc", &["cpu_bstats", "cpu_qstats"]),
+    ("mm_mm_cid", &["pcpu"]),
+    ("mm_struct", &["futex_ref", "pcpu_cid"]),
+    ("module", &["percpu"]),
+    ("mount", &["mnt_pcp"]),
+    ("neigh_table", &["stats"]),
+    ("net_device", &["core_stats", "dstats", "lstats", "pcpu_refcnt", "tstats", "xdp_bulkq"]),
+    ("netns_core", &["prot_inuse", "sock_inuse"]),
+    ("netns_ct", &["stat"]),
+    (
+        "netns_mib",
+        &[
+            "icmp_statistics",
+            "icmpv6_statistics",
+            "ip_statistics",
+            "ipv6_statistics",
+            "mptcp_statistics",
+            "net_statistics",
+            "tcp_statistics",
+            "tls_statistics",
+            "udp_statistics",
+            "udp_stats_in6",
+            "udplite_statistics",
+            "udplite_stats_in6",
+            "xfrm_statistics",
+        ],
+    ),
+    ("percpu_counter", &["counters"]),
+    ("percpu_rw_semaphore", &["read_count"]),
+    ("pglist_data", &["per_cpu_nodestats"]),
+    ("pmu", &["cpu_pmu_context", "pmu_cpu_context"]),
+    ("proto", &["orphan_count", "per_cpu_fw_alloc"]),
+    ("psi_group", &["pcpu"]),
+    ("Qdisc", &["cpu_bstats", "cpu_qstats"]),
+    ("request_queue", &["queue_ctx"]),
+    ("sbitmap", &["alloc_hint"]),
+    ("srcu_struct", &["sda"]),
+    ("tc_action", &["cpu_bstats", "cpu_bstats_hw", "cpu_qstats"]),
+    ("vlan_dev_priv", &["vlan_pcpu_stats"]),
+    ("workqueue_struct", &["cpu_pwq", "cpu_pwqs"]),
+    ("zone", &["pageset", "per_cpu_pageset", "per_cpu_zonestats"]),
+];
+
+/// The number of the pointers that a path follows before it comes to a per-CPU pointer, if it crosses one. `resolve`
+/// resolves the beginnings of the path; `root` is the type of the object in which the first name is a field.
+pub(crate) fn crossed(
+    btf: &Btf<'_>,
+    root: Option<TypeId>,
+    path: &str,
+    hops: &[kwalk_btf::Hop],
+    resolve: impl Fn(&str) -> Option<kwalk_btf::Path>,
+) -> Option<usize> {
+    let by_tag = hops.iter().position(|hop| hop.per_cpu);
+    let by_name = ends(path).find_map(|end| {
+        let pointer = path.get(..end)?;
+        let (before, name) =
+            pointer.rsplit_once('.').map_or((None, pointer), |(before, name)| (Some(before), name));
+        let name = name.split('[').next()?;
+        // Most names are in no row of the table: their structs are not looked up.
+        if !FIELDS.iter().any(|(_, fields)| fields.contains(&name)) {
+            return None;
+        }
+        let structure = match before {
+            Some(before) => holder(btf, resolve(before)?.field),
+            None => root,
+        };
+        let structure = btf.resolve(structure?).ok()?.1.name();
+        let known = FIELDS.iter().any(|(known, fields)| *known == structure && fields.contains(&name));
+        let to = resolve(pointer).filter(|_| known)?;
+        let Class::Ptr { pointee } = to.field.class else { return None };
+        // A `percpu_counter` is itself shared by the CPUs: what points to one is a plain pointer (`proto.orphan_count` was).
+        let is_counter = btf.get(pointee).is_ok_and(|ty| ty.name() == "percpu_counter");
+        (!is_counter && to.hops.len() < hops.len()).then_some(to.hops.len())
+    });
+    by_tag.into_iter().chain(by_name).min()
+}
+
+/// The positions in a path at which a name or an index ends.
+fn ends(path: &str) -> impl Iterator<Item = usize> {
+    let is_end = |at: &usize| *at > 0 && matches!(path.as_bytes().get(*at), Some(b'.' | b'[') | None);
+    (0..=path.len()).filter(is_end)
+}
+
+/// The struct of which a field is a member's holder: itself, or what it points to.
+fn holder(btf: &Btf<'_>, field: kwalk_btf::Field) -> Option<TypeId> {
+    match field.class {
+        Class::Struct => Some(btf.resolve(field.ty).ok()?.0),
+        Class::Ptr { pointee } => Some(pointee),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+mod tests {
+    use super::*;
+
+    extern crate std;
+
+    use kwalk_btf::Kind;
+
+    /// The table is right for this kernel: what it names are pointers, and most of it is there.
+    #[test]
+    fn fields_are_pointers() {
+        let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else { return };
+        let btf = Btf::new(&bytes).unwrap();
+        let (mut all, mut there) = (0, 0);
+        for (structure, fields) in FIELDS {
+            let Ok(ty) = btf.find(Kind::Struct, structure) else { continue };
+            for field in *fields {
+                all += 1;
+                let Ok(path) = btf.path(ty, field) else { continue };
+                let class = match path.field.class {
+                    Class::Array { element, .. } => btf.class(element).unwrap(),
+                    class => class,
+                };
+                assert!(matches!(class, Class::Ptr { .. }), "{structure}.{field}");
+                there += 1;
+            }
+        }
+        assert!(there > 20 && 2 * there > all, "{there} of {all}");
+    }
+
+    #[test]
+    fn names_and_indices_end() {
+        assert_eq!(ends("a.bc[1].d").collect::<alloc::vec::Vec<_>>(), [1, 4, 7, 9]);
+        assert_eq!(ends("a").collect::<alloc::vec::Vec<_>>(), [1]);
+    }
+}
