@@ -12,7 +12,7 @@ use crate::sys::{page_size, release};
 /// The running kernel, whose types are `btf`.
 ///
 /// Facts that can't be found out, because /proc or /sys is not mounted or not readable, are as in
-/// [`Kernel::described`].
+/// [`Kernel::described`]; but programs are then written for any pid namespace, which takes more instructions.
 ///
 /// ```no_run
 /// use kwalk::{KernelBtf, btf::Btf, kernel};
@@ -29,6 +29,7 @@ pub fn kernel<'a>(btf: &'a Btf<'a>) -> Kernel<'a> {
     kernel.version = release();
     kernel.page_size = page_size();
     kernel.has_jit = has_jit(btf);
+    kernel.has_initial_pids = is_in_first_pid_namespace();
     kernel
 }
 
@@ -48,7 +49,7 @@ fn has_jit(btf: &Btf<'_>) -> bool {
 
 /// Whether this process is in the first pid namespace, so that its pids and tids are the kernel's own; false if /proc is
 /// not mounted.
-pub(crate) fn is_in_first_pid_namespace() -> bool {
+fn is_in_first_pid_namespace() -> bool {
     // PROC_PID_INIT_INO (include/linux/proc_ns.h)
     metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == 0xEFFF_FFFC)
 }

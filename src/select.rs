@@ -25,6 +25,7 @@
 
 mod cgroups;
 mod elements;
+mod namespaces;
 mod output;
 mod partitions;
 mod prepared;

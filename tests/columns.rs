@@ -27,7 +27,7 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     // Where it is counted in an array of what verifiers look into.
     ("task", &["rss"], (6, 2)),
     // bpf_sock_from_file
-    ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state"], (5, 11)),
+    ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state", "netns"], (5, 11)),
     ("bpf_prog", &["verified"], (5, 16)),
 ];
 

@@ -37,12 +37,16 @@ pub struct Kernel<'a> {
     /// Whether the kernel has a JIT, and it is enabled (`net.core.bpf_jit_enable`). Without, it refuses calls of kfuncs
     /// with the error number 524.
     pub has_jit: bool,
+    /// Whether who reads the programs' output is in the initial pid namespace, so that its numbers of processes and
+    /// threads are the kernel's own.
+    pub has_initial_pids: bool,
 }
 
 impl<'a> Kernel<'a> {
-    /// A kernel of which only the types are known: its version is unknown, its pages have 4,096 bytes, and it has a JIT.
+    /// A kernel of which only the types are known: its version is unknown, its pages have 4,096 bytes, it has a JIT, and
+    /// its programs are read in the initial pid namespace.
     pub fn described(btf: &'a Btf<'a>) -> Kernel<'a> {
-        Kernel { btf, version: None, page_size: 4096, has_jit: true }
+        Kernel { btf, version: None, page_size: 4096, has_jit: true, has_initial_pids: true }
     }
 
     /// Looks up a kfunc of the kernel itself; `None` if the kernel lacks it, or has no JIT.

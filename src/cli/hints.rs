@@ -2,7 +2,7 @@
 
 use kwalk::asm::HelperId;
 use kwalk::progs::{self, Parameters, kfunc};
-use kwalk::select::{self, FUNCTIONS, Kind, Reason};
+use kwalk::select::{self, Bound, FUNCTIONS, Kind, Reason};
 use kwalk::sys::{self, Caps, ENOTSUPP};
 use kwalk::{Error, Fault, MapError, PinError, ProcessError, Rejection, text};
 
@@ -78,6 +78,14 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
+}
+
+/// Why a condition could not be decided.
+pub(crate) fn bound(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Path => "a path has more than 4,095 bytes, or more levels than a program can follow on this kernel",
+        _ => "a text is longer than a program can look at",
+    }
 }
 
 /// The options of the command line for a target's parameters.

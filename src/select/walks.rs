@@ -3,6 +3,8 @@
 use std::borrow::Borrow;
 use std::iter::once;
 
+use kwalk_query::Undecided;
+
 use super::cgroups::{self, Walked};
 use super::output::Output;
 use super::partitions::Partitions;
@@ -52,6 +54,7 @@ where
 {
     let this = prepared.borrow();
     let schema = this.plan.schema().cloned().unwrap_or_default();
+    this.set_undecided(&[0; Undecided::SIZE])?;
     if let Scope::Cgroup { .. } = this.scope {
         return Ok(match cgroups::walk(this)? {
             Walked::Output(output) => Rows::new(schema, once(Ok(Output::Bytes(output)))),

@@ -42,7 +42,7 @@ mod prog;
 mod release;
 
 pub use btf::{BtfLoad, KernelBtf};
-pub use caps::{Caps, pidfd_open, raise_memlock};
+pub use caps::{Caps, pidfd_getfd, pidfd_open, pidfd_open_thread, raise_memlock};
 pub use command::{Command, bpf};
 pub use elem::{ElemFlags, MapDeleteElem, MapFreeze, MapLookupElem, MapUpdateElem};
 pub use error::{ENOTSUPP, Error, Result};

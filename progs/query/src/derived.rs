@@ -26,6 +26,8 @@ pub(crate) struct Derived {
 pub(crate) enum By {
     /// A helper checks whether the object is one, and returns the pointer or NULL.
     Helper(Helper),
+    /// The process that reads the rows (`bpf_get_current_task_btf`, since Linux 5.11).
+    Reader,
     /// The pointer has another type in the kernel, and is cast (`bpf_rdonly_cast`, since Linux 6.2).
     Cast,
     /// The address of one of several fields. Each pair is a guard and a field: the first pair whose guard, a number or

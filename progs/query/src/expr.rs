@@ -158,6 +158,12 @@ pub fn cmdline() -> Expr {
     Node::Call(Function::Cmdline, Vec::new()).into()
 }
 
+/// `vma_name()`: the name of a memory mapping, as `/proc/PID/maps` shows it: the path of its file, or else a name such as
+/// `[heap]`; NULL if it has none. For the target task_vma.
+pub fn vma_name() -> Expr {
+    Node::Call(Function::VmaName, Vec::new()).into()
+}
+
 /// An address whose family is in a field: the IPv4 or the IPv6 address, or NULL for other families.
 pub(crate) fn address(family: Expr, v4: Expr, v6: Expr) -> Expr {
     Node::Call(Function::Address, vec![family, v4, v6]).into()

@@ -12,6 +12,7 @@ pub enum Function {
     DPath,
     CgroupPath,
     UnixName,
+    VmaName,
     Cmdline,
     Stack,
     Address,
@@ -53,6 +54,7 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     d_path("FIELD")             DPath      "the path of a file, from a struct file * or a struct path";
     cgroup_path("FIELD")        CgroupPath "the path of a cgroup, from a struct cgroup *";
     unix_name("FIELD")          UnixName   "the name of a Unix socket, from a struct unix_address *, with @ for each NUL";
+    vma_name()                  VmaName    "the name of a memory mapping, as /proc/PID/maps shows it";
     cmdline()                   Cmdline    "the arguments of the process";
     nullif("X", "Y")            NullIf     "NULL if two numbers are equal, else the first";
     page_size()                 PageSize   "the size of a page in bytes: the kernel counts memory in pages";

@@ -9,10 +9,11 @@ use crate::derived::Found;
 use crate::elements::Elements;
 use crate::emit::{self, Emit, Fork, OBJECT};
 use crate::error::{Error, Reason};
-use crate::ir::Condition;
+use crate::ir::{Condition, Value};
 use crate::layout;
 use crate::limits::{MAPS_MAX, ROW_MAX, SLOTS_MAX};
 use crate::order::Order;
+use crate::planned::Planned;
 use crate::planner::Planner;
 use crate::projection;
 use crate::pushed::{Pushed, pushed};
@@ -21,6 +22,7 @@ use crate::registers;
 use crate::resolve::Names;
 use crate::reuse::{Reused, reused};
 use crate::select::Select;
+use crate::undecided::Undecided;
 
 /// Options for planning a question.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +31,9 @@ pub struct PlanOptions<'a> {
     pub count: bool,
     /// The types of the keys and values of the map that is walked. Without, keys and values are pointers.
     pub elements: Option<Elements<'a>>,
+    /// Whether the column `netns`, of targets that have it, is one of the default columns: several network namespaces are
+    /// walked.
+    pub netns: bool,
 }
 
 /// What the program does with the objects that the condition picks.
@@ -63,6 +68,8 @@ pub struct Plan {
     /// The index of the program's map with the [`Partition`](crate::Partition) to show, for targets whose walks can
     /// lose objects ([`Target::loses`]).
     pub partition: Option<u32>,
+    /// What a condition of the question can't decide, if there is such a thing.
+    pub undecided: Option<Undecided>,
     condition: Condition,
     rows: emit::Rows,
     derived: Vec<Found>,
@@ -116,7 +123,7 @@ impl Plan {
         let tested = planner.names.derived.len();
         let pushed = pushed(&target, &mut planner.names, &condition);
         let mut columns =
-            if options.count { Vec::new() } else { projection::columns(select, &target, &mut planner)? };
+            if options.count { Vec::new() } else { projection::columns(select, &target, options.netns, &mut planner)? };
         let shown = columns.len();
         let keys = if options.count { &[][..] } else { &select.order };
         let order = projection::keys(keys, &mut columns, &mut planner)?;
@@ -132,6 +139,11 @@ impl Plan {
         }
         let saved = registers::saved(kernel, &target, &names, &condition, &columns)?;
         let reused = reused(&condition, &mut columns, emit::reuse_registers(saved));
+        let number = |column: &Planned| match &column.value {
+            Value::Number(number) => Some(number.clone()),
+            _ => None,
+        };
+        let numbers: Vec<_> = columns.iter().filter_map(number).collect();
         let (rows, schema) = layout::layout(columns, &names);
         if schema.row_max() >= ROW_MAX {
             return Err(Error::new(Reason::RowSize(schema.row_max()), None));
@@ -143,10 +155,15 @@ impl Plan {
             false => (Sink::Rows { schema, shown, order }, target.loses.then_some(0)),
         };
         let partition = partition.filter(|_| condition != Condition::Known(Some(false)));
+        let mut bounds = emit::bounds(&condition);
+        bounds.extend(numbers.iter().flat_map(emit::bounds_of));
+        let map = u32::from(options.count || partition.is_some());
+        let undecided = (!bounds.is_empty()).then(|| Undecided::new(map, bounds));
         Ok(Plan {
             sink,
             pushed,
             partition,
+            undecided,
             condition,
             rows,
             derived: names.derived,
@@ -200,8 +217,12 @@ impl Plan {
         emit.find(self.derived.get(..self.tested).unwrap_or_default())?;
         // Emitted first, because the counter's map must be number 0.
         let counter = matches!(self.sink, Sink::Count { .. }).then(|| emit.counter());
+        if self.undecided.is_some() {
+            emit.count_undecided(done);
+        }
         emit.required(&self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.builder.asm.bind(shown);
+        emit.decided();
         if shows {
             emit.find(&self.derived)?;
             match counter {

@@ -368,6 +368,7 @@ impl<'a> Planner<'a> {
             (Function::PageSize, []) => {
                 Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
             }
+            (Function::VmaName, []) => self.names.vma_name(expr.span.as_ref()).map(Value::Text),
             (Function::Cmdline, []) => self.names.cmdline(expr.span.as_ref()).map(Value::Text),
             (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),
             _ => Err(arguments_of(function, expr)),
@@ -376,7 +377,15 @@ impl<'a> Planner<'a> {
 
     fn named(&mut self, name: &str, expr: &Expr, with: Option<&Meaning>) -> Result<Value, Error> {
         let span = expr.span.as_ref();
-        if let Some(Source::Exprs(exprs)) = self.names.column(name).map(|column| column.source) {
+        let source = self.names.column(name).map(|column| column.source);
+        let exprs = match &source {
+            Some(Source::Exprs(exprs)) => Some(*exprs),
+            Some(Source::Pid(_, expr)) if !self.names.kernel.has_initial_pids => {
+                Some(core::slice::from_ref(expr))
+            }
+            _ => None,
+        };
+        if let Some(exprs) = exprs {
             // If all of them fail, the last error says what is missing.
             let mut found = Err(Error::new(Reason::Unsupported("this column"), None));
             let depth = self.depth;
@@ -388,9 +397,13 @@ impl<'a> Planner<'a> {
                 }
             }
             let since = self.names.since(name);
-            return found.map_err(|error| match since {
-                Some(reason) => Error::new(reason, span.cloned()),
-                None => Error { span: span.cloned(), ..error },
+            let column = self.names.column(name).map_or("", |column| column.name);
+            return found.map_err(|error| match (since, *error.reason) {
+                (Some(reason), _) => Error::new(reason, span.cloned()),
+                (None, Reason::Since { since, .. }) => {
+                    Error::new(Reason::Since { what: column, since }, span.cloned())
+                }
+                (None, reason) => Error::new(reason, span.cloned()),
             });
         }
         if let Some(bytes) = self.names.bytes(name) {

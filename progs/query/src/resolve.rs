@@ -15,19 +15,25 @@ use crate::columns::{NamedColumn, Source};
 use crate::derived::{By, Derived, Found};
 use crate::elements::Elements;
 use crate::error::{Error, Kind, Reason};
-use crate::ir::{Number, Text, TextKind, Tree, Value};
+use crate::ir::{Backing, Mounts, Number, Text, TextKind, Tree, Value, VmaName};
 use crate::place::{Base, Place};
 use crate::targets::view;
 use crate::view::View;
 
 /// Kernel functions whose absence makes some columns impossible.
-pub(crate) const FUNCTIONS: [&str; 5] = [
+pub(crate) const FUNCTIONS: [&str; 8] = [
     "bpf_copy_from_user_task",
+    "bpf_iter_num_destroy",
+    "bpf_iter_num_new",
+    "bpf_iter_num_next",
     "bpf_map_sum_elem_count",
     "bpf_rcu_read_lock",
     "bpf_rdonly_cast",
     "bpf_sock_from_file",
 ];
+
+/// The flag of a cgroup that is not removed (`include/linux/cgroup-defs.h`).
+const CSS_ONLINE: i32 = 1 << 1;
 
 /// Resolves names for one target, and collects what the program must look up for them.
 pub(crate) struct Names<'a> {
@@ -93,6 +99,7 @@ impl<'a> Names<'a> {
         let own = [name];
         let paths = match self.column(name).map(|column| &column.source) {
             Some(Source::Paths(paths)) => paths,
+            Some(Source::Pid(path, _)) => core::slice::from_ref(path),
             _ => &own[..],
         };
         let (mut found, mut spelled) = (Err(kwalk_btf::Error::Void), name);
@@ -236,6 +243,7 @@ impl<'a> Names<'a> {
                 &self.target.path(self.kernel.btf, derived.from)?,
                 derived.from,
             )),
+            By::Reader => None,
             By::Choice(_) | By::Element(_) if derived.from.is_empty() => None,
             By::Cast | By::Choice(_) | By::Element(_) => Some(self.source_place(derived.from)?),
         };
@@ -243,7 +251,7 @@ impl<'a> Names<'a> {
         let pairs = match &derived.by {
             By::Choice(all) => *all,
             By::Element(one) => core::slice::from_ref(one),
-            By::Helper(_) | By::Cast => &[],
+            By::Helper(_) | By::Reader | By::Cast => &[],
         };
         for (first, second) in pairs {
             choices.push((self.source_place(first)?, self.source_place(second)?));
@@ -284,7 +292,7 @@ impl<'a> Names<'a> {
             By::Helper(Helper::SockFromFile) if !self.has("bpf_sock_from_file") => {
                 Some(Reason::Since { what: derived.name, since: (5, 11) })
             }
-            By::Helper(_) => None,
+            By::Helper(_) | By::Reader => None,
             By::Cast | By::Element(_) => self.lacks_kfunc("bpf_rdonly_cast", derived.name, (6, 2)),
             By::Choice(_) => self.newer(derived.from),
         }
@@ -366,11 +374,71 @@ impl<'a> Names<'a> {
             self.paths = true;
             return Ok(Text { place, kind: TextKind::Path });
         }
-        let tree = Tree {
+        let tree = self.dentry(span)?;
+        Ok(Text { place: self.place(&format!("{own}.dentry"), span)?, kind: TextKind::Node(tree) })
+    }
+
+    /// The name of a memory mapping, which is the object.
+    pub(crate) fn vma_name(&mut self, span: Option<&Span>) -> Result<Text, Error> {
+        const VMA: &str = "vm_area_struct";
+        let Text { place, kind } = self.file("vma.vm_file", span)?;
+        let dentry = if let TextKind::Node(tree) = kind { Some(tree) } else { None };
+        let anon_name = self.offset(VMA, ["anon_name"], span).ok();
+        let vma = VmaName {
+            file: self.offset(VMA, ["vm_file"], span)?,
+            ops: self.offset(VMA, ["vm_ops"], span)?,
+            private: self.offset(VMA, ["vm_private_data"], span)?,
+            mm: self.offset(VMA, ["vm_mm"], span)?,
+            start: self.offset(VMA, ["vm_start"], span)?,
+            end: self.offset(VMA, ["vm_end"], span)?,
+            anon_name,
+            anon_text: match anon_name {
+                Some(_) => self.offset("anon_vma_name", ["name"], span)?,
+                None => 0,
+            },
+            ops_name: self.offset("vm_operations_struct", ["name"], span)?,
+            special_name: self.offset("vm_special_mapping", ["name"], span)?,
+            brk: self.offset("mm_struct", ["brk"], span)?,
+            start_brk: self.offset("mm_struct", ["start_brk"], span)?,
+            start_stack: self.offset("mm_struct", ["start_stack"], span)?,
+            dentry,
+            backing: self.backing(span),
+        };
+        self.follows = true;
+        Ok(Text { place, kind: TextKind::Vma(vma) })
+    }
+
+    /// Files in the place of others, if this kernel has them and a program can get at the others.
+    fn backing(&self, span: Option<&Span>) -> Option<Backing> {
+        let path = self.offset("backing_file", ["user_path"], span).ok()?;
+        if !self.kernel.has_jit || !self.has("bpf_rdonly_cast") {
+            return None;
+        }
+        let btf = self.kernel.btf;
+        let mounts = Mounts {
+            root: self.offset("mount", ["mnt.mnt_root"], span).ok()?,
+            parent: self.offset("mount", ["mnt_parent"], span).ok()?,
+            point: self.offset("mount", ["mnt_mountpoint"], span).ok()?,
+        };
+        Some(Backing {
+            mode: self.offset("file", ["f_mode"], span).ok()?,
+            path,
+            vfsmount: self.offset("mount", ["mnt"], span).ok()?,
+            mount_type: btf.find(BtfKind::Struct, "mount").ok()?,
+            dentry_type: btf.find(BtfKind::Struct, "dentry").ok()?,
+            unhashed: self.offset("dentry", ["d_hash.pprev"], span).ok()?,
+            tree: Tree { mounts: Some(mounts), ..self.dentry(span).ok()? },
+        })
+    }
+
+    /// The names of directory entries.
+    fn dentry(&self, span: Option<&Span>) -> Result<Tree, Error> {
+        Ok(Tree {
             name: self.offset("dentry", ["d_name.name"], span)?,
             parent: self.offset("dentry", ["d_parent"], span)?,
-        };
-        Ok(Text { place: self.place(&format!("{own}.dentry"), span)?, kind: TextKind::Node(tree) })
+            online: None,
+            mounts: None,
+        })
     }
 
     /// The path of a cgroup. The field is a pointer to it.
@@ -379,7 +447,11 @@ impl<'a> Names<'a> {
         let tree = Tree {
             name: self.offset("kernfs_node", ["name"], span)?,
             parent: self.offset("kernfs_node", ["__parent", "parent"], span)?,
+            online: Some((self.offset("cgroup", ["self.flags"], span)?, CSS_ONLINE)),
+            mounts: None,
         };
+        // Finds the functions of loops in the same pass over the types as others.
+        self.has("bpf_iter_num_new");
         Ok(Text { place: self.place(&format!("{name}.kn"), span)?, kind: TextKind::Node(tree) })
     }
 

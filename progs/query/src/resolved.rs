@@ -23,8 +23,8 @@ pub fn resolved_columns(
 ) -> Result<Vec<(&'static NamedColumn, String)>, Error> {
     // One pass over the types finds all of these names; the BTF caches the results for the look-ups that follow.
     let (func, context) = btf_names(target);
-    let [a, b, c, d, e] = FUNCTIONS.map(|name| (Kind::Func, name));
-    let wanted = [(Kind::Func, &*func), (Kind::Struct, &context), a, b, c, d, e];
+    let [a, b, c, d, e, f, g, h] = FUNCTIONS.map(|name| (Kind::Func, name));
+    let wanted = [(Kind::Func, &*func), (Kind::Struct, &context), a, b, c, d, e, f, g, h];
     kernel.btf.find_many(wanted)?;
     let Available { target, context } = find(kernel.btf, target)?;
     let names = Names::new(kernel, &target, context, None)?;

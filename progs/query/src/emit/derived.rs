@@ -2,12 +2,11 @@
 //! if the object has none.
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Label, u64_at};
+use kwalk_asm::{Helper, Label, u64_at};
 
 use super::Emit;
 use crate::derived::{By, Found};
-use crate::error::{Error, Reason};
-use crate::limits::DERIVED_MAX;
+use crate::error::Error;
 use crate::place::Place;
 
 impl Emit<'_, '_> {
@@ -20,12 +19,7 @@ impl Emit<'_, '_> {
 
     /// Emits the look-ups of those in `all` that were not emitted before.
     pub(crate) fn find(&mut self, all: &[Found]) -> Result<(), Error> {
-        for (nth, Found { derived, fragment, ty, from, choices }) in
-            all.iter().enumerate().skip(self.derived.len())
-        {
-            if nth >= DERIVED_MAX {
-                return Err(Error::new(Reason::TooComplex, None));
-            }
+        for Found { derived, fragment, ty, from, choices } in all.iter().skip(self.derived.len()) {
             let slot = self.builder.stack_slot();
             self.derived.push(slot);
             let found = slot.address();
@@ -37,6 +31,7 @@ impl Emit<'_, '_> {
                     self.pointer(from, none);
                     self.builder.asm.call(helper);
                 }
+                By::Reader => self.builder.asm.call(Helper::GetCurrentTaskBtf),
                 By::Choice(_) => {
                     // Old verifiers track a NULL on the stack only if it was stored from a register.
                     self.builder.asm.mov(R0, 0);

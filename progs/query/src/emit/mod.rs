@@ -8,8 +8,12 @@ mod derived;
 mod long;
 mod number;
 mod partition;
+mod rounds;
 mod row;
 mod text;
+mod tree;
+mod undecided;
+mod vma;
 
 use alloc::vec::Vec;
 
@@ -26,6 +30,7 @@ use crate::reuse::Reused;
 pub(crate) use condition::Fork;
 pub(crate) use number::{calls, condition_calls, need, need_of};
 pub(crate) use partition::end;
+pub(crate) use undecided::{bounds, bounds_of};
 pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows, is_copied};
 
 /// The register that holds the object throughout the program.
@@ -66,6 +71,10 @@ pub(crate) struct Emit<'w, 'a> {
     sets: Vec<(Set, u32)>,
     /// The number of the map in which texts are assembled that may not fit the stack.
     buffer: Option<u32>,
+    /// The number of the map that counts what can't be decided, if something can't.
+    undecided: Option<u32>,
+    /// While the filter is emitted: where the program goes for an object that it can't decide.
+    skip: Option<Label>,
 }
 
 impl<'w, 'a> Emit<'w, 'a> {
@@ -85,6 +94,8 @@ impl<'w, 'a> Emit<'w, 'a> {
             deepest: 0,
             sets: Vec::new(),
             buffer: None,
+            undecided: None,
+            skip: None,
         }
     }
 

@@ -310,12 +310,12 @@ pub(crate) fn need_of(condition: &Condition) -> usize {
 
 /// Whether the computation of a number calls a helper.
 pub(crate) fn calls(number: &Number) -> bool {
-    any_in_number(number, &leaf_calls)
+    any_in_number(number, &mut leaf_calls)
 }
 
 /// Whether the test of a condition calls a helper.
 pub(crate) fn condition_calls(condition: &Condition) -> bool {
-    any(condition, &leaf_calls)
+    any(condition, &mut leaf_calls)
 }
 
 fn leaf_calls(leaf: &Condition) -> bool {
@@ -329,13 +329,13 @@ fn leaf_calls(leaf: &Condition) -> bool {
 
 /// Whether the computation of a number clobbers R0 to R5, by a call or a comparison of texts.
 fn clobbers(number: &Number) -> bool {
-    any_in_number(number, &|leaf: &Condition| {
+    any_in_number(number, &mut |leaf: &Condition| {
         matches!(leaf, Condition::Like(..) | Condition::InSet(..) | Condition::TextIsNull(_))
     })
 }
 
 /// Whether `is` holds for a leaf condition anywhere in a number.
-fn any_in_number(number: &Number, is: &impl Fn(&Condition) -> bool) -> bool {
+pub(super) fn any_in_number(number: &Number, is: &mut impl FnMut(&Condition) -> bool) -> bool {
     match &number.node {
         Node::Null | Node::Constant | Node::Field(_) => false,
         Node::Binary(_, left, right) => any_in_number(left, is) || any_in_number(right, is),
@@ -347,7 +347,7 @@ fn any_in_number(number: &Number, is: &impl Fn(&Condition) -> bool) -> bool {
 }
 
 /// Whether `is` holds for a leaf condition anywhere in a condition.
-fn any(condition: &Condition, is: &impl Fn(&Condition) -> bool) -> bool {
+pub(super) fn any(condition: &Condition, is: &mut impl FnMut(&Condition) -> bool) -> bool {
     match condition {
         Condition::And(all) | Condition::Or(all) => all.iter().any(|one| any(one, is)),
         Condition::Not(of) | Condition::Is(_, of) | Condition::Marked(_, of) => any(of, is),

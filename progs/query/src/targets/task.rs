@@ -3,13 +3,17 @@
 use crate::columns::{Numbers, Show::{Bytes, Hex, Names, Nanoseconds, Plain}, columns};
 use crate::derived::{By, Derived};
 use crate::expr::{cmdline, field, page_size, stack};
+use crate::targets::shared::{READER, READER_PID, READER_PPID, READER_TGID, reader_ppid};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
     columns: columns! {
-        tgid, default, Plain, "tgid", "process id (thread group id), in the initial pid namespace";
-        pid, default, Plain, "pid", "thread id, in the initial pid namespace";
-        ppid, default, Plain, "real_parent.tgid", "process id of the parent, in the initial pid namespace";
+        tgid, default, Plain, ("tgid", field("reader_tgid.nr")),
+            "process id (thread group id), in the pid namespace of who asks";
+        pid, default, Plain, ("pid", field("reader_pid.nr")),
+            "thread id, in the pid namespace of who asks";
+        ppid, default, Plain, ("real_parent.tgid", reader_ppid()),
+            "process id of the parent, in the pid namespace of who asks; 0 if it is not in there";
         comm, default, Plain, "comm", "name of the thread, at most 15 bytes";
         state, default, Names(STATES), {
             (field("task.__state") | field("task.exit_state")) & STATE_MASK;
@@ -56,6 +60,10 @@ pub(crate) const VIEW: View = View {
         utsns, more, Plain, "nsproxy.uts_ns.ns.inum", "inode number of its UTS namespace";
     },
     derived: &[
+        READER,
+        READER_PID,
+        READER_TGID,
+        READER_PPID,
         // The task's number in its own pid namespace: `numbers` begins with those in the namespaces above.
         Derived::new("upid", "", By::Element(("thread_pid.level", "thread_pid.numbers[0]"))),
     ],

@@ -5,13 +5,15 @@ use kwalk_asm::Helper;
 use crate::columns::{Numbers, Show::{Bytes, Device, Names, Octal, Plain}, columns};
 use crate::derived::{By, Derived};
 use crate::expr::field;
-use crate::targets::shared::{FAMILIES, TCP_STATES, of_ip, socket};
+use crate::targets::shared::{FAMILIES, READER, READER_PID, READER_TGID, TCP_STATES, of_ip, socket};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
     columns: columns! {
-        tgid, default, Plain, "tgid", "process id (thread group id), in the initial pid namespace";
-        pid, default, Plain, "pid", "thread id, in the initial pid namespace";
+        tgid, default, Plain, ("tgid", field("reader_tgid.nr")),
+            "process id (thread group id), in the pid namespace of who asks";
+        pid, default, Plain, ("pid", field("reader_pid.nr")),
+            "thread id, in the pid namespace of who asks";
         comm, default, Plain, "comm", "name of the thread, at most 15 bytes";
         uid, more, Plain, "real_cred.uid.val", "real user id, in the initial user namespace";
         fd, default, Plain, "fd", "number of the file descriptor";
@@ -42,8 +44,10 @@ pub(crate) const VIEW: View = View {
         }, "remote port of an IP socket" since (5, 11);
         state, more, Names(TCP_STATES), "socket.sk.__sk_common.skc_state",
             "state of a socket, by the names that TCP has for it" since (5, 11);
+        netns, more, Plain, "socket.sk.__sk_common.skc_net.net.ns.inum",
+            "inode number of a socket's network namespace" since (5, 11);
     },
-    derived: &[Derived::new("socket", "file", By::Helper(Helper::SockFromFile))],
+    derived: &[READER, READER_PID, READER_TGID, Derived::new("socket", "file", By::Helper(Helper::SockFromFile))],
     // The walk holds a reference to the first. RCU keeps alive what the helper needs of the second.
     files: &["file", "task.mm.exe_file"],
 };
