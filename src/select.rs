@@ -29,6 +29,7 @@ mod namespaces;
 mod output;
 mod partitions;
 mod prepared;
+mod repeats;
 mod rows;
 mod sorted;
 mod walks;

@@ -1,7 +1,7 @@
 //! The named columns of each target show of known objects what /proc, /sys and bpftool say of them.
 
 mod bpf;
-mod cell;
+pub mod cell;
 pub mod child;
 mod files;
 mod net;
@@ -28,11 +28,14 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     ("task", &["rss"], (6, 2)),
     // bpf_sock_from_file
     ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state", "netns"], (5, 11)),
+    // bpf_rdonly_cast
+    ("ipv6_route", &["hops"], (6, 2)),
     ("bpf_prog", &["verified"], (5, 16)),
 ];
 
 /// Those of them that take a function of the kernel's, which it calls for its JIT alone. An older kernel is said to be too old.
-const JIT: &[(&str, &[&str])] = &[("task", &["pidns", "nspid"]), ("netlink", &["groups"])];
+const JIT: &[(&str, &[&str])] =
+    &[("task", &["pidns", "nspid"]), ("netlink", &["groups"]), ("ipv6_route", &["hops"])];
 
 pub fn tests() -> Vec<Test> {
     let own = vec![test("every_column_is_there", &[Bpf], every_column_is_there)];

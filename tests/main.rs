@@ -4,6 +4,7 @@
 mod architecture;
 mod assembler;
 mod btf_write;
+mod cgroup_paths;
 mod cgroups;
 mod clang;
 mod columns;
@@ -14,6 +15,7 @@ mod kernels;
 mod kfuncs;
 mod maps;
 mod netns;
+mod pid_namespaces;
 mod pin;
 mod preload;
 mod prepared;
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
         return done;
     }
     support::main(support::tests![
-        architecture assembler btf_write cgroups clang columns elements fields instructions kernels kfuncs maps
-        netns pin preload prepared readers rejections select skeleton sys targets text_bpf text_tasks types usage walk
+        architecture assembler btf_write cgroup_paths cgroups clang columns elements fields instructions kernels kfuncs maps
+        netns pid_namespaces pin preload prepared readers rejections select skeleton sys targets text_bpf text_tasks types usage walk
     ])
 }

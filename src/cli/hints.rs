@@ -83,7 +83,9 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
 /// Why a condition could not be decided.
 pub(crate) fn bound(bound: Bound) -> &'static str {
     match bound {
-        Bound::Path => "a path has more than 4,095 bytes, or more levels than a program can follow on this kernel",
+        Bound::Path => {
+            "a path has more than 4,095 bytes, or more levels than a program can follow on this kernel"
+        }
         _ => "a text is longer than a program can look at",
     }
 }

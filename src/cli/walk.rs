@@ -12,7 +12,9 @@ use crate::{Common, elsewhere, explain, usage};
 use kwalk::Error;
 use kwalk::btf::Btf;
 use kwalk::progs::{self, Target, available, find, targets};
-use kwalk::select::{Error as SelectError, MapElements, PlanOptions, Prepared, Select, Sink, Walk as Planned, sql};
+use kwalk::select::{
+    Error as SelectError, MapElements, PlanOptions, Prepared, Select, Sink, Walk as Planned, sql,
+};
 
 /// Walks kernel objects of one kind: shows the requested fields of the objects that a condition picks.
 ///

@@ -96,7 +96,13 @@ impl Search {
     /// Each network namespace once, the calling thread's own first.
     pub(super) fn namespaces(&self) -> impl Iterator<Item = Result<Netns, Error>> + Send + use<> {
         let Search(questions) = self.clone();
-        Found { questions, step: Step::Own, holders: Vec::new(), threads: BTreeMap::new(), seen: HashSet::new() }
+        Found {
+            questions,
+            step: Step::Own,
+            holders: Vec::new(),
+            threads: BTreeMap::new(),
+            seen: HashSet::new(),
+        }
     }
 }
 
@@ -114,7 +120,9 @@ impl Netns {
     ///
     /// Those of planning and of loading the programs. The iterator gives [`Error::Open`] or [`Error::Sys`] for a
     /// namespace that the caller may not open, and for mounts that can't be listed.
-    pub fn all(kernel: &Kernel<'_>) -> Result<impl Iterator<Item = Result<Netns, Error>> + Send + use<>, Error> {
+    pub fn all(
+        kernel: &Kernel<'_>,
+    ) -> Result<impl Iterator<Item = Result<Netns, Error>> + Send + use<>, Error> {
         Ok(Search::new(kernel)?.namespaces())
     }
 }
@@ -237,12 +245,14 @@ impl Found {
             let path = PathBuf::from(format!("{process}/mountinfo"));
             let root = if is_other { format!("{process}/root") } else { String::new() };
             match fs::read(&path) {
-                Ok(mounts) => mounts.split(|byte| *byte == b'\n').filter_map(mount).for_each(|(inode, point)| {
-                    let mut at = root.clone().into_bytes();
-                    at.extend(point);
-                    let mount = Holder::Mount(std::ffi::OsString::from_vec(at).into());
-                    found.entry(inode).or_default().push(mount);
-                }),
+                Ok(mounts) => {
+                    mounts.split(|byte| *byte == b'\n').filter_map(mount).for_each(|(inode, point)| {
+                        let mut at = root.clone().into_bytes();
+                        at.extend(point);
+                        let mount = Holder::Mount(std::ffi::OsString::from_vec(at).into());
+                        found.entry(inode).or_default().push(mount);
+                    })
+                }
                 Err(error) if is_other && is_gone(error.raw_os_error()) => {}
                 Err(error) => refused = Some(Error::open(&path, error)),
             }
@@ -325,7 +335,8 @@ fn open_path(path: &Path) -> Result<Option<Netns>, Error> {
         // The kernel also answers EACCES while a process ends (`proc_ns_get_link`).
         Err(Error::Open { source, .. }) if is_gone(source.raw_os_error()) => Ok(None),
         Err(Error::Open { source, .. })
-            if source.raw_os_error() == Some(libc::EACCES) && path.parent().is_some_and(|dir| !dir.exists()) =>
+            if source.raw_os_error() == Some(libc::EACCES)
+                && path.parent().is_some_and(|dir| !dir.exists()) =>
         {
             Ok(None)
         }
@@ -355,7 +366,8 @@ fn mount(line: &[u8]) -> Option<(u64, Vec<u8>)> {
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let (mut plain, mut rest) = (Vec::with_capacity(text.len()), text);
     while let Some((first, behind)) = rest.split_first() {
-        let digits = behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits =
+            behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
             Some(byte) => {
                 plain.push(byte);

@@ -3,9 +3,11 @@
 use std::iter::once;
 
 use kwalk_progs::{Kernel, Program, Target, find};
-use kwalk_query::{Expr, Plan, PlanOptions, Pushed, Select, Sink, Undecided, cgroup_ids, field};
+use kwalk_query::{Expr, NthRow, Plan, PlanOptions, Pushed, Select, Sink, Undecided, cgroup_ids, field};
 
 use super::namespaces::Search;
+use super::output::Output;
+use super::repeats::Repeats;
 use crate::error::Error;
 use crate::iter::Iter;
 use crate::link::Link;
@@ -142,9 +144,10 @@ impl<'a> Prepared<'a> {
         let mut value = [0; 8];
         bpf(MapUpdateElem { map, key: &[0; 4], value: &value, flags: ElemFlags::empty() })?;
         self.set_undecided(&[0; Undecided::SIZE])?;
-        for netns in self.namespaces() {
-            let mut walk = self.iter(&netns?)?;
-            while !walk.next_chunk()?.is_empty() {}
+        for walk in Repeats::new(&*self, self.namespaces()) {
+            if let Output::Iter(mut walk) = walk? {
+                while !walk.next_chunk()?.is_empty() {}
+            }
         }
         bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
         Ok(u64::from_ne_bytes(value))
@@ -179,6 +182,27 @@ impl<'a> Prepared<'a> {
 
     fn undecided_map(&self) -> Option<&MapFd> {
         self.loaded.maps().get(self.plan.undecided.as_ref()?.map as usize)
+    }
+
+    /// Sets which row of each object the next walk shows.
+    pub(super) fn set_row(&self, row: NthRow) -> Result<(), Error> {
+        if let Some(map) = self.row_map() {
+            bpf(MapUpdateElem { map, key: &[0; 4], value: &row.value(), flags: ElemFlags::empty() })?;
+        }
+        Ok(())
+    }
+
+    /// The row after this one, which the last walk has shown, if an object has more.
+    pub(super) fn row_after(&self, row: NthRow) -> Result<Option<NthRow>, Error> {
+        let mut value = [0; NthRow::SIZE];
+        if let Some(map) = self.row_map() {
+            bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
+        }
+        Ok(row.next(&value))
+    }
+
+    fn row_map(&self) -> Option<&MapFd> {
+        self.loaded.maps().get(self.plan.row? as usize)
     }
 
     /// Starts a walk in a network namespace.

@@ -12,6 +12,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::EventFd;
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -21,12 +22,18 @@ use nix::unistd::{Pid, mkfifo, pipe};
 
 use super::cell::{Cell, found, one};
 use super::child::Child;
-use crate::support::Need::{Bpf, Kernel, Root, Target, Tool};
+use crate::support::Need::{Bpf, Kernel, Root, Target, That, Tool};
 use crate::support::helper::{Helper, fds};
 use crate::support::{Need, Test, dir, eventually, kernel_version, many_files, test, unique};
 
 const PROC: &[Need] = &[Bpf, Root];
 const VMA: Need = Target(&kwalk::progs::targets::task_vma::TARGET);
+
+const OVERLAY: &[Need] = &[Bpf, Root, VMA, That("overlayfs", has_overlayfs)];
+
+fn has_overlayfs() -> bool {
+    fs::read_to_string("/proc/filesystems").is_ok_and(|types| types.contains("\toverlay\n"))
+}
 
 pub fn tests() -> Vec<Test> {
     vec![
@@ -36,6 +43,7 @@ pub fn tests() -> Vec<Test> {
         test("task_file_of_many_once", PROC, many_once),
         test("task_file_names_in_conditions", PROC, names_in_conditions),
         test("task_vma_is_maps", &[Bpf, Root, VMA], vma_is_maps),
+        test("task_vma_on_overlayfs_is_maps", OVERLAY, vma_on_overlayfs_is_maps),
         test("task_vma_of_all_kinds", &[Bpf, Root, VMA, Tool("python3")], vma_of_all_kinds),
     ]
 }
@@ -330,8 +338,11 @@ fn agrees_with_maps(pid: u32) {
         assert!(row[0] == *start && row[1] == *end && row[7] == end - start && row[2] == *perms, "{row:?}");
         assert!(row[8] == i128::from(pid) && row[9] == i128::from(pid));
         if *inode == 0 {
-            assert!(row[3] == () && row[4] == () && row[5] == () && row[6] == (), "{row:?}: {dev}");
-            assert!(path.is_empty() || path.starts_with(b"["), "{}", path.escape_ascii());
+            assert!(row[3] == () && row[4] == () && row[5] == (), "{row:?}: {dev}");
+            match path.is_empty() {
+                true => assert_eq!(row[6], (), "{row:?}"),
+                false => assert_eq!(row[6], path[..], "{row:?}"),
+            }
         } else {
             assert!(
                 row[3] == *offset && row[4] == *dev && row[5] == *inode,
@@ -366,6 +377,41 @@ fn vma_is_maps() {
     agrees_with_maps(child.pid());
     fs::remove_file(&exe).unwrap();
     agrees_with_maps(child.pid());
+}
+
+/// A mapping's own file is then one in a layer, and the user has never heard of it.
+fn vma_on_overlayfs_is_maps() {
+    let none = None::<&str>;
+    let top = dir();
+    // Below other mounts, of which each has its part of the path.
+    mount(Some("t"), top.path(), Some("tmpfs"), MsFlags::empty(), none).unwrap();
+    let [lower, upper, work, merged] =
+        ["lower", "upper", "work", "a/merged"].map(|name| top.path().join(name));
+    for dir in [&lower, &upper, &work, &merged] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    let inner = top.path().join("a");
+    fs::write(lower.join("before"), "so that inodes differ").unwrap();
+    fs::copy(std::env::current_exe().unwrap(), lower.join("exe")).unwrap();
+    let options =
+        format!("lowerdir={},upperdir={},workdir={}", lower.display(), upper.display(), work.display());
+    mount(Some("o"), &merged, Some("overlay"), MsFlags::empty(), Some(options.as_str())).unwrap();
+    let exe = merged.join("exe");
+    let child = Child::of(&exe, ["memory=5000000"]);
+    child.signal(Signal::SIGSTOP);
+    eventually("the child is stopped", || child.stat(3) == "T");
+    agrees_with_maps(child.pid());
+    let own = format!("tgid = {} and path = '{}'", child.pid(), exe.display());
+    let rows = found("task_vma", "path", &own);
+    let shown = maps(child.pid()).iter().filter(|line| line.6 == exe.as_os_str().as_bytes()).count();
+    assert!(rows.len() > 1 && rows.len() == shown, "{rows:?}");
+    assert_eq!(found("task_vma", "path", &own.replace("path = '", "path = '/x")), [] as [Vec<Cell>; 0]);
+    fs::remove_file(&exe).unwrap();
+    agrees_with_maps(child.pid());
+    drop(child);
+    umount2(&merged, MntFlags::MNT_DETACH).unwrap();
+    assert!(inner.is_dir());
+    umount2(top.path(), MntFlags::MNT_DETACH).unwrap();
 }
 
 fn vma_of_all_kinds() {

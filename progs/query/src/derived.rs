@@ -30,11 +30,15 @@ pub(crate) enum By {
     Reader,
     /// The pointer has another type in the kernel, and is cast (`bpf_rdonly_cast`, since Linux 6.2).
     Cast,
+    /// The same, if this number is not 0: the pointer is a member of a union.
+    CastIf(&'static str),
     /// The address of one of several fields. Each pair is a guard and a field: the first pair whose guard, a number or
     /// a pointer, is 0 has the field; else it is the address of `from`, or NULL.
     Choice(&'static [(&'static str, &'static str)]),
     /// The address of an array's element, cast as by [`By::Cast`]: the pair is the index and the array.
     Element((&'static str, &'static str)),
+    /// The same, by the number of the row among those of one object ([`View::rows`](crate::view::View::rows)).
+    RowElement(&'static str),
 }
 
 /// A derived root that a program needs, with its fields looked up.
@@ -46,6 +50,8 @@ pub(crate) struct Found {
     pub(crate) ty: TypeId,
     pub(crate) from: Option<Place>,
     pub(crate) choices: Vec<(Place, Place)>,
+    /// The array of which it is an element, or the number that it depends on.
+    pub(crate) other: Option<Place>,
 }
 
 impl Derived {

@@ -100,7 +100,7 @@ pub(crate) enum TextKind {
     /// A pointer to a `struct unix_address`; the text is the socket's name. `start` is the offset of the socket
     /// address, `len` that of its length, and `before` is the number of bytes in it before the name.
     UnixName { len: u32, start: u32, before: u32 },
-    /// The `struct path` of the file of a mapping, which is the object; the text is the mapping's name.
+    /// The `struct path` of the file of a mapping, a context argument; the text is the mapping's name.
     Vma(VmaName),
     /// A pointer to a task; the value is the addresses of its stack.
     Stack,
@@ -135,6 +135,8 @@ pub(crate) struct Mounts {
 /// Where the name of a memory mapping comes from: offsets of members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct VmaName {
+    /// The mapping, in the context.
+    pub(crate) argument: u32,
     /// Of a `struct vm_area_struct`.
     pub(crate) file: u32,
     pub(crate) ops: u32,
@@ -158,13 +160,15 @@ pub(crate) struct VmaName {
     pub(crate) dentry: Option<Tree>,
     /// Files that a file system opens in the place of the user's, such as overlayfs; since Linux 6.7.
     pub(crate) backing: Option<Backing>,
+    /// Whether such files have no name here, because a program can't get at the user's.
+    pub(crate) hides_backing: bool,
+    /// The mode of a `struct file`.
+    pub(crate) mode: u32,
 }
 
 /// Where a file in the place of another has the path of that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Backing {
-    /// The mode of a `struct file`.
-    pub(crate) mode: u32,
     /// The path in a `struct backing_file`, which begins with a `struct file`.
     pub(crate) path: u32,
     /// The `struct vfsmount` in a `struct mount`.

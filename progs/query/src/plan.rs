@@ -13,6 +13,7 @@ use crate::ir::{Condition, Value};
 use crate::layout;
 use crate::limits::{MAPS_MAX, ROW_MAX, SLOTS_MAX};
 use crate::order::Order;
+use crate::place::Place;
 use crate::planned::Planned;
 use crate::planner::Planner;
 use crate::projection;
@@ -68,11 +69,16 @@ pub struct Plan {
     /// The index of the program's map with the [`Partition`](crate::Partition) to show, for targets whose walks can
     /// lose objects ([`Target::loses`]).
     pub partition: Option<u32>,
+    /// The index of the program's map with the [`NthRow`](crate::NthRow) to show, for targets whose objects can have
+    /// several rows.
+    pub row: Option<u32>,
     /// What a condition of the question can't decide, if there is such a thing.
     pub undecided: Option<Undecided>,
     condition: Condition,
     rows: emit::Rows,
     derived: Vec<Found>,
+    /// The number of rows of an object, if there can be several; and how many derived roots it needs.
+    row_count: Option<(Place, usize)>,
     /// The number of derived roots that the condition needs.
     tested: usize,
     fragments: Vec<Fragment>,
@@ -116,14 +122,24 @@ impl Plan {
     fn new(select: &Select, kernel: &Kernel<'_>, options: &PlanOptions<'_>) -> Result<Plan, Error> {
         let Available { target, context } = find(kernel.btf, &select.target)?;
         let mut planner = Planner::new(Names::new(kernel, &target, context, options.elements)?);
-        let condition = match &select.filter {
+        // Before Linux 6.2, and without a JIT, programs don't get at more than the first.
+        let row_count = planner.names.view.rows.and_then(|count| planner.names.place(count, None).ok());
+        let before_rows = planner.names.derived.len();
+        let is_object = planner.names.view.is_object.map(|condition| condition());
+        let filter = match (is_object, &select.filter) {
+            (Some(condition), Some(filter)) => Some(condition.and(filter.clone())),
+            (is_object, filter) => is_object.or_else(|| filter.clone()),
+        };
+        let condition = match &filter {
             Some(filter) => planner.condition(filter)?.simplified(false),
             None => Condition::Known(Some(true)),
         };
         let tested = planner.names.derived.len();
         let pushed = pushed(&target, &mut planner.names, &condition);
-        let mut columns =
-            if options.count { Vec::new() } else { projection::columns(select, &target, options.netns, &mut planner)? };
+        let mut columns = match options.count {
+            true => Vec::new(),
+            false => projection::columns(select, &target, options.netns, &mut planner)?,
+        };
         let shown = columns.len();
         let keys = if options.count { &[][..] } else { &select.order };
         let order = projection::keys(keys, &mut columns, &mut planner)?;
@@ -137,7 +153,7 @@ impl Plan {
                 return Err(Error::new(reason, None));
             }
         }
-        let saved = registers::saved(kernel, &target, &names, &condition, &columns)?;
+        let saved = registers::saved(kernel, &target, &names, &condition, &columns, row_count.is_some())?;
         let reused = reused(&condition, &mut columns, emit::reuse_registers(saved));
         let number = |column: &Planned| match &column.value {
             Value::Number(number) => Some(number.clone()),
@@ -158,15 +174,19 @@ impl Plan {
         let mut bounds = emit::bounds(&condition);
         bounds.extend(numbers.iter().flat_map(emit::bounds_of));
         let map = u32::from(options.count || partition.is_some());
+        let row = row_count.is_some().then_some(map);
+        let map = map + u32::from(row.is_some());
         let undecided = (!bounds.is_empty()).then(|| Undecided::new(map, bounds));
         Ok(Plan {
             sink,
             pushed,
             partition,
+            row,
             undecided,
             condition,
             rows,
             derived: names.derived,
+            row_count: row_count.map(|count| (count, before_rows)),
             tested,
             fragments,
             saved,
@@ -214,9 +234,13 @@ impl Plan {
         let shown = builder.asm.label();
         let mut emit = Emit::new(&mut builder, self.reused.clone());
         let partition = if self.partition.is_some() { Some(emit.partition(done)?) } else { None };
-        emit.find(self.derived.get(..self.tested).unwrap_or_default())?;
         // Emitted first, because the counter's map must be number 0.
         let counter = matches!(self.sink, Sink::Count { .. }).then(|| emit.counter());
+        if let Some((count, derived)) = &self.row_count {
+            emit.find(self.derived.get(..*derived).unwrap_or_default())?;
+            emit.nth_row(count, done)?;
+        }
+        emit.find(self.derived.get(..self.tested).unwrap_or_default())?;
         if self.undecided.is_some() {
             emit.count_undecided(done);
         }

@@ -243,20 +243,26 @@ impl<'a> Names<'a> {
                 &self.target.path(self.kernel.btf, derived.from)?,
                 derived.from,
             )),
-            By::Reader => None,
+            By::Reader | By::RowElement(_) => None,
             By::Choice(_) | By::Element(_) if derived.from.is_empty() => None,
-            By::Cast | By::Choice(_) | By::Element(_) => Some(self.source_place(derived.from)?),
+            By::Cast | By::CastIf(_) | By::Choice(_) | By::Element(_) => {
+                Some(self.source_place(derived.from)?)
+            }
         };
         let mut choices = Vec::new();
         let pairs = match &derived.by {
             By::Choice(all) => *all,
             By::Element(one) => core::slice::from_ref(one),
-            By::Helper(_) | By::Reader | By::Cast => &[],
+            By::Helper(_) | By::Reader | By::Cast | By::CastIf(_) | By::RowElement(_) => &[],
         };
         for (first, second) in pairs {
             choices.push((self.source_place(first)?, self.source_place(second)?));
         }
-        self.derived.push(Found { derived, fragment: self.fragment, ty, from, choices });
+        let other = match derived.by {
+            By::CastIf(path) | By::RowElement(path) => Some(self.source_place(path)?),
+            _ => None,
+        };
+        self.derived.push(Found { derived, fragment: self.fragment, ty, from, choices, other });
         Ok(self.derived.len() - 1)
     }
 
@@ -293,7 +299,9 @@ impl<'a> Names<'a> {
                 Some(Reason::Since { what: derived.name, since: (5, 11) })
             }
             By::Helper(_) | By::Reader => None,
-            By::Cast | By::Element(_) => self.lacks_kfunc("bpf_rdonly_cast", derived.name, (6, 2)),
+            By::Cast | By::CastIf(_) | By::Element(_) | By::RowElement(_) => {
+                self.lacks_kfunc("bpf_rdonly_cast", derived.name, (6, 2))
+            }
             By::Choice(_) => self.newer(derived.from),
         }
     }
@@ -378,13 +386,14 @@ impl<'a> Names<'a> {
         Ok(Text { place: self.place(&format!("{own}.dentry"), span)?, kind: TextKind::Node(tree) })
     }
 
-    /// The name of a memory mapping, which is the object.
+    /// The name of the context's memory mapping.
     pub(crate) fn vma_name(&mut self, span: Option<&Span>) -> Result<Text, Error> {
         const VMA: &str = "vm_area_struct";
         let Text { place, kind } = self.file("vma.vm_file", span)?;
         let dentry = if let TextKind::Node(tree) = kind { Some(tree) } else { None };
         let anon_name = self.offset(VMA, ["anon_name"], span).ok();
         let vma = VmaName {
+            argument: self.argument("vma", span)?.field.offset,
             file: self.offset(VMA, ["vm_file"], span)?,
             ops: self.offset(VMA, ["vm_ops"], span)?,
             private: self.offset(VMA, ["vm_private_data"], span)?,
@@ -403,8 +412,9 @@ impl<'a> Names<'a> {
             start_stack: self.offset("mm_struct", ["start_stack"], span)?,
             dentry,
             backing: self.backing(span),
+            hides_backing: self.offset("backing_file", ["user_path"], span).is_ok(),
+            mode: self.offset("file", ["f_mode"], span)?,
         };
-        self.follows = true;
         Ok(Text { place, kind: TextKind::Vma(vma) })
     }
 
@@ -421,7 +431,6 @@ impl<'a> Names<'a> {
             point: self.offset("mount", ["mnt_mountpoint"], span).ok()?,
         };
         Some(Backing {
-            mode: self.offset("file", ["f_mode"], span).ok()?,
             path,
             vfsmount: self.offset("mount", ["mnt"], span).ok()?,
             mount_type: btf.find(BtfKind::Struct, "mount").ok()?,

@@ -19,7 +19,7 @@ impl Emit<'_, '_> {
 
     /// Emits the look-ups of those in `all` that were not emitted before.
     pub(crate) fn find(&mut self, all: &[Found]) -> Result<(), Error> {
-        for Found { derived, fragment, ty, from, choices } in all.iter().skip(self.derived.len()) {
+        for Found { derived, fragment, ty, from, choices, other } in all.iter().skip(self.derived.len()) {
             let slot = self.builder.stack_slot();
             self.derived.push(slot);
             let found = slot.address();
@@ -38,10 +38,17 @@ impl Emit<'_, '_> {
                     self.builder.asm.store(u64_at(found), Reg::R0);
                     self.choice(choices, from, none);
                 }
-                By::Cast | By::Element(_) => {
-                    match choices.first() {
-                        Some((index, array)) => self.element(index, array, none),
-                        None => self.pointer(from, none),
+                By::Cast | By::CastIf(_) | By::Element(_) | By::RowElement(_) => {
+                    match (choices.first(), other, derived.by) {
+                        (Some((index, array)), ..) => self.element(Some(index), array, none),
+                        (None, Some(array), By::RowElement(_)) => self.element(None, array, none),
+                        (None, Some(guard), _) => {
+                            let base = self.follow(R1, guard, none);
+                            self.load_from(R2, base, guard);
+                            self.builder.asm.jump_if(R2.eq(0), none);
+                            self.pointer(from, none);
+                        }
+                        (None, None, _) => self.pointer(from, none),
                     }
                     self.builder.asm.mov(R2, ty.0 as i32);
                     self.kfunc("bpf_rdonly_cast")?;
@@ -63,10 +70,17 @@ impl Emit<'_, '_> {
 
     /// Leaves the address of an array's element in R1. The index is bounded, because verifiers refuse to add an
     /// unbounded number to a pointer.
-    fn element(&mut self, index: &Place, array: &Place, none: Label) {
-        const MOST: i32 = 255;
-        let base = self.follow(R1, index, none);
-        self.load_from(R2, base, index);
+    fn element(&mut self, index: Option<&Place>, array: &Place, none: Label) {
+        const MOST: i32 = u16::MAX as i32;
+        match (index, self.row) {
+            (Some(index), _) => {
+                let base = self.follow(R1, index, none);
+                self.load_from(R2, base, index);
+            }
+            (None, Some(row)) => self.builder.asm.load(R2, u64_at(row.address())),
+            // There is one row.
+            (None, None) => self.builder.asm.mov(R2, 0),
+        }
         self.builder.asm.jump_if(R2.gt(MOST), none);
         let base = self.follow(R1, array, none);
         self.builder.asm.address(R1, base + array.field.offset as i32);

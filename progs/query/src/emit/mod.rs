@@ -6,6 +6,7 @@
 mod condition;
 mod derived;
 mod long;
+mod nth;
 mod number;
 mod partition;
 mod rounds;
@@ -30,8 +31,9 @@ use crate::reuse::Reused;
 pub(crate) use condition::Fork;
 pub(crate) use number::{calls, condition_calls, need, need_of};
 pub(crate) use partition::end;
-pub(crate) use undecided::{bounds, bounds_of};
 pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows, is_copied};
+pub(crate) use undecided::{bounds, bounds_of};
+pub(crate) use vma::FMODE_NOACCOUNT;
 
 /// The register that holds the object throughout the program.
 pub(crate) const OBJECT: Reg = R7;
@@ -75,6 +77,8 @@ pub(crate) struct Emit<'w, 'a> {
     undecided: Option<u32>,
     /// While the filter is emitted: where the program goes for an object that it can't decide.
     skip: Option<Label>,
+    /// The number of the row that is shown, if an object can have several.
+    row: Option<StackSlot>,
 }
 
 impl<'w, 'a> Emit<'w, 'a> {
@@ -96,6 +100,7 @@ impl<'w, 'a> Emit<'w, 'a> {
             buffer: None,
             undecided: None,
             skip: None,
+            row: None,
         }
     }
 

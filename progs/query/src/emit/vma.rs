@@ -1,15 +1,18 @@
 //! Emits the name of a memory mapping, as `/proc/PID/maps` shows it (`fs/proc/task_mmu.c`, `get_vma_name`).
 
-use kwalk_asm::Reg::*;
+use kwalk_asm::Reg::{self, *};
 use kwalk_asm::{Helper, Label, Reloc, u8_at, u32_at, u64_at};
 
 use super::long::TEXT;
-use super::{Emit, NULLS, OBJECT};
+use super::{Emit, NULLS};
 use crate::error::Error;
-use crate::ir::{Backing, Text, VmaName};
+use crate::ir::{Text, VmaName};
 
-/// `FMODE_BACKING` (`include/linux/fs.h`)
-pub(crate) const FMODE_BACKING: i32 = 1 << 25;
+/// `FMODE_NOACCOUNT` (`include/linux/fs.h`): a file that a file system opened itself. Of those that are mapped, all are
+/// backing files; the flag of these, `FMODE_BACKING`, has another bit since Linux 6.14.
+pub(crate) const FMODE_NOACCOUNT: i32 = 1 << 29;
+/// The register that holds the mapping until a call.
+const MAPPING: Reg = R5;
 /// The size of the longest name that a process can give a mapping, its NUL included (`ANON_VMA_NAME_MAX_LEN`).
 const ANON_MAX: i32 = 80;
 /// The size of the longest name of a mapping of the kernel's own that is looked at, its NUL included.
@@ -20,19 +23,20 @@ impl Emit<'_, '_> {
     pub(super) fn vma_name(&mut self, text: &Text, vma: &VmaName, null: Label) -> Result<(), Error> {
         let labels = [(); 3].map(|()| self.builder.asm.label());
         let [anonymous, at_start, done] = labels;
+        self.mapping(vma, null);
         let asm = &mut self.builder.asm;
-        asm.load(R1, u64_at(OBJECT + vma.file as i32));
+        asm.load(R1, u64_at(MAPPING + vma.file as i32));
         asm.jump_if(R1.eq(0), anonymous);
         if let Some(name) = vma.anon_name {
             let unnamed = self.builder.asm.label();
-            self.builder.asm.load(R3, u64_at(OBJECT + name as i32));
+            self.builder.asm.load(R3, u64_at(MAPPING + name as i32));
             self.builder.asm.jump_if(R3.eq(0), unnamed);
             self.process_name(vma, b"[anon_shmem:", null);
             self.builder.asm.jump(at_start);
             self.builder.asm.bind(unnamed);
         }
-        if let Some(backing) = vma.backing {
-            self.backing(vma, &backing, done, null)?;
+        if vma.hides_backing {
+            self.backing(vma, done, null)?;
         }
         match vma.dentry {
             None => {
@@ -53,17 +57,30 @@ impl Emit<'_, '_> {
         Ok(())
     }
 
+    /// Loads the mapping, a context argument.
+    fn mapping(&mut self, vma: &VmaName, null: Label) {
+        let ctx = self.builder.ctx();
+        self.builder.asm.load(MAPPING, u64_at(ctx + vma.argument as i32));
+        self.builder.asm.jump_if(MAPPING.eq(0), null);
+    }
+
     /// Writes the path of the file that the user has mapped, if the mapping's own is one that a file system opened in
-    /// its place, and goes to `done`.
-    fn backing(&mut self, vma: &VmaName, backing: &Backing, done: Label, null: Label) -> Result<(), Error> {
+    /// its place, and goes to `done`; to `null` if a program can't get at it.
+    fn backing(&mut self, vma: &VmaName, done: Label, null: Label) -> Result<(), Error> {
         let (own, exists) = (self.builder.asm.label(), self.builder.asm.label());
+        let asm = &mut self.builder.asm;
+        asm.load(R1, u64_at(MAPPING + vma.file as i32));
+        asm.jump_if(R1.eq(0), null);
+        asm.load(R2, u32_at(R1 + vma.mode as i32));
+        asm.and(R2, FMODE_NOACCOUNT);
+        asm.jump_if(R2.eq(0), own);
+        let Some(backing) = &vma.backing else {
+            asm.jump(null);
+            asm.bind(own);
+            return Ok(());
+        };
         let way = self.way();
         let asm = &mut self.builder.asm;
-        asm.load(R1, u64_at(OBJECT + vma.file as i32));
-        asm.jump_if(R1.eq(0), null);
-        asm.load(R2, u32_at(R1 + backing.mode as i32));
-        asm.and(R2, FMODE_BACKING);
-        asm.jump_if(R2.eq(0), own);
         // Behind the `struct file`, where the verifier allows no loads.
         asm.address(R3, R1 + backing.path as i32);
         asm.address(R1, way.node);
@@ -102,11 +119,11 @@ impl Emit<'_, '_> {
         let pointer = self.room(8);
         let asm = &mut self.builder.asm;
         // Mappings of the kernel's own, such as [vdso]: only their operations have a function for the name.
-        asm.load(R2, u64_at(OBJECT + vma.ops as i32));
+        asm.load(R2, u64_at(MAPPING + vma.ops as i32));
         asm.jump_if(R2.eq(0), ordinary);
         asm.load(R3, u64_at(R2 + vma.ops_name as i32));
         asm.jump_if(R3.eq(0), ordinary);
-        asm.load(R3, u64_at(OBJECT + vma.private as i32));
+        asm.load(R3, u64_at(MAPPING + vma.private as i32));
         asm.jump_if(R3.eq(0), ordinary);
         asm.add(R3, vma.special_name as i32);
         asm.address(R1, pointer);
@@ -116,16 +133,16 @@ impl Emit<'_, '_> {
         asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.mov(R2, SPECIAL_MAX);
         asm.load(R3, u64_at(pointer));
-        asm.jump_if(R3.eq(0), ordinary);
+        asm.jump_if(R3.eq(0), null);
         asm.call(Helper::ProbeReadKernelStr);
         asm.jump_if(R0.sle(0), null);
         asm.jump(done);
 
         asm.bind(ordinary);
-        asm.load(R1, u64_at(OBJECT + vma.mm as i32));
+        asm.load(R1, u64_at(MAPPING + vma.mm as i32));
         asm.jump_if(R1.eq(0), vdso);
-        asm.load(R2, u64_at(OBJECT + vma.start as i32));
-        asm.load(R3, u64_at(OBJECT + vma.end as i32));
+        asm.load(R2, u64_at(MAPPING + vma.start as i32));
+        asm.load(R3, u64_at(MAPPING + vma.end as i32));
         asm.load(R4, u64_at(R1 + vma.brk as i32));
         asm.jump_if(R2.ge(R4), no_heap);
         asm.load(R4, u64_at(R1 + vma.start_brk as i32));
@@ -145,7 +162,7 @@ impl Emit<'_, '_> {
         self.builder.asm.bind(no_stack);
         match vma.anon_name {
             Some(name) => {
-                self.builder.asm.load(R3, u64_at(OBJECT + name as i32));
+                self.builder.asm.load(R3, u64_at(MAPPING + name as i32));
                 self.builder.asm.jump_if(R3.eq(0), null);
                 self.process_name(vma, b"[anon:", null);
             }

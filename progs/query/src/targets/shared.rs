@@ -9,8 +9,7 @@ use crate::expr::{Expr, address, case, field};
 pub(crate) const READER: Derived = Derived { ty: "task_struct", ..Derived::new("reader", "", By::Reader) };
 pub(crate) const READER_PID: Derived = reader("reader_pid", "task.thread_pid.numbers[0]");
 pub(crate) const READER_TGID: Derived = reader("reader_tgid", "task.signal.pids[1].numbers[0]");
-pub(crate) const READER_PPID: Derived =
-    reader("reader_ppid", "task.real_parent.signal.pids[1].numbers[0]");
+pub(crate) const READER_PPID: Derived = reader("reader_ppid", "task.real_parent.signal.pids[1].numbers[0]");
 
 const fn reader(name: &'static str, numbers: &'static str) -> Derived {
     Derived { ty: "upid", ..Derived::new(name, "", By::Element(("reader.thread_pid.level", numbers))) }

@@ -69,6 +69,7 @@ pub(crate) const VIEW: View = View {
     ],
     // RCU keeps alive what the helper needs of it.
     files: &["task.mm.exe_file"],
+    ..View::NONE
 };
 
 /// The bits of a task's state from which `ps` makes its letter (`TASK_REPORT` in `include/linux/sched.h`), and

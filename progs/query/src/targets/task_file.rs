@@ -50,6 +50,7 @@ pub(crate) const VIEW: View = View {
     derived: &[READER, READER_PID, READER_TGID, Derived::new("socket", "file", By::Helper(Helper::SockFromFile))],
     // The walk holds a reference to the first. RCU keeps alive what the helper needs of the second.
     files: &["file", "task.mm.exe_file"],
+    ..View::NONE
 };
 
 /// `S_IF…` (`include/uapi/linux/stat.h`)

@@ -1,6 +1,7 @@
 //! Memory mappings, as `/proc/PID/maps` shows them.
 
 use crate::columns::{Numbers, Show::{Bytes, Device, Hex, Names, Plain}, columns};
+use crate::emit::FMODE_NOACCOUNT;
 use crate::derived::{By, Derived};
 use crate::expr::{Expr, case, field, page_size, vma_name};
 use crate::targets::shared::{READER, READER_PID, READER_TGID};
@@ -46,13 +47,12 @@ pub(crate) const VIEW: View = View {
     // The walk holds the lock that keeps the mapping, and so its file. RCU keeps alive what the helper needs of the
     // second.
     files: &["vma.vm_file", "task.mm.exe_file"],
+    ..View::NONE
 };
 
-/// Whether the mapping's file is one that a file system opened in the place of the user's, as overlayfs does. The bit is
-/// unused before Linux 6.5.
+/// Whether the mapping's file is one that a file system opened in the place of the user's, as overlayfs does.
 fn is_backing() -> Expr {
-    const FMODE_BACKING: i32 = 1 << 25;
-    (field("vma.vm_file.f_mode") & FMODE_BACKING).ne(0)
+    (field("vma.vm_file.f_mode") & FMODE_NOACCOUNT).ne(0)
 }
 
 /// A number of the file that the user has mapped.
@@ -61,9 +61,11 @@ fn of_file(own: &str, user: &str) -> Expr {
     case([(is_backing(), user)]).or_else(field(format!("vma.vm_file.{own}")))
 }
 
-/// The same where the user's file can't be reached: NULL for a file in its place.
+/// The same where the user's file can't be reached: NULL for a file in its place. Only such files have one of these bits,
+/// `FMODE_BACKING`, and only since Linux 6.5; before, what the mapping's file says is the best there is.
 fn unless_backing(own: &str) -> Expr {
-    case([(is_backing().not(), field(format!("vma.vm_file.{own}")))])
+    let is_other = (field("vma.vm_file.f_mode") & (1 << 24 | 1 << 25)).ne(0);
+    case([(is_backing().and(is_other).not(), field(format!("vma.vm_file.{own}")))])
 }
 
 /// The permissions of `/proc/PID/maps`.

@@ -1,0 +1,212 @@
+//! The path of a cgroup is what /proc says it is, on however many levels; and where a program can't look at all of it, that
+//! is said, and no condition is taken for false.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use kwalk::Scope;
+use kwalk::select::{Bound, PlanOptions, Select, Walk, field, sql};
+use nix::fcntl::{OFlag, openat};
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use crate::columns::cell::{found, one};
+use crate::columns::child::Child;
+use crate::support::Need::{Bpf, Root, That};
+use crate::support::{Need, Test, eventually, kernel_version, kwalk, running, stdout, test, unique};
+
+const NEEDS: &[Need] = &[Bpf, Root, That("a mount of cgroup v2", || mounted().is_some())];
+
+pub fn tests() -> Vec<Test> {
+    vec![
+        test("deep_ones_are_what_proc_says", NEEDS, deep_ones_are_what_proc_says),
+        test("one_that_is_removed_is_marked_as_in_proc", NEEDS, one_that_is_removed_is_marked_as_in_proc),
+        test("what_is_too_long_is_cut_and_undecided", NEEDS, what_is_too_long_is_cut_and_undecided),
+    ]
+}
+
+fn mounted() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    mounts.lines().find_map(|line| {
+        let (mount, about) = line.split_once(" - ")?;
+        (about.split(' ').next() == Some("cgroup2")).then(|| mount.split(' ').nth(4).unwrap().into())
+    })
+}
+
+/// Whether programs follow a tree as far as there is room for its names.
+fn follows_all() -> bool {
+    kernel_version() >= (6, 4) && running().has_jit
+}
+
+/// Cgroups, each in the one before, by descriptors: their path may be longer than one that a call takes.
+struct Nested {
+    /// Each with its parent's descriptor and its name.
+    all: Vec<(OwnedFd, String)>,
+    last: OwnedFd,
+}
+
+impl Nested {
+    fn new(names: impl IntoIterator<Item = String>) -> Nested {
+        const FLAGS: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC);
+        let mut nested = Nested { all: Vec::new(), last: File::open(mounted().unwrap()).unwrap().into() };
+        for name in names {
+            mkdirat(&nested.last, name.as_str(), Mode::S_IRWXU).unwrap();
+            let below = openat(&nested.last, name.as_str(), FLAGS, Mode::empty()).unwrap();
+            let above = std::mem::replace(&mut nested.last, below);
+            nested.all.push((above, name));
+        }
+        nested
+    }
+
+    fn add(&self, pid: u32) {
+        let procs = openat(&self.last, "cgroup.procs", OFlag::O_WRONLY, Mode::empty()).unwrap();
+        File::from(procs).write_all(pid.to_string().as_bytes()).unwrap();
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        for (above, name) in self.all.iter().rev() {
+            eventually("the cgroup is empty", || {
+                !matches!(
+                    unlinkat(above, name.as_str(), UnlinkatFlags::RemoveDir),
+                    Err(nix::errno::Errno::EBUSY)
+                )
+            });
+        }
+    }
+}
+
+/// What /proc says.
+fn of_proc(pid: u32) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("0::")).unwrap().into()
+}
+
+fn deep_ones_are_what_proc_says() {
+    let top = unique("kwalk-deep-");
+    for levels in [1, 62, 64, 250, if follows_all() { 600 } else { 251 }] {
+        let names = [top.clone(), "system.slice".into(), "sshd.service".into()];
+        let below = (3..levels).map(|nth| format!("c{nth}"));
+        let nested = Nested::new(names.into_iter().take(levels).chain(below));
+        let child = Child::new(["look"]);
+        let pid = child.pid();
+        nested.add(pid);
+        let path = of_proc(pid);
+        assert_eq!(path.matches('/').count(), levels);
+        assert_eq!(one("task", "cgroup", &format!("pid = {pid}"))[0], path.as_str(), "{levels}");
+        // By a walk of the cgroups too.
+        let args = ["cgroup", "--order", "pre", "-f", "path", "-o", "csv", "-w"];
+        let shown = stdout(kwalk(args).arg(format!("level = {levels} and path like '/{top}%'")));
+        assert_eq!(shown.lines().nth(1), Some(path.as_str()));
+        let list: Vec<_> = (0..30).map(|nth| format!("'/x{nth}'")).collect();
+        let list = list.join(", ");
+        let mut conditions = vec![
+            (format!("cgroup like '/{top}%'"), true),
+            ("cgroup like '/system.slice/sshd.service%'".into(), false),
+            (format!("cgroup like '%{}'", path.rsplit('/').next().unwrap()), true),
+            ("cgroup like '%/nothing'".into(), false),
+            (format!("cgroup like '%{top}%'"), true),
+            ("cgroup is null".into(), false),
+            (format!("cgroup in ({list})"), false),
+            (format!("not (cgroup in ({list}))"), true),
+            (format!("not (cgroup like '/{top}%')"), false),
+        ];
+        if path.len() < 200 {
+            conditions.push((format!("cgroup = '{path}'"), true));
+            conditions.push((format!("cgroup in ({list}, '{path}')"), true));
+            conditions.push((format!("cgroup = '{}'", &path[..path.len() - 1]), false));
+        }
+        for (condition, holds) in conditions {
+            let rows = found("task", "pid", &format!("pid = {pid} and {condition}"));
+            assert_eq!(rows.len(), usize::from(holds), "{levels}: {condition}");
+        }
+        drop(child);
+    }
+}
+
+fn one_that_is_removed_is_marked_as_in_proc() {
+    let nested = Nested::new([unique("kwalk-gone-"), "below".into()]);
+    let child = Child::new(["look"]);
+    nested.add(child.pid());
+    child.signal(Signal::SIGKILL);
+    // It stays until it is waited for, and its cgroup does not.
+    eventually("the child is dead", || child.stat(3) == "Z");
+    drop(nested);
+    let path = of_proc(child.pid());
+    let own = format!("pid = {}", child.pid());
+    assert_eq!(one("task", "cgroup", &own)[0], path.as_str());
+    if path.ends_with(" (deleted)") {
+        assert_eq!(found("task", "pid", &format!("{own} and cgroup like '% (deleted)'")).len(), 1);
+    }
+    assert!(path.ends_with("/below (deleted)") || kernel_version() < (6, 0), "{path}");
+}
+
+fn what_is_too_long_is_cut_and_undecided() {
+    let top = unique("kwalk-long-");
+    // More bytes than /proc shows.
+    let nested = Nested::new([top.clone()].into_iter().chain((0..17).map(|nth| format!("{nth:0250}"))));
+    let child = Child::new(["look"]);
+    let pid = child.pid();
+    nested.add(pid);
+    let row = one("task", "cgroup", &format!("pid = {pid}"));
+    let shown = String::from_utf8(row[0].text().to_vec()).unwrap();
+    let rest = shown.strip_prefix("…/").unwrap_or_else(|| panic!("{shown}"));
+    let whole: Vec<_> = (0..17).map(|nth| format!("{nth:0250}")).collect();
+    let whole = format!("/{top}/{}", whole.join("/"));
+    assert!(whole.len() > 4096 && whole.ends_with(&format!("/{rest}")) && rest.len() > 3800, "{shown}");
+
+    let other = Child::new(["look"]);
+    let both = format!("pid in ({pid}, {})", other.pid());
+    let list: Vec<_> = (0..30).map(|nth| format!("'/x{nth}'")).collect();
+    let like_other = format!("cgroup = '{}'", of_proc(other.pid()));
+    let mut decided = 0;
+    for (condition, others) in [
+        ("cgroup like '/nothing/%'", 0),
+        ("not (cgroup like '/nothing/%')", 1),
+        ("cgroup like '%9'", 0),
+        ("cgroup like '%nothing%'", 0),
+        (&format!("cgroup in ({})", list.join(", ")), 0),
+        (&like_other, 1),
+        (&format!("pid = {} or cgroup like '/nothing/%'", other.pid()), 1),
+    ] {
+        let condition = format!("{both} and ({condition})");
+        let output = kwalk(["task", "-f", "pid", "-o", "csv", "-w", &condition]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{condition}: {said}");
+        assert!(
+            said.starts_with("kwalk: the condition: 1 object could not be decided: a path has more"),
+            "{said}"
+        );
+        let rows = String::from_utf8(output.stdout).unwrap();
+        let rows: Vec<_> = rows.lines().filter_map(|line| line.trim().parse::<u32>().ok()).collect();
+        assert_eq!(rows, vec![other.pid(); others], "{condition}");
+        let output = kwalk(["task", "--count", "-w", &condition]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{others}\n"));
+        decided += others;
+    }
+    assert!(decided > 1);
+    // What other terms decide is decided.
+    let mut command = kwalk(["task", "-f", "pid", "-o", "csv", "-w"]);
+    let sure = format!("pid = {pid} and (tgid = {pid} or cgroup like '/nothing%')");
+    assert_eq!(stdout(command.arg(sure)).lines().count(), 2);
+    let mut command = kwalk(["task", "--count", "-w"]);
+    assert_eq!(stdout(command.arg(format!("pid = {pid} and cgroup is not null"))), "1\n");
+
+    // The library counts anew for each walk; and a column that is not decided is NULL.
+    let column = sql::columns("case when cgroup like '/nothing%' then 1 else 2 end as inside").unwrap();
+    let select = Select::new("task").fields(column).filter(field("pid").eq(pid));
+    let walk = Walk::plan_with(&select, &running(), Scope::All, &PlanOptions::default()).unwrap();
+    assert_eq!(walk.plan.undecided.as_ref().unwrap().bounds, [Bound::Path]);
+    let mut prepared = walk.prepare().unwrap();
+    for _ in 0..2 {
+        let mut rows = prepared.rows().unwrap();
+        while rows.next_row().unwrap().is_some() {}
+        drop(rows);
+        assert_eq!(prepared.undecided().unwrap(), 1);
+    }
+}
