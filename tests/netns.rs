@@ -413,13 +413,20 @@ fn routes_are_those_of_ip() {
     let shown = ip("-6 -o -N route show table all").replace('\\', " ");
     let mut wanted = Vec::new();
     for line in shown.lines() {
-        const TYPES: [&str; 7] =
-            ["local", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "broadcast"];
+        const TYPES: [(&str, &str); 6] = [
+            ("2", "local"),
+            ("4", "anycast"),
+            ("5", "multicast"),
+            ("6", "blackhole"),
+            ("7", "unreachable"),
+            ("8", "prohibit"),
+        ];
         let mut words: Vec<_> = line.split_whitespace().collect();
-        let ty = match TYPES.contains(&words[0]) {
-            true => words.remove(0),
-            false => "unicast",
-        };
+        let ty = TYPES.iter().find(|(number, _)| words[0] == *number).map(|(_, name)| *name);
+        if ty.is_some() {
+            words.remove(0);
+        }
+        let ty = ty.unwrap_or("unicast");
         let (dst, plen) = match words[0] {
             "default" => ("::", "0"),
             dst => dst.split_once('/').unwrap_or((dst, "128")),

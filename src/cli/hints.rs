@@ -86,6 +86,10 @@ pub(crate) fn bound(bound: Bound) -> &'static str {
         Bound::Path => {
             "a path has more than 4,095 bytes, or more levels than a program can follow on this kernel"
         }
+        Bound::Search => {
+            "a text has more than 2,000 bytes, of which a program can search no more on this kernel"
+        }
+        Bound::Beginning => "a text has 255 bytes or more, of which a program looks at the first",
         _ => "a text is longer than a program can look at",
     }
 }

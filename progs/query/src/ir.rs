@@ -11,7 +11,7 @@ use kwalk_btf::TypeId;
 
 use crate::error::Kind;
 use crate::expr::{Arithmetic, Compare};
-use crate::limits::{LONG_MAX, NODE_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
+use crate::limits::{LONG_MAX, NODE_MAX, PATTERN_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
 use crate::pattern::Pattern;
 use crate::place::Place;
 
@@ -234,6 +234,23 @@ impl Text {
             TextKind::Array => self.place.field.size as usize <= TEXT_MAX,
             TextKind::Path | TextKind::UnixName { .. } | TextKind::Stack | TextKind::Bytes { .. } => true,
             TextKind::Pointer | TextKind::Node(_) | TextKind::Vma(_) | TextKind::Cmdline { .. } => false,
+        }
+    }
+
+    /// Whether only the beginning of the text may be read, as of a text behind a pointer.
+    pub(crate) fn may_be_cut(&self) -> bool {
+        match self.kind {
+            TextKind::Array => self.place.field.size as usize >= TEXT_MAX,
+            kind => kind == TextKind::Pointer,
+        }
+    }
+
+    /// The longest text that it can be compared with, in bytes; with bytes that may precede it or not.
+    pub(crate) fn pattern_max(&self, open_start: bool) -> usize {
+        match (open_start, self.kind.is_made()) {
+            (true, _) => PATTERN_MAX,
+            (false, true) => LONG_MAX - 1,
+            (false, false) => TEXT_MAX - 1,
         }
     }
 

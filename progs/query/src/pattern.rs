@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::error::Reason;
-use crate::limits::PATTERN_MAX;
+use crate::ir::Text;
 
 /// A sequence of bytes and wildcards, and whether other bytes may precede or follow it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +15,22 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// A pattern that matches only this text.
-    pub(crate) fn exact(text: &[u8]) -> Result<Pattern, Reason> {
-        Pattern::checked(text.iter().map(|byte| Some(*byte)).collect(), false, false)
+    /// A pattern that matches only these bytes, which are compared with `text`.
+    pub(crate) fn exact(bytes: &[u8], text: &Text) -> Result<Pattern, Reason> {
+        Pattern::checked(bytes.iter().map(|byte| Some(*byte)).collect(), false, false)?.fits(text)
     }
 
-    /// Parses the right side of `LIKE`.
-    pub(crate) fn like(pattern: &[u8]) -> Result<Pattern, Reason> {
+    /// Parses the right side of `LIKE`, which is compared with `text`.
+    pub(crate) fn like(pattern: &[u8], text: &Text) -> Result<Pattern, Reason> {
+        Pattern::parse(pattern)?.fits(text)
+    }
+
+    fn fits(self, text: &Text) -> Result<Pattern, Reason> {
+        let (len, max) = (self.bytes.len(), text.pattern_max(self.open_start));
+        if len > max { Err(Reason::TextLength { len, max }) } else { Ok(self) }
+    }
+
+    fn parse(pattern: &[u8]) -> Result<Pattern, Reason> {
         let any = |byte: &u8| *byte == b'%';
         let start = pattern.iter().take_while(|byte| any(byte)).count();
         let rest = pattern.get(start..).unwrap_or_default();
@@ -35,12 +44,8 @@ impl Pattern {
     }
 
     fn checked(bytes: Vec<Option<u8>>, open_start: bool, open_end: bool) -> Result<Pattern, Reason> {
-        let max = PATTERN_MAX;
         if bytes.contains(&Some(0)) {
             return Err(Reason::TextNul);
-        }
-        if bytes.len() > max {
-            return Err(Reason::TextLength { len: bytes.len(), max });
         }
         Ok(Pattern { bytes, open_start, open_end })
     }
@@ -76,7 +81,7 @@ mod tests {
     #[test]
     fn percents_are_taken_from_either_end() {
         let of = |pattern: &str| {
-            Pattern::like(pattern.as_bytes()).map(|p| (p.bytes.len(), p.open_start, p.open_end))
+            Pattern::parse(pattern.as_bytes()).map(|p| (p.bytes.len(), p.open_start, p.open_end))
         };
         assert_eq!(of("abc"), Ok((3, false, false)));
         assert_eq!(of("a_c%%"), Ok((3, false, true)));
@@ -84,10 +89,10 @@ mod tests {
         assert_eq!(of("%a%"), Ok((1, true, true)));
         assert_eq!(of(""), Ok((0, false, false)));
         for any in ["%", "%%"] {
-            assert!(Pattern::like(any.as_bytes()).unwrap().is_any());
+            assert!(Pattern::parse(any.as_bytes()).unwrap().is_any());
         }
         assert_eq!(of("a%b"), Err(Reason::Percent));
         assert_eq!(of("a\0"), Err(Reason::TextNul));
-        assert_eq!(of(&"x".repeat(300)), Err(Reason::TextLength { len: 300, max: 208 }));
+        assert_eq!(of(&"x".repeat(300)), Ok((300, false, false)));
     }
 }

@@ -23,7 +23,7 @@ use crate::registers;
 use crate::resolve::Names;
 use crate::reuse::{Reused, reused};
 use crate::select::Select;
-use crate::undecided::Undecided;
+use crate::undecided::{Bound, Undecided};
 
 /// Options for planning a question.
 #[derive(Debug, Clone, Copy, Default)]
@@ -173,6 +173,8 @@ impl Plan {
         let partition = partition.filter(|_| condition != Condition::Known(Some(false)));
         let mut bounds = emit::bounds(&condition);
         bounds.extend(numbers.iter().flat_map(emit::bounds_of));
+        let iterates = || kernel.has_jit && names.has("bpf_iter_num_new");
+        bounds.retain(|bound| *bound != Bound::Search || !iterates());
         let map = u32::from(options.count || partition.is_some());
         let row = row_count.is_some().then_some(map);
         let map = map + u32::from(row.is_some());

@@ -128,7 +128,8 @@ impl<'a> Planner<'a> {
                 let Node::Text(bytes) = &pattern.node else {
                     return Err(Error::kind(pattern, self.kind(pattern), "a text in quotes"));
                 };
-                let pattern = Pattern::like(bytes).map_err(|why| Error::new(why, pattern.span.clone()))?;
+                let pattern =
+                    Pattern::like(bytes, &text).map_err(|why| Error::new(why, pattern.span.clone()))?;
                 let room = text.place.field.size as usize;
                 let never = text.kind == TextKind::Array && pattern.bytes.len() > room;
                 Ok(match (never, pattern.is_any()) {
@@ -239,7 +240,8 @@ impl<'a> Planner<'a> {
         if text.kind == TextKind::Array && bytes.len() > room {
             return Err(fail(Reason::TextLength { len: bytes.len(), max: room }));
         }
-        let equal = Condition::Like(text, Pattern::exact(bytes).map_err(fail)?);
+        let pattern = Pattern::exact(bytes, &text).map_err(fail)?;
+        let equal = Condition::Like(text, pattern);
         match op {
             Compare::Eq => Ok(equal),
             Compare::Ne => Ok(Condition::Not(Box::new(equal))),

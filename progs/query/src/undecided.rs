@@ -19,6 +19,12 @@ pub enum Bound {
     /// A path that is assembled from the names of a tree, such as that of a cgroup: it has more than 4,095 bytes; or on
     /// kernels before 6.4 and without a JIT, more than 255 levels.
     Path,
+    /// `LIKE '%…%'` on kernels before 6.4 and without a JIT: the text has more than 2,000 bytes, and the first ones don't
+    /// match.
+    Search,
+    /// `LIKE '%…'` and `LIKE '%…%'` for a text behind a pointer, or in an array of 256 bytes and more: it has 255 bytes or
+    /// more.
+    Beginning,
 }
 
 impl Undecided {
