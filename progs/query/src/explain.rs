@@ -93,6 +93,7 @@ impl Display for Text {
             TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => f.write_str(path),
             TextKind::Path => write!(f, "d_path({path})"),
             TextKind::Node(_) => write!(f, "names up from {path}"),
+            TextKind::ProgName(_) => write!(f, "prog_name({path})"),
             TextKind::Vma(_) => f.write_str("vma_name()"),
             TextKind::Cmdline { .. } => f.write_str("cmdline()"),
             TextKind::UnixName { .. } => write!(f, "unix_name({path})"),

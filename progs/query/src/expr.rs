@@ -334,6 +334,12 @@ impl Expr {
         Node::Call(Function::UnixName, vec![self]).into()
     }
 
+    /// `prog_name`: the whole name of a BPF program, of which the kernel itself keeps 15 bytes: the rest is in the BTF that
+    /// the program was loaded with, if it has one. The field is a pointer to a `struct bpf_prog_aux`.
+    pub fn prog_name(self) -> Expr {
+        Node::Call(Function::ProgName, vec![self]).into()
+    }
+
     /// `NULLIF`: NULL if the two are equal, else the first.
     pub fn null_if(self, other: impl Into<Expr>) -> Expr {
         Node::Call(Function::NullIf, vec![self, other.into()]).into()

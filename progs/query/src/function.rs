@@ -13,6 +13,7 @@ pub enum Function {
     CgroupPath,
     UnixName,
     VmaName,
+    ProgName,
     Cmdline,
     Stack,
     Address,
@@ -54,6 +55,7 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     d_path("FIELD")             DPath      "the path of a file, from a struct file * or a struct path";
     cgroup_path("FIELD")        CgroupPath "the path of a cgroup, from a struct cgroup *";
     unix_name("FIELD")          UnixName   "the name of a Unix socket, from a struct unix_address *, with @ for each NUL";
+    prog_name("FIELD")          ProgName   "the whole name of a BPF program, from a struct bpf_prog_aux *";
     vma_name()                  VmaName    "the name of a memory mapping, as /proc/PID/maps shows it";
     cmdline()                   Cmdline    "the arguments of the process";
     nullif("X", "Y")            NullIf     "NULL if two numbers are equal, else the first";

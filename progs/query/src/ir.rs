@@ -102,6 +102,8 @@ pub(crate) enum TextKind {
     UnixName { len: u32, start: u32, before: u32 },
     /// The `struct path` of the file of a mapping, a context argument; the text is the mapping's name.
     Vma(VmaName),
+    /// A pointer to a `struct bpf_prog_aux`; the text is the whole name of the program.
+    ProgName(ProgName),
     /// A pointer to a task; the value is the addresses of its stack.
     Stack,
     /// A pointer to `size` bytes that the program may read directly.
@@ -130,6 +132,21 @@ pub(crate) struct Mounts {
     pub(crate) parent: u32,
     /// The pointer to the directory entry that it is mounted on.
     pub(crate) point: u32,
+}
+
+/// Where the whole name of a BPF program comes from: offsets of members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProgName {
+    /// Of a `struct bpf_prog_aux`: the beginning of the name, in 16 bytes.
+    pub(crate) name: u32,
+    pub(crate) btf: u32,
+    pub(crate) func_info: u32,
+    /// Of a `struct bpf_func_info`.
+    pub(crate) type_id: u32,
+    /// Of a `struct btf`.
+    pub(crate) types: u32,
+    pub(crate) str_len: u32,
+    pub(crate) strings: u32,
 }
 
 /// Where the name of a memory mapping comes from: offsets of members.
@@ -232,7 +249,11 @@ impl Text {
     pub(crate) fn is_whole(&self) -> bool {
         match self.kind {
             TextKind::Array => self.place.field.size as usize <= TEXT_MAX,
-            TextKind::Path | TextKind::UnixName { .. } | TextKind::Stack | TextKind::Bytes { .. } => true,
+            TextKind::Path
+            | TextKind::UnixName { .. }
+            | TextKind::ProgName(_)
+            | TextKind::Stack
+            | TextKind::Bytes { .. } => true,
             TextKind::Pointer | TextKind::Node(_) | TextKind::Vma(_) | TextKind::Cmdline { .. } => false,
         }
     }
@@ -266,7 +287,7 @@ impl Text {
     /// The greatest possible size, in bytes.
     pub(crate) fn size(&self) -> usize {
         match self.kind {
-            TextKind::Array | TextKind::Pointer => TEXT_MAX,
+            TextKind::Array | TextKind::Pointer | TextKind::ProgName(_) => TEXT_MAX,
             TextKind::Path | TextKind::Cmdline { .. } => LONG_MAX,
             TextKind::Node(_) | TextKind::Vma(_) => NODE_MAX,
             TextKind::Stack => STACK_MAX,

@@ -36,9 +36,9 @@
 //! are signed. The result of an operation is unsigned if one side is (for a shift, the left side). It wraps on
 //! overflow, and division rounds towards zero. Comparisons compare the numbers, whatever their signs and widths.
 //!
-//! Texts are compared byte by byte, up to their NUL. Of a text behind a pointer, the first 255 bytes count. `_` in a
-//! pattern matches any one byte. Paths and arguments have up to 4,095 bytes, all of which count; but `LIKE '%…%'`
-//! searches only the first 2,000 positions, and is unknown if it finds nothing in a longer text.
+//! Texts are compared byte by byte, up to their NUL. `_` in a pattern matches any one byte. Of a text behind a pointer,
+//! programs look at the first 255 bytes; paths and arguments have up to 4,095 bytes. What can't be decided because a text
+//! has more is counted ([`Plan::undecided`]).
 
 #![no_std]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -255,7 +255,16 @@ impl<'a> Planner<'a> {
         let show = self.names.column(name).map_or(Show::Plain, |column| column.show);
         let names = match show {
             Show::Names(names) => names.iter().map(|(value, name)| (*value, (*name).to_owned())).collect(),
-            _ => self.names.place(name, None).map_or(Vec::new(), |place| self.names.enumerators(&place)),
+            _ => match self.names.column(name).map(|column| &column.source) {
+                // An expression can have the value of a field, or NULL.
+                Some(Source::Exprs(_)) => match self.value(expr, None) {
+                    Ok(Value::Number(number)) => {
+                        number.only_field().map_or(Vec::new(), |place| self.names.enumerators(place))
+                    }
+                    _ => Vec::new(),
+                },
+                _ => self.names.place(name, None).map_or(Vec::new(), |place| self.names.enumerators(&place)),
+            },
         };
         Meaning { names, show }
     }
@@ -350,7 +359,7 @@ impl<'a> Planner<'a> {
                 let (v4, v6) = (place(self, v4).ok(), place(self, v6).ok());
                 Ok(ip(Some(family), v4, v6))
             }
-            (Function::DPath | Function::CgroupPath | Function::UnixName, [of]) => {
+            (Function::DPath | Function::CgroupPath | Function::UnixName | Function::ProgName, [of]) => {
                 let Node::Name(name) = &of.node else {
                     return Err(Error::kind(of, self.kind(of), "a field"));
                 };
@@ -358,6 +367,7 @@ impl<'a> Planner<'a> {
                 let text = match function {
                     Function::DPath => names.file(name, span),
                     Function::CgroupPath => names.cgroup(name, span),
+                    Function::ProgName => names.prog_name(name, span),
                     _ => names.unix_name(name, span),
                 };
                 text.map(Value::Text)

@@ -15,7 +15,7 @@ use crate::columns::{NamedColumn, Source};
 use crate::derived::{By, Derived, Found};
 use crate::elements::Elements;
 use crate::error::{Error, Kind, Reason};
-use crate::ir::{Backing, Mounts, Number, Text, TextKind, Tree, Value, VmaName};
+use crate::ir::{Backing, Mounts, Number, ProgName, Text, TextKind, Tree, Value, VmaName};
 use crate::place::{Base, Place};
 use crate::targets::view;
 use crate::view::View;
@@ -462,6 +462,22 @@ impl<'a> Names<'a> {
         // Finds the functions of loops in the same pass over the types as others.
         self.has("bpf_iter_num_new");
         Ok(Text { place: self.place(&format!("{name}.kn"), span)?, kind: TextKind::Node(tree) })
+    }
+
+    /// The whole name of a BPF program. The field is a pointer to its `struct bpf_prog_aux`.
+    pub(crate) fn prog_name(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
+        const AUX: &str = "bpf_prog_aux";
+        let place = self.pointer(name, AUX, "a pointer to a struct bpf_prog_aux", span)?;
+        let of = ProgName {
+            name: self.offset(AUX, ["name"], span)?,
+            btf: self.offset(AUX, ["btf"], span)?,
+            func_info: self.offset(AUX, ["func_info"], span)?,
+            type_id: self.offset("bpf_func_info", ["type_id"], span)?,
+            types: self.offset("btf", ["types"], span)?,
+            str_len: self.offset("btf", ["hdr.str_len"], span)?,
+            strings: self.offset("btf", ["strings"], span)?,
+        };
+        Ok(Text { place, kind: TextKind::ProgName(of) })
     }
 
     /// The name of a Unix socket. The field is a pointer to its address.

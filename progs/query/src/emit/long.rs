@@ -99,6 +99,7 @@ impl Emit<'_, '_> {
             TextKind::Stack => self.task_stack(null)?,
             TextKind::Cmdline { task, start, end } => self.cmdline(text, [task, start, end], null),
             TextKind::Node(tree) => self.up(text, tree, null)?,
+            TextKind::ProgName(of) => self.prog_name(text, of, null),
             TextKind::Vma(vma) => self.vma_name(text, &vma, null)?,
             TextKind::UnixName { len, start, before } => self.unix_name(text, [len, start, before], null),
             TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => {}

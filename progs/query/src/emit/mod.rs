@@ -9,6 +9,7 @@ mod long;
 mod nth;
 mod number;
 mod partition;
+mod prog_name;
 mod rounds;
 mod row;
 mod text;

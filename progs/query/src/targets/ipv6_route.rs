@@ -20,7 +20,7 @@ pub(crate) const VIEW: View = View {
         ], "name of the next hop's interface";
         nexthop, more, Plain, "rt.nh.id", "id of the next hop object that it refers to, if to one";
         hops, more, Plain, { field("nh_group.num_nh") } in "next hops",
-            "of a route to a group of next hop objects: the members, each of which is a row" since (6, 2);
+            "members of its group of next hop objects, each of which is a row" since (6, 2);
         metric, default, Plain, "rt.fib6_metric", "metric: of routes to one network, the lowest wins";
         refs, more, Plain, "rt.fib6_ref.refs.counter" in "references",
             "references to the route within the kernel";
@@ -35,7 +35,7 @@ pub(crate) const VIEW: View = View {
         type, default, Names(TYPES), {
             of_next_hop("rt.nh.nh_info.reject_nh", Some("nh_entry.nh.nh_info.reject_nh"));
             of_next_hop("rt.nh.nh_info.reject_nh", None)
-        }, "type of the route, without its RTN_; that of a next hop object that is a blackhole";
+        }, "type, without its RTN_; blackhole if the next hop object is one";
         protocol, more, Plain, "rt.fib6_protocol",
             "who added it (RTPROT_..., include/uapi/linux/rtnetlink.h)";
         table, default, Plain, "rt.fib6_table.tb6_id", "id of its routing table: 254 is main, 255 local";

@@ -13,7 +13,7 @@ pub(crate) const VIEW: View = View {
         pid, default, Plain, ("pid", field("reader_pid.nr")),
             "thread id, in the pid namespace of who asks";
         ppid, default, Plain, ("real_parent.tgid", reader_ppid()),
-            "process id of the parent, in the pid namespace of who asks; 0 if it is not in there";
+            "process id of the parent there; 0 if the parent is elsewhere";
         comm, default, Plain, "comm", "name of the thread, at most 15 bytes";
         state, default, Names(STATES), {
             (field("task.__state") | field("task.exit_state")) & STATE_MASK;

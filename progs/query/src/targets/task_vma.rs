@@ -36,7 +36,7 @@ pub(crate) const VIEW: View = View {
             unless_backing("f_inode.i_ino")
         }, "inode number of the mapped file";
         path, default, Plain, { vma_name() },
-            "path of the mapped file, or what else the mapping is, such as [heap], as /proc/PID/maps shows it";
+            "path of the mapped file, or a name such as [heap], as maps has it";
     },
     derived: &[
         READER,
