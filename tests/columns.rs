@@ -30,12 +30,17 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state", "netns"], (5, 11)),
     // bpf_rdonly_cast
     ("ipv6_route", &["hops"], (6, 2)),
+    ("task_file", &["pidfd", "eventfd", "signals", "bpf_map", "bpf_prog", "bpf_link"], (6, 2)),
     ("bpf_prog", &["verified"], (5, 16)),
 ];
 
 /// Those of them that take a function of the kernel's, which it calls for its JIT alone. An older kernel is said to be too old.
-const JIT: &[(&str, &[&str])] =
-    &[("task", &["pidns", "nspid"]), ("netlink", &["groups"]), ("ipv6_route", &["hops"])];
+const JIT: &[(&str, &[&str])] = &[
+    ("task", &["pidns", "nspid"]),
+    ("netlink", &["groups"]),
+    ("ipv6_route", &["hops"]),
+    ("task_file", &["pidfd", "eventfd", "signals", "bpf_map", "bpf_prog", "bpf_link"]),
+];
 
 pub fn tests() -> Vec<Test> {
     let own = vec![test("every_column_is_there", &[Bpf], every_column_is_there)];

@@ -40,6 +40,10 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "bpf_map_elem walks hashes and arrays, sockmap walks sockmaps and sockhashes, bpf_sk_storage_map walks \
              sk_storages"
         }
+        Error::Sleepable { .. } => {
+            "programs that read the memory of processes sleep; task, task_file, task_vma, ksym, cgroup, kmem_cache and \
+             dmabuf take such programs"
+        }
         Error::NotA { needs: "a cgroup", .. } => {
             "`grep cgroup /proc/self/mounts` shows where cgroups are mounted"
         }

@@ -16,15 +16,19 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::EventFd;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use nix::unistd::{Pid, mkfifo, pipe};
 
 use super::cell::{Cell, found, one};
 use super::child::Child;
-use crate::support::Need::{Bpf, Kernel, Root, Target, That, Tool};
+use crate::support::Need::{Bpf, Jit, Kernel, Root, Target, That, Tool};
 use crate::support::helper::{Helper, fds};
+use crate::support::objects::{idle_program, small_map};
+use crate::support::pins::attach;
 use crate::support::{Need, Test, dir, eventually, kernel_version, many_files, test, unique};
+use kwalk::sys::pidfd_open;
 
 const PROC: &[Need] = &[Bpf, Root];
 const VMA: Need = Target(&kwalk::progs::targets::task_vma::TARGET);
@@ -40,6 +44,11 @@ pub fn tests() -> Vec<Test> {
         test("task_file_kinds", PROC, kinds),
         test("task_file_sockets_have_ends", &[Bpf, Root, Kernel(5, 11)], sockets_have_ends),
         test("task_file_long_names", PROC, long_names),
+        test(
+            "task_file_anonymous_files_stand_for_something",
+            &[Bpf, Root, Kernel(6, 2), Jit],
+            anonymous_files,
+        ),
         test("task_file_of_many_once", PROC, many_once),
         test("task_file_names_in_conditions", PROC, names_in_conditions),
         test("task_vma_is_maps", &[Bpf, Root, VMA], vma_is_maps),
@@ -211,6 +220,64 @@ fn sockets_have_ends() {
         }
         assert_eq!(found("task_file", "fd", &format!("{own} and src is null")).len(), 1);
     }
+}
+
+/// What /proc says of a descriptor of this process.
+fn fdinfo(fd: i32, key: &str) -> Option<String> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
+    let value = info.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    value.map(|value| value.trim().to_owned())
+}
+
+fn anonymous_files() {
+    let event = EventFd::from_value(4711).unwrap();
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGUSR1);
+    mask.add(Signal::SIGWINCH);
+    let signals = SignalFd::new(&mask).unwrap();
+    let child = Child::new(["look"]);
+    let of_child = pidfd_open(child.pid()).unwrap();
+    let dead = Child::new(["look"]);
+    let of_dead = pidfd_open(dead.pid()).unwrap();
+    drop(dead);
+    let link = attach("maps", &unique("kwan"));
+    let prog = idle_program("kwan", None);
+    let map = small_map("kwan");
+    // A file of the same name is none of these.
+    let dir = dir();
+    let other = File::create(dir.path().join("[eventfd]")).unwrap();
+    const COLUMNS: [&str; 6] = ["eventfd", "signals", "pidfd", "bpf_map", "bpf_prog", "bpf_link"];
+    let number = |fd: i32, key: &str, radix| {
+        let text = fdinfo(fd, key).unwrap_or_else(|| panic!("{key}"));
+        i128::from_str_radix(&text, radix).unwrap()
+    };
+    let [event_fd, signal_fd] = [event.as_raw_fd(), signals.as_raw_fd()];
+    let [map_fd, prog_fd, link_fd] = [map.as_raw_fd(), prog.as_raw_fd(), link.fd().as_raw_fd()];
+    assert_eq!(number(of_dead.as_raw_fd(), "Pid", 10), -1);
+    for (fd, column, value) in [
+        // The kernel shows the counter in hexadecimal.
+        (event_fd, Some("eventfd"), number(event_fd, "eventfd-count", 16)),
+        (signal_fd, Some("signals"), number(signal_fd, "sigmask", 16)),
+        (of_child.as_raw_fd(), Some("pidfd"), number(of_child.as_raw_fd(), "Pid", 10)),
+        (map_fd, Some("bpf_map"), number(map_fd, "map_id", 10)),
+        (prog_fd, Some("bpf_prog"), number(prog_fd, "prog_id", 10)),
+        (link_fd, Some("bpf_link"), number(link_fd, "link_id", 10)),
+        (of_dead.as_raw_fd(), None, 0),
+        (other.as_raw_fd(), None, 0),
+    ] {
+        let own = format!("tgid = {} and fd = {fd}", std::process::id());
+        let row = one("task_file", &COLUMNS.join(", "), &own);
+        for (cell, name) in row.iter().zip(COLUMNS) {
+            match column == Some(name) {
+                true => assert!(*cell == value && value != 0, "{name}: {row:?}, {value}"),
+                false => assert_eq!(*cell, Cell::Null, "{name} of {column:?}: {row:?}"),
+            }
+        }
+        if let Some(column) = column {
+            assert_eq!(found("task_file", "fd", &format!("{own} and {column} = {value}")).len(), 1);
+        }
+    }
+    assert_eq!(number(of_child.as_raw_fd(), "Pid", 10), child.pid().into());
 }
 
 fn long_names() {

@@ -67,7 +67,7 @@ impl Emit<'_, '_> {
     /// Writes the path of the file that the user has mapped, if the mapping's own is one that a file system opened in
     /// its place, and goes to `done`; to `null` if a program can't get at it.
     fn backing(&mut self, vma: &VmaName, done: Label, null: Label) -> Result<(), Error> {
-        let (own, exists) = (self.builder.asm.label(), self.builder.asm.label());
+        let own = self.builder.asm.label();
         let asm = &mut self.builder.asm;
         asm.load(R1, u64_at(MAPPING + vma.file as i32));
         asm.jump_if(R1.eq(0), null);
@@ -80,6 +80,7 @@ impl Emit<'_, '_> {
             return Ok(());
         };
         let way = self.way();
+        let exists = self.builder.asm.label();
         let asm = &mut self.builder.asm;
         // Behind the `struct file`, where the verifier allows no loads.
         asm.address(R3, R1 + backing.path as i32);

@@ -11,7 +11,8 @@ pub(crate) const READER_PID: Derived = reader("reader_pid", "task.thread_pid.num
 pub(crate) const READER_TGID: Derived = reader("reader_tgid", "task.signal.pids[1].numbers[0]");
 pub(crate) const READER_PPID: Derived = reader("reader_ppid", "task.real_parent.signal.pids[1].numbers[0]");
 
-const fn reader(name: &'static str, numbers: &'static str) -> Derived {
+/// The number in the reader's pid namespace, among those of a `struct pid`.
+pub(crate) const fn reader(name: &'static str, numbers: &'static str) -> Derived {
     Derived { ty: "upid", ..Derived::new(name, "", By::Element(("reader.thread_pid.level", numbers))) }
 }
 
