@@ -16,7 +16,7 @@ pub(crate) fn explained(error: Error, kernel: &Kernel<'_>) -> Failure {
         _ => None,
     };
     match hint {
-        Some(hint) => Failure::Hinted(error, hint),
+        Some(hint) => Failure::Hinted(Box::new(error), hint),
         None => error.into(),
     }
 }

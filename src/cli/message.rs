@@ -19,7 +19,7 @@ pub(crate) enum Failure {
     /// An error of the library.
     Library(Error),
     /// An error of the library, with a hint that depends on the machine.
-    Hinted(Error, String),
+    Hinted(Box<Error>, String),
     /// The output could not be written.
     Output(io::Error),
     /// Conditions could not be decided for so many objects, at one of these bounds.
