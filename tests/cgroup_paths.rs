@@ -4,26 +4,33 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kwalk::Scope;
 use kwalk::select::{Bound, PlanOptions, Select, Walk, field, sql};
 use nix::fcntl::{OFlag, openat};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::columns::cell::{found, one};
 use crate::columns::child::Child;
-use crate::support::Need::{Bpf, Root, That};
-use crate::support::{Need, Test, eventually, kernel_version, kwalk, running, stdout, test, unique};
+use crate::support::Need::{Bpf, Jit, Kernel, Root, That};
+use crate::support::{
+    Need, Test, eventually, kernel_version, kwalk, running, stdout, test, test_alone, unique,
+};
 
 const NEEDS: &[Need] = &[Bpf, Root, That("a mount of cgroup v2", || mounted().is_some())];
+
+/// `bpf_rdonly_cast` came with 6.2.
+const INSIDE: &[Need] = &[Bpf, Root, NEEDS[2], Kernel(6, 2), Jit];
 
 pub fn tests() -> Vec<Test> {
     vec![
         test("deep_ones_are_what_proc_says", NEEDS, deep_ones_are_what_proc_says),
         test("one_that_is_removed_is_marked_as_in_proc", NEEDS, one_that_is_removed_is_marked_as_in_proc),
+        test_alone("in_a_cgroup_namespace_they_are_what_proc_says", INSIDE, in_a_cgroup_namespace),
         test("what_is_too_long_is_cut_and_undecided", NEEDS, what_is_too_long_is_cut_and_undecided),
     ]
 }
@@ -143,6 +150,43 @@ fn one_that_is_removed_is_marked_as_in_proc() {
         assert_eq!(found("task", "pid", &format!("{own} and cgroup like '% (deleted)'")).len(), 1);
     }
     assert!(path.ends_with("/below (deleted)") || kernel_version() < (6, 0), "{path}");
+}
+
+/// This process moves to a cgroup, which is the root of a namespace then.
+fn in_a_cgroup_namespace() {
+    let (top, root) = (unique("kwalk-ns-"), mounted().unwrap());
+    let nested = Nested::new([top.clone(), "a".into(), "b".into()]);
+    let (own, beside) = (root.join(&top).join("a"), root.join(&top).join("c"));
+    fs::create_dir(&beside).unwrap();
+    let add = |dir: &Path, pid: u32| fs::write(dir.join("cgroup.procs"), pid.to_string()).unwrap();
+    let wanted = ["/b", "/", "/..", "/../c", "/../.."];
+    let dirs = [own.join("b"), own.clone(), root.join(&top), beside.clone(), root.clone()];
+    let children = dirs.each_ref().map(|dir| {
+        let child = Child::new(["look"]);
+        add(dir, child.pid());
+        child
+    });
+    let pids = children.each_ref().map(Child::pid);
+    add(&own, std::process::id());
+    let inside = std::thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWCGROUP).unwrap();
+        for (pid, wanted) in pids.into_iter().zip(wanted) {
+            assert_eq!(of_proc(pid), wanted);
+            let condition = format!("pid = {pid} and cgroup = '{wanted}'");
+            let shown = stdout(kwalk(["task", "-f", "cgroup", "-o", "csv", "-w"]).arg(condition));
+            assert_eq!(shown.lines().nth(1).map(str::trim_end), Some(wanted));
+        }
+        let below = format!("cgroup like '/../%' and pid in ({}, {}, {})", pids[0], pids[3], pids[4]);
+        assert_eq!(stdout(&mut kwalk(["task", "--count", "-w", &below])), "2\n");
+    });
+    let done = inside.join();
+    add(&root, std::process::id());
+    drop(children);
+    fs::remove_dir(&beside).unwrap();
+    drop(nested);
+    if let Err(panic) = done {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 fn what_is_too_long_is_cut_and_undecided() {

@@ -40,13 +40,23 @@ pub struct Kernel<'a> {
     /// Whether who reads the programs' output is in the initial pid namespace, so that its numbers of processes and
     /// threads are the kernel's own.
     pub has_initial_pids: bool,
+    /// Whether who reads the programs' output is in the initial cgroup namespace, where paths of cgroups begin at the root
+    /// of their hierarchy.
+    pub has_initial_cgroups: bool,
 }
 
 impl<'a> Kernel<'a> {
     /// A kernel of which only the types are known: its version is unknown, its pages have 4,096 bytes, it has a JIT, and
-    /// its programs are read in the initial pid namespace.
+    /// its programs are read in the initial pid and cgroup namespaces.
     pub fn described(btf: &'a Btf<'a>) -> Kernel<'a> {
-        Kernel { btf, version: None, page_size: 4096, has_jit: true, has_initial_pids: true }
+        Kernel {
+            btf,
+            version: None,
+            page_size: 4096,
+            has_jit: true,
+            has_initial_pids: true,
+            has_initial_cgroups: true,
+        }
     }
 
     /// Looks up a kfunc of the kernel itself; `None` if the kernel lacks it, or has no JIT.

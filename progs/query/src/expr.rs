@@ -323,7 +323,9 @@ impl Expr {
         Node::Call(Function::DPath, vec![self]).into()
     }
 
-    /// `cgroup_path`: the path of a cgroup from the root of its hierarchy. The field is a pointer to a `struct cgroup`.
+    /// `cgroup_path`: the path of a cgroup, as `/proc/PID/cgroup` has it: from the root of its hierarchy or, in a cgroup
+    /// namespace, from the root of that; with ` (deleted)` behind the path of one that was removed. A path that is too long
+    /// begins with `…`. The field is a pointer to a `struct cgroup`.
     pub fn cgroup_path(self) -> Expr {
         Node::Call(Function::CgroupPath, vec![self]).into()
     }

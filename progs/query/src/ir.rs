@@ -121,6 +121,23 @@ pub(crate) struct Tree {
     pub(crate) online: Option<(u32, i32)>,
     /// If the nodes are directory entries: the offsets in a mount.
     pub(crate) mounts: Option<Mounts>,
+    /// If the path begins at the root of the reader's cgroup namespace: how cgroups are followed. The text's field is then a
+    /// pointer to the cgroup, whose node has the name.
+    pub(crate) cgroups: Option<Cgroups>,
+}
+
+/// The offsets of members that lead from a cgroup to the one above, and from the reader to the root of its namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cgroups {
+    pub(crate) ty: TypeId,
+    /// Of a `struct cgroup`: the node, the depth, the hierarchy, and the pointer to the state of the cgroup above, with which
+    /// that begins.
+    pub(crate) node: u32,
+    pub(crate) level: u32,
+    pub(crate) hierarchy: u32,
+    pub(crate) parent: u32,
+    /// The pointers to follow from the `struct task_struct`.
+    pub(crate) root: [u32; 4],
 }
 
 /// The offsets of the members of a `struct mount`.

@@ -15,7 +15,7 @@ use crate::columns::{NamedColumn, Source};
 use crate::derived::{By, Derived, Found};
 use crate::elements::Elements;
 use crate::error::{Error, Kind, Reason};
-use crate::ir::{Backing, Mounts, Number, ProgName, Text, TextKind, Tree, Value, VmaName};
+use crate::ir::{Backing, Cgroups, Mounts, Number, ProgName, Text, TextKind, Tree, Value, VmaName};
 use crate::place::{Base, Place};
 use crate::targets::view;
 use crate::view::View;
@@ -447,21 +447,44 @@ impl<'a> Names<'a> {
             parent: self.offset("dentry", ["d_parent"], span)?,
             online: None,
             mounts: None,
+            cgroups: None,
         })
     }
 
-    /// The path of a cgroup. The field is a pointer to it.
+    /// The path of a cgroup, from the root of the reader's cgroup namespace. The field is a pointer to it.
     pub(crate) fn cgroup(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
-        self.pointer(name, "cgroup", "a pointer to a struct cgroup", span)?;
-        let tree = Tree {
+        let place = self.pointer(name, "cgroup", "a pointer to a struct cgroup", span)?;
+        let mut tree = Tree {
             name: self.offset("kernfs_node", ["name"], span)?,
             parent: self.offset("kernfs_node", ["__parent", "parent"], span)?,
             online: Some((self.offset("cgroup", ["self.flags"], span)?, CSS_ONLINE)),
             mounts: None,
+            cgroups: None,
         };
         // Finds the functions of loops in the same pass over the types as others.
         self.has("bpf_iter_num_new");
-        Ok(Text { place: self.place(&format!("{name}.kn"), span)?, kind: TextKind::Node(tree) })
+        if self.kernel.has_initial_cgroups {
+            return Ok(Text { place: self.place(&format!("{name}.kn"), span)?, kind: TextKind::Node(tree) });
+        }
+        let what = "paths in a cgroup namespace";
+        if let Some(reason) = self.lacks_kfunc("bpf_rdonly_cast", what, (6, 2)) {
+            return Err(Error::new(reason, span.cloned()));
+        }
+        let ty = self.kernel.btf.find(BtfKind::Struct, "cgroup");
+        tree.cgroups = Some(Cgroups {
+            ty: ty.map_err(|error| Error::new(Reason::Field(error), span.cloned()))?,
+            node: self.offset("cgroup", ["kn"], span)?,
+            level: self.offset("cgroup", ["level"], span)?,
+            hierarchy: self.offset("cgroup", ["root"], span)?,
+            parent: self.offset("cgroup", ["self.parent"], span)?,
+            root: [
+                self.offset("task_struct", ["nsproxy"], span)?,
+                self.offset("nsproxy", ["cgroup_ns"], span)?,
+                self.offset("cgroup_namespace", ["root_cset"], span)?,
+                self.offset("css_set", ["dfl_cgrp"], span)?,
+            ],
+        });
+        Ok(Text { place, kind: TextKind::Node(tree) })
     }
 
     /// The whole name of a BPF program. The field is a pointer to its `struct bpf_prog_aux`.

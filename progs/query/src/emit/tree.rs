@@ -6,7 +6,7 @@ use kwalk_asm::{Address, Helper, Label, Reloc, u8_at, u32_at, u64_at};
 use super::long::{NAME_MAX, TEXT};
 use super::{Emit, NULLS};
 use crate::error::Error;
-use crate::ir::{Text, Tree};
+use crate::ir::{Cgroups, Text, Tree};
 use crate::limits::{NODE_CUT, NODE_MAX};
 
 /// The most levels of a tree: a path of [`NODE_MAX`] bytes has no more.
@@ -31,6 +31,9 @@ pub(super) struct Way {
 impl Emit<'_, '_> {
     /// Writes the path of a node, as [`climb`](Emit::climb) leaves it.
     pub(super) fn up(&mut self, text: &Text, tree: Tree, null: Label) -> Result<(), Error> {
+        if let Some(cgroups) = tree.cgroups {
+            return self.up_in_namespace(text, tree, &cgroups, null);
+        }
         let exists = self.builder.asm.label();
         let way = self.way();
         let base = self.follow(R1, &text.place, null);
@@ -81,9 +84,8 @@ impl Emit<'_, '_> {
     /// A path that is too long, or has too many levels, begins with [`NODE_CUT`] in place of its first names; any other
     /// begins with a slash.
     pub(super) fn climb(&mut self, way: &Way, tree: Tree, null: Label) -> Result<(), Error> {
-        let buffer = self.buffer();
-        let labels = [(); 6].map(|()| self.builder.asm.label());
-        let [each, cut, done, failed, named, ended] = labels;
+        let labels = [(); 5].map(|()| self.builder.asm.label());
+        let [each, cut, done, failed, ended] = labels;
         let rounds = self.begin_rounds(way.counter, LEVELS_MAX, LEVELS_FOLLOWED)?;
 
         self.builder.asm.bind(each);
@@ -111,6 +113,28 @@ impl Emit<'_, '_> {
         asm.jump_if(R2.eq(R1), done);
         asm.store(u64_at(way.node), R2);
         asm.load(R3, u64_at(R1 + tree.name as i32));
+        self.write_name(way, cut, failed);
+        self.builder.asm.jump(each);
+
+        self.builder.asm.bind(cut);
+        self.write_cut(failed);
+        self.builder.asm.bind(done);
+        self.end_rounds(&rounds)?;
+        self.builder.asm.jump(ended);
+
+        self.builder.asm.bind(failed);
+        self.end_rounds(&rounds)?;
+        self.builder.asm.jump(null);
+
+        self.builder.asm.bind(ended);
+        self.begin_path(null);
+        Ok(())
+    }
+
+    /// Writes the name at the address in R3, and a slash before it.
+    fn write_name(&mut self, way: &Way, cut: Label, failed: Label) {
+        let buffer = self.buffer();
+        let asm = &mut self.builder.asm;
         asm.address(R1, way.name);
         asm.mov(R2, NAME_MAX);
         asm.call(Helper::ProbeReadKernelStr);
@@ -130,37 +154,137 @@ impl Emit<'_, '_> {
         asm.address(R3, way.name);
         asm.call(Helper::ProbeReadKernel);
         self.forget(buffer, END, failed);
-        self.builder.asm.jump(each);
+    }
 
-        let asm = &mut self.builder.asm;
-        asm.bind(cut);
+    /// Writes what says that the rest is missing.
+    fn write_cut(&mut self, failed: Label) {
         // There is always room, which the verifier does not know any more.
-        asm.jump_if(NULLS.lt(NODE_CUT.len() as i32), failed);
-        asm.sub(NULLS, NODE_CUT.len() as i32);
+        self.builder.asm.jump_if(NULLS.lt(NODE_CUT.len() as i32), failed);
+        self.write_before(NODE_CUT.as_bytes());
+    }
+
+    /// Writes some bytes before the text. There must be room for them.
+    fn write_before(&mut self, bytes: &[u8]) {
+        let buffer = self.buffer();
+        let asm = &mut self.builder.asm;
+        asm.sub(NULLS, bytes.len() as i32);
         asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.add(R1, NULLS);
-        for (byte, at) in NODE_CUT.bytes().zip(0..) {
-            asm.store(u8_at(R1 + at), i32::from(byte));
+        for (byte, at) in bytes.iter().zip(0..) {
+            asm.store(u8_at(R1 + at), i32::from(*byte));
         }
-        asm.bind(done);
-        self.end_rounds(&rounds)?;
-        self.builder.asm.jump(ended);
+    }
 
-        self.builder.asm.bind(failed);
-        self.end_rounds(&rounds)?;
-        self.builder.asm.jump(null);
-
-        let asm = &mut self.builder.asm;
-        asm.bind(ended);
-        asm.jump_if(NULLS.ne(END), named);
-        // Nothing was written: it is the root.
-        asm.sub(NULLS, 1);
-        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
-        asm.store(u8_at(R1 + (END - 1)), i32::from(b'/'));
-        asm.bind(named);
+    /// Completes a path: that of the root is a slash. Leaves the length in R0.
+    fn begin_path(&mut self, null: Label) {
+        let buffer = self.buffer();
+        let named = self.builder.asm.label();
+        self.builder.asm.jump_if(NULLS.ne(END), named);
+        self.write_before(b"/");
+        self.builder.asm.bind(named);
         self.forget(buffer, END - 1, null);
         self.builder.asm.mov(R0, END + 1);
         self.builder.asm.sub(R0, NULLS);
+    }
+
+    /// Writes the path of a cgroup as `/proc/PID/cgroup` has it in a cgroup namespace: from the root of the reader's, by
+    /// `/..` to what is not below that (`kernfs_path_from_node`).
+    fn up_in_namespace(&mut self, text: &Text, tree: Tree, of: &Cgroups, null: Label) -> Result<(), Error> {
+        let labels = [(); 9].map(|()| self.builder.asm.label());
+        let [exists, each, raise, cut, failed, met, above, over, ended] = labels;
+        let way = self.way();
+        let slots = self.with_stack(24 + NAME_MAX as usize, |emit| emit.room(16));
+        let (kept, above_count) = (slots, slots + 8);
+        // The reader's root.
+        self.builder.asm.call(Helper::GetCurrentTaskBtf);
+        for hop in of.root {
+            self.builder.asm.load(R0, u64_at(R0 + hop as i32));
+            self.builder.asm.jump_if(R0.eq(0), null);
+        }
+        self.builder.asm.mov(R1, R0);
+        self.cast_cgroup(of, way.mount)?;
+        self.field(R1, &text.place, null);
+        self.cast_cgroup(of, way.node)?;
+        let asm = &mut self.builder.asm;
+        asm.store(u64_at(above_count), 0);
+        asm.load(R1, u64_at(way.node));
+        asm.load(R2, u64_at(way.mount));
+        // Another hierarchy has another root, which is not known.
+        asm.load(R3, u64_at(R1 + of.hierarchy as i32));
+        asm.load(R4, u64_at(R2 + of.hierarchy as i32));
+        asm.jump_if(R3.ne(R4), null);
+        let (flags, online) = tree.online.unwrap_or((0, -1));
+        asm.load(R3, u32_at(R1 + flags as i32));
+        self.end_path();
+        self.builder.asm.and(R3, online);
+        self.builder.asm.jump_if(R3.ne(0), exists);
+        self.end_deleted_path();
+        self.builder.asm.bind(exists);
+
+        let rounds = self.begin_rounds(way.counter, LEVELS_MAX, LEVELS_FOLLOWED)?;
+        self.builder.asm.bind(each);
+        self.next_round(&rounds, cut)?;
+        let asm = &mut self.builder.asm;
+        asm.load(R1, u64_at(way.node));
+        asm.load(R2, u64_at(way.mount));
+        asm.jump_if(R1.eq(R2), met);
+        asm.load(R3, u32_at(R1 + of.level as i32));
+        asm.load(R4, u32_at(R2 + of.level as i32));
+        asm.jump_if(R3.lt(R4), raise);
+        asm.load(R3, u64_at(R1 + of.node as i32));
+        asm.jump_if(R3.eq(0), failed);
+        asm.load(R3, u64_at(R3 + tree.name as i32));
+        asm.store(u64_at(kept), R3);
+        asm.load(R1, u64_at(R1 + of.parent as i32));
+        asm.jump_if(R1.eq(0), failed);
+        self.cast_cgroup(of, way.node)?;
+        self.builder.asm.load(R3, u64_at(kept));
+        self.write_name(&way, cut, failed);
+        self.builder.asm.jump(each);
+
+        let asm = &mut self.builder.asm;
+        asm.bind(raise);
+        asm.load(R1, u64_at(R2 + of.parent as i32));
+        asm.jump_if(R1.eq(0), failed);
+        asm.load(R3, u64_at(above_count));
+        asm.add(R3, 1);
+        asm.store(u64_at(above_count), R3);
+        self.cast_cgroup(of, way.mount)?;
+        self.builder.asm.jump(each);
+
+        self.builder.asm.bind(met);
+        self.end_rounds(&rounds)?;
+        let rounds = self.begin_rounds(way.counter, LEVELS_MAX, LEVELS_FOLLOWED)?;
+        self.builder.asm.bind(above);
+        self.next_round(&rounds, cut)?;
+        let asm = &mut self.builder.asm;
+        asm.load(R2, u64_at(above_count));
+        asm.jump_if(R1.ge(R2), over);
+        const UP: &[u8; 3] = b"/..";
+        asm.jump_if(NULLS.lt((UP.len() + NODE_CUT.len()) as i32), cut);
+        self.write_before(UP);
+        let buffer = self.buffer();
+        self.forget(buffer, END, failed);
+        self.builder.asm.jump(above);
+
+        self.builder.asm.bind(cut);
+        self.write_cut(failed);
+        self.builder.asm.bind(over);
+        self.end_rounds(&rounds)?;
+        self.builder.asm.jump(ended);
+        self.builder.asm.bind(failed);
+        self.end_rounds(&rounds)?;
+        self.builder.asm.jump(null);
+        self.builder.asm.bind(ended);
+        self.begin_path(null);
+        Ok(())
+    }
+
+    /// Stores the pointer in R1 as one to a cgroup.
+    fn cast_cgroup(&mut self, of: &Cgroups, to: Address) -> Result<(), Error> {
+        self.builder.asm.mov(R2, of.ty.0 as i32);
+        self.kfunc("bpf_rdonly_cast")?;
+        self.builder.asm.store(u64_at(to), R0);
         Ok(())
     }
 }

@@ -49,7 +49,7 @@ pub(crate) const VIEW: View = View {
         cmdline, more, Plain, { cmdline() }, "arguments of its process, read from its memory" since (5, 18);
         stack, more, Plain, { stack() }, "kernel addresses on its stack, the innermost first";
         cgroup, more, Plain, { field("task.cgroups.dfl_cgrp").cgroup_path() },
-            "path of its cgroup in the cgroup v2 hierarchy";
+            "path of its cgroup v2, as /proc/PID/cgroup shows it";
         cgroupns, more, Plain, "nsproxy.cgroup_ns.ns.inum", "inode number of its cgroup namespace";
         ipcns, more, Plain, "nsproxy.ipc_ns.ns.inum", "inode number of its IPC namespace";
         mntns, more, Plain, "nsproxy.mnt_ns.ns.inum", "inode number of its mount namespace";
