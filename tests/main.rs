@@ -21,6 +21,7 @@ mod preload;
 mod prepared;
 mod readers;
 mod rejections;
+mod routes;
 mod select;
 mod skeleton;
 #[allow(dead_code, reason = "the other binary uses the rest of it")]
@@ -42,6 +43,6 @@ fn main() -> ExitCode {
     }
     support::main(support::tests![
         architecture assembler btf_write cgroup_paths cgroups clang columns elements fields instructions kernels kfuncs maps
-        netns pid_namespaces pin preload prepared readers rejections select skeleton sys targets text_bpf text_tasks types usage walk
+        netns pid_namespaces pin preload prepared readers rejections routes select skeleton sys targets text_bpf text_tasks types usage walk
     ])
 }

@@ -1,5 +1,6 @@
 //! Builds comparisons of numbers and texts, and merges several of them into one.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::expr::{Arithmetic, Compare};
@@ -44,7 +45,7 @@ impl Condition {
             // The stack must hold a key.
             if let Some(texts) = texts.filter(|texts| texts.iter().all(|text| text.len() < TEXT_MAX)) {
                 return Condition::InSet(
-                    Member::Text(text.clone()),
+                    Member::Text(Box::new(text.clone())),
                     Set::texts(texts.iter().map(Vec::as_slice)),
                 );
             }

@@ -217,7 +217,7 @@ pub(crate) struct Backing {
 /// A value that is looked up in a set.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Member {
-    Text(Text),
+    Text(Box<Text>),
     Number(Number),
 }
 

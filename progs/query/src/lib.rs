@@ -84,6 +84,7 @@ mod select;
 pub mod sql;
 mod stored;
 mod targets;
+mod texts;
 mod undecided;
 mod unparse;
 mod view;

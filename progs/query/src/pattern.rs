@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use crate::error::Reason;
-use crate::ir::Text;
 
 /// A sequence of bytes and wildcards, and whether other bytes may precede or follow it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,18 +14,20 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// A pattern that matches only these bytes, which are compared with `text`.
-    pub(crate) fn exact(bytes: &[u8], text: &Text) -> Result<Pattern, Reason> {
-        Pattern::checked(bytes.iter().map(|byte| Some(*byte)).collect(), false, false)?.fits(text)
+    /// A pattern that matches only these bytes, at most `max` of them.
+    pub(crate) fn exact(bytes: &[u8], max: usize) -> Result<Pattern, Reason> {
+        Pattern::checked(bytes.iter().map(|byte| Some(*byte)).collect(), false, false)?.of_at_most(max)
     }
 
-    /// Parses the right side of `LIKE`, which is compared with `text`.
-    pub(crate) fn like(pattern: &[u8], text: &Text) -> Result<Pattern, Reason> {
-        Pattern::parse(pattern)?.fits(text)
+    /// Parses the right side of `LIKE`. There are at most `max` bytes, by whether others may precede them.
+    pub(crate) fn like(pattern: &[u8], max: impl Fn(bool) -> usize) -> Result<Pattern, Reason> {
+        let pattern = Pattern::parse(pattern)?;
+        let max = max(pattern.open_start);
+        pattern.of_at_most(max)
     }
 
-    fn fits(self, text: &Text) -> Result<Pattern, Reason> {
-        let (len, max) = (self.bytes.len(), text.pattern_max(self.open_start));
+    fn of_at_most(self, max: usize) -> Result<Pattern, Reason> {
+        let len = self.bytes.len();
         if len > max { Err(Reason::TextLength { len, max }) } else { Ok(self) }
     }
 

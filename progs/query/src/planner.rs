@@ -128,8 +128,8 @@ impl<'a> Planner<'a> {
                 let Node::Text(bytes) = &pattern.node else {
                     return Err(Error::kind(pattern, self.kind(pattern), "a text in quotes"));
                 };
-                let pattern =
-                    Pattern::like(bytes, &text).map_err(|why| Error::new(why, pattern.span.clone()))?;
+                let pattern = Pattern::like(bytes, |open| text.pattern_max(open))
+                    .map_err(|why| Error::new(why, pattern.span.clone()))?;
                 let room = text.place.field.size as usize;
                 let never = text.kind == TextKind::Array && pattern.bytes.len() > room;
                 Ok(match (never, pattern.is_any()) {
@@ -240,7 +240,7 @@ impl<'a> Planner<'a> {
         if text.kind == TextKind::Array && bytes.len() > room {
             return Err(fail(Reason::TextLength { len: bytes.len(), max: room }));
         }
-        let pattern = Pattern::exact(bytes, &text).map_err(fail)?;
+        let pattern = Pattern::exact(bytes, text.pattern_max(false)).map_err(fail)?;
         let equal = Condition::Like(text, pattern);
         match op {
             Compare::Eq => Ok(equal),

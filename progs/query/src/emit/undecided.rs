@@ -74,13 +74,17 @@ pub(crate) fn bounds_of(number: &Number) -> Vec<Bound> {
 }
 
 fn collect(leaf: &Condition, bounds: &mut Vec<Bound>) -> bool {
-    if let Condition::Like(text, _) | Condition::InSet(Member::Text(text), _) = leaf {
-        bounds.extend(text.is_cut_at_front().then_some(Bound::Path));
-    }
-    if let Condition::Like(text, pattern) = leaf {
-        let searches = pattern.open_start && pattern.open_end && text.kind.is_made();
-        bounds.extend((searches && text.size() > 2000).then_some(Bound::Search));
-        bounds.extend((pattern.open_start && text.may_be_cut()).then_some(Bound::Beginning));
+    match leaf {
+        Condition::InSet(Member::Text(text), _) => {
+            bounds.extend(text.is_cut_at_front().then_some(Bound::Path));
+        }
+        Condition::Like(text, pattern) => {
+            bounds.extend(text.is_cut_at_front().then_some(Bound::Path));
+            let searches = pattern.open_start && pattern.open_end && text.kind.is_made();
+            bounds.extend((searches && text.size() > 2000).then_some(Bound::Search));
+            bounds.extend((pattern.open_start && text.may_be_cut()).then_some(Bound::Beginning));
+        }
+        _ => {}
     }
     false
 }
