@@ -168,6 +168,9 @@ fn selection(error: &select::Error) -> Option<String> {
         }
         Reason::Unsupported(what) if what.starts_with("cmdline()") => "take it from the target task",
         Reason::NoJit { .. } => NO_JIT,
+        Reason::Since { what: "tgid" | "pid" | "ppid", .. } => {
+            "it can't tell the numbers of this pid namespace; task.tgid and task.pid are those of the initial one"
+        }
         Reason::Null => "write IS NULL or IS NOT NULL",
         Reason::NullPointer { what } => return Some(format!("write {what} IS NULL or IS NOT NULL")),
         Reason::Percent => "combine two patterns: x LIKE 'a%' AND x LIKE '%b'",

@@ -21,9 +21,10 @@ use crate::sys::{NetnsFd, pidfd_getfd, pidfd_open, pidfd_open_thread};
 /// `NSFS_MAGIC` (`include/uapi/linux/magic.h`)
 const NSFS_MAGIC: u32 = 0x6e73_6673;
 
-/// The programs of the walks that find namespaces.
+/// The programs of the walks that find namespaces, and the namespace of the thread that planned them: they leave out the
+/// sockets of that one, which are most.
 #[derive(Debug, Clone)]
-pub(super) struct Search(Arc<[Question; 2]>);
+pub(super) struct Search(Arc<([Question; 2], Option<Netns>)>);
 
 /// A question: the program and the layout of its rows.
 #[derive(Debug)]
@@ -58,17 +59,10 @@ impl Question {
 impl Search {
     /// Writes the programs.
     pub(super) fn new(kernel: &Kernel<'_>) -> Result<Search, Error> {
-        const NETNS: &str = "nsproxy.net_ns.ns.inum";
-        const MNTNS: &str = "nsproxy.mnt_ns.ns.inum";
-        // Most threads and files are in this process's namespaces. Where these can't be found out, nothing is left out.
-        let own = |name: &str| {
-            use std::os::unix::fs::MetadataExt;
-            fs::metadata(Path::new("/proc/thread-self/ns").join(name)).map_or(0, |file| file.ino())
-        };
-        let (netns, mntns) = (own("net"), own("mnt"));
-        let threads = Select::new("task")
-            .fields(["tgid", "pid", NETNS, MNTNS])
-            .filter(field(NETNS).ne(netns).or(field(MNTNS).ne(mntns)));
+        let home = own().ok();
+        let netns = home.as_ref().map_or(0, Netns::inode);
+        let threads =
+            Select::new("task").fields(["tgid", "pid", "nsproxy.net_ns.ns.inum", "nsproxy.mnt_ns.ns.inum"]);
         let is_nsfs = || field("file.f_inode.i_sb.s_magic").eq(NSFS_MAGIC);
         let inode = || field("file.f_inode.i_ino");
         let files = |is_socket, socket_netns| {
@@ -90,14 +84,13 @@ impl Search {
             }
             question => question?,
         };
-        Ok(Search(Arc::new([Question::new(&threads, kernel)?, files])))
+        Ok(Search(Arc::new(([Question::new(&threads, kernel)?, files], home))))
     }
 
     /// Each network namespace once, the calling thread's own first.
     pub(super) fn namespaces(&self) -> impl Iterator<Item = Result<Netns, Error>> + Send + use<> {
-        let Search(questions) = self.clone();
         Found {
-            questions,
+            search: self.clone(),
             step: Step::Own,
             holders: Vec::new(),
             threads: BTreeMap::new(),
@@ -130,8 +123,17 @@ impl Netns {
 /// What keeps a namespace.
 #[derive(Debug)]
 enum Holder {
-    Thread { tgid: u32, tid: u32 },
-    File { tgid: u32, tid: u32, fd: u32 },
+    /// The search itself.
+    Home,
+    Thread {
+        tgid: u32,
+        tid: u32,
+    },
+    File {
+        tgid: u32,
+        tid: u32,
+        fd: u32,
+    },
     Mount(PathBuf),
 }
 
@@ -149,11 +151,11 @@ enum Step {
 
 /// The iterator of [`Netns::all`].
 struct Found {
-    questions: Arc<[Question; 2]>,
+    search: Search,
     step: Step,
     /// What is left of the last step.
     holders: Vec<Candidate>,
-    /// A process in each other mount namespace.
+    /// A thread in each mount namespace.
     threads: BTreeMap<u64, (u32, u32)>,
     seen: HashSet<u64>,
 }
@@ -167,7 +169,7 @@ impl Iterator for Found {
                 if inode.is_some_and(|inode| self.seen.contains(&inode)) {
                     continue;
                 }
-                match open_any(inode, &holders) {
+                match self.open_any(inode, &holders) {
                     Ok(Some(netns)) if self.seen.insert(netns.inode()) => return Some(Ok(netns)),
                     Ok(_) => {}
                     Err(error) => {
@@ -181,6 +183,8 @@ impl Iterator for Found {
                     self.step = Step::Threads;
                     let own = own();
                     self.seen.extend(own.as_ref().map(Netns::inode));
+                    let home = self.search.0.1.as_ref().map(Netns::inode);
+                    self.holders.extend(home.map(|home| (Some(home), vec![Holder::Home])));
                     return Some(own);
                 }
                 Step::Threads => {
@@ -207,7 +211,7 @@ impl Iterator for Found {
 impl Found {
     fn threads(&mut self) -> Result<(), Error> {
         let mut found = HashMap::<u64, Vec<Holder>>::new();
-        for row in self.questions[0].rows()? {
+        for row in self.search.0.0[0].rows()? {
             let [Some(tgid), Some(tid), netns, mntns] = row else { continue };
             let (tgid, tid) = (tgid as u32, tid as u32);
             if let Some(mntns) = mntns {
@@ -223,7 +227,7 @@ impl Found {
 
     fn files(&mut self) -> Result<(), Error> {
         let mut found = HashMap::<u64, Vec<Holder>>::new();
-        for row in self.questions[1].rows()? {
+        for row in self.search.0.0[1].rows()? {
             let [Some(tgid), Some(tid), Some(fd), inode] = row else { continue };
             let file = Holder::File { tgid: tgid as u32, tid: tid as u32, fd: fd as u32 };
             match inode {
@@ -233,6 +237,57 @@ impl Found {
         }
         self.holders.extend(found.into_iter().map(|(inode, holders)| (Some(inode), holders)));
         Ok(())
+    }
+
+    /// Opens a namespace by the first of its holders that is still there; `None` if none is, or what they keep is no network
+    /// namespace.
+    fn open_any(&self, inode: Option<u64>, holders: &[Holder]) -> Result<Option<Netns>, Error> {
+        let mut refused = None;
+        for holder in holders {
+            match self.open(holder) {
+                Ok(Some(netns)) if inode.is_none_or(|inode| inode == netns.inode()) => {
+                    return Ok(Some(netns));
+                }
+                Ok(_) => {}
+                Err(error) => refused = Some(error),
+            }
+        }
+        refused.map_or(Ok(None), Err)
+    }
+
+    /// Opens the namespace that something keeps; `None` if that is gone.
+    fn open(&self, holder: &Holder) -> Result<Option<Netns>, Error> {
+        match holder {
+            Holder::Home => {
+                let home =
+                    self.search.0.1.as_ref().and_then(|home| home.fd().as_fd().try_clone_to_owned().ok());
+                home.map(|home| Netns::of(NetnsFd::try_from(home)?)).transpose()
+            }
+            Holder::Thread { tgid, tid } => {
+                let by_pidfd =
+                    pidfd(*tgid, *tid).ok().and_then(|pidfd| NetnsFd::of_pidfd(pidfd.as_fd()).ok());
+                match by_pidfd {
+                    Some(fd) => Netns::of(fd).map(Some),
+                    None => open_path(&PathBuf::from(format!("/proc/{tgid}/task/{tid}/ns/net"))),
+                }
+            }
+            Holder::File { tgid, tid, fd } => {
+                // A thread that leads no process has a pidfd only since 6.9; mostly, it has the files of its process.
+                let pidfd = pidfd(*tgid, *tid).or_else(|_| pidfd_open(*tgid));
+                let file = pidfd.and_then(|pidfd| pidfd_getfd(pidfd.as_fd(), *fd));
+                let path = PathBuf::from(format!("/proc/{tgid}/task/{tid}/fd/{fd}"));
+                match file {
+                    Ok(file) => of_file(file, &path),
+                    Err(error) if is_gone(error.raw_os_error()) => Ok(None),
+                    // Of a socket, the path leads nowhere.
+                    Err(error) => match open_path(&path) {
+                        Ok(Some(netns)) => Ok(Some(netns)),
+                        _ => Err(Error::open(&path, error)),
+                    },
+                }
+            }
+            Holder::Mount(path) => open_path(path),
+        }
     }
 
     /// The mounts of this process's mount namespace, and of the others.
@@ -270,49 +325,6 @@ fn own() -> Result<Netns, Error> {
         let netns = socket.ok().and_then(|socket| NetnsFd::of_socket(socket.as_fd()).ok());
         netns.map_or(Err(error), Netns::of)
     })
-}
-
-/// Opens a namespace by the first of its holders that is still there; `None` if none is, or what they keep is no network
-/// namespace.
-fn open_any(inode: Option<u64>, holders: &[Holder]) -> Result<Option<Netns>, Error> {
-    let mut refused = None;
-    for holder in holders {
-        match open(holder) {
-            Ok(Some(netns)) if inode.is_none_or(|inode| inode == netns.inode()) => return Ok(Some(netns)),
-            Ok(_) => {}
-            Err(error) => refused = Some(error),
-        }
-    }
-    refused.map_or(Ok(None), Err)
-}
-
-/// Opens the namespace that something keeps; `None` if that is gone.
-fn open(holder: &Holder) -> Result<Option<Netns>, Error> {
-    match holder {
-        Holder::Thread { tgid, tid } => {
-            let by_pidfd = pidfd(*tgid, *tid).ok().and_then(|pidfd| NetnsFd::of_pidfd(pidfd.as_fd()).ok());
-            match by_pidfd {
-                Some(fd) => Netns::of(fd).map(Some),
-                None => open_path(&PathBuf::from(format!("/proc/{tgid}/task/{tid}/ns/net"))),
-            }
-        }
-        Holder::File { tgid, tid, fd } => {
-            // A thread that leads no process has a pidfd only since 6.9; mostly, it has the files of its process.
-            let pidfd = pidfd(*tgid, *tid).or_else(|_| pidfd_open(*tgid));
-            let file = pidfd.and_then(|pidfd| pidfd_getfd(pidfd.as_fd(), *fd));
-            let path = PathBuf::from(format!("/proc/{tgid}/task/{tid}/fd/{fd}"));
-            match file {
-                Ok(file) => of_file(file, &path),
-                Err(error) if is_gone(error.raw_os_error()) => Ok(None),
-                // Of a socket, the path leads nowhere.
-                Err(error) => match open_path(&path) {
-                    Ok(Some(netns)) => Ok(Some(netns)),
-                    _ => Err(Error::open(&path, error)),
-                },
-            }
-        }
-        Holder::Mount(path) => open_path(path),
-    }
 }
 
 /// The namespace of a socket, or the one that a descriptor stands for.
