@@ -17,6 +17,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use crate::columns::cell::{found, one};
 use crate::columns::child::Child;
 use crate::support::Need::{Bpf, Jit, Kernel, Root, That};
+use crate::support::rows::{all, text};
 use crate::support::{
     Need, Test, eventually, kernel_version, kwalk, running, stdout, test, test_alone, unique,
 };
@@ -31,6 +32,7 @@ pub fn tests() -> Vec<Test> {
         test("deep_ones_are_what_proc_says", NEEDS, deep_ones_are_what_proc_says),
         test("one_that_is_removed_is_marked_as_in_proc", NEEDS, one_that_is_removed_is_marked_as_in_proc),
         test_alone("in_a_cgroup_namespace_they_are_what_proc_says", INSIDE, in_a_cgroup_namespace),
+        test("where_each_round_is_verified_the_rest_is_undecided", NEEDS, the_rest_is_undecided),
         test("what_is_too_long_is_cut_and_undecided", NEEDS, what_is_too_long_is_cut_and_undecided),
     ]
 }
@@ -252,5 +254,47 @@ fn what_is_too_long_is_cut_and_undecided() {
         while rows.next_row().unwrap().is_some() {}
         drop(rows);
         assert_eq!(prepared.undecided().unwrap(), 1);
+    }
+}
+
+/// As on a kernel without a JIT, or before 6.4.
+fn the_rest_is_undecided() {
+    let mut kernel = running();
+    kernel.has_jit = false;
+    let ask = |pid: u32, condition: &str| {
+        let condition = field("pid").eq(pid).and(sql::expression(condition).unwrap());
+        let select = Select::new("task").fields(["cgroup"]).filter(condition);
+        let walk = Walk::plan(&select, &kernel, Scope::All).unwrap();
+        let bounds = walk.plan.undecided.as_ref().map_or(Vec::new(), |undecided| undecided.bounds.clone());
+        let mut prepared = walk.prepare().unwrap();
+        let rows = all(prepared.rows().unwrap(), |row| text(&row[0])).unwrap();
+        let undecided = prepared.undecided().unwrap();
+        (rows, undecided, bounds)
+    };
+    // 3,000 bytes on 12 levels, and 300 levels.
+    let top = unique("kwalk-wide-");
+    let wide = Nested::new([top.clone()].into_iter().chain((0..12).map(|nth| format!("{nth:0250}"))));
+    let deep = Nested::new((0..300).map(|nth| format!("{}-{nth}", if nth == 0 { &top } else { "d" })));
+    let children = [Child::new(["look"]), Child::new(["look"])];
+    wide.add(children[0].pid());
+    deep.add(children[1].pid());
+    let [wide, deep] = children.each_ref().map(Child::pid);
+    let (path, cut) = (of_proc(wide), of_proc(deep));
+    assert_eq!(ask(wide, &format!("cgroup like '/{top}/%'")).0, [path.clone()]);
+    assert_eq!(ask(wide, &format!("cgroup = '{path}'")), (vec![path.clone()], 0, vec![Bound::Path]));
+    let (rows, undecided, bounds) = ask(wide, "cgroup like '%/0000%'");
+    assert_eq!((rows, undecided), (vec![path], 0));
+    assert_eq!(bounds, [Bound::Path, Bound::Search]);
+    let (rows, undecided, _) = ask(wide, "cgroup like '%nothing%'");
+    assert_eq!((rows.len(), undecided), (0, 1));
+    let (rows, undecided, _) = ask(wide, "not (cgroup like '%nothing%')");
+    assert_eq!((rows.len(), undecided), (0, 1));
+
+    let (rows, ..) = ask(deep, "tgid > 1");
+    let rest = rows[0].strip_prefix('…').unwrap();
+    assert!(cut.ends_with(rest) && rest.matches('/').count() == 256, "{rest}");
+    for condition in ["cgroup like '/d-%'", "not (cgroup like '/d-%')", "cgroup like '%-7'"] {
+        let (rows, undecided, bounds) = ask(deep, condition);
+        assert_eq!((rows.len(), undecided, bounds), (0, 1, vec![Bound::Path]), "{condition}");
     }
 }

@@ -58,7 +58,17 @@ pub(crate) fn long_texts_count_as_a_whole() {
     eventually("it runs that program", || is("exe like '%/sleeper'"));
     let path = program.to_str().unwrap();
     let searches_all = kernel_version() >= (6, 4) && running().has_jit;
+    let many: Vec<_> = (0..30).map(|nth| format!("'/x{nth}'")).collect();
+    let many = many.join(", ");
+    let almost = format!("{}x", &path[..path.len() - 1]);
     for (condition, wanted) in [
+        (&*format!("exe = '{path}'"), true),
+        (&format!("exe = '{almost}'"), false),
+        (&format!("exe <> '{almost}'"), true),
+        (&format!("exe like '{}%'", &path[..path.len() - 3]), true),
+        (&format!("exe like '{path}_%'"), false),
+        (&format!("exe in ('{path}', {many})"), true),
+        (&format!("exe in ('{almost}', {many})"), false),
         ("exe like '%eee/sleeper'", true),
         ("exe like '%ddd/eee%'", true),
         ("exe like '%ddd_eee%'", true),
