@@ -109,6 +109,11 @@ pub enum Error {
         /// The type.
         map_type: sys::MapType,
     },
+    /// A sleepable program can't be attached to this target: its walk holds a lock.
+    Sleepable {
+        /// The target.
+        target: String,
+    },
     /// The iterator that is pinned at a path walks another target.
     OtherTarget {
         /// The path.
@@ -252,6 +257,9 @@ impl fmt::Display for Error {
             }
             Error::MapType { target, map_type } => {
                 write!(f, "target {target}: it does not walk maps of this type ({})", map_type.0)
+            }
+            Error::Sleepable { target } => {
+                write!(f, "target {target}: a sleepable program can't walk it")
             }
             Error::OtherTarget { path, pinned, program } => {
                 write!(f, "{}: the iterator pinned there walks {pinned}, not {program}", path.display())

@@ -14,7 +14,7 @@ use crate::sys::{page_size, release};
 /// The running kernel, whose types are `btf`.
 ///
 /// Facts that can't be found out, because /proc or /sys is not mounted or not readable, are as in
-/// [`Kernel::described`].
+/// [`Kernel::described`]; but programs are then written for any namespace, which takes more instructions.
 ///
 /// ```no_run
 /// use kwalk::{KernelBtf, btf::Btf, kernel};
@@ -33,6 +33,9 @@ pub fn kernel<'a>(btf: &'a Btf<'a>) -> Kernel<'a> {
     kernel.has_jit = has_jit(btf);
     kernel.possible_cpus = possible_cpus().ok().and_then(|(count, end)| (count == end).then_some(count));
     kernel.booted = booted();
+    // PROC_PID_INIT_INO and PROC_CGROUP_INIT_INO (include/linux/proc_ns.h)
+    kernel.has_initial_pids = is_in_namespace("pid", 0xEFFF_FFFC);
+    kernel.has_initial_cgroups = is_in_namespace("cgroup", 0xEFFF_FFFB);
     kernel
 }
 
@@ -117,11 +120,9 @@ fn has_jit(btf: &Btf<'_>) -> bool {
     }
 }
 
-/// Whether this process is in the first pid namespace, so that its pids and tids are the kernel's own; false if /proc is
-/// not mounted.
-pub(crate) fn is_in_first_pid_namespace() -> bool {
-    // PROC_PID_INIT_INO (include/linux/proc_ns.h)
-    metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == 0xEFFF_FFFC)
+/// Whether the calling thread is in the namespace of this kind that has this inode number; false if /proc is not mounted.
+fn is_in_namespace(kind: &str, inode: u64) -> bool {
+    metadata(format!("/proc/thread-self/ns/{kind}")).is_ok_and(|file| file.ino() == inode)
 }
 
 /// Reads the first line of a file in /proc or /sys with as few system calls as possible, since every walk calls it.

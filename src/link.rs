@@ -16,6 +16,8 @@ use crate::sys::{
 
 /// The first kernel whose links filter by a process, or by a thread that leads one.
 const TASKS: Version = (6, 1);
+/// The targets that take sleepable programs (`BPF_ITER_RESCHED`).
+const SLEEPABLE: [&str; 7] = ["task", "task_file", "task_vma", "ksym", "cgroup", "kmem_cache", "dmabuf"];
 /// The first kernel whose cgroup walks have the order `children`.
 const CHILDREN: Version = (7, 0);
 
@@ -24,7 +26,12 @@ const CHILDREN: Version = (7, 0);
 pub struct Link(LinkFd);
 
 impl Link {
-    pub(crate) fn create(prog: &ProgFd, target: &Target, scope: &Scope<'_>) -> Result<Link, Error> {
+    pub(crate) fn create(
+        prog: &ProgFd,
+        target: &Target,
+        sleepable: bool,
+        scope: &Scope<'_>,
+    ) -> Result<Link, Error> {
         scope.check(target)?;
         let refused = |what, since| Error::NoParameters { target: target.name.clone().into(), what, since };
         let is_task = matches!(scope, Scope::Pid(_) | Scope::Tid(_) | Scope::PidFd(_));
@@ -40,6 +47,10 @@ impl Link {
         let no_task = || refused("one process or thread", TASKS);
         let failed = |source: sys::Error| match (source.errno(), scope) {
             (libc::E2BIG, _) if is_task => no_task(),
+            // The kernel looks at this before it looks at a map.
+            (libc::EINVAL, _) if sleepable && !SLEEPABLE.contains(&&*target.name) => {
+                Error::Sleepable { target: target.name.clone().into() }
+            }
             // Only the kernel knows the map types of a target.
             (libc::EINVAL, Scope::Map(map)) => {
                 Error::MapType { target: target.name.clone().into(), map_type: map.map_type() }

@@ -22,6 +22,7 @@ pub struct Loaded {
     prog: ProgFd,
     maps: Vec<MapFd>,
     target: Target,
+    sleepable: bool,
 }
 
 impl Loaded {
@@ -69,7 +70,7 @@ impl Loaded {
         };
         // First without a log: to write one costs more than the verification.
         let prog = bpf(command()).map_err(|error| explained(program, error, command))?;
-        Ok(Loaded { prog, maps, target: program.target().clone() })
+        Ok(Loaded { prog, maps, target: program.target().clone(), sleepable: program.sleepable })
     }
 
     /// Attaches the program to its target. The link filters by the scope; the program must test what links can't filter
@@ -78,9 +79,10 @@ impl Loaded {
     /// # Errors
     ///
     /// [`Error::Scope`] if the scope is not for this target, [`Error::NoParameters`] if this kernel's links can't
-    /// filter by it, [`Error::Process`] if no process or thread has its number, [`Error::Sys`] if the kernel refuses.
+    /// filter by it, [`Error::Process`] if no process or thread has its number, [`Error::Sleepable`] if the target takes no
+    /// sleepable programs, [`Error::Sys`] if the kernel refuses.
     pub fn attach(&self, scope: &Scope<'_>) -> Result<Link, Error> {
-        Link::create(&self.prog, &self.target, scope)
+        Link::create(&self.prog, &self.target, self.sleepable, scope)
     }
 
     /// The program's descriptor.

@@ -6,7 +6,6 @@ use kwalk_progs::text::Only;
 use kwalk_progs::{Kernel, Parameters, Target};
 
 use crate::error::{Error, ProcessError};
-use crate::facts::is_in_first_pid_namespace;
 use crate::netns::Netns;
 use crate::process::{exists, leads};
 use crate::sys::{CgroupOrder, CgroupStart, IterLinkInfo, MapFd};
@@ -74,7 +73,7 @@ impl<'a> Scope<'a> {
             }
             _ => None,
         };
-        let test = test.filter(|_| is_in_first_pid_namespace());
+        let test = test.filter(|_| kernel.has_initial_pids);
         let link = if test.is_some() { Scope::All } else { self };
         Ok(Resolved { link, test })
     }

@@ -1,7 +1,7 @@
 //! The named columns of each target show of known objects what /proc, /sys and bpftool say of them.
 
 mod bpf;
-mod cell;
+pub mod cell;
 pub mod child;
 mod files;
 mod forms;
@@ -38,14 +38,22 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     // bpf_map_lookup_percpu_elem
     ("bpf_prog", &["run_count", "run_time"], (5, 19)),
     // bpf_sock_from_file
-    ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state"], (5, 11)),
+    ("task_file", &["family", "protocol", "src", "sport", "dst", "dport", "state", "netns"], (5, 11)),
+    // bpf_rdonly_cast
+    ("ipv6_route", &["hops"], (6, 2)),
+    ("task_file", &["pidfd", "eventfd", "signals", "bpf_map", "bpf_prog", "bpf_link"], (6, 2)),
     // bpf_skc_to_unix_sock
     ("task_file", &["unix_path"], (5, 16)),
     ("bpf_prog", &["verified"], (5, 16)),
 ];
 
 /// Those of them that take a function of the kernel's, which it calls for its JIT alone. An older kernel is said to be too old.
-const JIT: &[(&str, &[&str])] = &[("task", &["pidns", "nspid", "kthread", "work"]), ("netlink", &["groups"])];
+const JIT: &[(&str, &[&str])] = &[
+    ("task", &["pidns", "nspid", "kthread", "work"]),
+    ("netlink", &["groups"]),
+    ("ipv6_route", &["hops"]),
+    ("task_file", &["pidfd", "eventfd", "signals", "bpf_map", "bpf_prog", "bpf_link"]),
+];
 
 pub fn tests() -> Vec<Test> {
     let own = vec![

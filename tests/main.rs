@@ -4,6 +4,7 @@
 mod architecture;
 mod assembler;
 mod btf_write;
+mod cgroup_paths;
 mod cgroups;
 mod clang;
 mod cmdline;
@@ -15,11 +16,13 @@ mod kernels;
 mod kfuncs;
 mod maps;
 mod netns;
+mod pid_namespaces;
 mod pin;
 mod preload;
 mod prepared;
 mod readers;
 mod rejections;
+mod routes;
 mod select;
 mod skeleton;
 #[allow(dead_code, reason = "the other binary uses the rest of it")]
@@ -40,7 +43,8 @@ fn main() -> ExitCode {
         return done;
     }
     support::main(support::tests![
-        architecture assembler btf_write cgroups clang cmdline columns elements fields instructions kernels kfuncs maps
-        netns pin preload prepared readers rejections select skeleton sys targets text_bpf text_tasks types usage walk
+        architecture assembler btf_write cgroup_paths cgroups clang cmdline columns elements fields instructions kernels
+        kfuncs maps netns pid_namespaces pin preload prepared readers rejections routes select skeleton sys targets text_bpf
+        text_tasks types usage walk
     ])
 }

@@ -2,24 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::slice;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Instant;
 
 use kwalk::select::{Column, Select, field};
 use kwalk::sys::{Command as _, IterLinkInfo, LinkCreate, NetnsFd, bpf};
 use kwalk::{Error, Link, Loaded, Netns, ProcessError, Scope};
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::fstat;
 use nix::unistd::gettid;
 
-use crate::support::Need::{Bpf, Root, Target, Tool};
+use crate::support::Need::{Bpf, Kernel, Root, Target, Tool};
 use crate::support::helper::{Helper, PORTS, numbers};
 use crate::support::objects::idle_program;
 use crate::support::rows::{all, counted, number, opened, walked};
@@ -28,6 +31,8 @@ use crate::support::{Need, Test, dir, eventually, kwalk, refused, running, stdou
 const ROOT: &[Need] = &[Bpf, Root];
 const RIGHTS: &[Need] = &[Bpf, Root, Tool("setpriv")];
 const ROUTES: &[Need] = &[Bpf, Root, Tool("ip"), Tool("nsenter")];
+/// Where descriptors lead to namespaces without /proc.
+const PIDFD: &[Need] = &[Bpf, Root, Kernel(6, 11)];
 const UNIX: &[Need] = &[Bpf, Root, Target(&kwalk::progs::targets::unix::TARGET)];
 
 pub fn tests() -> Vec<Test> {
@@ -39,6 +44,13 @@ pub fn tests() -> Vec<Test> {
         test("routes_are_those_of_the_namespace", ROUTES, routes_are_those_of_the_namespace),
         test("all_namespaces_are_found_once", ROOT, all_namespaces_are_found_once),
         test_alone("a_namespace_that_has_but_a_name_is_found", ROOT, one_that_has_but_a_name_is_found),
+        test("what_keeps_a_namespace_leads_to_it", ROOT, what_keeps_a_namespace_leads_to_it),
+        test_alone(
+            "without_proc_mounts_are_said_to_be_missing",
+            PIDFD,
+            without_proc_mounts_are_said_to_be_missing,
+        ),
+        test("rows_of_several_namespaces_say_which", ROOT, rows_of_several_namespaces_say_which),
         test("processes_that_end_meanwhile_are_no_error", ROOT, processes_that_end_meanwhile_are_no_error),
         test_alone("nothing_is_left_behind", ROOT, nothing_is_left_behind),
         test("what_is_no_namespace_is_refused", ROOT, what_is_no_namespace_is_refused),
@@ -186,7 +198,15 @@ fn netlink_sockets_are_those_of_the_namespace() {
 fn routes_are_those_of_the_namespace() {
     let helper = Helper::with_netns(0);
     let (pid, netns) = (helper.pid(), [of(&helper)]);
-    let routes = || fs::read_to_string(format!("/proc/{pid}/net/ipv6_route")).unwrap().lines().count();
+    // The file shows what stands in empty tables, too: unreachable, of the greatest metric, and without a table.
+    let is_route = |line: &&str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        !(words[5] == "ffffffff" && words[8] == "00200200")
+    };
+    let routes = || {
+        let text = fs::read_to_string(format!("/proc/{pid}/net/ipv6_route")).unwrap();
+        text.lines().filter(is_route).count()
+    };
     let shown = || {
         let rows = opened("ipv6_route", ["fib6_metric"], Scope::Netns(&netns));
         all(rows.unwrap(), |_| ()).unwrap().len()
@@ -194,7 +214,7 @@ fn routes_are_those_of_the_namespace() {
     assert_eq!(shown(), routes());
     let up = ["-t", &pid.to_string(), "-n", "ip", "link", "set", "lo", "up"];
     assert!(Command::new("nsenter").args(up).status().unwrap().success());
-    eventually("lo has routes", || routes() > 1);
+    eventually("lo has routes", || routes() > 0);
     assert_eq!(shown(), routes());
 }
 
@@ -202,13 +222,13 @@ fn all_namespaces_are_found_once() {
     let helpers = [Helper::with_netns(0), Helper::with_netns(0)];
     let known = helpers.each_ref().map(|helper| inode(helper.pid()));
     let mut times = BTreeMap::new();
-    for netns in Netns::all() {
+    for netns in Netns::all(&running()).unwrap() {
         *times.entry(netns.unwrap().inode()).or_insert(0) += 1;
     }
     for inode in known.into_iter().chain([inode(std::process::id())]) {
         assert_eq!(times.get(&inode), Some(&1), "{inode}");
     }
-    assert_eq!(Netns::all().next().unwrap().unwrap().to_string(), own().to_str().unwrap());
+    assert_eq!(Netns::all(&running()).unwrap().next().unwrap().unwrap().to_string(), own().to_str().unwrap());
     for (target, fields, above) in SOCKETS {
         let mut found = pairs(target, fields, Scope::AllNetns);
         found.retain(|(netns, _)| known.contains(netns));
@@ -216,6 +236,133 @@ fn all_namespaces_are_found_once() {
             known.iter().flat_map(|netns| PORTS.map(|port| (*netns, u64::from(port + above)))).collect();
         wanted.sort_unstable();
         assert_eq!(found, wanted, "{target}");
+    }
+}
+
+/// Enters a new network namespace for as long as `make` takes. Returns its inode, and what `make` returns.
+fn for_a_moment<T: Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> (u64, T) {
+    let thread = thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        let inode = fs::metadata("/proc/thread-self/ns/net").unwrap().ino();
+        (inode, make())
+    });
+    thread.join().unwrap()
+}
+
+/// Each of these is the only thing that keeps its namespace.
+fn what_keeps_a_namespace_leads_to_it() {
+    let dir = dir();
+    let (by_socket, socket) = for_a_moment(|| UdpSocket::bind("0.0.0.0:0").unwrap());
+    let (by_unix, unix) = for_a_moment(|| UnixDatagram::unbound().unwrap());
+    let (by_file, file) = for_a_moment(|| File::open("/proc/thread-self/ns/net").unwrap());
+    let none = None::<&str>;
+    let point = dir.path().join("m n\\");
+    File::create(&point).unwrap();
+    let at = point.clone();
+    let (by_mount, ()) = for_a_moment(move || {
+        mount(Some("/proc/thread-self/ns/net"), &at, none, MsFlags::MS_BIND, none).unwrap();
+    });
+    // Threads that wait: one in its namespace, one that has a mount of another in its own mount namespace.
+    let (tell, told) = mpsc::channel();
+    let (alive, wait) = mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let (inside, waits) = (tell.clone(), wait.clone());
+    let in_it = thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        inside.send(fs::metadata("/proc/thread-self/ns/net").unwrap().ino()).unwrap();
+        let _ = waits.lock().unwrap().recv();
+    });
+    let by_thread = told.recv().unwrap();
+    let elsewhere = dir.path().join("elsewhere");
+    File::create(&elsewhere).unwrap();
+    let in_mounts = thread::spawn(move || {
+        let home = File::open("/proc/thread-self/ns/net").unwrap();
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        mount(Some("/proc/thread-self/ns/net"), &elsewhere, none, MsFlags::MS_BIND, none).unwrap();
+        let inode = fs::metadata("/proc/thread-self/ns/net").unwrap().ino();
+        setns(home, CloneFlags::CLONE_NEWNET).unwrap();
+        tell.send(inode).unwrap();
+        let _ = wait.lock().unwrap().recv();
+    });
+    let by_mount_elsewhere = told.recv().unwrap();
+    let kept = [by_socket, by_unix, by_file, by_mount, by_thread, by_mount_elsewhere];
+    assert_eq!(BTreeSet::from(kept).len(), kept.len());
+
+    let mut times = BTreeMap::new();
+    for netns in Netns::all(&running()).unwrap() {
+        *times.entry(netns.unwrap().inode()).or_insert(0) += 1;
+    }
+    for inode in kept {
+        assert_eq!(times.get(&inode), Some(&1), "{inode}: {kept:?}");
+    }
+    // The kernel has netlink sockets of its own in each.
+    let printed = stdout(&mut kwalk(["netlink", "--netns", "all", "-f", "netns", "-o", "csv"]));
+    let shown: BTreeSet<u64> = printed.lines().skip(1).map(|line| line.trim().parse().unwrap()).collect();
+    for inode in kept {
+        assert!(shown.contains(&inode), "{inode}: {kept:?}");
+    }
+    drop((socket, unix, file));
+    umount2(&point, MntFlags::empty()).unwrap();
+    drop(alive);
+    in_it.join().unwrap();
+    in_mounts.join().unwrap();
+    eventually("the namespaces are gone", || {
+        let found: BTreeSet<u64> =
+            Netns::all(&running()).unwrap().filter_map(|netns| Some(netns.ok()?.inode())).collect();
+        kept.iter().all(|inode| !found.contains(inode))
+    });
+}
+
+/// In a mount namespace of this process's own.
+fn without_proc_mounts_are_said_to_be_missing() {
+    let helper = Helper::with_netns(0);
+    let (by_socket, _socket) = for_a_moment(|| UdpSocket::bind("0.0.0.0:0").unwrap());
+    let known = [inode(helper.pid()), by_socket];
+    let own = inode(std::process::id());
+    let none = None::<&str>;
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+    umount2("/proc", MntFlags::MNT_DETACH).unwrap();
+    let output = kwalk(["netlink", "--netns", "all", "-f", "netns", "-o", "csv"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("kwalk: /proc/thread-self/mountinfo: No such file or directory"), "{said}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let shown: BTreeSet<u64> = printed.lines().filter_map(|line| line.trim().parse().ok()).collect();
+    for inode in known.into_iter().chain([own]) {
+        assert!(shown.contains(&inode), "{inode} of {shown:?}");
+    }
+}
+
+/// Objects that are alike but for their namespace look different.
+fn rows_of_several_namespaces_say_which() {
+    let helpers = [Helper::with_netns(0), Helper::with_netns(0)];
+    let inodes = helpers.each_ref().map(|helper| inode(helper.pid()));
+    let wanted = BTreeSet::from(inodes.map(|inode| inode.to_string()));
+    for (target, condition) in [
+        ("tcp", format!("sport = {}", PORTS[0])),
+        ("udp", format!("sport = {}", PORTS[0] + 1)),
+        ("netlink", "portid = 0 and protocol = 'ROUTE'".into()),
+        ("ipv6_route", "metric >= 0".into()),
+    ] {
+        let condition = format!("({condition}) and netns in ({}, {})", inodes[0], inodes[1]);
+        let args = [target, "-o", "csv", "-w", &condition];
+        let printed = stdout(kwalk(args).args(["--netns", "all"]));
+        let rows: Vec<_> = printed.lines().map(str::trim).collect();
+        let Some((heading, rows)) = rows.split_first() else { panic!("{target}") };
+        assert!(heading.ends_with(",netns"), "{heading}");
+        if target == "ipv6_route" {
+            // The loopback of these is down.
+            assert_eq!(rows, [""; 0]);
+            continue;
+        }
+        let shown = rows.iter().map(|row| row.rsplit(',').next().unwrap().to_owned());
+        assert_eq!(shown.collect::<BTreeSet<_>>(), wanted, "{target}: {rows:?}");
+        let path = format!("/proc/{}/ns/net", helpers[0].pid());
+        let printed = stdout(kwalk(args).args(["--netns", &path]));
+        assert!(!printed.lines().next().unwrap().contains("netns"), "{printed}");
     }
 }
 
@@ -231,7 +378,8 @@ fn one_that_has_but_a_name_is_found() {
     for name in ["kept", "again", "left"] {
         File::create(Path::new("/run/netns").join(name)).unwrap();
     }
-    let times = || Netns::all().filter(|netns| netns.as_ref().unwrap().inode() == inode).count();
+    let times =
+        || Netns::all(&running()).unwrap().filter(|netns| netns.as_ref().unwrap().inode() == inode).count();
     assert_eq!(times(), 1);
     for name in ["kept", "again"] {
         let source = format!("/proc/{pid}/ns/net");
@@ -250,7 +398,7 @@ fn processes_that_end_meanwhile_are_no_error() {
     let start = Instant::now();
     while start.elapsed().as_millis() < 1500 {
         children.extend((0..20).map(|_| Command::new("/bin/true").spawn().unwrap()));
-        for netns in Netns::all() {
+        for netns in Netns::all(&running()).unwrap() {
             netns.unwrap();
         }
         // Until here, some of them are dead and not buried.
@@ -307,7 +455,7 @@ fn other_targets_have_no_namespaces() {
     assert!(
         matches!(error, Error::Scope { target, takes: kwalk::progs::Parameters::Task } if target == "task")
     );
-    let netns = Netns::all().next().unwrap().unwrap();
+    let netns = Netns::all(&running()).unwrap().next().unwrap().unwrap();
     let error = link("bpf_map").iter_in(&netns).unwrap_err();
     assert!(matches!(error, Error::Scope { target, .. } if target == "bpf_map"));
 }
@@ -360,7 +508,7 @@ fn the_command_says_what_is_wrong() {
 
 fn what_goes_wrong_there_is_told_here() {
     let caller = gettid();
-    let netns = Netns::all().next().unwrap().unwrap();
+    let netns = Netns::all(&running()).unwrap().next().unwrap().unwrap();
     let prog = idle_program("kw_idle", None);
     let refused = netns.fd().within(|| {
         assert_ne!(gettid(), caller);

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixDatagram;
 
 use kwalk::asm::Reg::{R0, R7};
-use kwalk::progs::{Builder, Parameters, Target, targets};
+use kwalk::progs::{Builder, Parameters, Target, available, targets};
 use kwalk::sys::{CgroupOrder, CgroupStart, ElemFlags, MapCreate, MapType, MapUpdateElem, bpf, pidfd_open};
 use kwalk::{Error, Link, Loaded, Scope};
 use nix::unistd::gettid;
@@ -25,6 +25,40 @@ fn load(target: &Target) -> Loaded {
     walk.asm.mov(R0, 0);
     let program = walk.finish("count", done).unwrap();
     Loaded::load(&program).unwrap_or_else(|error| panic!("{}: {error}", target.name))
+}
+
+/// The kernel answers EINVAL for whatever does not suit it.
+fn sleepable_programs() {
+    const TAKEN: [&str; 7] = ["task", "task_file", "task_vma", "ksym", "cgroup", "kmem_cache", "dmabuf"];
+    let kernel = running();
+    let map = bpf(MapCreate::new(MapType::ARRAY, 4, 8, 3)).unwrap();
+    let (mut taken, mut refused) = (0, 0);
+    for found in available(kernel.btf).unwrap() {
+        let target = &found.target;
+        let mut builder = Builder::new(&kernel, target).unwrap();
+        let done = builder.asm.label();
+        builder.may_sleep();
+        let loaded = Loaded::load(&builder.finish("sleepy", done).unwrap()).unwrap();
+        let scope = match target.parameters {
+            Parameters::Map => Scope::Map(&map),
+            Parameters::Cgroup => {
+                Scope::Cgroup { order: CgroupOrder::DESCENDANTS_PRE, start: CgroupStart::Root }
+            }
+            _ => Scope::All,
+        };
+        match loaded.attach(&scope) {
+            Ok(_) => {
+                assert!(TAKEN.contains(&&*target.name), "{}", target.name);
+                taken += 1;
+            }
+            Err(Error::Sleepable { target: refusing }) => {
+                assert!(refusing == target.name && !TAKEN.contains(&&*target.name), "{}", target.name);
+                refused += 1;
+            }
+            Err(error) => panic!("{}: {error}", target.name),
+        }
+    }
+    assert!(taken > 3 && refused > 6, "{taken} {refused}");
 }
 
 fn attach(target: &Target, scope: Scope<'_>) -> Link {
@@ -166,9 +200,11 @@ pub fn tests() -> Vec<Test> {
     const THREADS: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(6, 12)];
     const CGROUPS: &[Need] = &[Need::Bpf, Need::Root, Need::Target(CGROUP)];
     const CHILDREN: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(7, 0)];
+    const SLEEPING: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(6, 1)];
     let mut tests = walks();
     tests.extend([
         test("every_target_is_tested", &[], every_target_is_tested),
+        test("sleepable_programs_are_taken_or_refused_in_words", SLEEPING, sleepable_programs),
         test("no_symbol_is_shown_twice", KSYMS, no_symbol_is_shown_twice),
         test("parameter_pid", TASKS, pid),
         test("parameter_tid", TASKS, tid),

@@ -43,13 +43,28 @@ pub struct Kernel<'a> {
     /// When it was booted: the time of day, in nanoseconds since 1970-01-01 UTC, at which its clock of the time since boot
     /// (`CLOCK_BOOTTIME`) was 0. Dates need it.
     pub booted: Option<i64>,
+    /// Whether who reads the programs' output is in the initial pid namespace, so that its numbers of processes and
+    /// threads are the kernel's own.
+    pub has_initial_pids: bool,
+    /// Whether who reads the programs' output is in the initial cgroup namespace, where paths of cgroups begin at the root
+    /// of their hierarchy.
+    pub has_initial_cgroups: bool,
 }
 
 impl<'a> Kernel<'a> {
     /// A kernel of which only the types are known: its version and when it was booted are unknown, its pages have 4,096
-    /// bytes, and it has a JIT and one CPU.
+    /// bytes, it has a JIT and one CPU, and its programs are read in the initial pid and cgroup namespaces.
     pub fn described(btf: &'a Btf<'a>) -> Kernel<'a> {
-        Kernel { btf, version: None, page_size: 4096, has_jit: true, possible_cpus: Some(1), booted: None }
+        Kernel {
+            btf,
+            version: None,
+            page_size: 4096,
+            has_jit: true,
+            possible_cpus: Some(1),
+            booted: None,
+            has_initial_pids: true,
+            has_initial_cgroups: true,
+        }
     }
 
     /// Looks up a kfunc of the kernel itself; `None` if the kernel lacks it, or has no JIT.

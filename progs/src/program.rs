@@ -22,7 +22,7 @@ pub struct Program {
     /// The instructions. `Reloc::Map(n)` in them refers to `maps[n]`, and `CallReloc::Kfunc(n)` to `kfuncs[n]`.
     pub code: Code,
     /// Whether the program is sleepable (`BPF_F_SLEEPABLE`), as helpers that read a process's memory require. Since
-    /// Linux 5.18, for the targets task, task_file, task_vma and ksym.
+    /// Linux 5.18, for the targets task, task_file, task_vma, ksym, cgroup, kmem_cache and dmabuf.
     pub sleepable: bool,
     /// The maps to create before loading.
     pub maps: Vec<Map>,

@@ -2,7 +2,7 @@
 
 use kwalk::asm::HelperId;
 use kwalk::progs::{self, Parameters, kfunc};
-use kwalk::select::{self, FUNCTIONS, Kind, Reason};
+use kwalk::select::{self, Bound, FUNCTIONS, Kind, Reason};
 use kwalk::sys::{self, Caps, ENOTSUPP};
 use kwalk::{Error, Fault, MapError, PinError, ProcessError, Rejection, text};
 
@@ -39,6 +39,10 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         Error::MapType { .. } => {
             "bpf_map_elem walks hashes and arrays, sockmap walks sockmaps and sockhashes, bpf_sk_storage_map walks \
              sk_storages"
+        }
+        Error::Sleepable { .. } => {
+            "programs that read the memory of processes sleep; task, task_file, task_vma, ksym, cgroup, kmem_cache and \
+             dmabuf take such programs"
         }
         Error::NotA { needs: "a cgroup", .. } => {
             "`grep cgroup /proc/self/mounts` shows where cgroups are mounted"
@@ -84,6 +88,20 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
+}
+
+/// Why a condition could not be decided.
+pub(crate) fn bound(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Path => {
+            "a path has more than 4,095 bytes, or more levels than a program can follow on this kernel"
+        }
+        Bound::Search => {
+            "a text has more than 2,000 bytes, of which a program can search no more on this kernel"
+        }
+        Bound::Beginning => "a text has 255 bytes or more, of which a program looks at the first",
+        _ => "a text is longer than a program can look at",
+    }
 }
 
 /// The options of the command line for a target's parameters.
@@ -161,6 +179,9 @@ fn selection(error: &select::Error) -> Option<String> {
             "select it, and compute with what comes out"
         }
         Reason::NoJit { .. } => NO_JIT,
+        Reason::Since { what: "tgid" | "pid" | "ppid", .. } => {
+            "it can't tell the numbers of this pid namespace; task.tgid and task.pid are those of the initial one"
+        }
         Reason::Null => "write IS NULL or IS NOT NULL",
         Reason::NullPointer { what } => return Some(format!("write {what} IS NULL or IS NOT NULL")),
         Reason::TextLength { max: 15, .. } => {

@@ -1,5 +1,6 @@
 //! The commands that list targets, text programs and links.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use crate::hints::options;
@@ -10,9 +11,9 @@ use crate::types::Types;
 use kwalk::btf::{Btf, TypeId};
 use kwalk::print::table::{Column, Screen, Table};
 use kwalk::progs::{Available, available, targets};
-use kwalk::select::named_columns;
+use kwalk::select::{Select, Value, Walk, named_columns};
 use kwalk::sys::{LinkFd, ProgFd, ids, open_id};
-use kwalk::{Error, text};
+use kwalk::{Error, KernelBtf, Scope, text};
 
 /// Prints a table with aligned columns.
 fn table(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<ExitCode, Failure> {
@@ -67,16 +68,34 @@ pub(crate) fn programs() -> Result<ExitCode, Failure> {
     table(&["PROGRAM", "TARGET", "OPTIONS", "PRINTS"], rows)
 }
 
+/// The whole names of the loaded programs, by their ids; none if this kernel or process can't walk them.
+fn whole_names() -> Option<HashMap<u32, String>> {
+    let types = KernelBtf::open().ok()?;
+    let btf = Btf::new(types.bytes()).ok()?;
+    let select = Select::new("bpf_prog").fields(["id", "name"]);
+    let mut rows =
+        Walk::plan(&select, &kwalk::kernel(&btf), Scope::All).ok()?.prepare().ok()?.into_rows().ok()?;
+    let mut names = HashMap::new();
+    while let Some(row) = rows.next_row().ok()? {
+        if let (Value::Uint(id), Value::Text(name)) = (row.get(0), row.get(1)) {
+            names.insert(id as u32, String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    Some(names)
+}
+
 pub(crate) fn links() -> Result<ExitCode, Failure> {
     let mut rows = Vec::new();
+    let names = whole_names().unwrap_or_default();
     for id in ids::<LinkFd>() {
         // Links can be created and destroyed during the listing.
         let Some(link) = found(open_id::<LinkFd>(id.map_err(Error::from)?))? else { continue };
         let info = link.info().map_err(Error::from)?;
         let Some(iter) = info.iter else { continue };
-        let name = match found(open_id::<ProgFd>(info.prog_id))? {
-            Some(prog) => prog.info().map_err(Error::from)?.name.to_string(),
-            None => String::new(),
+        let name = match (names.get(&info.prog_id), found(open_id::<ProgFd>(info.prog_id))?) {
+            (Some(name), _) => name.clone(),
+            (None, Some(prog)) => prog.info().map_err(Error::from)?.name.to_string(),
+            (None, None) => String::new(),
         };
         let parameters = match (iter.task(), iter.map_id(), iter.cgroup()) {
             (Some((tid @ 1.., _)), ..) => format!("tid={tid}"),

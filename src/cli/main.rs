@@ -1,6 +1,7 @@
 //! The command `kwalk`: arguments in, calls to the library out.
 
 mod doctor;
+mod elsewhere;
 mod explain;
 mod fields;
 mod hints;

@@ -10,6 +10,7 @@ use crate::hints;
 use crate::types::Unusable;
 use kwalk::btf::Reason;
 use kwalk::print::Escape;
+use kwalk::select::Bound;
 use kwalk::{Error, btf, progs};
 
 /// Why a command failed.
@@ -17,8 +18,12 @@ use kwalk::{Error, btf, progs};
 pub(crate) enum Failure {
     /// An error of the library.
     Library(Error),
+    /// An error of the library, with a hint that depends on the machine.
+    Hinted(Box<Error>, String),
     /// The output could not be written.
     Output(io::Error),
+    /// Conditions could not be decided for so many objects, at one of these bounds.
+    Undecided { count: u64, bounds: Vec<Bound> },
     /// Any other failure: what failed and why.
     Other(String),
     /// A mistake in the arguments, and a hint.
@@ -86,6 +91,8 @@ impl Failure {
         match self {
             Failure::Output(error) => (format!("standard output: {error}"), None),
             Failure::Library(error) => (error.to_string(), hints::hint(error)),
+            Failure::Hinted(error, hint) => (error.to_string(), Some(hint.clone())),
+            Failure::Undecided { count, bounds } => (undecided(*count, bounds), None),
             Failure::Other(message) => (message.clone(), None),
             Failure::Usage(message, hint) => (message.clone(), Some(hint.clone())),
             Failure::Types { file, reason } => (format!("{file}: {reason}"), Some(reason.hint().into())),
@@ -103,9 +110,20 @@ impl Failure {
                 | Error::Scope { .. },
             ) => true,
             Failure::Library(Error::Rejected(rejection)) => rejection.is_too_large(),
-            Failure::Library(_) | Failure::Output(_) | Failure::Other(_) | Failure::Types { .. } => false,
+            Failure::Library(_)
+            | Failure::Hinted(..)
+            | Failure::Output(_)
+            | Failure::Undecided { .. }
+            | Failure::Other(_)
+            | Failure::Types { .. } => false,
         }
     }
+}
+
+fn undecided(count: u64, bounds: &[Bound]) -> String {
+    let objects = if count == 1 { "object" } else { "objects" };
+    let why: Vec<_> = bounds.iter().map(|bound| hints::bound(*bound)).collect();
+    format!("the condition: {count} {objects} could not be decided: {}", why.join(", or "))
 }
 
 /// Writes a line to stderr, with control characters escaped: it can have names from the kernel. A failure to write is

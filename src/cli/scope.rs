@@ -27,10 +27,10 @@ const ORDERS: [(&str, CgroupOrder); 5] = [
 /// The part of a target's objects to walk.
 #[derive(Args)]
 pub(crate) struct ScopeArgs {
-    /// task, task_file, task_vma: only this process
+    /// task, task_file, task_vma: only this process, by its number in kwalk's pid namespace
     #[arg(long, value_name = "N", conflicts_with = "tid", allow_negative_numbers = true, value_parser = usage::process)]
     pid: Option<u32>,
-    /// task, task_file, task_vma: only this thread
+    /// task, task_file, task_vma: only this thread, by its number in kwalk's pid namespace
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = usage::process)]
     tid: Option<u32>,
     /// bpf_map_elem, sockmap, bpf_sk_storage_map: the map whose elements to walk; id:N, name:NAME or the path where it
@@ -45,7 +45,7 @@ pub(crate) struct ScopeArgs {
     #[arg(long, hide_possible_values = true, value_parser = PossibleValuesParser::new(ORDERS.map(|(name, _)| name)).map(|name| order(&name)))]
     order: Option<CgroupOrder>,
     /// tcp, udp, unix, netlink, ipv6_route: of this network namespace, by its path or the id of a process in it, or of
-    /// all [default: kwalk's own]
+    /// all that a process, thread, descriptor or mount keeps [default: kwalk's own]
     #[arg(long, value_name = "PATH|PID|all", value_parser = OsStringValueParser::new().map(Namespaces::new))]
     netns: Option<Namespaces>,
 }

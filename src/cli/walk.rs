@@ -8,11 +8,13 @@ use crate::message::Failure;
 use crate::output::{print, stdout};
 use crate::rows::{self, Output};
 use crate::scope::ScopeArgs;
-use crate::{Common, explain, usage};
+use crate::{Common, elsewhere, explain, usage};
 use kwalk::Error;
 use kwalk::btf::Btf;
 use kwalk::progs::{self, Target, available, find, targets};
-use kwalk::select::{Error as SelectError, MapElements, PlanOptions, Select, Sink, Walk as Planned, sql};
+use kwalk::select::{
+    Error as SelectError, MapElements, PlanOptions, Prepared, Select, Sink, Walk as Planned, sql,
+};
 
 /// Walks kernel objects of one kind: shows the requested fields of the objects that a condition picks.
 ///
@@ -95,16 +97,27 @@ pub(crate) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
     let elements = opened.map.as_ref().map(MapElements::of).transpose()?;
     let map_types = elements.as_ref().map(MapElements::btf).transpose()?.flatten();
     let elements = elements.as_ref().map(|elements| elements.elements(map_types.as_ref()));
-    let options = PlanOptions { count: what.count, elements };
-    let walk = Planned::plan_with(&select, &kernel, what.scope.scope(&opened), &options)?;
+    let options = PlanOptions { count: what.count, elements, ..PlanOptions::default() };
+    let walk = Planned::plan_with(&select, &kernel, what.scope.scope(&opened), &options)
+        .map_err(|error| elsewhere::explained(error, &kernel))?;
     let Some(output) = output else {
         return explain::explain(&walk.plan, &what.scope.explain(&walk.link), &kernel);
     };
     let mut prepared = walk.prepare()?;
     let Sink::Rows { shown: shown @ 1.., order, .. } = prepared.plan().sink.clone() else {
-        return print(format!("{}\n", prepared.count()?).as_bytes());
+        print(format!("{}\n", prepared.count()?).as_bytes())?;
+        return decided(&prepared).map(|()| ExitCode::SUCCESS);
     };
-    rows::print(prepared.rows()?, shown, order, what.limit, output)
+    let status = rows::print(prepared.rows()?, shown, order, what.limit, output)?;
+    decided(&prepared).map(|()| status)
+}
+
+/// Says how many objects could not be decided, if there are any: the answer is then not whole.
+fn decided(prepared: &Prepared<'_>) -> Result<(), Failure> {
+    match (&prepared.plan().undecided, prepared.undecided()?) {
+        (Some(undecided), count @ 1..) => Err(Failure::Undecided { count, bounds: undecided.bounds.clone() }),
+        _ => Ok(()),
+    }
 }
 
 fn wrong(error: SelectError) -> Failure {

@@ -19,6 +19,7 @@ pub(super) enum Walked {
 
 /// Walks cgroups. No output is returned before it is known to be complete.
 pub(super) fn walk(prepared: &Prepared<'_>) -> Result<Walked, Error> {
+    let undecided = prepared.undecided_element()?;
     let mut iter = prepared.link.iter()?;
     let mut output = Vec::new();
     loop {
@@ -28,6 +29,7 @@ pub(super) fn walk(prepared: &Prepared<'_>) -> Result<Walked, Error> {
             Err(Error::Read { source, .. })
                 if source.raw_os_error() == Some(libc::EOPNOTSUPP) && has_ids(&prepared.scope) =>
             {
+                prepared.set_undecided(&undecided)?;
                 return Ok(Walked::Ids(ids(prepared)?));
             }
             Err(error) => return Err(error),

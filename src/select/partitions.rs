@@ -37,11 +37,14 @@ impl<'a, P: Borrow<Prepared<'a>>, N> Partitions<'a, P, N> {
         if let Some(map) = self.map() {
             bpf(MapUpdateElem { map, key: &[0; 4], value: &partition.value(), flags: ElemFlags::empty() })?;
         }
-        let mut walk = self.prepared.borrow().iter(&self.netns)?;
+        let prepared = self.prepared.borrow();
+        let undecided = prepared.undecided_element()?;
+        let mut walk = prepared.iter(&self.netns)?;
         let mut output = walk.read_once()?.to_vec();
         if !self.has_ended()? {
             // A single object always fits one read: so the walk visits too many objects for one.
             let passed = || Error::Read { bytes: 0, source: io::Error::from_raw_os_error(libc::EAGAIN) };
+            prepared.set_undecided(&undecided)?;
             return if partition.halves().is_some() { Ok(None) } else { Err(passed()) };
         }
         loop {

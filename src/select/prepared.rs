@@ -3,17 +3,19 @@
 use std::iter::once;
 
 use kwalk_progs::{Kernel, Program, Target, find};
-use kwalk_query::{Expr, Plan, PlanOptions, Pushed, Select, Sink, cgroup_ids, field};
+use kwalk_query::{Expr, NthRow, Plan, PlanOptions, Pushed, Select, Sink, Undecided, cgroup_ids, field};
 
+use super::namespaces::Search;
+use super::output::Output;
+use super::repeats::Repeats;
 use crate::error::Error;
-use crate::facts::is_in_first_pid_namespace;
 use crate::iter::Iter;
 use crate::link::Link;
 use crate::load::Loaded;
 use crate::netns::Netns;
 use crate::process::leads;
 use crate::scope::Scope;
-use crate::sys::{ElemFlags, MapLookupElem, MapUpdateElem, bpf};
+use crate::sys::{ElemFlags, MapFd, MapLookupElem, MapUpdateElem, bpf};
 
 /// A question, planned for a kernel and a scope.
 #[derive(Debug)]
@@ -60,9 +62,12 @@ impl<'a> Walk<'a> {
     ) -> Result<Walk<'a>, Error> {
         let target = find(kernel.btf, select.target())?.target;
         let link = scope.resolve(&target, kernel)?.link;
+        // Rows of several namespaces say which.
+        let has_several = matches!(scope, Scope::AllNetns | Scope::Netns([_, _, ..]));
+        let options = &PlanOptions { netns: options.netns || has_several, ..*options };
         // On kernels whose links don't accept a process, or filter wrongly by one, the program tests it. It does so on
         // all kernels.
-        let plan = match condition_of(&scope, &target) {
+        let plan = match condition_of(&scope, &target, kernel) {
             Some(condition) => select.clone().filter(condition).plan_with(kernel, options)?,
             None => select.plan_with(kernel, options)?,
         };
@@ -89,7 +94,11 @@ impl<'a> Walk<'a> {
             Scope::Cgroup { .. } => Some(cgroup_ids(&self.kernel)?),
             _ => None,
         };
-        Ok(Prepared { plan: self.plan, scope: self.link, cgroup_ids, loaded, link })
+        let search = match self.link {
+            Scope::AllNetns => Some(Search::new(&self.kernel)?),
+            _ => None,
+        };
+        Ok(Prepared { plan: self.plan, scope: self.link, cgroup_ids, search, loaded, link })
     }
 }
 
@@ -114,6 +123,8 @@ pub struct Prepared<'a> {
     pub(super) scope: Scope<'a>,
     /// The program for walks of more cgroups than the kernel shows in one.
     pub(super) cgroup_ids: Option<Program>,
+    /// The programs that find all network namespaces.
+    search: Option<Search>,
     pub(super) loaded: Loaded,
     pub(super) link: Link,
 }
@@ -145,12 +156,66 @@ impl<'a> Prepared<'a> {
         let Some(map) = self.loaded.maps().get(map as usize) else { return Ok(0) };
         let mut value = [0; 8];
         bpf(MapUpdateElem { map, key: &[0; 4], value: &value, flags: ElemFlags::empty() })?;
-        for netns in self.namespaces() {
-            let mut walk = self.iter(&netns?)?;
-            while !walk.next_chunk()?.is_empty() {}
+        self.set_undecided(&[0; Undecided::SIZE])?;
+        for walk in Repeats::new(&*self, self.namespaces()) {
+            if let Output::Iter(mut walk) = walk? {
+                while !walk.next_chunk()?.is_empty() {}
+            }
         }
         bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
         Ok(u64::from_ne_bytes(value))
+    }
+
+    /// The number of objects that the last walk left out, or showed with a NULL, because a condition could not be decided:
+    /// see [`Plan::undecided`]. With several rows of an object, each counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Sys`].
+    pub fn undecided(&self) -> Result<u64, Error> {
+        Ok(Undecided::count(&self.undecided_element()?))
+    }
+
+    /// The element of the map that counts what could not be decided; zeros if the program has no such map.
+    pub(super) fn undecided_element(&self) -> Result<[u8; Undecided::SIZE], Error> {
+        let mut value = [0; Undecided::SIZE];
+        if let Some(map) = self.undecided_map() {
+            bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
+        }
+        Ok(value)
+    }
+
+    /// Sets that element, before a walk or after one whose output was discarded.
+    pub(super) fn set_undecided(&self, value: &[u8; Undecided::SIZE]) -> Result<(), Error> {
+        if let Some(map) = self.undecided_map() {
+            bpf(MapUpdateElem { map, key: &[0; 4], value, flags: ElemFlags::empty() })?;
+        }
+        Ok(())
+    }
+
+    fn undecided_map(&self) -> Option<&MapFd> {
+        self.loaded.maps().get(self.plan.undecided.as_ref()?.map as usize)
+    }
+
+    /// Sets which row of each object the next walk shows.
+    pub(super) fn set_row(&self, row: NthRow) -> Result<(), Error> {
+        if let Some(map) = self.row_map() {
+            bpf(MapUpdateElem { map, key: &[0; 4], value: &row.value(), flags: ElemFlags::empty() })?;
+        }
+        Ok(())
+    }
+
+    /// The row after this one, which the last walk has shown, if an object has more.
+    pub(super) fn row_after(&self, row: NthRow) -> Result<Option<NthRow>, Error> {
+        let mut value = [0; NthRow::SIZE];
+        if let Some(map) = self.row_map() {
+            bpf(MapLookupElem { map, key: &[0; 4], value: &mut value })?;
+        }
+        Ok(row.next(&value))
+    }
+
+    fn row_map(&self) -> Option<&MapFd> {
+        self.loaded.maps().get(self.plan.row? as usize)
     }
 
     /// Starts a walk in a network namespace.
@@ -165,9 +230,11 @@ impl<'a> Prepared<'a> {
     /// The network namespaces to walk.
     pub(super) fn namespaces(&self) -> Namespaces<'a> {
         match self.scope {
-            Scope::AllNetns => Box::new(Netns::all().map(|netns| netns.map(In::Found))),
             Scope::Netns(list) => Box::new(list.iter().map(|netns| Ok(In::Listed(netns)))),
-            _ => Box::new(once(Ok(In::Own))),
+            _ => match &self.search {
+                Some(search) => Box::new(search.namespaces().map(|netns| netns.map(In::Found))),
+                None => Box::new(once(Ok(In::Own))),
+            },
         }
     }
 }
@@ -187,9 +254,7 @@ pub(super) type Namespaces<'a> = Box<dyn Iterator<Item = Result<In<'a>, Error>> 
 
 /// The scope for the link that the condition allows.
 fn pushed(plan: &Plan, kernel: &Kernel<'_>) -> Result<Scope<'static>, Error> {
-    // The numbers in conditions are those of the first pid namespace, and the numbers in scopes those of this process's
-    // own.
-    let scope = match plan.pushed.filter(|_| is_in_first_pid_namespace()) {
+    let scope = match plan.pushed {
         None => return Ok(Scope::All),
         Some(Pushed::Tgid(tgid)) => Scope::Pid(tgid),
         Some(Pushed::Tid(tid)) => Scope::Tid(tid),
@@ -202,9 +267,9 @@ fn pushed(plan: &Plan, kernel: &Kernel<'_>) -> Result<Scope<'static>, Error> {
 }
 
 /// The condition that a program tests for the scope, if it can.
-fn condition_of(scope: &Scope<'_>, target: &Target) -> Option<Expr> {
-    // The numbers in conditions are those of the first pid namespace.
-    let own = |name: &str| is_in_first_pid_namespace().then(|| field(format!("{}.{name}", target.object)));
+fn condition_of(scope: &Scope<'_>, target: &Target, kernel: &Kernel<'_>) -> Option<Expr> {
+    // The fields have the numbers of the initial pid namespace. In another one, links filter, or refuse to.
+    let own = |name: &str| kernel.has_initial_pids.then(|| field(format!("{}.{name}", target.object)));
     match *scope {
         Scope::Pid(pid) => Some(own("tgid")?.eq(pid)),
         Scope::Tid(tid) => Some(own("pid")?.eq(tid)),

@@ -27,7 +27,7 @@ pub struct Rows<'p> {
 impl<'p> Rows<'p> {
     /// Starts a walk of a link with the program of this plan.
     ///
-    /// This is a single walk. If the target's walks lose objects between two reads
+    /// This is a single walk, which shows the first row of objects that can have several. If the target's walks lose objects between two reads
     /// ([`Target::loses`](kwalk_progs::Target::loses)), it does so too, without an error: to avoid that takes the
     /// program's maps, which a [`Prepared`](super::Prepared) has.
     ///

@@ -3,10 +3,13 @@
 use std::borrow::Borrow;
 use std::iter::once;
 
+use kwalk_query::Undecided;
+
 use super::cgroups::{self, Walked};
 use super::output::Output;
 use super::partitions::Partitions;
-use super::prepared::{In, Prepared};
+use super::prepared::Prepared;
+use super::repeats::Repeats;
 use super::rows::Rows;
 use crate::error::Error;
 use crate::scope::Scope;
@@ -19,6 +22,9 @@ impl<'a> Prepared<'a> {
     /// in two steps: one walk gets the ids of the cgroups, then each cgroup is walked by its id, in the same order.
     /// Cgroups that are removed in between are left out, and so are those outside of this process's cgroup namespace,
     /// where they have no id.
+    ///
+    /// If objects can have several rows, such as routes to a group of next hops, each walk shows one row of each object, and
+    /// there are as many walks as the object has rows that has most.
     ///
     /// If a target's walks lose objects between two reads ([`Target::loses`](kwalk_progs::Target::loses)), only walks
     /// that are complete after one read are used. If there are more objects, they are split into halves and walked
@@ -52,6 +58,7 @@ where
 {
     let this = prepared.borrow();
     let rows = Rows::new(&this.plan)?;
+    this.set_undecided(&[0; Undecided::SIZE])?;
     if let Scope::Cgroup { .. } = this.scope {
         return Ok(match cgroups::walk(this)? {
             Walked::Output(output) => rows.with(once(Ok(Output::Bytes(output)))),
@@ -62,11 +69,8 @@ where
         });
     }
     let namespaces = this.namespaces();
-    match this.plan.partition {
-        Some(map) => rows.with(Partitions::new(prepared, map, namespaces)).begun(),
-        None => {
-            let walk = move |netns: Result<In<'_>, Error>| Ok(Output::Iter(prepared.borrow().iter(&netns?)?));
-            rows.with(namespaces.map(walk)).begun()
-        }
+    if let Some(map) = this.plan.partition {
+        return rows.with(Partitions::new(prepared, map, namespaces)).begun();
     }
+    rows.with(Repeats::new(prepared, namespaces)).begun()
 }

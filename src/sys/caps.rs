@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 
 use super::fd::Returned as _;
 
@@ -77,11 +77,38 @@ impl fmt::Display for Caps {
 /// `ESRCH`: no such process; `EINVAL`: not a positive number or, before 6.16, a thread that leads no process
 /// (later `ENOENT`).
 pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+    open(pid, 0)
+}
+
+/// Opens a pidfd of a thread, which may lead its process or not (`PIDFD_THREAD`, since 6.9).
+///
+/// # Errors
+///
+/// `ESRCH`: no such thread; `EINVAL`: not a positive number, or an older kernel.
+pub fn pidfd_open_thread(tid: u32) -> io::Result<OwnedFd> {
+    open(tid, libc::O_EXCL)
+}
+
+fn open(pid: u32, flags: libc::c_int) -> io::Result<OwnedFd> {
     let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     // SAFETY: no memory is involved.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, flags) })
+}
+
+/// Duplicates a descriptor of another process (pidfd_getfd(2), since 5.6).
+///
+/// # Errors
+///
+/// `EBADF`: the process has no such descriptor; `EPERM`: the caller may not trace it; `ESRCH`: it has ended.
+pub fn pidfd_getfd(pidfd: BorrowedFd<'_>, fd: u32) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is involved.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) })
+}
+
+/// The result of a system call that returns a new descriptor.
+fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
     match RawFd::try_from(fd) {
-        // SAFETY: pidfd_open returns a new descriptor.
+        // SAFETY: the callers' system calls return new descriptors.
         Ok(fd) if fd >= 0 => unsafe { OwnedFd::from_value(fd) },
         _ => Err(io::Error::last_os_error()),
     }

@@ -44,7 +44,7 @@ mod release;
 mod stdout;
 
 pub use btf::{BtfLoad, KernelBtf};
-pub use caps::{Caps, pidfd_open, raise_memlock};
+pub use caps::{Caps, pidfd_getfd, pidfd_open, pidfd_open_thread, raise_memlock};
 pub use command::{Command, bpf};
 pub use elem::{ElemFlags, MapDeleteElem, MapFreeze, MapLookupElem, MapUpdateElem};
 pub use error::{ENOTSUPP, Error, Result};

@@ -1,10 +1,12 @@
 //! Descriptors of network namespaces, and running code in one.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::panic::resume_unwind;
 use std::thread;
 
 use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::fstat;
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
 use super::{Error, NetnsFd, Result, fd};
@@ -30,7 +32,36 @@ impl TryFrom<OwnedFd> for NetnsFd {
     }
 }
 
+/// `PIDFD_GET_NET_NAMESPACE` (`include/uapi/linux/pidfd.h`)
+const PIDFD_GET_NET_NAMESPACE: libc::Ioctl = 0xff04;
+/// `SIOCGSKNS` (`include/uapi/linux/sockios.h`)
+const SIOCGSKNS: libc::Ioctl = 0x894c;
+
 impl NetnsFd {
+    /// The namespace of a socket of any family (since 4.10).
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` without `CAP_NET_ADMIN` in the namespace; `EINVAL` if the descriptor is no socket.
+    pub fn of_socket(socket: BorrowedFd<'_>) -> Result<NetnsFd> {
+        const CALL: &str = "SIOCGSKNS";
+        // For another type of file, the number may be that of another request.
+        let is_socket = fstat(socket).is_ok_and(|file| file.st_mode & libc::S_IFMT == libc::S_IFSOCK);
+        if !is_socket {
+            return Err(Error::misuse(CALL, "the descriptor is not a socket".into()));
+        }
+        given(CALL, socket, SIOCGSKNS)
+    }
+
+    /// The namespace of a process or thread, by its pidfd (since 6.11).
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` or `EINVAL` on older kernels; `ESRCH` if it has ended, `EACCES` if the caller may not inspect it.
+    pub fn of_pidfd(pidfd: BorrowedFd<'_>) -> Result<NetnsFd> {
+        given("PIDFD_GET_NET_NAMESPACE", pidfd, PIDFD_GET_NET_NAMESPACE)
+    }
+
     /// The name of the call that enters a namespace, in errors.
     pub(super) const ENTER: &str = "setns";
 
@@ -52,4 +83,15 @@ impl NetnsFd {
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))
         })
     }
+}
+
+/// Makes a request that gives the descriptor of a namespace.
+fn given(call: &'static str, of: BorrowedFd<'_>, request: libc::Ioctl) -> Result<NetnsFd> {
+    // SAFETY: neither request has an argument, and NULL is nowhere to write to.
+    let fd = unsafe { libc::ioctl(of.as_raw_fd(), request, 0) };
+    if fd < 0 {
+        return Err(Error::from_io(call, &io::Error::last_os_error()));
+    }
+    // SAFETY: these requests return a new descriptor.
+    NetnsFd::try_from(unsafe { OwnedFd::from_raw_fd(fd) })
 }

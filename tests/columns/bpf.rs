@@ -199,6 +199,26 @@ fn progs() {
             true => assert_eq!(row[10], number(&said, "btf_id")),
         }
     }
+    // One that has no attach type: 0 is also the value of one.
+    assert_eq!(one("bpf_prog", "attach", &format!("id = {}", plain.info().unwrap().id))[0], Cell::Null);
+    assert_eq!(found("bpf_prog", "id", &format!("name = '{name}' and attach = 0")), [] as [Vec<Cell>; 0]);
+    // Names of which the kernel keeps no more than 15 bytes.
+    let long = format!("{}_has_a_name_that_goes_on_and_on", unique("kwprlong"));
+    let kept = &long[..15];
+    let whole = idle_program(kept, Some(&long));
+    let info = whole.info().unwrap();
+    assert_eq!(info.name.to_string(), kept);
+    let said = bpftool("prog", info.id);
+    assert_eq!(said["name"], long.as_str());
+    assert_eq!(one("bpf_prog", "name", &format!("id = {}", info.id))[0], long.as_str());
+    for (condition, count) in [
+        (format!("name = '{long}'"), 1),
+        (format!("name = '{kept}'"), 0),
+        (format!("name like '{kept}%' and id = {}", info.id), 1),
+        (format!("name like '%goes_on%' and id = {}", info.id), 1),
+    ] {
+        assert_eq!(found("bpf_prog", "id", &condition).len(), count, "{condition}");
+    }
     // One that attaches to a function, and uses a map.
     let link = attach("maps", &unique("kwpa"));
     let info = link.info().unwrap();

@@ -13,30 +13,47 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::EventFd;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use nix::unistd::{Pid, mkfifo, pipe};
 
 use super::cell::{Cell, found, one};
 use super::child::Child;
-use crate::support::Need::{Bpf, Kernel, Root, Target, Tool};
+use crate::support::Need::{Bpf, Jit, Kernel, Root, Target, That, Tool};
 use crate::support::helper::{Helper, fds};
+use crate::support::objects::{idle_program, small_map};
+use crate::support::pins::attach;
 use crate::support::{Need, Test, dir, eventually, kernel_version, many_files, test, unique};
+use kwalk::sys::pidfd_open;
 
 const PROC: &[Need] = &[Bpf, Root];
 const VMA: Need = Target(&kwalk::progs::targets::task_vma::TARGET);
+
+const OVERLAY: &[Need] = &[Bpf, Root, VMA, That("overlayfs", has_overlayfs)];
+
+fn has_overlayfs() -> bool {
+    fs::read_to_string("/proc/filesystems").is_ok_and(|types| types.contains("\toverlay\n"))
+}
 
 pub fn tests() -> Vec<Test> {
     vec![
         test("task_file_kinds", PROC, kinds),
         test("task_file_sockets_have_ends", &[Bpf, Root, Kernel(5, 11)], sockets_have_ends),
         test("task_file_long_names", PROC, long_names),
+        test(
+            "task_file_anonymous_files_stand_for_something",
+            &[Bpf, Root, Kernel(6, 2), Jit],
+            anonymous_files,
+        ),
         test("task_file_of_many_once", PROC, many_once),
         test("task_file_names_in_conditions", PROC, names_in_conditions),
         test("task_vma_is_maps", &[Bpf, Root, VMA], vma_is_maps),
+        test("task_vma_on_overlayfs_is_maps", OVERLAY, vma_on_overlayfs_is_maps),
         test("task_vma_of_all_kinds", &[Bpf, Root, VMA, Tool("python3")], vma_of_all_kinds),
     ]
 }
@@ -237,6 +254,64 @@ fn sockets_have_ends() {
     assert_eq!(row[6], "UNCONN");
 }
 
+/// What /proc says of a descriptor of this process.
+fn fdinfo(fd: i32, key: &str) -> Option<String> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
+    let value = info.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    value.map(|value| value.trim().to_owned())
+}
+
+fn anonymous_files() {
+    let event = EventFd::from_value(4711).unwrap();
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGUSR1);
+    mask.add(Signal::SIGWINCH);
+    let signals = SignalFd::new(&mask).unwrap();
+    let child = Child::new(["look"]);
+    let of_child = pidfd_open(child.pid()).unwrap();
+    let dead = Child::new(["look"]);
+    let of_dead = pidfd_open(dead.pid()).unwrap();
+    drop(dead);
+    let link = attach("maps", &unique("kwan"));
+    let prog = idle_program("kwan", None);
+    let map = small_map("kwan");
+    // A file of the same name is none of these.
+    let dir = dir();
+    let other = File::create(dir.path().join("[eventfd]")).unwrap();
+    const COLUMNS: [&str; 6] = ["eventfd", "signals", "pidfd", "bpf_map", "bpf_prog", "bpf_link"];
+    let number = |fd: i32, key: &str, radix| {
+        let text = fdinfo(fd, key).unwrap_or_else(|| panic!("{key}"));
+        i128::from_str_radix(&text, radix).unwrap()
+    };
+    let [event_fd, signal_fd] = [event.as_raw_fd(), signals.as_raw_fd()];
+    let [map_fd, prog_fd, link_fd] = [map.as_raw_fd(), prog.as_raw_fd(), link.fd().as_raw_fd()];
+    assert_eq!(number(of_dead.as_raw_fd(), "Pid", 10), -1);
+    for (fd, column, value) in [
+        // The kernel shows the counter in hexadecimal.
+        (event_fd, Some("eventfd"), number(event_fd, "eventfd-count", 16)),
+        (signal_fd, Some("signals"), number(signal_fd, "sigmask", 16)),
+        (of_child.as_raw_fd(), Some("pidfd"), number(of_child.as_raw_fd(), "Pid", 10)),
+        (map_fd, Some("bpf_map"), number(map_fd, "map_id", 10)),
+        (prog_fd, Some("bpf_prog"), number(prog_fd, "prog_id", 10)),
+        (link_fd, Some("bpf_link"), number(link_fd, "link_id", 10)),
+        (of_dead.as_raw_fd(), None, 0),
+        (other.as_raw_fd(), None, 0),
+    ] {
+        let own = format!("tgid = {} and fd = {fd}", std::process::id());
+        let row = one("task_file", &COLUMNS.join(", "), &own);
+        for (cell, name) in row.iter().zip(COLUMNS) {
+            match column == Some(name) {
+                true => assert!(*cell == value && value != 0, "{name}: {row:?}, {value}"),
+                false => assert_eq!(*cell, Cell::Null, "{name} of {column:?}: {row:?}"),
+            }
+        }
+        if let Some(column) = column {
+            assert_eq!(found("task_file", "fd", &format!("{own} and {column} = {value}")).len(), 1);
+        }
+    }
+    assert_eq!(number(of_child.as_raw_fd(), "Pid", 10), child.pid().into());
+}
+
 fn long_names() {
     let top = dir();
     // Component by component, for longer paths than one call takes.
@@ -362,8 +437,11 @@ fn agrees_with_maps(pid: u32) {
         assert!(row[0] == *start && row[1] == *end && row[7] == end - start && row[2] == *perms, "{row:?}");
         assert!(row[8] == i128::from(pid) && row[9] == i128::from(pid));
         if *inode == 0 {
-            assert!(row[3] == () && row[4] == () && row[5] == () && row[6] == (), "{row:?}: {dev}");
-            assert!(path.is_empty() || path.starts_with(b"["), "{}", path.escape_ascii());
+            assert!(row[3] == () && row[4] == () && row[5] == (), "{row:?}: {dev}");
+            match path.is_empty() {
+                true => assert_eq!(row[6], (), "{row:?}"),
+                false => assert_eq!(row[6], path[..], "{row:?}"),
+            }
         } else {
             assert!(
                 row[3] == *offset && row[4] == *dev && row[5] == *inode,
@@ -398,6 +476,41 @@ fn vma_is_maps() {
     agrees_with_maps(child.pid());
     fs::remove_file(&exe).unwrap();
     agrees_with_maps(child.pid());
+}
+
+/// A mapping's own file is then one in a layer, and the user has never heard of it.
+fn vma_on_overlayfs_is_maps() {
+    let none = None::<&str>;
+    let top = dir();
+    // Below other mounts, of which each has its part of the path.
+    mount(Some("t"), top.path(), Some("tmpfs"), MsFlags::empty(), none).unwrap();
+    let [lower, upper, work, merged] =
+        ["lower", "upper", "work", "a/merged"].map(|name| top.path().join(name));
+    for dir in [&lower, &upper, &work, &merged] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    let inner = top.path().join("a");
+    fs::write(lower.join("before"), "so that inodes differ").unwrap();
+    fs::copy(std::env::current_exe().unwrap(), lower.join("exe")).unwrap();
+    let options =
+        format!("lowerdir={},upperdir={},workdir={}", lower.display(), upper.display(), work.display());
+    mount(Some("o"), &merged, Some("overlay"), MsFlags::empty(), Some(options.as_str())).unwrap();
+    let exe = merged.join("exe");
+    let child = Child::of(&exe, ["memory=5000000"]);
+    child.signal(Signal::SIGSTOP);
+    eventually("the child is stopped", || child.stat(3) == "T");
+    agrees_with_maps(child.pid());
+    let own = format!("tgid = {} and path = '{}'", child.pid(), exe.display());
+    let rows = found("task_vma", "path", &own);
+    let shown = maps(child.pid()).iter().filter(|line| line.6 == exe.as_os_str().as_bytes()).count();
+    assert!(rows.len() > 1 && rows.len() == shown, "{rows:?}");
+    assert_eq!(found("task_vma", "path", &own.replace("path = '", "path = '/x")), [] as [Vec<Cell>; 0]);
+    fs::remove_file(&exe).unwrap();
+    agrees_with_maps(child.pid());
+    drop(child);
+    umount2(&merged, MntFlags::MNT_DETACH).unwrap();
+    assert!(inner.is_dir());
+    umount2(top.path(), MntFlags::MNT_DETACH).unwrap();
 }
 
 fn vma_of_all_kinds() {

@@ -157,7 +157,8 @@ pub(crate) fn what_was_not_parsed_is_named_too() {
 pub(crate) fn what_is_too_large_is_the_largest_part() {
     let kernel = running();
     // Each search has two jumps for each place where the text may begin, of which verifiers remember 8,192.
-    let arms: Vec<_> = (0..8).map(|nth| format!("when exe like '%needle_{nth}%' then {nth}")).collect();
+    let name = "mm.exe_file.f_path.dentry.d_name.name";
+    let arms: Vec<_> = (0..8).map(|nth| format!("when {name} like '%needle_{nth}%' then {nth}")).collect();
     let list = format!("case {} end = 1", arms.join(" "));
     let select =
         |condition: &str| Select::new("task").fields(["pid"]).filter(sql::expression(condition).unwrap());
@@ -176,9 +177,9 @@ pub(crate) fn what_is_too_large_is_the_largest_part() {
         );
         let said = rejection.to_string();
         let lines: Vec<_> = said.lines().collect();
-        let begin = "selection: it is too large for the kernel's verifier, most of all the condition `case when exe like";
+        let begin = "selection: it is too large for the kernel's verifier, most of all the condition `case when mm.exe_file";
         assert!(lines[0].starts_with(begin), "{said}");
-        assert!(lines[1].contains("case when exe like '%needle_0%'") && lines[2].contains("^^^^"), "{said}");
+        assert!(lines[1].contains("d_name.name like '%needle_0%'") && lines[2].contains("^^^^"), "{said}");
         assert!(rejection.is_too_large());
     }
     // Counting makes no difference.
@@ -188,7 +189,7 @@ pub(crate) fn what_is_too_large_is_the_largest_part() {
             .fragment
             .unwrap()
             .text
-            .starts_with("case when exe")
+            .starts_with("case when mm.exe")
     );
     // A program with more instructions than a kernel looks at is refused before.
     let long = |_| field("mm.exe_file.f_path.dentry.d_name.name").like("_".repeat(200));

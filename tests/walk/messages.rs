@@ -52,7 +52,8 @@ pub(crate) fn messages_say_what_and_where() {
 /// It is what the user typed that is too much; what the verifier said of it is there for who wants it.
 pub(crate) fn what_is_too_large_is_said() {
     // Each search has two jumps for each place where the text may begin, of which verifiers remember 8,192.
-    let arms: Vec<_> = (0..8).map(|nth| format!("when exe like '%needle_{nth}%' then {nth}")).collect();
+    let name = "mm.exe_file.f_path.dentry.d_name.name";
+    let arms: Vec<_> = (0..8).map(|nth| format!("when {name} like '%needle_{nth}%' then {nth}")).collect();
     let list = format!("case {} end = 1", arms.join(" "));
     let (condition, list) = (format!("pid > 1 and {list}"), list.split_at(80).0);
     let whole = failure(&mut kwalk(["task", "-w", &condition]), 2);

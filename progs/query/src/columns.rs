@@ -32,6 +32,9 @@ pub enum Source {
     Paths(&'static [&'static str]),
     /// Expressions. The first that can be planned for the kernel counts.
     Exprs(&'static [fn() -> Expr]),
+    /// A number of a process or thread: a field with the kernel's own number, and an expression for the number in the pid
+    /// namespace of who reads the rows, if that is another one.
+    Pid(&'static str, fn() -> Expr),
 }
 
 /// Displays what a user would write to get the same value.
@@ -40,6 +43,7 @@ impl fmt::Display for Source {
         match self {
             Source::Paths(paths) => f.write_str(paths.first().unwrap_or(&"")),
             Source::Exprs(exprs) => exprs.first().map_or(Ok(()), |expr| expr().fmt(f)),
+            Source::Pid(path, _) => f.write_str(path),
         }
     }
 }
@@ -229,7 +233,7 @@ fn scaled(text: &str, units: &[(&str, i128)]) -> Option<i128> {
 ///
 /// A row has the name, whether the column is shown by default, how it is shown, its expression, and its meaning. The
 /// expression is a field path, several paths for different kernels (in brackets), or [`Expr`]s (in braces); the first
-/// that the kernel has counts. After it comes the unit, for numbers that are shown plainly; at the end, the first
+/// that the kernel has counts. In parentheses, it is a [`Source::Pid`]. After it comes the unit, for numbers that are shown plainly; at the end, the first
 /// kernel that has the column, if the target is older.
 macro_rules! columns {
     ($($name:ident, $default:ident, $show:expr, $source:tt $(in $unit:literal)?, $meaning:literal $(since $since:tt)?;)*) => {
@@ -251,6 +255,7 @@ macro_rules! columns {
     (@unit $show:expr, $unit:literal) => { $unit };
     (@source [$($path:literal)|+]) => { $crate::columns::Source::Paths(&[$($path),+]) };
     (@source {$($expr:expr);+}) => { $crate::columns::Source::Exprs(&[$(|| $expr),+]) };
+    (@source ($path:literal, $expr:expr)) => { $crate::columns::Source::Pid($path, || $expr) };
     (@source $path:literal) => { $crate::columns::Source::Paths(&[$path]) };
 }
 pub(crate) use columns;

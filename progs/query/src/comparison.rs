@@ -1,10 +1,11 @@
 //! Builds comparisons of numbers and texts, and merges several of them into one.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::expr::{Arithmetic, Compare};
 use crate::ir::{Condition, Member, Node, Number, Set, Test};
-use crate::limits::SET_MIN;
+use crate::limits::{SET_MIN, TEXT_MAX};
 use crate::number;
 
 impl Condition {
@@ -41,9 +42,10 @@ impl Condition {
                 _ => None,
             };
             let texts: Option<Vec<_>> = any.iter().map(exact).collect();
-            if let Some(texts) = texts {
+            // The stack must hold a key.
+            if let Some(texts) = texts.filter(|texts| texts.iter().all(|text| text.len() < TEXT_MAX)) {
                 return Condition::InSet(
-                    Member::Text(text.clone()),
+                    Member::Text(Box::new(text.clone())),
                     Set::texts(texts.iter().map(Vec::as_slice)),
                 );
             }

@@ -27,6 +27,8 @@ pub(crate) struct Derived {
 pub(crate) enum By {
     /// A helper checks whether the object is one, and returns the pointer or NULL.
     Helper(Helper),
+    /// The process that reads the rows (`bpf_get_current_task_btf`, since Linux 5.11).
+    Reader,
     /// The pointer has another type in the kernel, and is cast (`bpf_rdonly_cast`, since Linux 6.2).
     Cast,
     /// The same, if a field behind the pointer is this number. Where there is no cast, a helper that checks that and more:
@@ -39,6 +41,8 @@ pub(crate) enum By {
     Choice(&'static [(&'static str, &'static str)]),
     /// The address of an array's element, cast as by [`By::Cast`]: the pair is the index and the array.
     Element((&'static str, &'static str)),
+    /// The same, by the number of the row among those of one object ([`View::rows`](crate::view::View::rows)).
+    RowElement(&'static str),
 }
 
 /// A derived root that a program needs, with its fields looked up.
@@ -53,6 +57,8 @@ pub(crate) struct Found {
     pub(crate) guard: Option<Place>,
     /// The pairs of [`By::Choice`] and [`By::Element`].
     pub(crate) choices: Vec<(Place, Place)>,
+    /// The array, of [`By::RowElement`].
+    pub(crate) array: Option<Place>,
 }
 
 /// Displays how the pointer is derived.
@@ -61,6 +67,8 @@ impl fmt::Display for Derived {
         let Derived { ty, from, .. } = self;
         match &self.by {
             By::Helper(helper) => write!(f, "{}({from}), or NULL", helper.name()),
+            By::Reader => f.write_str("the process that reads the rows"),
+            By::RowElement(array) => write!(f, "{array}, by the number of the row"),
             By::Cast => write!(f, "{from}, cast to a struct {ty} *"),
             By::CastIfAny(field, bits) => {
                 write!(f, "{from}, cast to a struct {ty} * if {field} & {bits} is not 0, or NULL")

@@ -97,6 +97,8 @@ impl Display for Text {
             TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => f.write_str(path),
             TextKind::Path => write!(f, "d_path({path})"),
             TextKind::Node(_) => write!(f, "names up from {path}"),
+            TextKind::ProgName(_) => write!(f, "prog_name({path})"),
+            TextKind::Vma(_) => f.write_str("vma_name()"),
             TextKind::Argv { .. } => f.write_str("argv()"),
             TextKind::UnixName { .. } => write!(f, "unix_name({path})"),
             TextKind::Stack => f.write_str("stack()"),

@@ -171,6 +171,12 @@ pub fn argv() -> Expr {
     Node::Call(Function::Argv, Vec::new()).into()
 }
 
+/// `vma_name()`: the name of a memory mapping, as `/proc/PID/maps` shows it: the path of its file, or else a name such as
+/// `[heap]`; NULL if it has none. For the target task_vma.
+pub fn vma_name() -> Expr {
+    Node::Call(Function::VmaName, Vec::new()).into()
+}
+
 /// An address whose family is in a field: the IPv4 or the IPv6 address, or NULL for other families.
 pub(crate) fn address(family: Expr, v4: Expr, v6: Expr) -> Expr {
     Node::Call(Function::Address, vec![family, v4, v6]).into()
@@ -336,7 +342,9 @@ impl Expr {
         Node::Call(Function::DPath, vec![self]).into()
     }
 
-    /// `cgroup_path`: the path of a cgroup from the root of its hierarchy. The field is a pointer to a `struct cgroup`.
+    /// `cgroup_path`: the path of a cgroup, as `/proc/PID/cgroup` has it: from the root of its hierarchy or, in a cgroup
+    /// namespace, from the root of that; with ` (deleted)` behind the path of one that was removed. A path that is too long
+    /// begins with `…`. The field is a pointer to a `struct cgroup`.
     pub fn cgroup_path(self) -> Expr {
         Node::Call(Function::CgroupPath, vec![self]).into()
     }
@@ -345,6 +353,12 @@ impl Expr {
     /// `/proc/net/unix`. The field is a pointer to a `struct unix_address`.
     pub fn unix_name(self) -> Expr {
         Node::Call(Function::UnixName, vec![self]).into()
+    }
+
+    /// `prog_name`: the whole name of a BPF program, of which the kernel itself keeps 15 bytes: the rest is in the BTF that
+    /// the program was loaded with, if it has one. The field is a pointer to a `struct bpf_prog_aux`.
+    pub fn prog_name(self) -> Expr {
+        Node::Call(Function::ProgName, vec![self]).into()
     }
 
     /// `NULLIF`: NULL if the two are equal, else the first.

@@ -12,6 +12,8 @@ pub enum Function {
     DPath,
     CgroupPath,
     UnixName,
+    VmaName,
+    ProgName,
     Cmdline,
     Argv,
     Stack,
@@ -58,6 +60,8 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     d_path("FIELD")             DPath      "the path of a file, from a struct file * or a struct path";
     cgroup_path("FIELD")        CgroupPath "the path of a cgroup, from a struct cgroup *";
     unix_name("FIELD")          UnixName   "the name of a Unix socket, from a struct unix_address *, with @ for each NUL";
+    prog_name("FIELD")          ProgName   "the whole name of a BPF program, from a struct bpf_prog_aux *";
+    vma_name()                  VmaName    "the name of a memory mapping, as /proc/PID/maps shows it";
     cmdline()                   Cmdline    "the arguments of the process, read from /proc after the walk";
     argv()                      Argv       "the arguments, copied in the kernel: a process can make the reader wait for its memory for ever";
     nullif("X", "Y")            NullIf     "NULL if two numbers are equal, else the first";

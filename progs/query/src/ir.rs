@@ -7,13 +7,13 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kwalk_btf::Field;
+use kwalk_btf::{Field, TypeId};
 
 use crate::completion::Fill;
 use crate::elements::PerCpuValues;
 use crate::error::Kind;
 use crate::expr::{Arithmetic, Compare};
-use crate::limits::{LONG_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
+use crate::limits::{LONG_MAX, NODE_MAX, PATTERN_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
 use crate::pattern::Pattern;
 use crate::place::Place;
 
@@ -127,6 +127,10 @@ pub(crate) enum TextKind {
     /// A pointer to a `struct unix_address`; the text is the socket's name. `start` is the offset of the socket
     /// address, `len` that of its length, and `before` is the number of bytes in it before the name.
     UnixName { len: u32, start: u32, before: u32 },
+    /// The `struct path` of the file of a mapping, a context argument; the text is the mapping's name.
+    Vma(VmaName),
+    /// A pointer to a `struct bpf_prog_aux`; the text is the whole name of the program.
+    ProgName(ProgName),
     /// A pointer to a task; the value is the addresses of its stack.
     Stack,
     /// A pointer to `size` bytes that the program may read directly.
@@ -140,12 +144,107 @@ pub(crate) struct Tree {
     pub(crate) name: u32,
     /// The pointer to the node's parent. That of the root is NULL, or points to the root.
     pub(crate) parent: u32,
+    /// Of the object whose field is the node: its flags, of 4 bytes, and the flag that it has unless it was removed.
+    pub(crate) online: Option<(u32, i32)>,
+    /// If the nodes are directory entries: the offsets in a mount.
+    pub(crate) mounts: Option<Mounts>,
+    /// If the path begins at the root of the reader's cgroup namespace: how cgroups are followed. The text's field is then a
+    /// pointer to the cgroup, whose node has the name.
+    pub(crate) cgroups: Option<Cgroups>,
+}
+
+/// The offsets of members that lead from a cgroup to the one above, and from the reader to the root of its namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cgroups {
+    pub(crate) ty: TypeId,
+    /// Of a `struct cgroup`: the node, the depth, the hierarchy, and the pointer to the state of the cgroup above, with which
+    /// that begins.
+    pub(crate) node: u32,
+    pub(crate) level: u32,
+    pub(crate) hierarchy: u32,
+    pub(crate) parent: u32,
+    /// The pointers to follow from the `struct task_struct`.
+    pub(crate) root: [u32; 4],
+}
+
+/// The offsets of the members of a `struct mount`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mounts {
+    /// The pointer to the directory entry at its root.
+    pub(crate) root: u32,
+    /// The pointer to the mount that it is mounted in. That of the first one points to itself.
+    pub(crate) parent: u32,
+    /// The pointer to the directory entry that it is mounted on.
+    pub(crate) point: u32,
+}
+
+/// Where the whole name of a BPF program comes from: offsets of members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProgName {
+    /// Of a `struct bpf_prog_aux`: the beginning of the name, in 16 bytes.
+    pub(crate) name: u32,
+    pub(crate) btf: u32,
+    pub(crate) func_info: u32,
+    /// Of a `struct bpf_func_info`.
+    pub(crate) type_id: u32,
+    /// Of a `struct btf`.
+    pub(crate) types: u32,
+    pub(crate) str_len: u32,
+    pub(crate) strings: u32,
+}
+
+/// Where the name of a memory mapping comes from: offsets of members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct VmaName {
+    /// The mapping, in the context.
+    pub(crate) argument: u32,
+    /// Of a `struct vm_area_struct`.
+    pub(crate) file: u32,
+    pub(crate) ops: u32,
+    pub(crate) private: u32,
+    pub(crate) mm: u32,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// The pointer to the name that the process has given it; since Linux 5.17, if the kernel was built with them.
+    pub(crate) anon_name: Option<u32>,
+    /// The name in a `struct anon_vma_name`.
+    pub(crate) anon_text: u32,
+    /// The function for the name, in a `struct vm_operations_struct`.
+    pub(crate) ops_name: u32,
+    /// Of a `struct vm_special_mapping`.
+    pub(crate) special_name: u32,
+    /// Of a `struct mm_struct`.
+    pub(crate) brk: u32,
+    pub(crate) start_brk: u32,
+    pub(crate) start_stack: u32,
+    /// How a file's path is assembled where `bpf_d_path` can't be called.
+    pub(crate) dentry: Option<Tree>,
+    /// Files that a file system opens in the place of the user's, such as overlayfs; since Linux 6.7.
+    pub(crate) backing: Option<Backing>,
+    /// Whether such files have no name here, because a program can't get at the user's.
+    pub(crate) hides_backing: bool,
+    /// The mode of a `struct file`.
+    pub(crate) mode: u32,
+}
+
+/// Where a file in the place of another has the path of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Backing {
+    /// The path in a `struct backing_file`, which begins with a `struct file`.
+    pub(crate) path: u32,
+    /// The `struct vfsmount` in a `struct mount`.
+    pub(crate) vfsmount: u32,
+    pub(crate) mount_type: TypeId,
+    pub(crate) dentry_type: TypeId,
+    /// In a `struct dentry`: NULL if it was removed.
+    pub(crate) unhashed: u32,
+    pub(crate) tree: Tree,
 }
 
 /// A value that is looked up in a set.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Member {
-    Text(Text),
+    Text(Box<Text>),
     Number(Number),
 }
 
@@ -194,16 +293,47 @@ impl Text {
     pub(crate) fn is_whole(&self) -> bool {
         match self.kind {
             TextKind::Array => self.place.field.size as usize <= TEXT_MAX,
-            TextKind::Path | TextKind::UnixName { .. } | TextKind::Stack | TextKind::Bytes { .. } => true,
-            TextKind::Pointer | TextKind::Node(_) | TextKind::Argv { .. } => false,
+            TextKind::Path
+            | TextKind::UnixName { .. }
+            | TextKind::ProgName(_)
+            | TextKind::Stack
+            | TextKind::Bytes { .. } => true,
+            TextKind::Pointer | TextKind::Node(_) | TextKind::Vma(_) | TextKind::Argv { .. } => false,
+        }
+    }
+
+    /// Whether only the beginning of the text may be read, as of a text behind a pointer.
+    pub(crate) fn may_be_cut(&self) -> bool {
+        match self.kind {
+            TextKind::Array => self.place.field.size as usize >= TEXT_MAX,
+            kind => kind == TextKind::Pointer,
+        }
+    }
+
+    /// The longest text that it can be compared with, in bytes; with bytes that may precede it or not.
+    pub(crate) fn pattern_max(&self, open_start: bool) -> usize {
+        match (open_start, self.kind.is_made()) {
+            (true, _) => PATTERN_MAX,
+            (false, true) => LONG_MAX - 1,
+            (false, false) => TEXT_MAX - 1,
+        }
+    }
+
+    /// Whether the text is assembled from its end, and may lack its front.
+    pub(crate) fn is_cut_at_front(&self) -> bool {
+        match self.kind {
+            TextKind::Node(_) => true,
+            TextKind::Vma(vma) => vma.dentry.is_some() || vma.backing.is_some(),
+            _ => false,
         }
     }
 
     /// The greatest possible size, in bytes.
     pub(crate) fn size(&self) -> usize {
         match self.kind {
-            TextKind::Array | TextKind::Pointer => TEXT_MAX,
-            TextKind::Path | TextKind::Node(_) | TextKind::Argv { .. } => LONG_MAX,
+            TextKind::Array | TextKind::Pointer | TextKind::ProgName(_) => TEXT_MAX,
+            TextKind::Path | TextKind::Argv { .. } => LONG_MAX,
+            TextKind::Node(_) | TextKind::Vma(_) => NODE_MAX,
             TextKind::Stack => STACK_MAX,
             TextKind::UnixName { .. } => UNIX_MAX,
             TextKind::Bytes { size, .. } => size as usize,

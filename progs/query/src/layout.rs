@@ -172,6 +172,10 @@ pub(crate) fn is_fixed(text: &Text) -> bool {
     text.kind == TextKind::Array && text.place.field.size as usize <= TEXT_MAX
 }
 
+fn field_class(number: &Number) -> Option<Class> {
+    number.only_field().map(|place| place.field.class)
+}
+
 fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
     if show == Show::Char {
         return Type::Text;
@@ -188,6 +192,9 @@ fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
     };
     match value {
         Value::Number(Number { node: Node::Field(place), .. }) => field(place),
+        Value::Number(number) if matches!(field_class(number), Some(Class::Enum { .. })) => {
+            number.only_field().map_or(Type::Int { signed: true }, field)
+        }
         Value::Number(number) => Type::Int { signed: !number.unsigned },
         Value::Pointer(_) => Type::Pointer,
         Value::Float(_) => Type::Float,

@@ -40,9 +40,9 @@
 //! as far as there are registers (two at most), and so is a text that several columns show. A text that a condition tests
 //! is read again to show it.
 //!
-//! Texts are compared byte by byte, up to their NUL. Of a text behind a pointer, the first 255 bytes count. `_` in a
-//! pattern matches any one byte. Paths have up to 4,095 bytes, all of which count; but `LIKE '%…%'` searches only the
-//! first 2,000 positions, and is unknown if it finds nothing in a longer text.
+//! Texts are compared byte by byte, up to their NUL. `_` in a pattern matches any one byte. Of a text behind a pointer,
+//! programs look at the first 255 bytes; paths have up to 4,095 bytes. What can't be decided because a text has more is
+//! counted ([`Plan::undecided`]).
 //!
 //! The arguments of a process, [`cmdline`], are a list of texts of any length. In conditions they are compared as one
 //! text, joined by single spaces; `cmdline[0]` is the first one alone. The program does not have them: it tests all else,
@@ -73,6 +73,7 @@ mod ir;
 mod layout;
 mod limits;
 mod meaning;
+mod nth;
 mod number;
 mod order;
 mod partition;
@@ -95,6 +96,8 @@ pub mod sql;
 mod stored;
 mod targets;
 mod tested;
+mod texts;
+mod undecided;
 mod unparse;
 mod view;
 
@@ -104,11 +107,12 @@ pub use completion::{Choice, Completion, Fill, Operand, Test};
 pub use date::DateTime;
 pub use elements::{ElementTypes, Elements, PerCpuValues};
 pub use error::{Error, Kind, Reason, Syntax};
-pub use expr::{Arithmetic, Compare, Expr, Node, argv, case, cmdline, field, page_size, stack};
+pub use expr::{Arithmetic, Compare, Expr, Node, argv, case, cmdline, field, page_size, stack, vma_name};
 pub use filters::Verdict;
 pub use function::{FUNCTIONS, Function, FunctionInfo};
 pub use kwalk_progs::{Fragment, Role, Span};
 pub use limits::{COLUMNS_MAX, FILLED_MAX, TEXT_MAX};
+pub use nth::NthRow;
 pub use order::{Key, Order};
 pub use partition::Partition;
 pub use plan::{Plan, PlanOptions, Sink};
@@ -118,3 +122,4 @@ pub use resolved::{ResolvedName, ResolvedTarget, Root, resolved_columns, resolve
 pub use select::{Column, Select};
 pub use stored::NotASchema;
 pub use targets::named_columns;
+pub use undecided::{Bound, Undecided};

@@ -2,7 +2,7 @@
 
 /// Bytes of a program's stack for conditions and rows (`MAX_BPF_STACK` is 512); derived roots have the rest.
 pub(crate) const STACK: usize = 512 - 8 * DERIVED_MAX;
-/// The maximal number of derived roots in a program.
+/// The number of derived roots for which there is always room. With more, a program may be too complex.
 pub(crate) const DERIVED_MAX: usize = 4;
 /// The number of registers for computations in a program that saves nothing, and so keeps the context in R1.
 pub(crate) const FREE_UNSAVED: usize = 5;
@@ -31,6 +31,11 @@ pub(crate) const PATTERN_MAX: usize = STACK - TEXT_MAX - 16;
 pub const FILLED_MAX: usize = 16 << 20;
 /// The maximal size of a path or of arguments, its NUL included, in bytes (`PATH_MAX`).
 pub(crate) const LONG_MAX: usize = 4096;
+/// What stands for the first names of a path that is cut.
+pub(crate) const NODE_CUT: &str = "…";
+/// The maximal size of a path that is assembled from names, such as that of a cgroup, its NUL included, in bytes: one as
+/// long as /proc shows, and what says that a longer one is cut.
+pub(crate) const NODE_MAX: usize = LONG_MAX + NODE_CUT.len();
 /// The maximal size of a stack's addresses, in bytes (`PERF_MAX_STACK_DEPTH` addresses).
 pub(crate) const STACK_MAX: usize = 127 * 8;
 /// The maximal size of a Unix socket's name (`sun_path`), its NUL included, in bytes.

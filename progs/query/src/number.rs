@@ -23,6 +23,17 @@ const SIGNED: (i128, i128) = (i64::MIN as i128, i64::MAX as i128);
 const UNSIGNED: (i128, i128) = (0, u64::MAX as i128);
 
 impl Number {
+    /// The field whose value it is, unless it is NULL.
+    pub(crate) fn only_field(&self) -> Option<&Place> {
+        let Node::Case(arms, otherwise) = &self.node else {
+            return if let Node::Field(place) = &self.node { Some(place) } else { None };
+        };
+        let values = arms.iter().map(|(_, value)| value).chain([&**otherwise]);
+        let mut values = values.filter(|value| value.node != Node::Null);
+        let place = values.next()?.only_field()?;
+        values.all(|value| value.only_field() == Some(place)).then_some(place)
+    }
+
     pub(crate) fn constant(value: i128) -> Number {
         Number { node: Node::Constant, unsigned: value > SIGNED.1, min: value, max: value }
     }

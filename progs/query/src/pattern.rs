@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use crate::error::Reason;
-use crate::limits::PATTERN_MAX;
 
 /// A sequence of bytes and wildcards, and whether other bytes may precede or follow it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +14,24 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// A pattern that matches only this text.
-    pub(crate) fn exact(text: &[u8]) -> Result<Pattern, Reason> {
-        Pattern::checked(text.iter().map(|byte| Some(*byte)).collect(), false, false)
+    /// A pattern that matches only these bytes, at most `max` of them.
+    pub(crate) fn exact(bytes: &[u8], max: usize) -> Result<Pattern, Reason> {
+        Pattern::checked(bytes.iter().map(|byte| Some(*byte)).collect(), false, false)?.of_at_most(max)
     }
 
-    /// Parses the right side of `LIKE`.
-    pub(crate) fn like(pattern: &[u8]) -> Result<Pattern, Reason> {
+    /// Parses the right side of `LIKE`. There are at most `max` bytes, by whether others may precede them.
+    pub(crate) fn like(pattern: &[u8], max: impl Fn(bool) -> usize) -> Result<Pattern, Reason> {
+        let pattern = Pattern::parse(pattern)?;
+        let max = max(pattern.open_start);
+        pattern.of_at_most(max)
+    }
+
+    fn of_at_most(self, max: usize) -> Result<Pattern, Reason> {
+        let len = self.bytes.len();
+        if len > max { Err(Reason::TextLength { len, max }) } else { Ok(self) }
+    }
+
+    fn parse(pattern: &[u8]) -> Result<Pattern, Reason> {
         let any = |byte: &u8| *byte == b'%';
         let start = pattern.iter().take_while(|byte| any(byte)).count();
         let rest = pattern.get(start..).unwrap_or_default();
@@ -35,12 +45,8 @@ impl Pattern {
     }
 
     fn checked(bytes: Vec<Option<u8>>, open_start: bool, open_end: bool) -> Result<Pattern, Reason> {
-        let max = PATTERN_MAX;
         if bytes.contains(&Some(0)) {
             return Err(Reason::TextNul);
-        }
-        if bytes.len() > max {
-            return Err(Reason::TextLength { len: bytes.len(), max });
         }
         Ok(Pattern { bytes, open_start, open_end })
     }
@@ -76,7 +82,7 @@ mod tests {
     #[test]
     fn percents_are_taken_from_either_end() {
         let of = |pattern: &str| {
-            Pattern::like(pattern.as_bytes()).map(|p| (p.bytes.len(), p.open_start, p.open_end))
+            Pattern::parse(pattern.as_bytes()).map(|p| (p.bytes.len(), p.open_start, p.open_end))
         };
         assert_eq!(of("abc"), Ok((3, false, false)));
         assert_eq!(of("a_c%%"), Ok((3, false, true)));
@@ -84,10 +90,10 @@ mod tests {
         assert_eq!(of("%a%"), Ok((1, true, true)));
         assert_eq!(of(""), Ok((0, false, false)));
         for any in ["%", "%%"] {
-            assert!(Pattern::like(any.as_bytes()).unwrap().is_any());
+            assert!(Pattern::parse(any.as_bytes()).unwrap().is_any());
         }
         assert_eq!(of("a%b"), Err(Reason::Percent));
         assert_eq!(of("a\0"), Err(Reason::TextNul));
-        assert_eq!(of(&"x".repeat(300)), Err(Reason::TextLength { len: 300, max: 208 }));
+        assert_eq!(of(&"x".repeat(300)), Ok((300, false, false)));
     }
 }

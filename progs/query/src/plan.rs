@@ -10,10 +10,12 @@ use crate::derived::Found;
 use crate::elements::Elements;
 use crate::emit::{self, Emit, Fork, OBJECT};
 use crate::error::{Error, Reason};
-use crate::ir::{Condition, Sum};
+use crate::ir::{Condition, Sum, Value};
 use crate::layout;
 use crate::limits::{MAPS_MAX, ROW_MAX, SLOTS_MAX};
 use crate::order::Order;
+use crate::place::Place;
+use crate::planned::Planned;
 use crate::planner::Planner;
 use crate::projection;
 use crate::pushed::{Pushed, pushed};
@@ -23,6 +25,7 @@ use crate::resolve::Names;
 use crate::reuse::{Reused, reused};
 use crate::select::Select;
 use crate::tested::{self, Tested};
+use crate::undecided::{Bound, Undecided};
 
 /// Options for planning a question.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,6 +34,9 @@ pub struct PlanOptions<'a> {
     pub count: bool,
     /// The types of the keys and values of the map that is walked. Without, keys and values are pointers.
     pub elements: Option<Elements<'a>>,
+    /// Whether the column `netns`, of targets that have it, is one of the default columns: several network namespaces are
+    /// walked.
+    pub netns: bool,
 }
 
 /// What the program does with the objects that the condition picks.
@@ -69,9 +75,16 @@ pub struct Plan {
     pub partition: Option<u32>,
     /// What user space does with each row before it is shown, if there is anything.
     pub completion: Option<Completion>,
+    /// The index of the program's map with the [`NthRow`](crate::NthRow) to show, for targets whose objects can have
+    /// several rows.
+    pub row: Option<u32>,
+    /// What a condition of the question can't decide, if there is such a thing.
+    pub undecided: Option<Undecided>,
     condition: Condition,
     rows: emit::Rows,
     derived: Vec<Found>,
+    /// The number of rows of an object, if there can be several; and how many derived roots it needs.
+    row_count: Option<(Place, usize)>,
     /// The number of derived roots that the condition needs.
     tested: usize,
     fragments: Vec<Fragment>,
@@ -118,9 +131,17 @@ impl Plan {
     fn new(select: &Select, kernel: &Kernel<'_>, options: &PlanOptions<'_>) -> Result<Plan, Error> {
         let Available { target, context } = find(kernel.btf, &select.target)?;
         let mut planner = Planner::new(Names::new(kernel, &target, context, options.elements)?);
+        // Before Linux 6.2, and without a JIT, programs don't get at more than the first.
+        let row_count = planner.names.view.rows.and_then(|count| planner.names.place(count, None).ok());
+        let before_rows = planner.names.derived.len();
         let (first, terms) = match &select.filter {
             Some(filter) => tested::split(&planner.names, filter),
             None => (None, Vec::new()),
+        };
+        let is_object = planner.names.view.is_object.map(|condition| condition());
+        let first = match (is_object, first) {
+            (Some(condition), Some(first)) => Some(condition.and(first)),
+            (is_object, first) => is_object.or(first),
         };
         let condition = match first {
             Some(condition) => planner.condition(&condition)?.simplified(false),
@@ -128,8 +149,10 @@ impl Plan {
         };
         let derived_tested = planner.names.derived.len();
         let pushed = pushed(&target, &mut planner.names, &condition);
-        let mut columns =
-            if options.count { Vec::new() } else { projection::columns(select, &target, &mut planner)? };
+        let mut columns = match options.count {
+            true => Vec::new(),
+            false => projection::columns(select, &target, options.netns, &mut planner)?,
+        };
         let shown = columns.len();
         let keys = if options.count { &[][..] } else { &select.order };
         let order = projection::keys(keys, &mut columns, &mut planner)?;
@@ -147,11 +170,16 @@ impl Plan {
                 return Err(Error::new(reason, None));
             }
         }
-        let saved = registers::saved(kernel, &target, &names, &condition, &columns)?;
+        let saved = registers::saved(kernel, &target, &names, &condition, &columns, row_count.is_some())?;
         let reused = reused(&condition, &mut columns, emit::reuse_registers(saved));
         let tested_sum = emit::first_sum(&condition, [].into_iter()).map(|sum| (sum, true));
         let shown_sum = || emit::first_sum(&condition, columns.iter().map(|column| &column.value));
         let sum = tested_sum.or_else(|| Some((shown_sum()?, false)));
+        let number = |column: &Planned| match &column.value {
+            Value::Number(number) => Some(number.clone()),
+            _ => None,
+        };
+        let computed: Vec<_> = columns.iter().filter_map(number).collect();
         let fills = tested::fills(&columns);
         let (rows, schema) = layout::layout(columns, &names, &fills);
         let written = schema.first_texts(rows.texts.len());
@@ -171,14 +199,25 @@ impl Plan {
             false => (Sink::Rows { schema, shown, order }, target.loses.then_some(0)),
         };
         let partition = partition.filter(|_| condition != Condition::Known(Some(false)));
+        let mut bounds = emit::bounds(&condition);
+        bounds.extend(computed.iter().flat_map(emit::bounds_of));
+        let iterates = || kernel.has_jit && names.has("bpf_iter_num_new");
+        bounds.retain(|bound| *bound != Bound::Search || !iterates());
+        let map = u32::from(options.count || partition.is_some());
+        let row = row_count.is_some().then_some(map);
+        let map = map + u32::from(row.is_some());
+        let undecided = (!bounds.is_empty()).then(|| Undecided::new(map, bounds));
         Ok(Plan {
             sink,
             pushed,
             partition,
             completion,
+            row,
+            undecided,
             condition,
             rows,
             derived: names.derived,
+            row_count: row_count.map(|count| (count, before_rows)),
             tested: derived_tested,
             fragments,
             saved,
@@ -227,14 +266,22 @@ impl Plan {
         let shown = builder.asm.label();
         let mut emit = Emit::new(&mut builder, self.reused.clone());
         let partition = if self.partition.is_some() { Some(emit.partition(done)?) } else { None };
-        emit.find(self.derived.get(..self.tested).unwrap_or_default())?;
         // Emitted first, because the counter's map must be number 0.
         let counter = matches!(self.sink, Sink::Count { .. }).then(|| emit.counter());
+        if let Some((count, derived)) = &self.row_count {
+            emit.find(self.derived.get(..*derived).unwrap_or_default())?;
+            emit.nth_row(count, done)?;
+        }
+        emit.find(self.derived.get(..self.tested).unwrap_or_default())?;
+        if self.undecided.is_some() {
+            emit.count_undecided(done);
+        }
         if let Some((sum, true)) = &self.sum {
             emit.cpu_offsets(sum);
         }
         emit.required(&self.condition, Fork { yes: shown, no: done, unknown: done, next: shown })?;
         emit.builder.asm.bind(shown);
+        emit.decided();
         if shows {
             emit.find(&self.derived)?;
             if let Some((sum, false)) = &self.sum {

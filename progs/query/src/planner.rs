@@ -153,7 +153,7 @@ impl<'a> Planner<'a> {
                     return Err(Error::kind(pattern, self.kind(pattern), "a text in quotes"));
                 };
                 let fail = |why| Error::new(why, pattern.span.clone());
-                let pattern = Pattern::like(bytes).map_err(fail)?;
+                let pattern = Pattern::like(bytes, |open| text.pattern_max(open)).map_err(fail)?;
                 self.fits_text(&text, pattern.bytes.len()).map_err(fail)?;
                 Ok(match pattern.is_any() {
                     true => Condition::unless_null(Condition::text_is_null(text), true),
@@ -300,7 +300,8 @@ impl<'a> Planner<'a> {
     fn text(&self, op: Compare, text: Text, bytes: &[u8], literal: &Expr) -> Result<Condition, Error> {
         let fail = |reason| Error::new(reason, literal.span.clone());
         self.fits_text(&text, bytes.len()).map_err(fail)?;
-        let equal = Condition::Like(text, Pattern::exact(bytes).map_err(fail)?);
+        let pattern = Pattern::exact(bytes, text.pattern_max(false)).map_err(fail)?;
+        let equal = Condition::Like(text, pattern);
         match op {
             Compare::Eq => Ok(equal),
             Compare::Ne => Ok(Condition::Not(Box::new(equal))),
@@ -324,7 +325,16 @@ impl<'a> Planner<'a> {
         let show = self.names.column(name).map_or(Show::Plain, |column| column.show);
         let names = match show {
             Show::Names(names) => names.iter().map(|(value, name)| (*value, (*name).to_owned())).collect(),
-            _ => self.names.place(name, None).map_or(Vec::new(), |place| self.names.enumerators(&place)),
+            _ => match self.names.column(name).map(|column| &column.source) {
+                // An expression can have the value of a field, or NULL.
+                Some(Source::Exprs(_)) => match self.value(expr, None) {
+                    Ok(Value::Number(number)) => {
+                        number.only_field().map_or(Vec::new(), |place| self.names.enumerators(place))
+                    }
+                    _ => Vec::new(),
+                },
+                _ => self.names.place(name, None).map_or(Vec::new(), |place| self.names.enumerators(&place)),
+            },
         };
         Meaning { names, show }
     }
@@ -448,7 +458,7 @@ impl<'a> Planner<'a> {
                 }
                 other => Err(Error::kind(of, other.kind(), "address(…)")),
             },
-            (Function::DPath | Function::CgroupPath | Function::UnixName, [of]) => {
+            (Function::DPath | Function::CgroupPath | Function::UnixName | Function::ProgName, [of]) => {
                 let Node::Name(name) = &of.node else {
                     return Err(Error::kind(of, self.kind(of), "a field"));
                 };
@@ -456,6 +466,7 @@ impl<'a> Planner<'a> {
                 let text = match function {
                     Function::DPath => names.file(name, span),
                     Function::CgroupPath => names.cgroup(name, span),
+                    Function::ProgName => names.prog_name(name, span),
                     _ => names.unix_name(name, span),
                 };
                 text.map(Value::Text)
@@ -476,6 +487,7 @@ impl<'a> Planner<'a> {
                 self.names.argument("task", expr.span.as_ref())?;
                 Ok(Value::Filled(Fill::Arguments))
             }
+            (Function::VmaName, []) => self.names.vma_name(expr.span.as_ref()).map(Value::Text),
             (Function::Argv, []) => self.names.argv(expr.span.as_ref()).map(Value::Text),
             (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),
             _ => Err(arguments_of(function, expr)),
@@ -488,11 +500,18 @@ impl<'a> Planner<'a> {
             return Ok(Value::Filled(fill));
         }
         let column = self.names.column(name).filter(|column| self.column != Some(column.name));
-        if let Some(NamedColumn { name: column, source: Source::Exprs(exprs), .. }) = column {
+        let exprs = match column.map(|column| &column.source) {
+            Some(Source::Exprs(exprs)) => Some(*exprs),
+            Some(Source::Pid(_, expr)) if !self.names.kernel.has_initial_pids => {
+                Some(core::slice::from_ref(expr))
+            }
+            _ => None,
+        };
+        if let (Some(NamedColumn { name: column, .. }), Some(exprs)) = (column, exprs) {
             // If all of them fail, the last error says what is missing.
             let mut found = Err(Error::new(Reason::Unsupported("this column"), None));
             let (depth, outer) = (self.depth, self.column.replace(column));
-            for one in *exprs {
+            for one in exprs {
                 self.depth = depth;
                 found = self.value(&one(), None);
                 if found.is_ok() {
@@ -501,9 +520,13 @@ impl<'a> Planner<'a> {
             }
             self.column = outer;
             let since = self.names.since(name);
-            return found.map_err(|error| match since {
-                Some(reason) => Error::new(reason, span.cloned()),
-                None => Error { span: span.cloned(), ..error },
+            let column = self.names.column(name).map_or("", |column| column.name);
+            return found.map_err(|error| match (since, *error.reason) {
+                (Some(reason), _) => Error::new(reason, span.cloned()),
+                (None, Reason::Since { since, .. }) => {
+                    Error::new(Reason::Since { what: column, since }, span.cloned())
+                }
+                (None, reason) => Error::new(reason, span.cloned()),
             });
         }
         if let Some(list) = self.names.each_cpu(name, span) {

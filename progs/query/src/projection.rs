@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use kwalk_progs::{Role, Target};
 
-use crate::columns::Show;
+use crate::columns::{NamedColumn, Show};
 use crate::completion::Fill;
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Expr, Node};
@@ -22,12 +22,14 @@ use crate::tested::is_filled;
 pub(crate) fn columns(
     select: &Select,
     target: &Target,
+    netns: bool,
     planner: &mut Planner<'_>,
 ) -> Result<Vec<Planned>, Error> {
     let columns = match &select.columns {
         Some(columns) => columns.clone(),
         None => {
-            let own = planner.names.view.columns.iter().filter(|column| column.default);
+            let is_default = |column: &&NamedColumn| column.default || netns && column.name == "netns";
+            let own = planner.names.view.columns.iter().filter(is_default);
             let elements = planner.names.elements().into_iter().map(|name| name.as_str().into());
             own.map(|column| column.name.into()).chain(elements).collect()
         }

@@ -40,10 +40,11 @@ pub(crate) fn saved(
     names: &Names<'_>,
     condition: &Condition,
     columns: &[Planned],
+    has_rows: bool,
 ) -> Result<Saved, Error> {
     let casts = names.follows && target.trusted && kernel.kfunc("bpf_rdonly_cast")?.is_some();
     let derives = names.derived.iter().any(|found| !matches!(found.derived.by, By::Choice(_)));
-    let object = Needs { calls: casts || derives, ..Needs::default() };
+    let object = Needs { calls: casts || derives || has_rows, ..Needs::default() };
     let rows = Needs { outputs: layout::chunks(columns), ..Needs::default() };
     let values = columns.iter().map(|column| of_value(&column.value));
     let needs = values.fold(object.and(rows).and(of_condition(condition)), Needs::and);

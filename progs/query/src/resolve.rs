@@ -18,15 +18,18 @@ use crate::elements::{Elements, first, whole};
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Expr, Node};
 use crate::function::Function;
-use crate::ir::{Number, Sum, Text, TextKind, Tree, Value};
+use crate::ir::{Number, Sum, Text, TextKind, Value};
 use crate::per_cpu;
 use crate::place::{Base, Place};
 use crate::targets::view;
 use crate::view::View;
 
 /// Kernel functions whose absence makes some columns impossible.
-pub(crate) const FUNCTIONS: [&str; 7] = [
+pub(crate) const FUNCTIONS: [&str; 10] = [
     "bpf_copy_from_user_task",
+    "bpf_iter_num_destroy",
+    "bpf_iter_num_new",
+    "bpf_iter_num_next",
     "bpf_map_lookup_percpu_elem",
     "bpf_map_sum_elem_count",
     "bpf_rcu_read_lock",
@@ -45,7 +48,7 @@ type Reached = (Base, kwalk_btf::Path, Option<usize>);
 /// Resolves names for one target, and collects what the program must look up for them.
 pub(crate) struct Names<'a> {
     pub(crate) kernel: Kernel<'a>,
-    target: Available,
+    pub(crate) target: Available,
     /// The offset of the object in the context.
     object_at: u32,
     /// The type of the object, if it is known.
@@ -145,6 +148,7 @@ impl<'a> Names<'a> {
         let own = [name];
         let paths = match self.column(name).map(|column| &column.source) {
             Some(Source::Paths(paths)) => paths,
+            Some(Source::Pid(path, _)) => core::slice::from_ref(path),
             _ => &own[..],
         };
         let (mut found, mut spelled) = (Err(kwalk_btf::Error::Void), name);
@@ -211,7 +215,7 @@ impl<'a> Names<'a> {
     }
 
     /// The offset of a struct's field: of the first of `fields` that it has.
-    fn offset<const N: usize>(
+    pub(crate) fn offset<const N: usize>(
         &self,
         structure: &str,
         fields: [&str; N],
@@ -336,6 +340,7 @@ impl<'a> Names<'a> {
                 &self.target.path(self.kernel.btf, derived.from)?,
                 derived.from,
             )),
+            By::Reader | By::RowElement(_) => None,
             By::Choice(_) | By::Element(_) if derived.from.is_empty() => None,
             By::Cast | By::CastIfAny(..) | By::Choice(_) | By::Element(_) => {
                 Some(self.source_place(derived.from)?)
@@ -354,12 +359,21 @@ impl<'a> Names<'a> {
         let pairs = match &derived.by {
             By::Choice(all) => *all,
             By::Element(one) => core::slice::from_ref(one),
-            By::Helper(_) | By::Cast | By::CastIf(..) | By::CastIfAny(..) => &[],
+            By::Helper(_)
+            | By::Reader
+            | By::Cast
+            | By::CastIf(..)
+            | By::CastIfAny(..)
+            | By::RowElement(_) => &[],
         };
         for (first, second) in pairs {
             choices.push((self.source_place(first)?, self.source_place(second)?));
         }
-        self.derived.push(Found { derived, fragment: self.fragment, ty, from, guard, choices });
+        let array = match derived.by {
+            By::RowElement(path) => Some(self.source_place(path)?),
+            _ => None,
+        };
+        self.derived.push(Found { derived, fragment: self.fragment, ty, from, guard, choices, array });
         Ok(self.derived.len() - 1)
     }
 
@@ -396,8 +410,8 @@ impl<'a> Names<'a> {
             By::Helper(helper @ Helper::SockFromFile) if !self.has("bpf_sock_from_file") => {
                 Some(Reason::Since { what: derived.name, since: helper.since() })
             }
-            By::Helper(_) | By::CastIf(..) => None,
-            By::Cast | By::CastIfAny(..) | By::Element(_) => {
+            By::Helper(_) | By::Reader | By::CastIf(..) => None,
+            By::Cast | By::CastIfAny(..) | By::Element(_) | By::RowElement(_) => {
                 self.lacks_kfunc("bpf_rdonly_cast", derived.name, CAST_SINCE)
             }
             By::Choice(_) => self.newer(derived.from),
@@ -408,7 +422,8 @@ impl<'a> Names<'a> {
     pub(crate) fn root_since(&self, derived: &Derived) -> Option<Version> {
         match derived.by {
             By::Helper(helper) | By::CastIf(.., helper) => Some(helper.since()),
-            By::Cast | By::CastIfAny(..) | By::Element(_) => Some(CAST_SINCE),
+            By::Reader => Some(Helper::GetCurrentTaskBtf.since()),
+            By::Cast | By::CastIfAny(..) | By::Element(_) | By::RowElement(_) => Some(CAST_SINCE),
             By::Choice(_) => self.root_since(self.root(derived.from)?),
         }
     }
@@ -509,91 +524,7 @@ impl<'a> Names<'a> {
         Number::field(place, false, bits.min(64))
     }
 
-    /// The path of a file. The field is a `struct path` or a pointer to a `struct file`.
-    pub(crate) fn file(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
-        let place = self.argument(name, span)?;
-        let own = match (place.field.class, self.type_name(&place)) {
-            (Class::Struct, "path") => name.to_owned(),
-            (Class::Ptr { .. }, "file") => format!("{name}.f_path"),
-            _ => return Err(self.needs(place, "a struct path, or a pointer to a struct file", span)),
-        };
-        let place = self.argument(&own, span)?;
-        let stays = self.view.files.iter().any(|file| {
-            let known = self.argument(&format!("{file}.f_path"), None);
-            known.is_ok_and(|known| known.shares_base(&place) && known.field.offset == place.field.offset)
-        });
-        // Before 6.5, `bpf_d_path` did not check its argument. This function came soon after, and shows that the kernel
-        // is newer.
-        if stays && self.has("bpf_map_sum_elem_count") {
-            self.paths = true;
-            return Ok(Text { place, kind: TextKind::Path });
-        }
-        let tree = Tree {
-            name: self.offset("dentry", ["d_name.name"], span)?,
-            parent: self.offset("dentry", ["d_parent"], span)?,
-        };
-        Ok(Text { place: self.place(&format!("{own}.dentry"), span)?, kind: TextKind::Node(tree) })
-    }
-
-    /// The path of a cgroup. The field is a pointer to it.
-    pub(crate) fn cgroup(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
-        self.pointer(name, "cgroup", "a pointer to a struct cgroup", span)?;
-        let tree = Tree {
-            name: self.offset("kernfs_node", ["name"], span)?,
-            parent: self.offset("kernfs_node", ["__parent", "parent"], span)?,
-        };
-        Ok(Text { place: self.place(&format!("{name}.kn"), span)?, kind: TextKind::Node(tree) })
-    }
-
-    /// The name of a Unix socket. The field is a pointer to its address.
-    pub(crate) fn unix_name(&mut self, name: &str, span: Option<&Span>) -> Result<Text, Error> {
-        let place = self.pointer(name, "unix_address", "a pointer to a struct unix_address", span)?;
-        let len = self.offset("unix_address", ["len"], span)?;
-        let start = self.offset("unix_address", ["name"], span)?;
-        let before = self.offset("sockaddr_un", ["sun_path"], span)?;
-        Ok(Text { place, kind: TextKind::UnixName { len, start, before } })
-    }
-
-    /// Resolves a field that must be a pointer to this struct.
-    fn pointer(
-        &mut self,
-        name: &str,
-        structure: &str,
-        needs: &'static str,
-        span: Option<&Span>,
-    ) -> Result<Place, Error> {
-        let place = self.place(name, span)?;
-        match place.field.class {
-            Class::Ptr { .. } if self.type_name(&place) == structure => Ok(place),
-            _ => Err(self.needs(place, needs, span)),
-        }
-    }
-
-    /// The arguments of the context's task, which the program copies.
-    pub(crate) fn argv(&mut self, span: Option<&Span>) -> Result<Text, Error> {
-        let task = self.argument("task", span)?.field.offset;
-        // The read would wait for the lock that the walk holds: a deadlock.
-        if self.target.target.locks_memory {
-            return Err(Error::new(
-                Reason::Unsupported("argv() of what is walked under a lock"),
-                span.cloned(),
-            ));
-        }
-        if !self.has("bpf_copy_from_user_task") {
-            return Err(Error::new(Reason::Since { what: "argv()", since: (5, 18) }, span.cloned()));
-        }
-        let start = self.offset("mm_struct", ["arg_start"], span)?;
-        let end = self.offset("mm_struct", ["arg_end"], span)?;
-        self.sleeps = true;
-        Ok(Text { place: self.place("task.mm", span)?, kind: TextKind::Argv { task, start, end } })
-    }
-
-    /// The kernel stack of the context's task.
-    pub(crate) fn stack(&mut self, span: Option<&Span>) -> Result<Text, Error> {
-        Ok(Text { place: self.argument("task", span)?, kind: TextKind::Stack })
-    }
-
-    fn needs(&self, place: Place, needs: &'static str, span: Option<&Span>) -> Error {
+    pub(crate) fn needs(&self, place: Place, needs: &'static str, span: Option<&Span>) -> Error {
         let what = place.name.clone();
         match self.value(place, span) {
             Ok(value) => Error::new(Reason::Kind { what, is: value.kind(), needs }, span.cloned()),

@@ -29,7 +29,7 @@ impl fmt::Display for NotASchema {
 impl core::error::Error for NotASchema {}
 
 /// The tag of a list's type.
-const LIST: u8 = 10;
+const LIST: u8 = 12;
 /// The time at which a kernel was booted, if that is not known.
 const UNKNOWN: i64 = i64::MIN;
 /// The size of a column that is a text of variable size: its offset is then the text's number.

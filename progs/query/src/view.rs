@@ -2,6 +2,7 @@
 
 use crate::columns::NamedColumn;
 use crate::derived::Derived;
+use crate::expr::Expr;
 
 /// The columns of a target, and what paths and functions find in its context.
 pub(crate) struct View {
@@ -12,9 +13,14 @@ pub(crate) struct View {
     /// The files that stay alive while a program runs. Only these may be passed to `bpf_d_path`: the helper trusts its
     /// argument, and could make the kernel oops with a file that is being freed.
     pub(crate) files: &'static [&'static str],
+    /// If a walk shows more than the objects: the condition that is true for these.
+    pub(crate) is_object: Option<fn() -> Expr>,
+    /// If an object can have several rows: the number of them, one if it is NULL.
+    pub(crate) rows: Option<&'static str>,
 }
 
 impl View {
     /// The view of a target that is newer than this crate.
-    pub(crate) const NONE: View = View { columns: &[], derived: &[], files: &[] };
+    pub(crate) const NONE: View =
+        View { columns: &[], derived: &[], files: &[], is_object: None, rows: None };
 }

@@ -2,12 +2,11 @@
 //! if the object has none.
 
 use kwalk_asm::Reg::{self, *};
-use kwalk_asm::{Label, u64_at};
+use kwalk_asm::{Helper, Label, u64_at};
 
 use super::Emit;
 use crate::derived::{By, Found};
-use crate::error::{Error, Reason};
-use crate::limits::DERIVED_MAX;
+use crate::error::Error;
 use crate::place::Place;
 
 impl Emit<'_, '_> {
@@ -20,12 +19,9 @@ impl Emit<'_, '_> {
 
     /// Emits the look-ups of those in `all` that were not emitted before.
     pub(crate) fn find(&mut self, all: &[Found]) -> Result<(), Error> {
-        for (nth, Found { derived, fragment, ty, from, guard, choices }) in
-            all.iter().enumerate().skip(self.derived.len())
+        for Found { derived, fragment, ty, from, guard, choices, array } in
+            all.iter().skip(self.derived.len())
         {
-            if nth >= DERIVED_MAX {
-                return Err(Error::new(Reason::TooComplex, None));
-            }
             let slot = self.builder.stack_slot();
             self.derived.push(slot);
             let found = slot.address();
@@ -45,6 +41,7 @@ impl Emit<'_, '_> {
                     self.pointer(from, none);
                     self.builder.asm.call(helper);
                 }
+                (By::Reader, _) => self.builder.asm.call(Helper::GetCurrentTaskBtf),
                 (By::Choice(_), _) => {
                     // Old verifiers track a NULL on the stack only if it was stored from a register.
                     self.builder.asm.mov(R0, 0);
@@ -60,10 +57,11 @@ impl Emit<'_, '_> {
                     self.builder.asm.mov(R2, ty.0 as i32);
                     self.kfunc("bpf_rdonly_cast")?;
                 }
-                (By::Cast | By::CastIfAny(..) | By::Element(_), _) => {
-                    match choices.first() {
-                        Some((index, array)) => self.element(index, array, none),
-                        None => self.pointer(from, none),
+                (By::Cast | By::CastIfAny(..) | By::Element(_) | By::RowElement(_), _) => {
+                    match (choices.first(), array) {
+                        (Some((index, array)), _) => self.element(Some(index), array, none),
+                        (None, Some(array)) => self.element(None, array, none),
+                        (None, None) => self.pointer(from, none),
                     }
                     self.builder.asm.mov(R2, ty.0 as i32);
                     self.kfunc("bpf_rdonly_cast")?;
@@ -85,10 +83,17 @@ impl Emit<'_, '_> {
 
     /// Leaves the address of an array's element in R1. The index is bounded, because verifiers refuse to add an
     /// unbounded number to a pointer.
-    fn element(&mut self, index: &Place, array: &Place, none: Label) {
-        const MOST: i32 = 255;
-        let base = self.follow(R1, index, none);
-        self.load_from(R2, base, index);
+    fn element(&mut self, index: Option<&Place>, array: &Place, none: Label) {
+        const MOST: i32 = u16::MAX as i32;
+        match (index, self.row) {
+            (Some(index), _) => {
+                let base = self.follow(R1, index, none);
+                self.load_from(R2, base, index);
+            }
+            (None, Some(row)) => self.builder.asm.load(R2, u64_at(row.address())),
+            // There is one row.
+            (None, None) => self.builder.asm.mov(R2, 0),
+        }
         self.builder.asm.jump_if(R2.gt(MOST), none);
         let base = self.follow(R1, array, none);
         self.builder.asm.address(R1, base + array.field.offset as i32);

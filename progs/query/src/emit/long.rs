@@ -7,18 +7,16 @@ use kwalk_progs::{Buffer, Map};
 
 use super::{Emit, NULLS};
 use crate::error::Error;
-use crate::ir::{Text, TextKind, Tree};
-use crate::limits::{LONG_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
+use crate::ir::{Text, TextKind};
+use crate::limits::{LONG_MAX, NODE_CUT, STACK_MAX, TEXT_MAX, UNIX_MAX};
 
 /// The offset of a text in the map's value. The 2 bytes before it are for its length.
-const TEXT: u32 = 8;
+pub(super) const TEXT: u32 = 8;
 /// The size of the longest name of a node, with its NUL (`NAME_MAX`).
-const NAME_MAX: i32 = 256;
-/// How many levels of a tree are followed upwards.
-const DEPTH_MAX: i32 = 64;
+pub(super) const NAME_MAX: i32 = 256;
 
 impl Emit<'_, '_> {
-    fn buffer(&mut self) -> u32 {
+    pub(super) fn buffer(&mut self) -> u32 {
         *self.buffer.get_or_insert_with(|| {
             self.builder.map(Map::value("kwalk_text", TEXT + 2 * LONG_MAX as u32 + TEXT_MAX as u32))
         })
@@ -79,10 +77,18 @@ impl Emit<'_, '_> {
         })
     }
 
-    /// Leaves the address of an assembled text in R3, or goes to `null`.
+    /// Leaves the address of an assembled text in R3, for a condition, or goes to `null`.
     pub(crate) fn long_address(&mut self, text: &Text, null: Label) -> Result<(), Error> {
         let from = self.long(text, null)?;
         self.begin(R3, from);
+        if text.is_cut_at_front() {
+            // What is cut begins with the first byte of what says so.
+            let whole = self.builder.asm.label();
+            self.builder.asm.load(R1, u8_at(R3));
+            self.builder.asm.jump_if(R1.ne(NODE_CUT.bytes().next().map_or(0, i32::from)), whole);
+            self.undecided(null)?;
+            self.builder.asm.bind(whole);
+        }
         Ok(())
     }
 
@@ -92,16 +98,21 @@ impl Emit<'_, '_> {
             TextKind::Path => self.path(text, null)?,
             TextKind::Stack => self.task_stack(null)?,
             TextKind::Argv { task, start, end } => self.argv(text, [task, start, end], null)?,
-            TextKind::Node(tree) => self.up(text, tree, null),
+            TextKind::Node(tree) => self.up(text, tree, null)?,
+            TextKind::ProgName(of) => self.prog_name(text, of, null),
+            TextKind::Vma(vma) => self.vma_name(text, &vma, null)?,
             TextKind::UnixName { len, start, before } => self.unix_name(text, [len, start, before], null),
             TextKind::Array | TextKind::Pointer | TextKind::Bytes { .. } => {}
         }
-        Ok(if matches!(text.kind, TextKind::Node(_)) { From::Offset } else { From::Start })
+        Ok(match text.kind {
+            TextKind::Node(_) | TextKind::Vma(_) => From::Offset,
+            _ => From::Start,
+        })
     }
 
     /// Calls `bpf_d_path`. The helper takes no reference to the file: the context or RCU keeps it alive. A sleepable
     /// program runs outside of RCU, and has to enter it.
-    fn path(&mut self, text: &Text, null: Label) -> Result<(), Error> {
+    pub(super) fn path(&mut self, text: &Text, null: Label) -> Result<(), Error> {
         let buffer = self.buffer();
         let sleeps = self.builder.sleeps();
         let none = if sleeps { self.builder.asm.label() } else { null };
@@ -259,68 +270,12 @@ impl Emit<'_, '_> {
 
     /// Makes the verifier forget what it knows about a number except an upper bound. After a loop it has another value
     /// of the number for each iteration, and would verify the rest of the program once for each.
-    fn forget(&mut self, buffer: u32, most: i32, null: Label) {
+    pub(super) fn forget(&mut self, buffer: u32, most: i32, null: Label) {
         let asm = &mut self.builder.asm;
         asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: 0 });
         asm.store(u32_at(R1), NULLS);
         asm.load(NULLS, u32_at(R1));
         asm.jump_if(NULLS.gt(most), null);
-    }
-
-    /// Follows the parents of a node up to the root, and writes each name before those of its descendants, so that the
-    /// text ends at the end of the buffer. The offset of the text's start is left in NULLS.
-    fn up(&mut self, text: &Text, tree: Tree, null: Label) {
-        let buffer = self.buffer();
-        let (each, done, named) =
-            (self.builder.asm.label(), self.builder.asm.label(), self.builder.asm.label());
-        let name = self.room(16 + NAME_MAX as usize);
-        let (depth, node) = (name + NAME_MAX, name + (NAME_MAX + 8));
-        self.field(R1, &text.place, null);
-        let asm = &mut self.builder.asm;
-        asm.store(u64_at(node), R1);
-        asm.store(u64_at(depth), 0);
-        asm.load_reloc(R2, Reloc::MapValue { index: buffer, offset: TEXT });
-        asm.store(u8_at(R2 + (LONG_MAX as i32 - 1)), 0);
-        asm.mov(NULLS, LONG_MAX as i32 - 1);
-
-        asm.bind(each);
-        asm.load(R1, u64_at(node));
-        asm.load(R2, u64_at(R1 + tree.parent as i32));
-        asm.jump_if(R2.eq(0), done);
-        asm.jump_if(R2.eq(R1), done);
-        asm.store(u64_at(node), R2);
-        asm.load(R3, u64_at(R1 + tree.name as i32));
-        asm.address(R1, name);
-        asm.mov(R2, NAME_MAX);
-        asm.call(Helper::ProbeReadKernelStr);
-        asm.jump_if(R0.sle(0), null);
-        asm.jump_if(R0.sgt(NAME_MAX), null);
-        // The slash takes the room of the NUL.
-        asm.sub(NULLS, R0);
-        asm.jump_if(NULLS.slt(0), null);
-        asm.jump_if(NULLS.sgt(LONG_MAX as i32), null);
-        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
-        asm.add(R1, NULLS);
-        asm.store(u8_at(R1), i32::from(b'/'));
-        asm.add(R1, 1);
-        asm.mov(R2, R0);
-        asm.sub(R2, 1);
-        asm.address(R3, name);
-        asm.call(Helper::ProbeReadKernel);
-        asm.load(R1, u64_at(depth));
-        asm.add(R1, 1);
-        asm.store(u64_at(depth), R1);
-        asm.jump_if(R1.lt(DEPTH_MAX), each);
-
-        asm.bind(done);
-        asm.jump_if(NULLS.ne(LONG_MAX as i32 - 1), named);
-        asm.sub(NULLS, 1);
-        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
-        asm.store(u8_at(R1 + (LONG_MAX as i32 - 2)), i32::from(b'/'));
-        asm.bind(named);
-        self.forget(buffer, LONG_MAX as i32 - 2, null);
-        self.builder.asm.mov(R0, LONG_MAX as i32);
-        self.builder.asm.sub(R0, NULLS);
     }
 }
 

@@ -6,11 +6,17 @@
 mod condition;
 mod derived;
 mod long;
+mod nth;
 mod number;
 mod partition;
+mod prog_name;
+mod rounds;
 mod row;
 mod sum;
 mod text;
+mod tree;
+mod undecided;
+mod vma;
 
 use alloc::vec::Vec;
 
@@ -28,6 +34,8 @@ pub(crate) use condition::Fork;
 pub(crate) use number::{calls, condition_calls, first_sum, need, need_of};
 pub(crate) use partition::end;
 pub(crate) use row::{Chunk, Column, Kind as ColumnKind, Rows, is_copied};
+pub(crate) use undecided::{bounds, bounds_of};
+pub(crate) use vma::FMODE_NOACCOUNT;
 
 /// The register that holds the object throughout the program.
 pub(crate) const OBJECT: Reg = R7;
@@ -69,6 +77,12 @@ pub(crate) struct Emit<'w, 'a> {
     buffer: Option<u32>,
     /// The number of the map with the CPUs' offsets, once the program has found them.
     offsets: Option<u32>,
+    /// The number of the map that counts what can't be decided, if something can't.
+    undecided: Option<u32>,
+    /// While the filter is emitted: where the program goes for an object that it can't decide.
+    skip: Option<Label>,
+    /// The number of the row that is shown, if an object can have several.
+    row: Option<StackSlot>,
 }
 
 impl<'w, 'a> Emit<'w, 'a> {
@@ -89,6 +103,9 @@ impl<'w, 'a> Emit<'w, 'a> {
             sets: Vec::new(),
             buffer: None,
             offsets: None,
+            undecided: None,
+            skip: None,
+            row: None,
         }
     }
 

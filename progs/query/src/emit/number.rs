@@ -1,7 +1,5 @@
 //! Emits numbers into registers.
 
-use core::cell::RefCell;
-
 use kwalk_asm::{AluOp, Label, Memory, Reg, Size, SwapOp, Width, u64_at};
 use kwalk_btf::{Bits, Class};
 
@@ -359,12 +357,12 @@ pub(crate) fn need_of(condition: &Condition) -> usize {
 
 /// Whether the computation of a number calls a helper.
 pub(crate) fn calls(number: &Number) -> bool {
-    any_in_number(number, &leaf_calls)
+    any_in_number(number, &mut leaf_calls)
 }
 
 /// Whether the test of a condition calls a helper.
 pub(crate) fn condition_calls(condition: &Condition) -> bool {
-    any(condition, &leaf_calls)
+    any(condition, &mut leaf_calls)
 }
 
 fn leaf_calls(leaf: Leaf<'_>) -> bool {
@@ -378,7 +376,7 @@ fn leaf_calls(leaf: Leaf<'_>) -> bool {
 
 /// Whether the computation of a number clobbers R0 to R5, by a call or a comparison of texts.
 fn clobbers(number: &Number) -> bool {
-    any_in_number(number, &|leaf: Leaf<'_>| match leaf {
+    any_in_number(number, &mut |leaf: Leaf<'_>| match leaf {
         Leaf::Condition(leaf) => {
             matches!(leaf, Condition::Like(..) | Condition::InSet(..) | Condition::TextIsNull(_))
         }
@@ -389,33 +387,33 @@ fn clobbers(number: &Number) -> bool {
 /// The first sum over CPUs in a condition and columns, if there is one. What is needed to find a CPU's memory is the same
 /// in all of them.
 pub(crate) fn first_sum<'n>(condition: &Condition, columns: impl Iterator<Item = &'n Value>) -> Option<Sum> {
-    let found = RefCell::new(None);
-    let keep = |leaf: Leaf<'_>| match leaf {
+    let mut found = None;
+    let mut keep = |leaf: Leaf<'_>| match leaf {
         Leaf::Sum(sum) => {
-            *found.borrow_mut() = Some(sum.clone());
+            found = Some(sum.clone());
             true
         }
         Leaf::Condition(_) => false,
     };
-    if !any(condition, &keep) {
+    if !any(condition, &mut keep) {
         let mut numbers = columns.filter_map(|value| match value {
             Value::Number(number) => Some(number),
             _ => None,
         });
-        numbers.any(|number| any_in_number(number, &keep));
+        numbers.any(|number| any_in_number(number, &mut keep));
     }
-    found.into_inner()
+    found
 }
 
 /// A part of a number or a condition that may take more than loads and arithmetic.
 #[derive(Clone, Copy)]
-enum Leaf<'n> {
+pub(super) enum Leaf<'n> {
     Condition(&'n Condition),
     Sum(&'n Sum),
 }
 
 /// Whether `is` holds for a leaf anywhere in a number.
-fn any_in_number(number: &Number, is: &impl Fn(Leaf<'_>) -> bool) -> bool {
+pub(super) fn any_in_number(number: &Number, is: &mut impl FnMut(Leaf<'_>) -> bool) -> bool {
     match &number.node {
         Node::Null | Node::Constant | Node::Field(_) => false,
         Node::Sum(sum) => is(Leaf::Sum(sum)),
@@ -429,7 +427,7 @@ fn any_in_number(number: &Number, is: &impl Fn(Leaf<'_>) -> bool) -> bool {
 }
 
 /// Whether `is` holds for a leaf anywhere in a condition.
-fn any(condition: &Condition, is: &impl Fn(Leaf<'_>) -> bool) -> bool {
+pub(super) fn any(condition: &Condition, is: &mut impl FnMut(Leaf<'_>) -> bool) -> bool {
     match condition {
         Condition::And(all) | Condition::Or(all) => all.iter().any(|one| any(one, is)),
         Condition::Not(of) | Condition::Is(_, of) | Condition::Marked(_, of) => any(of, is),

@@ -9,12 +9,14 @@ use super::Emit;
 use super::condition::Fork;
 use crate::error::Error;
 use crate::ir::{Set, Text, TextKind};
-use crate::limits::TEXT_MAX;
+use crate::limits::{NODE_MAX, TEXT_MAX};
 use crate::pattern::Pattern;
 use crate::place::Place;
 
-/// How many positions of an assembled text are searched. With this many, the verifier can follow two searches in one
-/// program.
+/// The most positions of an assembled text.
+const SEARCH_MAX: i32 = NODE_MAX as i32;
+/// How many positions are searched where the verifier follows each: it can then follow two searches in one program. A
+/// position takes two conditional jumps, of which it follows at most 8,192 (`BPF_COMPLEXITY_LIMIT_JMP_SEQ`).
 const SEARCHED: i32 = 2000;
 /// An array of up to this many bytes is compared in place, word by word.
 const WORDS_MAX: usize = 64;
@@ -26,21 +28,40 @@ impl Emit<'_, '_> {
         if pattern.open_start && text.kind.is_made() {
             self.long_address(text, fork.unknown)?;
             match pattern.open_end {
-                true => self.search_long(&pattern.bytes, fork),
+                true => self.search_long(&pattern.bytes, fork)?,
                 false => self.ends(&wanted, 0, fork),
             }
             return Ok(());
         }
         if pattern.open_start {
             let room = self.copy(text, TEXT_MAX, fork.unknown)?;
-            match pattern.open_end {
-                true => self.search(&pattern.bytes, room, fork),
-                false => {
+            match (pattern.open_end, text.may_be_cut()) {
+                (true, true) => {
+                    let no = self.builder.asm.label();
+                    self.search(&pattern.bytes, room, Fork { no, next: no, ..fork });
+                    self.builder.asm.bind(no);
+                    self.builder.asm.jump_if(R0.lt(TEXT_MAX as i32), fork.no);
+                    self.undecided(fork.unknown)?;
+                }
+                (true, false) => self.search(&pattern.bytes, room, fork),
+                (false, may_be_cut) => {
+                    if may_be_cut {
+                        let whole = self.builder.asm.label();
+                        self.builder.asm.jump_if(R0.lt(TEXT_MAX as i32), whole);
+                        self.undecided(fork.unknown)?;
+                        self.builder.asm.bind(whole);
+                    }
                     let start = self.room(room);
                     self.builder.asm.address(R3, start);
                     self.ends(&wanted, room, fork);
                 }
             }
+            return Ok(());
+        }
+        if text.kind.is_made() {
+            // Where the text ends before the pattern, the NUL differs.
+            self.long_address(text, fork.unknown)?;
+            self.words(R3.into(), &wanted, fork);
             return Ok(());
         }
         let (place, room) = (&text.place, text.place.field.size as usize);
@@ -90,7 +111,7 @@ impl Emit<'_, '_> {
             TextKind::Array => most.min(text.place.field.size as usize + 1),
             _ => most,
         };
-        let len = len.min(TEXT_MAX);
+        let len = len.min(TEXT_MAX + 1);
         let room = len.next_multiple_of(8);
         self.text_address(R3, text, unknown)?;
         let at = self.room(room);
@@ -221,18 +242,27 @@ impl Emit<'_, '_> {
         self.go(fork.no, fork.next);
     }
 
-    /// Goes to `yes` if the assembled text of R0 bytes at R3 contains these bytes. Each position takes two conditional
-    /// jumps, of which the verifier follows at most 8,192 (`BPF_COMPLEXITY_LIMIT_JMP_SEQ`). So only the first positions
-    /// of a longer text are searched; if none of them matches, the result is unknown.
-    fn search_long(&mut self, wanted: &[Option<u8>], fork: Fork) {
-        let each = self.builder.asm.label();
+    /// Goes to `yes` if the assembled text of R0 bytes at R3 contains these bytes. Where the verifier follows every
+    /// round, only the first positions of a longer text are searched; if none of them matches, nothing is decided.
+    fn search_long(&mut self, wanted: &[Option<u8>], fork: Fork) -> Result<(), Error> {
+        let labels = [(); 4].map(|()| self.builder.asm.label());
+        let [each, over, found, none] = labels;
+        let slots = self.room(24);
+        let (start, positions, counter) = (slots, slots + 8, slots + 16);
         let asm = &mut self.builder.asm;
-        // R5 is the number of positions.
-        asm.mov(R5, R0);
-        asm.sub(R5, wanted.len() as i32);
-        asm.jump_if(R5.sle(0), fork.no);
-        asm.mov(R0, 0);
-        asm.bind(each);
+        asm.sub(R0, wanted.len() as i32);
+        asm.jump_if(R0.sle(0), fork.no);
+        asm.store(u64_at(start), R3);
+        asm.store(u64_at(positions), R0);
+        let rounds = self.begin_rounds(counter, SEARCH_MAX, SEARCHED)?;
+        self.builder.asm.bind(each);
+        self.next_round(&rounds, over)?;
+        let asm = &mut self.builder.asm;
+        asm.load(R2, u64_at(positions));
+        asm.jump_if(R1.ge(R2), none);
+        asm.jump_if(R1.ge(SEARCH_MAX), none);
+        asm.load(R3, u64_at(start));
+        asm.add(R3, R1);
         asm.mov(R4, 0);
         for (chunk, from) in wanted.chunks(4).zip((0..).step_by(4)) {
             let (word, mask) = masked(chunk);
@@ -252,12 +282,17 @@ impl Emit<'_, '_> {
                 }
             }
         }
-        asm.jump_if(R4.eq(0), fork.yes);
-        asm.add(R3, 1);
-        asm.add(R0, 1);
-        asm.jump_if(R0.ge(R5), fork.no);
-        asm.jump_if(R0.lt(SEARCHED), each);
-        self.go(fork.unknown, fork.next);
+        asm.jump_if(R4.eq(0), found);
+        asm.jump(each);
+        asm.bind(found);
+        self.end_rounds(&rounds)?;
+        self.builder.asm.jump(fork.yes);
+        self.builder.asm.bind(none);
+        self.end_rounds(&rounds)?;
+        self.builder.asm.jump(fork.no);
+        self.builder.asm.bind(over);
+        self.end_rounds(&rounds)?;
+        self.undecided(fork.unknown)
     }
 }
 

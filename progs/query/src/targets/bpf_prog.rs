@@ -1,16 +1,22 @@
 //! BPF programs.
 
 use crate::columns::{Show::{BootTime, Bytes, Nanoseconds, Plain}, columns};
+use crate::expr::{case, field};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
     columns: columns! {
         id, default, Plain, "aux.id", "id of the program";
         type, default, Plain, "type", "type of the program";
-        name, default, Plain, "aux.name", "name that it was loaded with, at most 15 bytes";
-        // For most program types it is 0, which is also the value of a named attach type.
-        attach, more, Plain, "expected_attach_type",
-            "expected attach type; means nothing for many types of program";
+        name, default, Plain, { field("aux").prog_name() },
+            "its name; whole, if it was loaded with BTF, else at most 15 bytes";
+        // 0 is also the value of an attach type, which the kernel then enforces.
+        attach, more, Plain, {
+            case([(
+                field("expected_attach_type").ne(0).or(field("enforce_expected_attach_type").ne(0)),
+                field("expected_attach_type"),
+            )])
+        }, "attach type that it was loaded for; NULL for types without any";
         function, default, Plain, "aux.attach_func_name", "function that it was loaded to be attached to";
         insns, default, Plain, "len" in "instructions", "length, as the verifier has rewritten it";
         jited, default, Bytes, "jited_len", "size of its machine code; 0 if it is interpreted";

@@ -1,7 +1,27 @@
 //! Expressions that the columns of several targets share.
 
 use crate::columns::Numbers;
+use crate::derived::{By, Derived};
 use crate::expr::{Expr, address, case, field};
+
+/// The process that reads the rows, and the numbers that a task, its process and that one's parent have in the reader's
+/// pid namespace: `numbers` of a `struct pid` begins with those in the namespaces above.
+pub(crate) const READER: Derived = Derived { ty: "task_struct", ..Derived::new("reader", "", By::Reader) };
+pub(crate) const READER_PID: Derived = reader("reader_pid", "task.thread_pid.numbers[0]");
+pub(crate) const READER_TGID: Derived = reader("reader_tgid", "task.signal.pids[1].numbers[0]");
+pub(crate) const READER_PPID: Derived = reader("reader_ppid", "task.real_parent.signal.pids[1].numbers[0]");
+
+/// The number in the reader's pid namespace, among those of a `struct pid`.
+pub(crate) const fn reader(name: &'static str, numbers: &'static str) -> Derived {
+    Derived { ty: "upid", ..Derived::new(name, "", By::Element(("reader.thread_pid.level", numbers))) }
+}
+
+/// The number of the parent's process in the reader's pid namespace; 0 if it is in none, as in /proc/PID/status.
+pub(crate) fn reader_ppid() -> Expr {
+    let is_below = field("task.real_parent.signal.pids[1].level").ge(field("reader.thread_pid.level"));
+    let is_same = field("reader_ppid.ns.ns.inum").eq(field("reader_pid.ns.ns.inum"));
+    case([(is_below.and(is_same), field("reader_ppid.nr"))]).or_else(0)
+}
 
 /// One of a socket's addresses: the IPv4 or the IPv6 field of a `struct sock_common`, as its family says. A socket with a
 /// link-local address is bound to its device.

@@ -3,13 +3,17 @@
 use crate::columns::{Numbers, Show::{BootTime, Bits64, Bytes, Hex, Names, Nanoseconds, Plain}, columns};
 use crate::derived::{By, Derived};
 use crate::expr::{Expr, case, cmdline, field, page_size, stack};
+use crate::targets::shared::{READER, READER_PID, READER_PPID, READER_TGID, reader_ppid};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
     columns: columns! {
-        tgid, default, Plain, "tgid", "process id (thread group id), in the initial pid namespace";
-        pid, default, Plain, "pid", "thread id, in the initial pid namespace";
-        ppid, default, Plain, "real_parent.tgid", "process id of the parent, in the initial pid namespace";
+        tgid, default, Plain, ("tgid", field("reader_tgid.nr")),
+            "process id (thread group id), in the pid namespace of who asks";
+        pid, default, Plain, ("pid", field("reader_pid.nr")),
+            "thread id, in the pid namespace of who asks";
+        ppid, default, Plain, ("real_parent.tgid", reader_ppid()),
+            "process id of the parent there; 0 if the parent is elsewhere";
         comm, default, Plain, "comm", "name of the thread, at most 15 bytes";
         kthread, more, Plain, "kthread.full_name",
             "full name of a kernel thread, which comm cuts to 15 bytes" since (6, 2);
@@ -70,7 +74,7 @@ pub(crate) const VIEW: View = View {
             "arguments of its process, or the title that it has set";
         stack, more, Plain, { stack() }, "kernel addresses on its stack, the innermost first";
         cgroup, more, Plain, { field("task.cgroups.dfl_cgrp").cgroup_path() },
-            "path of its cgroup in the cgroup v2 hierarchy";
+            "path of its cgroup v2, as /proc/PID/cgroup shows it";
         cgroupns, more, Plain, "nsproxy.cgroup_ns.ns.inum", "inode number of its cgroup namespace";
         ipcns, more, Plain, "nsproxy.ipc_ns.ns.inum", "inode number of its IPC namespace";
         mntns, more, Plain, "nsproxy.mnt_ns.ns.inum", "inode number of its mount namespace";
@@ -81,6 +85,10 @@ pub(crate) const VIEW: View = View {
         utsns, more, Plain, "nsproxy.uts_ns.ns.inum", "inode number of its UTS namespace";
     },
     derived: &[
+        READER,
+        READER_PID,
+        READER_TGID,
+        READER_PPID,
         // The task's number in its own pid namespace: `numbers` begins with those in the namespaces above.
         Derived::new("upid", "", By::Element(("thread_pid.level", "thread_pid.numbers[0]"))),
         // Of other tasks, the pointer is NULL or an io_uring worker's.
@@ -89,6 +97,7 @@ pub(crate) const VIEW: View = View {
     ],
     // RCU keeps alive what the helper needs of it.
     files: &["task.mm.exe_file"],
+    ..View::NONE
 };
 
 /// One of the sets of capabilities: since Linux 6.3 one number, before two of 32 bits.

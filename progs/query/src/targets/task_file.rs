@@ -2,17 +2,20 @@
 
 use kwalk_asm::Helper;
 
-use crate::columns::{Numbers, Show::{Bytes, Device, Names, Octal, Plain}, columns};
+use crate::columns::{Numbers, Show::{Bytes, Device, Hex, Names, Octal, Plain}, columns};
 use crate::derived::{By, Derived};
-use crate::expr::field;
-use crate::targets::shared::{FAMILIES, STATES, of_ip, port, socket, state};
+use crate::expr::{Expr, case, field};
+use crate::targets::shared::{
+    FAMILIES, READER, READER_PID, READER_TGID, STATES, of_ip, port, reader, socket, state,
+};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
     columns: columns! {
-        tgid, default, Plain, "tgid", "process id (thread group id), in the initial pid namespace";
-        pid, default, Plain, "pid", 
-            "thread id, in the initial pid namespace; the first, unless asked for";
+        tgid, default, Plain, ("tgid", field("reader_tgid.nr")),
+            "process id (thread group id), in the pid namespace of who asks";
+        pid, default, Plain, ("pid", field("reader_pid.nr")),
+            "thread id, in the pid namespace of who asks; the first, unless asked for";
         comm, default, Plain, "comm", "name of the thread, at most 15 bytes";
         uid, more, Plain, "real_cred.uid.val", "real user id, in the initial user namespace";
         fd, default, Plain, "fd", "number of the file descriptor";
@@ -45,14 +48,69 @@ pub(crate) const VIEW: View = View {
         // The derived root comes from `bpf_skc_to_unix_sock`.
         unix_path, more, Plain, { field("unix_sock.addr").unix_name() },
             "name that a Unix socket is bound to; in an abstract one, @ is a NUL" since (5, 16);
+        netns, more, Plain, "socket.sk.__sk_common.skc_net.net.ns.inum",
+            "inode number of a socket's network namespace" since (5, 11);
+        // What these files have in `private_data` depends on their kind: the name of their one directory entry.
+        pidfd, more, Plain, {
+            pidfd("pidfs_pid", "pidfs_number", field("pidfs_pid.ino").ne(0).and(is_of(PID_FS_MAGIC)));
+            pidfd("pidfd_pid", "pidfd_number", is_anon("[pidfd]"))
+        }, "of a pidfd: the id of its process, while that is there" since (6, 2);
+        eventfd, more, Plain, { case([(is_anon("[eventfd]"), field("eventfd_ctx.count"))]) },
+            "of an eventfd: its counter" since (6, 2);
+        signals, more, Hex, {
+            case([(is_anon("[signalfd]"), field("signalfd_ctx.sigmask.sig[0]") ^ u64::MAX)])
+        }, "of a signalfd: signals 1 to 64 that it receives, the lowest bit first" since (6, 2);
+        bpf_map, more, Plain, { case([(is_anon("bpf-map"), field("bpf_map.id"))]) },
+            "of a BPF map's descriptor: the id of the map" since (6, 2);
+        bpf_prog, more, Plain, { case([(is_anon("bpf-prog"), field("bpf_prog.aux.id"))]) },
+            "of a BPF program's descriptor: the id of the program" since (6, 2);
+        bpf_link, more, Plain, { case([(is_anon("bpf_link"), field("bpf_link.id"))]) },
+            "of a BPF link's descriptor: the id of the link" since (6, 2);
     },
     derived: &[
+        READER,
+        READER_PID,
+        READER_TGID,
         Derived::new("socket", "file", By::Helper(Helper::SockFromFile)),
         Derived::new("unix_sock", "socket.sk", By::Helper(Helper::SkcToUnixSock)),
+        Derived::new("eventfd_ctx", "file.private_data", By::Cast),
+        Derived::new("signalfd_ctx", "file.private_data", By::Cast),
+        Derived::new("bpf_map", "file.private_data", By::Cast),
+        Derived::new("bpf_prog", "file.private_data", By::Cast),
+        Derived::new("bpf_link", "file.private_data", By::Cast),
+        // Since Linux 6.9, pidfds are files of a file system of their own.
+        Derived { ty: "pid", ..Derived::new("pidfs_pid", "file.f_inode.i_private", By::Cast) },
+        Derived { ty: "pid", ..Derived::new("pidfd_pid", "file.private_data", By::Cast) },
+        reader("pidfs_number", "pidfs_pid.numbers[0]"),
+        reader("pidfd_number", "pidfd_pid.numbers[0]"),
+        reader("reader_own", "reader.thread_pid.numbers[0]"),
     ],
     // The walk holds a reference to the first. RCU keeps alive what the helper needs of the second.
     files: &["file", "task.mm.exe_file"],
+    ..View::NONE
 };
+
+/// `ANON_INODE_FS_MAGIC`, `PID_FS_MAGIC` (`include/uapi/linux/magic.h`)
+const ANON_INODE_FS_MAGIC: u32 = 0x0904_1934;
+const PID_FS_MAGIC: u32 = 0x5049_4446;
+
+/// Whether a file is of this type of file system.
+fn is_of(magic: u32) -> Expr {
+    field("file.f_inode.i_sb.s_magic").eq(magic)
+}
+
+/// Whether a file is an anonymous inode of this kind.
+fn is_anon(kind: &str) -> Expr {
+    is_of(ANON_INODE_FS_MAGIC).and(field("file.f_path.dentry.d_name.name").eq(kind))
+}
+
+/// The number of a pidfd's process in the reader's pid namespace; NULL if it is not in there, or has ended.
+fn pidfd(pid: &str, number: &str, is_pidfd: Expr) -> Expr {
+    let is_there = field(format!("{pid}.tasks[1].first")).is_not_null();
+    let is_below = field(format!("{pid}.level")).ge(field("reader.thread_pid.level"));
+    let is_same = field(format!("{number}.ns.ns.inum")).eq(field("reader_own.ns.ns.inum"));
+    case([(is_pidfd.and(is_there).and(is_below).and(is_same), field(format!("{number}.nr")))])
+}
 
 /// `S_IF…` (`include/uapi/linux/stat.h`)
 const KINDS: Numbers = &[

@@ -1,14 +1,18 @@
 //! Memory mappings, as `/proc/PID/maps` shows them.
 
 use crate::columns::{Numbers, Show::{Bytes, Device, Hex, Names, Plain}, columns};
-use crate::expr::{case, field, page_size};
+use crate::emit::FMODE_NOACCOUNT;
+use crate::derived::{By, Derived};
+use crate::expr::{Expr, case, field, page_size, vma_name};
+use crate::targets::shared::{READER, READER_PID, READER_TGID};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
     columns: columns! {
-        tgid, default, Plain, "tgid", "process id (thread group id), in the initial pid namespace";
-        pid, more, Plain, "pid", 
-            "thread id, in the initial pid namespace; the first, unless asked for";
+        tgid, default, Plain, ("tgid", field("reader_tgid.nr")),
+            "process id (thread group id), in the pid namespace of who asks";
+        pid, more, Plain, ("pid", field("reader_pid.nr")),
+            "thread id, in the pid namespace of who asks; the first, unless asked for";
         comm, default, Plain, "comm", "name of the thread, at most 15 bytes";
         uid, more, Plain, "real_cred.uid.val", "real user id, in the initial user namespace";
         start, default, Hex, "vma.vm_start", "first address";
@@ -23,16 +27,46 @@ pub(crate) const VIEW: View = View {
         offset, default, Hex, {
             case([(field("vma.vm_file").is_not_null(), field("vma.vm_pgoff") * page_size())])
         } in "bytes", "offset in the mapped file at which the mapping begins";
-        dev, default, Device, { field("vma.vm_file.f_inode.i_sb.s_dev").st_dev() },
-            "device of the mapped file, major:minor, or st_dev as a number";
-        inode, default, Plain, "vma.vm_file.f_inode.i_ino", "inode number of the mapped file";
-        path, default, Plain, { field("vma.vm_file").d_path() }, "path of the mapped file";
+        dev, default, Device, {
+            of_file("f_inode.i_sb.s_dev", "d_inode.i_sb.s_dev");
+            unless_backing("f_inode.i_sb.s_dev")
+        }, "device of the mapped file, major:minor, or st_dev as a number";
+        inode, default, Plain, {
+            of_file("f_inode.i_ino", "d_inode.i_ino");
+            unless_backing("f_inode.i_ino")
+        }, "inode number of the mapped file";
+        path, default, Plain, { vma_name() },
+            "path of the mapped file, or a name such as [heap], as maps has it";
     },
+    derived: &[
+        READER,
+        READER_PID,
+        READER_TGID,
+        Derived::new("backing_file", "vma.vm_file", By::Cast),
+    ],
     // The walk holds the lock that keeps the mapping, and so its file. RCU keeps alive what the helper needs of the
     // second.
     files: &["vma.vm_file", "task.mm.exe_file"],
     ..View::NONE
 };
+
+/// Whether the mapping's file is one that a file system opened in the place of the user's, as overlayfs does.
+fn is_backing() -> Expr {
+    (field("vma.vm_file.f_mode") & FMODE_NOACCOUNT).ne(0)
+}
+
+/// A number of the file that the user has mapped.
+fn of_file(own: &str, user: &str) -> Expr {
+    let user = field(format!("backing_file.user_path.dentry.{user}"));
+    case([(is_backing(), user)]).or_else(field(format!("vma.vm_file.{own}")))
+}
+
+/// The same where the user's file can't be reached: NULL for a file in its place. Only such files have one of these bits,
+/// `FMODE_BACKING`, and only since Linux 6.5; before, what the mapping's file says is the best there is.
+fn unless_backing(own: &str) -> Expr {
+    let is_other = (field("vma.vm_file.f_mode") & (1 << 24 | 1 << 25)).ne(0);
+    case([(is_backing().and(is_other).not(), field(format!("vma.vm_file.{own}")))])
+}
 
 /// The permissions of `/proc/PID/maps`.
 const PERMISSIONS: Numbers = &[
