@@ -2,6 +2,7 @@
 //! what they say.
 
 mod conditions;
+mod fuse;
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -27,6 +28,7 @@ const PROC: &[Need] = &[Bpf, Root];
 /// To call what no safe function of Rust's does.
 const PYTHON: &[Need] = &[Bpf, Root, Need::Tool("python3")];
 const COPY: &[Need] = &[Bpf, Root, Need::Tool("python3"), Need::Kernel(5, 18), Need::Jit];
+const FUSE: &[Need] = &[Bpf, Root, Need::Tool("python3"), Need::Kernel(5, 18), Need::Jit, File("/dev/fuse")];
 const NUMBERS: &[Need] = &[Bpf, Root, File("/proc/sys/kernel/ns_last_pid")];
 const TIME: &[Need] = &[Bpf, Root, File("/proc/self/timens_offsets")];
 
@@ -45,6 +47,7 @@ pub fn tests() -> Vec<Test> {
         test("threads_files_and_mappings_have_them", PROC, threads_files_and_mappings_have_them),
         test("threads_may_outlive_the_first", PYTHON, threads_may_outlive_the_first),
         test("what_is_a_file_s_is_not_copied", COPY, what_is_a_file_s_is_not_copied),
+        test("memory_that_never_answers_hangs_nobody", FUSE, memory_that_never_answers_hangs_nobody),
         test("what_is_too_long_is_undecided", PYTHON, what_is_too_long_is_undecided),
         test("a_process_that_has_ended_has_none", PROC, a_process_that_has_ended_has_none),
         test("a_reused_number_is_another_process", NUMBERS, a_reused_number_is_another_process),
@@ -319,6 +322,36 @@ fn what_is_a_file_s_is_not_copied() {
     assert_eq!(both(own.pid()), (text.clone(), text));
     assert_eq!(fs::read(format!("/proc/{}/cmdline", other.pid())).unwrap(), b"");
     assert_eq!(both(other.pid()), (None, None));
+}
+
+fn memory_that_never_answers_hangs_nobody() {
+    let fuse = fuse::Fuse::mount();
+    let map = format!(
+        "f = open('{}', 'rb')\nmemory = mmap.mmap(f.fileno(), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)\n\
+         size = 12\nat = ctypes.addressof(ctypes.c_char.from_buffer(memory))",
+        fuse.path().display()
+    );
+    let Some(victim) = moved(&map) else { return };
+    let condition = format!("pid = {}", victim.pid());
+    for text in ["cmdline", "argv()"] {
+        let mut asked = kwalk(["task", "-f", text, "-w", &condition, "-o", "ndjson"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let start = std::time::Instant::now();
+        while asked.try_wait().unwrap().is_none() {
+            if start.elapsed() > Duration::from_secs(20) {
+                drop(fuse);
+                asked.wait().unwrap();
+                panic!("{text}: no answer after 20 s");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let output = asked.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.ends_with(":null}\n") && said.lines().count() == 1, "{text}: {said}");
+    }
+    assert_eq!(fs::read(format!("/proc/{}/cmdline", victim.pid())).unwrap(), b"");
 }
 
 /// A process may say that its arguments are anywhere in its memory, and how many.
