@@ -67,6 +67,7 @@ mod function;
 mod ir;
 mod layout;
 mod limits;
+mod literal;
 mod meaning;
 mod number;
 mod order;
