@@ -36,7 +36,7 @@ pub(crate) struct What {
     #[arg(short, long, value_name = "LIST", allow_hyphen_values = true)]
     fields: Option<String>,
     /// A SQL condition, run in the kernel: = <> < <= > >= AND OR NOT IN BETWEEN LIKE (case matters) IS NULL, + - * / %
-    /// & | ^ << >>, numbers (decimal, 0x...), 'text', names of enum values
+    /// & | ^ << >>, numbers (decimal, 0x..., 0o...), 'text', names of enum values
     #[arg(short = 'w', long = "where", value_name = "EXPR", allow_hyphen_values = true)]
     condition: Option<String>,
     /// Sort the rows: each EXPR [ASC | DESC]; NULLs come last
