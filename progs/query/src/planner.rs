@@ -383,6 +383,12 @@ impl<'a> Planner<'a> {
                 let op = if function == Function::Positive { Unary::Positive } else { Unary::Device };
                 Ok(Value::Number(Number::unary(op, self.number(of)?)))
             }
+            (Function::Copied, [of]) => match self.number(of)? {
+                Number { node: ir::Node::Field(place), unsigned, min, max } => {
+                    Ok(Value::Number(Number { node: ir::Node::Copied(place), unsigned, min, max }))
+                }
+                _ => Err(Error::kind(of, Kind::Number, "a field")),
+            },
             (Function::PageSize, []) => {
                 Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
             }
