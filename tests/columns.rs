@@ -31,8 +31,8 @@ const NEWER: &[(&str, &[&str], (u16, u16))] = &[
     // bpf_rdonly_cast
     ("task", &["pidns", "nspid", "kthread", "work"], (6, 2)),
     ("netlink", &["groups"], (6, 2)),
-    // Where it is counted in an array of what verifiers look into.
-    ("task", &["rss", "rss_exact"], (6, 2)),
+    // Before, threads had what they had yet to add, and no CPU.
+    ("task", &["rss_exact"], (6, 2)),
     // Where maps count their elements.
     ("bpf_map", &["entries"], (6, 6)),
     // bpf_map_lookup_percpu_elem

@@ -353,14 +353,16 @@ fn a_thread_s_files_are_found_by_its_number() {
         assert!(of_first.len() > 2 && of_first.iter().all(|(_, thread)| *thread == pid));
         assert_eq!(of_other, of_first.iter().map(|(value, _)| (*value, tid)).collect::<Vec<_>>());
         assert_eq!(of(&format!("pid = {tid} and tgid = {pid}")), of_other);
-        let select = Select::new(target).fields([column]);
-        let scope = Walk::plan(&select, &running(), Scope::Tid(tid)).unwrap();
-        let mut count = 0;
-        let mut found = scope.prepare().unwrap().into_rows().unwrap();
-        while found.next_row().unwrap().is_some() {
-            count += 1;
-        }
-        assert_eq!(count, of_other.len(), "{target}");
+        let count = |select: &Select, scope| {
+            let walk = Walk::plan_count(select, &running(), scope).unwrap();
+            walk.prepare().unwrap().count().unwrap() as usize
+        };
+        let all = Select::new(target);
+        let one = all.clone().filter(field("pid").eq(tid));
+        assert_eq!(count(&all, Scope::Tid(tid)), of_other.len(), "{target}");
+        assert_eq!(count(&one, Scope::Tid(tid)), of_other.len(), "{target}");
+        assert_eq!(count(&one, Scope::Pid(pid)), of_other.len(), "{target}");
+        assert_eq!(count(&one, Scope::Pid(std::process::id())), 0, "{target}");
     }
 }
 

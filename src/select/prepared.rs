@@ -71,9 +71,16 @@ impl<'a> Walk<'a> {
             Some(condition) => select.clone().filter(condition).plan_with(kernel, options)?,
             None => select.plan_with(kernel, options)?,
         };
-        let is_pushed = matches!(scope, Scope::All);
-        let link = if is_pushed { pushed(&plan, kernel)? } else { link };
-        Ok(Walk { plan, link, kernel: *kernel, is_pushed })
+        let narrowed = match (scope, plan.pushed) {
+            (Scope::All, _) => Some(pushed(&plan, kernel)?),
+            // Of what threads share, a walk of the process shows only its first thread's.
+            (Scope::Pid(_), Some(Pushed::Tid(_))) if target.shared => {
+                Some(pushed(&plan, kernel)?).filter(|narrowed| !matches!(narrowed, Scope::All))
+            }
+            _ => None,
+        };
+        let is_pushed = narrowed.is_some();
+        Ok(Walk { plan, link: narrowed.unwrap_or(link), kernel: *kernel, is_pushed })
     }
 
     /// Writes, loads and attaches the program. Dropping the value unloads it.

@@ -232,11 +232,16 @@ fn rss_exact() {
         assert!(row[1].number() > 0);
         assert_eq!(found("task", "pid", "rss < 0 or rss_exact < 0").len(), 0);
         assert_eq!(found("task", "pid", &format!("pid = {} and rss_exact > '4000K'", child.pid())).len(), 1);
-        let parts = "mm.rss_stat[0].counters[0] as a, mm.rss_stat[1].counters[0] as b, positive(-nice) as c";
-        let row = one("task", parts, &of(child.pid()));
-        // What is in no counter that the CPUs share is what rss lacks.
-        assert!(row[0] != 0 || row[1] != 0, "{row:?}");
     }
+    // A helper copies the same as a load gives, of every size and sign.
+    let columns = "copied(prio) as a, prio as b, copied(mm.total_vm) as c, mm.total_vm as d, copied(exit_signal) as e, \
+                   exit_signal as f, copied(mm.map_count) + copied(mm.map_count) as g, 2 * mm.map_count as h";
+    let row = one("task", columns, &of(child.pid()));
+    assert!(row.chunks(2).all(|pair| pair[0] == pair[1]) && row[2].number() > 100 && row[4] != -1, "{row:?}");
+    assert_eq!(
+        found("task", "copied(mm.total_vm) as a", "mm is null and copied(mm.total_vm) is not null"),
+        [] as [Vec<Cell>; 0]
+    );
     // Negative numbers, which counters have for a while.
     let nice = i128::from(stat(std::process::id(), 19).parse::<i8>().unwrap());
     let row = one("task", "positive(nice - 21) as none, positive(nice + 30) as all", &of(std::process::id()));

@@ -71,7 +71,7 @@ impl Display for Number {
         match &self.node {
             Node::Null => f.write_str("NULL"),
             Node::Constant => self.min.fmt(f),
-            Node::Field(place) => f.write_str(&place.path),
+            Node::Field(place) | Node::Copied(place) => f.write_str(&place.path),
             Node::Sum(sum) => write!(f, "sum over CPUs of {}", sum.value.path),
             Node::Unary(Unary::Positive, of) => write!(f, "positive({of})"),
             Node::Unary(Unary::Device, of) => write!(f, "st_dev({of})"),

@@ -380,6 +380,11 @@ impl Expr {
         Node::Call(Function::Positive, vec![self]).into()
     }
 
+    /// `copied`: a field that a helper copies, because some verifiers refuse to load it.
+    pub(crate) fn copied(self) -> Expr {
+        Node::Call(Function::Copied, vec![self]).into()
+    }
+
     /// `st_dev`: a device number of the kernel's own encoding as stat(2) gives it.
     pub fn st_dev(self) -> Expr {
         Node::Call(Function::StDev, vec![self]).into()

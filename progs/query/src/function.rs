@@ -23,6 +23,7 @@ pub enum Function {
     NullIf,
     Positive,
     StDev,
+    Copied,
 }
 
 /// The description of a function for users.
@@ -67,6 +68,7 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     nullif("X", "Y")            NullIf     "NULL if two numbers are equal, else the first";
     positive("X")               Positive   "a number, or 0 if it is negative";
     st_dev("FIELD")             StDev      "a device number of the kernel's own encoding as stat(2) gives it";
+    copied("FIELD")             Copied     "a number that a helper copies: some verifiers refuse to load it";
     page_size()                 PageSize   "the size of a page in bytes: the kernel counts memory in pages";
     stack()                     Stack      "the kernel stack of the task";
 };

@@ -40,6 +40,8 @@ pub(crate) enum Node {
     Unary(Unary, Box<Number>),
     /// The sum over the CPUs of what each has.
     Sum(Box<Sum>),
+    /// A field that a helper copies, because verifiers refuse to load it.
+    Copied(Box<Place>),
     /// The number of the first condition that is true, else the last number.
     Case(Vec<(Condition, Number)>, Box<Number>),
 }

@@ -72,6 +72,7 @@ mod function;
 mod ir;
 mod layout;
 mod limits;
+mod literal;
 mod meaning;
 mod nth;
 mod number;

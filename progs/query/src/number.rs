@@ -115,7 +115,7 @@ impl Number {
     pub(crate) fn places(&self) -> Vec<&Place> {
         match &self.node {
             Node::Null | Node::Constant => Vec::new(),
-            Node::Field(place) => vec![place],
+            Node::Field(place) | Node::Copied(place) => vec![place],
             Node::Sum(sum) => vec![&sum.pointer],
             Node::Unary(_, of) => of.places(),
             Node::Binary(_, left, right) => [left.places(), right.places()].concat(),
@@ -128,7 +128,7 @@ impl Number {
     pub(crate) fn each_place(&mut self, each: &mut impl FnMut(&mut Place)) {
         match &mut self.node {
             Node::Null | Node::Constant => {}
-            Node::Field(place) => each(place),
+            Node::Field(place) | Node::Copied(place) => each(place),
             Node::Sum(sum) => each(&mut sum.pointer),
             Node::Unary(_, of) => of.each_place(each),
             Node::Binary(_, left, right) => {
@@ -145,8 +145,8 @@ impl Number {
     /// Whether it can be NULL for some objects.
     pub(crate) fn may_be_null(&self) -> bool {
         match &self.node {
-            // A per-CPU pointer may be NULL.
-            Node::Null | Node::Sum(_) => true,
+            // A per-CPU pointer may be NULL, and a copy may fail.
+            Node::Null | Node::Sum(_) | Node::Copied(_) => true,
             Node::Constant => false,
             Node::Unary(_, of) => of.may_be_null(),
             // A pointer of 0 is NULL itself.

@@ -5,7 +5,13 @@
 //! Compilers that write the type tag `percpu` to BTF tell which pointers these are. GCC before version 16 writes none, and
 //! most kernels are built with it: for those there is a table.
 
-use kwalk_btf::{Btf, Class, TypeId};
+use kwalk_btf::{Btf, Class, Field, TypeId};
+use kwalk_progs::Span;
+
+use crate::error::{Error, Reason};
+use crate::ir::{Number, Sum, Text, TextKind, Value};
+use crate::place::Place;
+use crate::resolve::Names;
 
 /// The structs whose fields are per-CPU pointers (`__percpu` in the kernel's sources), with the names of these fields: those
 /// that paths from the targets can lead to.
@@ -78,6 +84,68 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("workqueue_struct", &["cpu_pwq", "cpu_pwqs"]),
     ("zone", &["pageset", "per_cpu_pageset", "per_cpu_zonestats"]),
 ];
+
+impl Names<'_> {
+    /// The number of pointers that a path from the context or its object follows before a per-CPU pointer, if it crosses
+    /// one.
+    pub(crate) fn crosses_per_cpu(&self, path: &str, found: &kwalk_btf::Path) -> Option<usize> {
+        let btf = self.kernel.btf;
+        crossed(btf, self.object, path, &found.hops, |path| self.target.path(btf, path).ok())
+    }
+
+    /// The same for a path from an object of this type.
+    pub(crate) fn crosses_per_cpu_from(
+        &self,
+        ty: TypeId,
+        path: &str,
+        found: &kwalk_btf::Path,
+    ) -> Option<usize> {
+        let btf = self.kernel.btf;
+        crossed(btf, Some(ty), path, &found.hops, |path| btf.path(ty, path).ok())
+    }
+
+    /// The sum over the CPUs of a number behind the per-CPU pointer that a path comes to after `at` others.
+    pub(crate) fn sum(&self, place: &Place, at: usize, span: Option<&Span>) -> Result<Number, Error> {
+        let fail = |reason| Err(Error::new(reason, span.cloned()));
+        let (Some(&[offset]), Class::Int { .. }, 1 | 2 | 4 | 8) =
+            (place.hops.get(at..), place.field.class, place.field.size)
+        else {
+            return fail(Reason::PerCpu { what: place.name.clone() });
+        };
+        if !self.has("bpf_map_lookup_percpu_elem") {
+            return fail(Reason::Since { what: "sums over CPUs", since: (5, 19) });
+        }
+        let Some(cpus) = self.kernel.possible_cpus else {
+            return fail(Reason::Unsupported("a sum over CPUs whose numbers have gaps or are not known"));
+        };
+        let class = Class::Ptr { pointee: TypeId(0) };
+        let pointer = Field { offset, size: 8, class, bits: None, ..place.field };
+        let before = place.hops.get(..at).unwrap_or_default().to_vec();
+        let pointer = Place { hops: before, field: pointer, per_cpu: None, ..place.clone() };
+        let pptrs = self.offset("bpf_array", ["pptrs"], span)?;
+        Ok(Number::sum(Sum { pointer, value: place.clone(), cpus, pptrs }))
+    }
+
+    /// What each CPU has of a per-CPU map's value, if `name` is that value or a member of it.
+    pub(crate) fn each_cpu(&mut self, name: &str, span: Option<&Span>) -> Option<Result<Value, Error>> {
+        let each = self.elements?.each(name)?;
+        let size = self.elements?.value_size;
+        let place = self.argument("value", None).ok()?;
+        Some(match each {
+            Ok((_, Some(Field { bits: Some(_), .. }))) => {
+                Err(Error::new(Reason::Unsupported("a list of bitfields"), span.cloned()))
+            }
+            Ok((values, field)) => {
+                let text = Text {
+                    place: Place { path: name.into(), ..place },
+                    kind: TextKind::Bytes { at: 0, size },
+                };
+                Ok(Value::List(text, values, field))
+            }
+            Err(error) => Err(Error::new(self.unknown(name, error), span.cloned())),
+        })
+    }
+}
 
 /// The number of the pointers that a path follows before it comes to a per-CPU pointer, if it crosses one. `resolve`
 /// resolves the beginnings of the path; `root` is the type of the object in which the first name is a field.

@@ -8,16 +8,15 @@ use core::fmt::{self, Write};
 use core::ops::ControlFlow;
 
 use kwalk_btf::Class;
-use kwalk_progs::{Fragment, Role, Span};
+use kwalk_progs::{Fragment, Role};
 
 use crate::columns::{NamedColumn, Show, Source};
 use crate::completion::Fill;
-use crate::date;
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
 use crate::function::{FUNCTIONS, Function};
 use crate::ir::{self, Number};
-use crate::ir::{Condition, Text, TextKind, Unary};
+use crate::ir::{Condition, Text, Unary};
 use crate::ir::{IpPlace, Value};
 use crate::limits::{DEPTH_MAX, TERMS_MAX};
 use crate::meaning::Meaning;
@@ -35,7 +34,7 @@ pub(crate) struct Planner<'a> {
     /// The column whose expression is being planned: in that, its own name is the field that it hides.
     column: Option<&'static str>,
     /// Whether a number with a leading 0 is octal: if the fragment has a column that is shown in octal.
-    octal: bool,
+    pub(crate) octal: bool,
     terms: usize,
     depth: usize,
 }
@@ -249,39 +248,6 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Compares a time since boot, cut to the milliseconds in which it is shown, with a date.
-    fn date(&self, op: Compare, number: &Number, text: &[u8], literal: &Expr) -> Result<Condition, Error> {
-        let fail = |reason| Err(Error::new(reason, literal.span.clone()));
-        let text = String::from_utf8_lossy(text);
-        let Some(date) = date::parse(&text) else {
-            let needs = Show::BootTime.needs();
-            return fail(Reason::Literal { text: text.into(), needs, near: Vec::new() });
-        };
-        let Some(booted) = self.names.kernel.booted else {
-            return fail(Reason::Unsupported("a date, as it is not known when this kernel was booted,"));
-        };
-        // The millisecond of the date, as times since boot.
-        let first = date - date.rem_euclid(date::PRECISION) - i128::from(booted);
-        let next = first + date::PRECISION;
-        let is_whole = date % date::PRECISION == 0;
-        let is = |op, bound| Condition::compared(op, number.clone(), Number::constant(bound));
-        Ok(match op {
-            Compare::Eq | Compare::Ne if !is_whole => {
-                return fail(Reason::Literal {
-                    text: text.into(),
-                    needs: "a date of at most 3 digits of a second, as times are shown",
-                    near: Vec::new(),
-                });
-            }
-            Compare::Eq => Condition::merged(vec![is(Compare::Ge, first), is(Compare::Lt, next)], true),
-            Compare::Ne => Condition::merged(vec![is(Compare::Lt, first), is(Compare::Ge, next)], false),
-            Compare::Lt if is_whole => is(Compare::Lt, first),
-            Compare::Ge if is_whole => is(Compare::Ge, first),
-            Compare::Lt | Compare::Le => is(Compare::Lt, next),
-            Compare::Gt | Compare::Ge => is(Compare::Ge, next),
-        })
-    }
-
     fn pointer(&self, op: Compare, place: Place, number: Number, literal: &Expr) -> Result<Condition, Error> {
         let value = number.value().ok_or_else(|| Error::kind(literal, Kind::Number, "a constant"))?;
         let span = || literal.span.clone();
@@ -306,16 +272,6 @@ impl<'a> Planner<'a> {
             Compare::Eq => Ok(equal),
             Compare::Ne => Ok(Condition::Not(Box::new(equal))),
             _ => Err(fail(Reason::Unsupported("the order of texts"))),
-        }
-    }
-
-    /// Refuses a text that an array can never have. The kernel's own end with a NUL; an array in a map's element need not.
-    fn fits_text(&self, text: &Text, len: usize) -> Result<(), Reason> {
-        let room = text.place.field.size as usize;
-        let max = if self.names.is_in_element(&text.place) { room } else { room.saturating_sub(1) };
-        match text.kind {
-            TextKind::Array if len > max => Err(Reason::TextLength { len, max }),
-            _ => Ok(()),
         }
     }
 
@@ -387,19 +343,6 @@ impl<'a> Planner<'a> {
         let condition = self.condition(expr);
         self.marks = marks;
         condition
-    }
-
-    /// A literal with a leading 0 as the octal number that it is beside a column that is shown in octal.
-    fn octal(&self, literal: &Expr) -> Result<Option<i128>, Error> {
-        let text = literal.span.as_ref().map_or("", Span::excerpt);
-        let is_octal = self.octal && text.len() > 1 && text.starts_with('0');
-        if !is_octal || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(None);
-        }
-        u64::from_str_radix(text, 8).map(|value| Some(value.into())).map_err(|_| {
-            let needs = "an octal number, as a leading 0 says beside a column that is shown in octal";
-            Error::new(Reason::Literal { text: text.into(), needs, near: Vec::new() }, literal.span.clone())
-        })
     }
 
     fn case(&mut self, arms: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<Number, Error> {
@@ -480,6 +423,12 @@ impl<'a> Planner<'a> {
                 let op = if function == Function::Positive { Unary::Positive } else { Unary::Device };
                 Ok(Value::Number(Number::unary(op, self.number(of)?)))
             }
+            (Function::Copied, [of]) => match self.number(of)? {
+                Number { node: ir::Node::Field(place), unsigned, min, max } => {
+                    Ok(Value::Number(Number { node: ir::Node::Copied(place), unsigned, min, max }))
+                }
+                _ => Err(Error::kind(of, Kind::Number, "a field")),
+            },
             (Function::PageSize, []) => {
                 Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
             }

@@ -18,8 +18,7 @@ use crate::elements::{Elements, first, whole};
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Expr, Node};
 use crate::function::Function;
-use crate::ir::{Number, Sum, Text, TextKind, Value};
-use crate::per_cpu;
+use crate::ir::{Number, Text, TextKind, Value};
 use crate::place::{Base, Place};
 use crate::targets::view;
 use crate::view::View;
@@ -52,11 +51,11 @@ pub(crate) struct Names<'a> {
     /// The offset of the object in the context.
     object_at: u32,
     /// The type of the object, if it is known.
-    object: Option<TypeId>,
+    pub(crate) object: Option<TypeId>,
     /// The names that were resolved: most occur in a column and in the condition.
     known: BTreeMap<String, Place>,
     pub(crate) view: &'static View,
-    elements: Option<Elements<'a>>,
+    pub(crate) elements: Option<Elements<'a>>,
     /// The ids of [`FUNCTIONS`] in the kernel, looked up on first use.
     functions: OnceCell<[Option<TypeId>; FUNCTIONS.len()]>,
     /// The derived roots that the program looks up, in this order.
@@ -190,13 +189,6 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The number of pointers that a path from the context or its object follows before a per-CPU pointer, if it crosses
-    /// one.
-    fn crosses_per_cpu(&self, path: &str, found: &kwalk_btf::Path) -> Option<usize> {
-        let btf = self.kernel.btf;
-        per_cpu::crossed(btf, self.object, path, &found.hops, |path| self.target.path(btf, path).ok())
-    }
-
     /// The name of the field's type, or of the type that it points to.
     pub(crate) fn type_name(&self, place: &Place) -> &'a str {
         let id = match place.field.class {
@@ -240,7 +232,7 @@ impl<'a> Names<'a> {
             let nth = self.derive(derived)?;
             let ty = self.derived.get(nth).ok_or(kwalk_btf::Error::Void)?.ty;
             let found = if path == first { whole(btf, ty) } else { btf.path(ty, rest) }?;
-            let per_cpu = per_cpu::crossed(btf, Some(ty), rest, &found.hops, |path| btf.path(ty, path).ok());
+            let per_cpu = self.crosses_per_cpu_from(ty, rest, &found);
             return Ok((Base::Derived(nth), found, per_cpu));
         }
         if let Some(found) = self.element(path) {
@@ -292,26 +284,6 @@ impl<'a> Names<'a> {
             _ => return None,
         };
         Some(Text { place, kind: TextKind::Bytes { at, size } })
-    }
-
-    /// What each CPU has of a per-CPU map's value, if `name` is that value or a member of it.
-    pub(crate) fn each_cpu(&mut self, name: &str, span: Option<&Span>) -> Option<Result<Value, Error>> {
-        let each = self.elements?.each(name)?;
-        let size = self.elements?.value_size;
-        let place = self.argument("value", None).ok()?;
-        Some(match each {
-            Ok((_, Some(Field { bits: Some(_), .. }))) => {
-                Err(Error::new(Reason::Unsupported("a list of bitfields"), span.cloned()))
-            }
-            Ok((values, field)) => {
-                let text = Text {
-                    place: Place { path: name.into(), ..place },
-                    kind: TextKind::Bytes { at: 0, size },
-                };
-                Ok(Value::List(text, values, field))
-            }
-            Err(error) => Err(Error::new(self.unknown(name, error), span.cloned())),
-        })
     }
 
     /// Whether a field is in a map's key or value, whose type is the map's own.
@@ -429,7 +401,7 @@ impl<'a> Names<'a> {
     }
 
     /// The reason for an unknown name.
-    fn unknown(&self, name: &str, error: kwalk_btf::Error) -> Reason {
+    pub(crate) fn unknown(&self, name: &str, error: kwalk_btf::Error) -> Reason {
         let kwalk_btf::Error::Path { path, at, segment, reason: PathReason::NoSuchMember { near }, .. } =
             &error
         else {
@@ -494,28 +466,6 @@ impl<'a> Names<'a> {
             Class::Float if matches!(field.size, 4 | 8) => Ok(Value::Float(place)),
             Class::Float => wrong(Kind::Float),
         }
-    }
-
-    /// The sum over the CPUs of a number behind the per-CPU pointer that a path comes to after `at` others.
-    fn sum(&self, place: &Place, at: usize, span: Option<&Span>) -> Result<Number, Error> {
-        let fail = |reason| Err(Error::new(reason, span.cloned()));
-        let (Some(&[offset]), Class::Int { .. }, 1 | 2 | 4 | 8) =
-            (place.hops.get(at..), place.field.class, place.field.size)
-        else {
-            return fail(Reason::PerCpu { what: place.name.clone() });
-        };
-        if !self.has("bpf_map_lookup_percpu_elem") {
-            return fail(Reason::Since { what: "sums over CPUs", since: (5, 19) });
-        }
-        let Some(cpus) = self.kernel.possible_cpus else {
-            return fail(Reason::Unsupported("a sum over CPUs whose numbers have gaps or are not known"));
-        };
-        let class = Class::Ptr { pointee: TypeId(0) };
-        let pointer = Field { offset, size: 8, class, bits: None, ..place.field };
-        let before = place.hops.get(..at).unwrap_or_default().to_vec();
-        let pointer = Place { hops: before, field: pointer, per_cpu: None, ..place.clone() };
-        let pptrs = self.offset("bpf_array", ["pptrs"], span)?;
-        Ok(Number::sum(Sum { pointer, value: place.clone(), cpus, pptrs }))
     }
 
     /// A field as an unsigned number.

@@ -37,6 +37,7 @@ impl Emit<'_, '_> {
             Node::Case(arms, otherwise) => self.case(arms, otherwise, null),
             Node::Unary(op, of) => self.unary(*op, of, null),
             Node::Sum(sum) => self.sum(sum, null),
+            Node::Copied(place) => self.copied_field(place, null),
         }
     }
 
@@ -321,7 +322,7 @@ fn plain(op: Arithmetic, unsigned: bool) -> AluOp {
 /// The number of registers that the computation of a number takes.
 pub(crate) fn need(number: &Number) -> usize {
     match &number.node {
-        Node::Null | Node::Constant | Node::Field(_) | Node::Sum(_) => 1,
+        Node::Null | Node::Constant | Node::Field(_) | Node::Sum(_) | Node::Copied(_) => 1,
         Node::Unary(Unary::Positive, of) => need(of),
         Node::Unary(Unary::Device, of) => need(of).max(3),
         Node::Binary(op, left, right) => {
@@ -368,7 +369,7 @@ pub(crate) fn condition_calls(condition: &Condition) -> bool {
 fn leaf_calls(leaf: Leaf<'_>) -> bool {
     match leaf {
         Leaf::Condition(Condition::Like(text, pattern)) => !is_read_in_place(text, pattern),
-        Leaf::Condition(Condition::InSet(..)) | Leaf::Sum(_) => true,
+        Leaf::Condition(Condition::InSet(..)) | Leaf::Sum(_) | Leaf::Copied => true,
         Leaf::Condition(Condition::TextIsNull(text)) => text.kind.is_made(),
         Leaf::Condition(_) => false,
     }
@@ -380,7 +381,7 @@ fn clobbers(number: &Number) -> bool {
         Leaf::Condition(leaf) => {
             matches!(leaf, Condition::Like(..) | Condition::InSet(..) | Condition::TextIsNull(_))
         }
-        Leaf::Sum(_) => true,
+        Leaf::Sum(_) | Leaf::Copied => true,
     })
 }
 
@@ -393,7 +394,7 @@ pub(crate) fn first_sum<'n>(condition: &Condition, columns: impl Iterator<Item =
             found = Some(sum.clone());
             true
         }
-        Leaf::Condition(_) => false,
+        Leaf::Condition(_) | Leaf::Copied => false,
     };
     if !any(condition, &mut keep) {
         let mut numbers = columns.filter_map(|value| match value {
@@ -410,6 +411,8 @@ pub(crate) fn first_sum<'n>(condition: &Condition, columns: impl Iterator<Item =
 pub(super) enum Leaf<'n> {
     Condition(&'n Condition),
     Sum(&'n Sum),
+    /// A field that a helper copies.
+    Copied,
 }
 
 /// Whether `is` holds for a leaf anywhere in a number.
@@ -417,6 +420,7 @@ pub(super) fn any_in_number(number: &Number, is: &mut impl FnMut(Leaf<'_>) -> bo
     match &number.node {
         Node::Null | Node::Constant | Node::Field(_) => false,
         Node::Sum(sum) => is(Leaf::Sum(sum)),
+        Node::Copied(_) => is(Leaf::Copied),
         Node::Unary(_, of) => any_in_number(of, is),
         Node::Binary(_, left, right) => any_in_number(left, is) || any_in_number(right, is),
         Node::Case(arms, otherwise) => {

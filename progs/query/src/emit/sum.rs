@@ -1,4 +1,5 @@
-//! Emits sums over the CPUs of what is behind a per-CPU pointer.
+//! Emits numbers that a helper copies: sums over the CPUs of what is behind a per-CPU pointer, and fields that verifiers
+//! refuse to load.
 //!
 //! The object of a CPU is at the same offset from every per-CPU pointer, but no field and no symbol tells this offset. So
 //! the program has a per-CPU array: the address of a CPU's element of it (`bpf_map_lookup_percpu_elem`, since Linux 5.19)
@@ -12,6 +13,7 @@ use super::Emit;
 use super::number::size;
 use crate::error::Error;
 use crate::ir::Sum;
+use crate::place::Place;
 
 /// The bit that is set in an offset that is known. Offsets are multiples of a page.
 const KNOWN: i32 = 1;
@@ -51,12 +53,12 @@ impl Emit<'_, '_> {
         asm.call(Helper::MapLookupPercpuElem);
         // To the verifier these two are pointers, of which it computes no difference. A helper copies them as numbers.
         asm.store(u64_at(pointer), R0);
-        self.copied(element, |asm| asm.address(R3, pointer));
+        self.copied(element, 8, |asm| asm.address(R3, pointer));
         let asm = &mut self.builder.asm;
         asm.load_reloc(R1, Reloc::Map(array));
         asm.store(u64_at(pointer), R1);
-        self.copied(number, |asm| asm.address(R3, pointer));
-        self.copied(number, |asm| {
+        self.copied(number, 8, |asm| asm.address(R3, pointer));
+        self.copied(number, 8, |asm| {
             asm.load(R3, u64_at(number));
             asm.add(R3, sum.pptrs as i32);
         });
@@ -86,12 +88,24 @@ impl Emit<'_, '_> {
         asm.bind(done);
     }
 
-    /// Copies 8 bytes to the stack, from the address that `from` leaves in R3. R0 is negative if they can't be read.
-    fn copied(&mut self, to: Address, from: impl FnOnce(&mut Assembler)) {
+    /// Reads a field with a helper, or goes to `null`. All registers are free.
+    pub(crate) fn copied_field(&mut self, place: &Place, null: Label) -> Result<Reg, Error> {
+        let to = self.room(8);
+        let base = self.follow(R3, place, null);
+        self.copied(to, place.field.size, |asm| asm.address(R3, base + place.field.offset as i32));
+        self.builder.asm.jump_if(R0.ne(0), null);
+        let reg = self.take()?;
+        self.builder.asm.load(reg, Memory::new(size(place.field.size), to));
+        self.extend(reg, place);
+        Ok(reg)
+    }
+
+    /// Copies bytes to the stack, from the address that `from` leaves in R3. R0 is negative if they can't be read.
+    fn copied(&mut self, to: Address, bytes: u32, from: impl FnOnce(&mut Assembler)) {
         let asm = &mut self.builder.asm;
         from(asm);
         asm.address(R1, to);
-        asm.mov(R2, 8);
+        asm.mov(R2, bytes as i32);
         asm.call(Helper::ProbeReadKernel);
     }
 
@@ -105,7 +119,7 @@ impl Emit<'_, '_> {
         // To the verifier the pointer may be one to a struct, to which no number can be added: a helper copies it as one.
         let base = self.follow(R3, &sum.pointer, null);
         let each = self.builder.asm.label();
-        self.copied(start, |asm| asm.address(R3, base + sum.pointer.field.offset as i32));
+        self.copied(start, 8, |asm| asm.address(R3, base + sum.pointer.field.offset as i32));
         let asm = &mut self.builder.asm;
         asm.load(R3, u64_at(start));
         asm.jump_if(R3.eq(0), null);

@@ -52,11 +52,12 @@ pub(crate) const VIEW: View = View {
         stime, more, Nanoseconds, { scaled_stime(); field("task.stime") },
             "CPU time of this thread alone in the kernel; sum it for a process";
         threads, more, Plain, "signal.nr_threads" in "threads", "threads of its process";
-        // Before, they are in an array that verifiers can't follow. Each CPU adds to the shared counters in batches, and
-        // may have subtracted from them what another has yet to add.
+        // Each CPU adds to the shared counters in batches, and may have subtracted from them what another has yet to add.
+        // Before Linux 6.2, the threads did.
         rss, more, Bytes, {
-            (shared_count(0) + shared_count(1) + shared_count(3)) * page_size()
-        }, "resident memory of its process, without what CPUs have yet to add" since (6, 2);
+            (shared_count(0) + shared_count(1) + shared_count(3)) * page_size();
+            (atomic_count(0) + atomic_count(1) + atomic_count(3)) * page_size()
+        }, "resident memory of its process, without what CPUs have yet to add";
         rss_exact, more, Bytes, {
             ((whole_count(0) + whole_count(1) + whole_count(3)) * page_size()).positive()
         }, "resident memory of its process, summed over the CPUs; slower" since (6, 2);
@@ -171,6 +172,11 @@ fn wait_status() -> Expr {
 /// share it; never negative, as in /proc/PID/statm.
 fn shared_count(counter: usize) -> Expr {
     field(format!("task.mm.rss_stat[{counter}].count")).positive()
+}
+
+/// The same before Linux 6.2, in an array that verifiers refuse to load from.
+fn atomic_count(counter: usize) -> Expr {
+    field(format!("task.mm.rss_stat.count[{counter}].counter")).copied().positive()
 }
 
 /// The counter with what each CPU has yet to add to it.
