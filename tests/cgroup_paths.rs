@@ -24,12 +24,34 @@ use crate::support::{
 
 const NEEDS: &[Need] = &[Bpf, Root, That("a mount of cgroup v2", || mounted().is_some())];
 
+const V1: &[Need] =
+    &[Bpf, Root, That("a mount of cgroup v1 with a controller", || !controllers().is_empty())];
+
+/// The controllers of which there are columns and which are mounted as cgroup v1, by their names there, and where.
+fn controllers() -> Vec<(&'static str, &'static str, PathBuf)> {
+    const KNOWN: [(&str, &str); 4] =
+        [("memory", "cgroup_memory"), ("pids", "cgroup_pids"), ("cpu", "cgroup_cpu"), ("blkio", "cgroup_io")];
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut found = Vec::new();
+    for line in mounts.lines() {
+        let Some((mount, about)) = line.split_once(" - ") else { continue };
+        let about: Vec<_> = about.split(' ').collect();
+        if about[0] == "cgroup" {
+            let options = about.last().unwrap_or(&"").split(',');
+            let known = options.flat_map(|option| KNOWN.into_iter().find(|(name, _)| *name == option));
+            found.extend(known.map(|(name, column)| (name, column, mount.split(' ').nth(4).unwrap().into())));
+        }
+    }
+    found
+}
+
 /// `bpf_rdonly_cast` came with 6.2.
 const INSIDE: &[Need] = &[Bpf, Root, NEEDS[2], Kernel(6, 2), Jit];
 
 pub fn tests() -> Vec<Test> {
     vec![
         test("deep_ones_are_what_proc_says", NEEDS, deep_ones_are_what_proc_says),
+        test("controllers_of_v1_have_theirs", V1, controllers_of_v1_have_theirs),
         test("one_that_is_removed_is_marked_as_in_proc", NEEDS, one_that_is_removed_is_marked_as_in_proc),
         test_alone("in_a_cgroup_namespace_they_are_what_proc_says", INSIDE, in_a_cgroup_namespace),
         test("where_each_round_is_verified_the_rest_is_undecided", NEEDS, the_rest_is_undecided),
@@ -134,6 +156,28 @@ fn deep_ones_are_what_proc_says() {
             assert_eq!(rows.len(), usize::from(holds), "{levels}: {condition}");
         }
         drop(child);
+    }
+}
+
+fn controllers_of_v1_have_theirs() {
+    for (controller, column, mount) in controllers() {
+        let dir = mount.join(unique(&format!("kwalk-v1-{controller}-")));
+        fs::create_dir(&dir).unwrap();
+        let child = Child::new(["look"]);
+        let pid = child.pid();
+        fs::write(dir.join("cgroup.procs"), pid.to_string()).unwrap();
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        let path = text.lines().find_map(|line| {
+            let (_, line) = line.split_once(':')?;
+            let (names, path) = line.split_once(':')?;
+            names.split(',').any(|name| name == controller).then_some(path)
+        });
+        assert!(path.unwrap().contains("kwalk-v1-"), "{text}");
+        assert_eq!(one("task", column, &format!("pid = {pid}"))[0], path.unwrap(), "{column}");
+        let condition = format!("pid = {pid} and {column} = '{}'", path.unwrap());
+        assert_eq!(found("task", "pid", &condition).len(), 1);
+        drop(child);
+        eventually("the cgroup is empty", || fs::remove_dir(&dir).is_ok());
     }
 }
 

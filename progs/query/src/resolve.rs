@@ -1,6 +1,6 @@
 //! Resolves the names in a question for one kernel: columns, fields, derived roots.
 
-use alloc::borrow::ToOwned as _;
+use alloc::borrow::{Cow, ToOwned as _};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -181,7 +181,7 @@ impl<'a> Names<'a> {
         if let Some(found) = self.element(path) {
             return found;
         }
-        let mut found = self.target.path(self.kernel.btf, path)?;
+        let mut found = self.target.path(self.kernel.btf, &self.numbered(path))?;
         // The object is in a register already.
         let base = match found.hops.first() {
             Some(hop) if hop.offset == self.object_at => {
@@ -191,6 +191,21 @@ impl<'a> Names<'a> {
             _ => Base::Context,
         };
         Ok((base, found))
+    }
+
+    /// Replaces the name of a controller of cgroups in brackets, as in `subsys[memory_cgrp_id]`, by its number, which depends
+    /// on what the kernel was built with.
+    fn numbered<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        let number = || {
+            let (before, rest) = path.split_once('[')?;
+            let (name, after) = rest.split_once(']')?;
+            name.ends_with("_cgrp_id").then_some(())?;
+            let all =
+                self.kernel.btf.enumerators(self.kernel.btf.find(BtfKind::Enum, "cgroup_subsys_id").ok()?);
+            let found = all.ok()?.flatten().find(|one| one.name == name)?;
+            Some(format!("{before}[{}]{after}", found.value))
+        };
+        number().map_or(Cow::Borrowed(path), Cow::Owned)
     }
 
     /// Resolves a path into a map's key or value whose type is known.

@@ -2,7 +2,7 @@
 
 use crate::columns::{Numbers, Show::{Bytes, Hex, Names, Nanoseconds, Plain}, columns};
 use crate::derived::{By, Derived};
-use crate::expr::{cmdline, field, page_size, stack};
+use crate::expr::{Expr, cmdline, field, page_size, stack};
 use crate::targets::shared::{READER, READER_PID, READER_PPID, READER_TGID, reader_ppid};
 use crate::view::View;
 
@@ -50,6 +50,16 @@ pub(crate) const VIEW: View = View {
         stack, more, Plain, { stack() }, "kernel addresses on its stack, the innermost first";
         cgroup, more, Plain, { field("task.cgroups.dfl_cgrp").cgroup_path() },
             "path of its cgroup v2, as /proc/PID/cgroup shows it";
+        cgroup_cpu, more, Plain, { of_controller("cpu") },
+            "path of the cgroup whose cpu controller it is under, v1 or v2";
+        cgroup_cpuset, more, Plain, { of_controller("cpuset") },
+            "path of the cgroup whose cpuset controller it is under, v1 or v2";
+        cgroup_io, more, Plain, { of_controller("io") },
+            "path of the cgroup whose io (blkio) controller it is under";
+        cgroup_memory, more, Plain, { of_controller("memory") },
+            "path of the cgroup whose memory controller it is under";
+        cgroup_pids, more, Plain, { of_controller("pids") },
+            "path of the cgroup whose pids controller it is under";
         cgroupns, more, Plain, "nsproxy.cgroup_ns.ns.inum", "inode number of its cgroup namespace";
         ipcns, more, Plain, "nsproxy.ipc_ns.ns.inum", "inode number of its IPC namespace";
         mntns, more, Plain, "nsproxy.mnt_ns.ns.inum", "inode number of its mount namespace";
@@ -71,6 +81,11 @@ pub(crate) const VIEW: View = View {
     files: &["task.mm.exe_file"],
     ..View::NONE
 };
+
+/// The path of a task's cgroup in the hierarchy that a controller is in: one of cgroup v1, or that of v2.
+fn of_controller(name: &str) -> Expr {
+    field(format!("task.cgroups.subsys[{name}_cgrp_id].cgroup")).cgroup_path()
+}
 
 /// The bits of a task's state from which `ps` makes its letter (`TASK_REPORT` in `include/linux/sched.h`), and
 /// `TASK_NOLOAD`, `TASK_RTLOCK_WAIT` and `TASK_FROZEN`.
