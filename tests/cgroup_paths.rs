@@ -117,6 +117,16 @@ fn of_proc(pid: u32) -> String {
     text.lines().find_map(|line| line.strip_prefix("0::")).unwrap().into()
 }
 
+/// What /proc says of a hierarchy of v1.
+fn of_controller(pid: u32, controller: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let path = text.lines().find_map(|line| {
+        let (names, path) = line.split_once(':')?.1.split_once(':')?;
+        names.split(',').any(|name| name == controller).then_some(path)
+    });
+    path.unwrap_or_else(|| panic!("{controller}: {text}")).into()
+}
+
 fn deep_ones_are_what_proc_says() {
     let top = unique("kwalk-deep-");
     for levels in [1, 62, 64, 250, if follows_all() { 600 } else { 251 }] {
@@ -166,15 +176,10 @@ fn controllers_of_v1_have_theirs() {
         let child = Child::new(["look"]);
         let pid = child.pid();
         fs::write(dir.join("cgroup.procs"), pid.to_string()).unwrap();
-        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
-        let path = text.lines().find_map(|line| {
-            let (_, line) = line.split_once(':')?;
-            let (names, path) = line.split_once(':')?;
-            names.split(',').any(|name| name == controller).then_some(path)
-        });
-        assert!(path.unwrap().contains("kwalk-v1-"), "{text}");
-        assert_eq!(one("task", column, &format!("pid = {pid}"))[0], path.unwrap(), "{column}");
-        let condition = format!("pid = {pid} and {column} = '{}'", path.unwrap());
+        let path = of_controller(pid, controller);
+        assert!(path.contains("kwalk-v1-"), "{path}");
+        assert_eq!(one("task", column, &format!("pid = {pid}"))[0], path.as_str(), "{column}");
+        let condition = format!("pid = {pid} and {column} = '{path}'");
         assert_eq!(found("task", "pid", &condition).len(), 1);
         drop(child);
         eventually("the cgroup is empty", || fs::remove_dir(&dir).is_ok());
@@ -214,6 +219,19 @@ fn in_a_cgroup_namespace() {
     });
     let pids = children.each_ref().map(Child::pid);
     add(&own, std::process::id());
+    // In hierarchies of v1, too: this process in one cgroup, a child in one beside it.
+    let of_v1: Vec<_> = controllers()
+        .into_iter()
+        .map(|(controller, column, mount)| {
+            let dirs = ["a", "b"].map(|name| mount.join(format!("{top}{name}")));
+            dirs.iter().for_each(|dir| fs::create_dir(dir).unwrap());
+            add(&dirs[0], std::process::id());
+            add(&dirs[1], children[0].pid());
+            (controller, column, mount, dirs)
+        })
+        .collect();
+    let columns: Vec<_> = of_v1.iter().map(|(controller, column, ..)| (*controller, *column)).collect();
+    let beside_v1 = format!("/../{top}b");
     let inside = std::thread::spawn(move || {
         unshare(CloneFlags::CLONE_NEWCGROUP).unwrap();
         for (pid, wanted) in pids.into_iter().zip(wanted) {
@@ -222,12 +240,22 @@ fn in_a_cgroup_namespace() {
             let shown = stdout(kwalk(["task", "-f", "cgroup", "-o", "csv", "-w"]).arg(condition));
             assert_eq!(shown.lines().nth(1).map(str::trim_end), Some(wanted));
         }
+        for (controller, column) in columns {
+            let path = of_controller(pids[0], controller);
+            assert_eq!(path, beside_v1);
+            let condition = format!("pid = {} and {column} = '{path}'", pids[0]);
+            assert_eq!(stdout(&mut kwalk(["task", "--count", "-w", &condition])), "1\n", "{column}");
+        }
         let below = format!("cgroup like '/../%' and pid in ({}, {}, {})", pids[0], pids[3], pids[4]);
         assert_eq!(stdout(&mut kwalk(["task", "--count", "-w", &below])), "2\n");
     });
     let done = inside.join();
     add(&root, std::process::id());
+    of_v1.iter().for_each(|(_, _, mount, _)| add(mount, std::process::id()));
     drop(children);
+    for dir in of_v1.iter().flat_map(|(.., dirs)| dirs) {
+        eventually("the cgroup is empty", || fs::remove_dir(dir).is_ok());
+    }
     fs::remove_dir(&beside).unwrap();
     drop(nested);
     if let Err(panic) = done {

@@ -195,7 +195,7 @@ impl<'a> Names<'a> {
 
     /// Replaces the name of a controller of cgroups in brackets, as in `subsys[memory_cgrp_id]`, by its number, which depends
     /// on what the kernel was built with.
-    fn numbered<'p>(&self, path: &'p str) -> Cow<'p, str> {
+    pub(crate) fn numbered<'p>(&self, path: &'p str) -> Cow<'p, str> {
         let number = || {
             let (before, rest) = path.split_once('[')?;
             let (name, after) = rest.split_once(']')?;
