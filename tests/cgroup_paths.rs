@@ -352,7 +352,7 @@ fn the_rest_is_undecided() {
     deep.add(children[1].pid());
     let [wide, deep] = children.each_ref().map(Child::pid);
     let (path, cut) = (of_proc(wide), of_proc(deep));
-    assert_eq!(ask(wide, &format!("cgroup like '/{top}/%'")).0, [path.clone()]);
+    assert_eq!(ask(wide, &format!("cgroup like '/{top}/%'")).0, vec![path.clone()]);
     assert_eq!(ask(wide, &format!("cgroup = '{path}'")), (vec![path.clone()], 0, vec![Bound::Path]));
     let (rows, undecided, bounds) = ask(wide, "cgroup like '%/0000%'");
     assert_eq!((rows, undecided), (vec![path], 0));
