@@ -24,12 +24,34 @@ use crate::support::{
 
 const NEEDS: &[Need] = &[Bpf, Root, That("a mount of cgroup v2", || mounted().is_some())];
 
+const V1: &[Need] =
+    &[Bpf, Root, That("a mount of cgroup v1 with a controller", || !controllers().is_empty())];
+
+/// The controllers of which there are columns and which are mounted as cgroup v1, by their names there, and where.
+fn controllers() -> Vec<(&'static str, &'static str, PathBuf)> {
+    const KNOWN: [(&str, &str); 4] =
+        [("memory", "cgroup_memory"), ("pids", "cgroup_pids"), ("cpu", "cgroup_cpu"), ("blkio", "cgroup_io")];
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut found = Vec::new();
+    for line in mounts.lines() {
+        let Some((mount, about)) = line.split_once(" - ") else { continue };
+        let about: Vec<_> = about.split(' ').collect();
+        if about[0] == "cgroup" {
+            let options = about.last().unwrap_or(&"").split(',');
+            let known = options.flat_map(|option| KNOWN.into_iter().find(|(name, _)| *name == option));
+            found.extend(known.map(|(name, column)| (name, column, mount.split(' ').nth(4).unwrap().into())));
+        }
+    }
+    found
+}
+
 /// `bpf_rdonly_cast` came with 6.2.
 const INSIDE: &[Need] = &[Bpf, Root, NEEDS[2], Kernel(6, 2), Jit];
 
 pub fn tests() -> Vec<Test> {
     vec![
         test("deep_ones_are_what_proc_says", NEEDS, deep_ones_are_what_proc_says),
+        test("controllers_of_v1_have_theirs", V1, controllers_of_v1_have_theirs),
         test("one_that_is_removed_is_marked_as_in_proc", NEEDS, one_that_is_removed_is_marked_as_in_proc),
         test_alone("in_a_cgroup_namespace_they_are_what_proc_says", INSIDE, in_a_cgroup_namespace),
         test("where_each_round_is_verified_the_rest_is_undecided", NEEDS, the_rest_is_undecided),
@@ -95,6 +117,16 @@ fn of_proc(pid: u32) -> String {
     text.lines().find_map(|line| line.strip_prefix("0::")).unwrap().into()
 }
 
+/// What /proc says of a hierarchy of v1.
+fn of_controller(pid: u32, controller: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let path = text.lines().find_map(|line| {
+        let (names, path) = line.split_once(':')?.1.split_once(':')?;
+        names.split(',').any(|name| name == controller).then_some(path)
+    });
+    path.unwrap_or_else(|| panic!("{controller}: {text}")).into()
+}
+
 fn deep_ones_are_what_proc_says() {
     let top = unique("kwalk-deep-");
     for levels in [1, 62, 64, 250, if follows_all() { 600 } else { 251 }] {
@@ -137,6 +169,23 @@ fn deep_ones_are_what_proc_says() {
     }
 }
 
+fn controllers_of_v1_have_theirs() {
+    for (controller, column, mount) in controllers() {
+        let dir = mount.join(unique(&format!("kwalk-v1-{controller}-")));
+        fs::create_dir(&dir).unwrap();
+        let child = Child::new(["look"]);
+        let pid = child.pid();
+        fs::write(dir.join("cgroup.procs"), pid.to_string()).unwrap();
+        let path = of_controller(pid, controller);
+        assert!(path.contains("kwalk-v1-"), "{path}");
+        assert_eq!(one("task", column, &format!("pid = {pid}"))[0], path.as_str(), "{column}");
+        let condition = format!("pid = {pid} and {column} = '{path}'");
+        assert_eq!(found("task", "pid", &condition).len(), 1);
+        drop(child);
+        eventually("the cgroup is empty", || fs::remove_dir(&dir).is_ok());
+    }
+}
+
 fn one_that_is_removed_is_marked_as_in_proc() {
     let nested = Nested::new([unique("kwalk-gone-"), "below".into()]);
     let child = Child::new(["look"]);
@@ -170,6 +219,19 @@ fn in_a_cgroup_namespace() {
     });
     let pids = children.each_ref().map(Child::pid);
     add(&own, std::process::id());
+    // In hierarchies of v1, too: this process in one cgroup, a child in one beside it.
+    let of_v1: Vec<_> = controllers()
+        .into_iter()
+        .map(|(controller, column, mount)| {
+            let dirs = ["a", "b"].map(|name| mount.join(format!("{top}{name}")));
+            dirs.iter().for_each(|dir| fs::create_dir(dir).unwrap());
+            add(&dirs[0], std::process::id());
+            add(&dirs[1], children[0].pid());
+            (controller, column, mount, dirs)
+        })
+        .collect();
+    let columns: Vec<_> = of_v1.iter().map(|(controller, column, ..)| (*controller, *column)).collect();
+    let beside_v1 = format!("/../{top}b");
     let inside = std::thread::spawn(move || {
         unshare(CloneFlags::CLONE_NEWCGROUP).unwrap();
         for (pid, wanted) in pids.into_iter().zip(wanted) {
@@ -178,12 +240,22 @@ fn in_a_cgroup_namespace() {
             let shown = stdout(kwalk(["task", "-f", "cgroup", "-o", "csv", "-w"]).arg(condition));
             assert_eq!(shown.lines().nth(1).map(str::trim_end), Some(wanted));
         }
+        for (controller, column) in columns {
+            let path = of_controller(pids[0], controller);
+            assert_eq!(path, beside_v1);
+            let condition = format!("pid = {} and {column} = '{path}'", pids[0]);
+            assert_eq!(stdout(&mut kwalk(["task", "--count", "-w", &condition])), "1\n", "{column}");
+        }
         let below = format!("cgroup like '/../%' and pid in ({}, {}, {})", pids[0], pids[3], pids[4]);
         assert_eq!(stdout(&mut kwalk(["task", "--count", "-w", &below])), "2\n");
     });
     let done = inside.join();
     add(&root, std::process::id());
+    of_v1.iter().for_each(|(_, _, mount, _)| add(mount, std::process::id()));
     drop(children);
+    for dir in of_v1.iter().flat_map(|(.., dirs)| dirs) {
+        eventually("the cgroup is empty", || fs::remove_dir(dir).is_ok());
+    }
     fs::remove_dir(&beside).unwrap();
     drop(nested);
     if let Err(panic) = done {
@@ -280,7 +352,7 @@ fn the_rest_is_undecided() {
     deep.add(children[1].pid());
     let [wide, deep] = children.each_ref().map(Child::pid);
     let (path, cut) = (of_proc(wide), of_proc(deep));
-    assert_eq!(ask(wide, &format!("cgroup like '/{top}/%'")).0, [path.clone()]);
+    assert_eq!(ask(wide, &format!("cgroup like '/{top}/%'")).0, vec![path.clone()]);
     assert_eq!(ask(wide, &format!("cgroup = '{path}'")), (vec![path.clone()], 0, vec![Bound::Path]));
     let (rows, undecided, bounds) = ask(wide, "cgroup like '%/0000%'");
     assert_eq!((rows, undecided), (vec![path], 0));

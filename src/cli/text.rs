@@ -10,6 +10,7 @@ use nix::mount::{MsFlags, mount, umount};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use crate::Filter;
+use crate::elsewhere;
 use crate::message::Failure;
 use crate::output::stdout;
 use crate::types::Types;
@@ -69,14 +70,19 @@ fn load(
 ) -> Result<(Loaded, Scope<'static>), Failure> {
     let program = text::by_name(program).map_err(Error::from)?;
     let scope = filter.scope();
-    scope.check(program.target)?;
+    match scope.check(program.target) {
+        // What may be known of the number is found out below.
+        Err(Error::Process { .. }) => {}
+        checked => checked?,
+    }
     let comm =
         filter.comm.as_ref().map(|comm| Comm::new(comm.as_bytes())).transpose().map_err(Error::from)?;
     let pin = Options::default();
     let types = types.open()?;
     let btf = Btf::new(types.bytes())?;
     let kernel = kwalk::kernel(&btf);
-    let Resolved { link, test } = scope.resolve(program.target, &kernel)?;
+    let resolved = scope.resolve(program.target, &kernel);
+    let Resolved { link, test } = resolved.map_err(|error| elsewhere::explained(error, &kernel))?;
     let options = Options { comm, only: test, readers: if pinned { pin.readers } else { 1 } };
     Ok((Loaded::load(&program.write(&kernel, &options)?)?, link))
 }

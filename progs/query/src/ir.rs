@@ -165,8 +165,12 @@ pub(crate) struct Cgroups {
     pub(crate) level: u32,
     pub(crate) hierarchy: u32,
     pub(crate) parent: u32,
-    /// The pointers to follow from the `struct task_struct`.
-    pub(crate) root: [u32; 4],
+    /// The pointers to follow from the `struct task_struct` to the `struct css_set`, and from that to the root in the
+    /// hierarchy of cgroup v2.
+    pub(crate) set: [u32; 3],
+    pub(crate) root: u32,
+    /// The pointers to follow to the root in the hierarchy of the controller that the field is of.
+    pub(crate) controller: Option<[u32; 2]>,
 }
 
 /// The offsets of the members of a `struct mount`.

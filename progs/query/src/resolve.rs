@@ -1,6 +1,6 @@
 //! Resolves the names in a question for one kernel: columns, fields, derived roots.
 
-use alloc::borrow::ToOwned as _;
+use alloc::borrow::{Cow, ToOwned as _};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -238,6 +238,7 @@ impl<'a> Names<'a> {
         if let Some(found) = self.element(path) {
             return found.map(|(base, found)| (base, found, None));
         }
+        let path = &*self.numbered(path);
         let mut found = self.target.path(btf, path)?;
         let per_cpu = self.crosses_per_cpu(path, &found);
         // The object is in a register already.
@@ -254,6 +255,21 @@ impl<'a> Names<'a> {
     fn root(&self, path: &str) -> Option<&'static Derived> {
         let first = path.split_once('.').map_or(path, |(first, _)| first);
         self.view.derived.iter().find(|derived| derived.name == first)
+    }
+
+    /// Replaces the name of a controller of cgroups in brackets, as in `subsys[memory_cgrp_id]`, by its number, which depends
+    /// on what the kernel was built with.
+    pub(crate) fn numbered<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        let number = || {
+            let (before, rest) = path.split_once('[')?;
+            let (name, after) = rest.split_once(']')?;
+            name.ends_with("_cgrp_id").then_some(())?;
+            let all =
+                self.kernel.btf.enumerators(self.kernel.btf.find(BtfKind::Enum, "cgroup_subsys_id").ok()?);
+            let found = all.ok()?.flatten().find(|one| one.name == name)?;
+            Some(format!("{before}[{}]{after}", found.value))
+        };
+        number().map_or(Cow::Borrowed(path), Cow::Owned)
     }
 
     /// Resolves a path into a map's key or value whose type is known.

@@ -128,14 +128,26 @@ impl Names<'_> {
             level: self.offset("cgroup", ["level"], span)?,
             hierarchy: self.offset("cgroup", ["root"], span)?,
             parent: self.offset("cgroup", ["self.parent"], span)?,
-            root: [
+            set: [
                 self.offset("task_struct", ["nsproxy"], span)?,
                 self.offset("nsproxy", ["cgroup_ns"], span)?,
                 self.offset("cgroup_namespace", ["root_cset"], span)?,
-                self.offset("css_set", ["dfl_cgrp"], span)?,
             ],
+            root: self.offset("css_set", ["dfl_cgrp"], span)?,
+            controller: self.controller(name, span)?,
         });
         Ok(Text { place, kind: TextKind::Node(tree) })
+    }
+
+    /// How a set leads to the cgroup of the controller that a path names, if it does, as `cgroups.subsys[4].cgroup`.
+    fn controller(&self, name: &str, span: Option<&Span>) -> Result<Option<[u32; 2]>, Error> {
+        let numbered = self.numbered(name);
+        let state = numbered.strip_suffix(".cgroup").and_then(|state| state.rsplit('.').next());
+        let Some(state) = state.filter(|state| state.starts_with("subsys[")) else { return Ok(None) };
+        Ok(Some([
+            self.offset("css_set", [state], span)?,
+            self.offset("cgroup_subsys_state", ["cgroup"], span)?,
+        ]))
     }
 
     /// The whole name of a BPF program. The field is a pointer to its `struct bpf_prog_aux`.

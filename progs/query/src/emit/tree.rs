@@ -195,24 +195,25 @@ impl Emit<'_, '_> {
         let way = self.way();
         let slots = self.with_stack(24 + NAME_MAX as usize, |emit| emit.room(16));
         let (kept, above_count) = (slots, slots + 8);
-        // The reader's root.
-        self.builder.asm.call(Helper::GetCurrentTaskBtf);
-        for hop in of.root {
-            self.builder.asm.load(R0, u64_at(R0 + hop as i32));
-            self.builder.asm.jump_if(R0.eq(0), null);
-        }
-        self.builder.asm.mov(R1, R0);
-        self.cast_cgroup(of, way.mount)?;
         self.field(R1, &text.place, null);
         self.cast_cgroup(of, way.node)?;
+        let same = self.builder.asm.label();
+        let [task, namespace, set] = of.set;
+        self.readers_root(&[task, namespace, set, of.root], of, way.mount, null)?;
+        self.hierarchies(&way, of);
+        self.builder.asm.jump_if(R3.eq(R4), same);
+        match of.controller {
+            Some([state, cgroup]) => {
+                self.readers_root(&[task, namespace, set, state, cgroup], of, way.mount, null)?;
+                self.hierarchies(&way, of);
+                self.builder.asm.jump_if(R3.ne(R4), null);
+            }
+            None => self.builder.asm.jump(null),
+        }
+        self.builder.asm.bind(same);
         let asm = &mut self.builder.asm;
         asm.store(u64_at(above_count), 0);
         asm.load(R1, u64_at(way.node));
-        asm.load(R2, u64_at(way.mount));
-        // Another hierarchy has another root, which is not known.
-        asm.load(R3, u64_at(R1 + of.hierarchy as i32));
-        asm.load(R4, u64_at(R2 + of.hierarchy as i32));
-        asm.jump_if(R3.ne(R4), null);
         let (flags, online) = tree.online.unwrap_or((0, -1));
         asm.load(R3, u32_at(R1 + flags as i32));
         self.end_path();
@@ -278,6 +279,26 @@ impl Emit<'_, '_> {
         self.builder.asm.bind(ended);
         self.begin_path(null);
         Ok(())
+    }
+
+    /// Stores the root of the reader's namespace in one hierarchy.
+    fn readers_root(&mut self, hops: &[u32], of: &Cgroups, to: Address, null: Label) -> Result<(), Error> {
+        self.builder.asm.call(Helper::GetCurrentTaskBtf);
+        for hop in hops {
+            self.builder.asm.load(R0, u64_at(R0 + *hop as i32));
+            self.builder.asm.jump_if(R0.eq(0), null);
+        }
+        self.builder.asm.mov(R1, R0);
+        self.cast_cgroup(of, to)
+    }
+
+    /// Loads the hierarchies of the cgroup and of the reader's root to R3 and R4.
+    fn hierarchies(&mut self, way: &Way, of: &Cgroups) {
+        let asm = &mut self.builder.asm;
+        asm.load(R1, u64_at(way.node));
+        asm.load(R2, u64_at(way.mount));
+        asm.load(R3, u64_at(R1 + of.hierarchy as i32));
+        asm.load(R4, u64_at(R2 + of.hierarchy as i32));
     }
 
     /// Stores the pointer in R1 as one to a cgroup.

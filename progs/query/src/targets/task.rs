@@ -76,6 +76,16 @@ pub(crate) const VIEW: View = View {
         stack, more, Plain, { stack() }, "kernel addresses on its stack, the innermost first";
         cgroup, more, Plain, { field("task.cgroups.dfl_cgrp").cgroup_path() },
             "path of its cgroup v2, as /proc/PID/cgroup shows it";
+        cgroup_cpu, more, Plain, { of_controller("cpu") },
+            "path of the cgroup whose cpu controller it is under, v1 or v2";
+        cgroup_cpuset, more, Plain, { of_controller("cpuset") },
+            "path of the cgroup whose cpuset controller it is under, v1 or v2";
+        cgroup_io, more, Plain, { of_controller("io") },
+            "path of the cgroup whose io (blkio) controller it is under";
+        cgroup_memory, more, Plain, { of_controller("memory") },
+            "path of the cgroup whose memory controller it is under";
+        cgroup_pids, more, Plain, { of_controller("pids") },
+            "path of the cgroup whose pids controller it is under";
         cgroupns, more, Plain, "nsproxy.cgroup_ns.ns.inum", "inode number of its cgroup namespace";
         ipcns, more, Plain, "nsproxy.ipc_ns.ns.inum", "inode number of its IPC namespace";
         mntns, more, Plain, "nsproxy.mnt_ns.ns.inum", "inode number of its mount namespace";
@@ -183,6 +193,11 @@ fn atomic_count(counter: usize) -> Expr {
 fn whole_count(counter: usize) -> Expr {
     let counter = format!("task.mm.rss_stat[{counter}]");
     field(format!("{counter}.count")) + field(format!("{counter}.counters[0]"))
+}
+
+/// The path of a task's cgroup in the hierarchy that a controller is in: one of cgroup v1, or that of v2.
+fn of_controller(name: &str) -> Expr {
+    field(format!("task.cgroups.subsys[{name}_cgrp_id].cgroup")).cgroup_path()
 }
 
 /// The bits of a task's state from which `ps` makes its letter (`TASK_REPORT` in `include/linux/sched.h`), and
