@@ -114,8 +114,8 @@ const CASES: &[[&str; 5]] = &[
     [
         "task",
         "task_struct",
-        "tgid, utime + stime",
-        "utime + stime > 1000000",
+        "tgid, task.utime + task.stime",
+        "task.utime + task.stime > 1000000",
         r#"
         u64 time = AT(u64, object, [utime]) + AT(u64, object, [stime]);
         if (time <= 1000000) return 0;

@@ -119,7 +119,7 @@ fn shows(expected: &str) {
 fn the_columns_of_this_kernel_come_first() {
     let shown = stdout(&mut Small::new().fields("task"));
     let sections: Vec<Vec<_>> = shown.split("\n\n").map(|section| section.lines().collect()).collect();
-    let [columns, functions, tree] = &sections[..] else { panic!("{shown}") };
+    let [columns, roots, functions, tree] = &sections[..] else { panic!("{shown}") };
     let rows: Vec<Vec<_>> = columns
         .iter()
         .map(|row| row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
@@ -133,7 +133,8 @@ fn the_columns_of_this_kernel_come_first() {
     );
     // Its tasks have neither a real_parent nor credentials.
     assert!(!columns.iter().any(|line| line.starts_with("ppid") || line.starts_with("uid")), "{shown}");
-    assert!(functions[0].starts_with("FUNCTION  ") && tree[0].starts_with("FIELD  "), "{shown}");
+    assert!(roots[0].starts_with("ROOT  ") && functions[0].starts_with("FUNCTION  "), "{shown}");
+    assert!(tree[0].starts_with("FIELD  "), "{shown}");
     // Below a path that is no column there are fields alone.
     assert!(stdout(&mut Small::new().fields("task parent")).starts_with("FIELD  "));
 }

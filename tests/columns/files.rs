@@ -160,7 +160,7 @@ fn kinds() {
 }
 
 fn sockets_have_ends() {
-    const COLUMNS: &str = "family, protocol, src, sport, dst, dport, state, kind, inode, unix_path";
+    const COLUMNS: &str = "family, protocol, src, sport, dst, dport, state, kind, inode, unix_path, netns";
     let dir = dir();
     let of = |fd: &dyn AsRawFd| {
         let row =
@@ -168,6 +168,7 @@ fn sockets_have_ends() {
         let link = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap();
         if row[7] == "socket" {
             assert_eq!(format!("socket:[{}]", row[8].number()), link.to_str().unwrap());
+            assert_eq!(row[10], super::net::netns());
         }
         row
     };

@@ -1,8 +1,8 @@
 //! Memory mappings, as `/proc/PID/maps` shows them.
 
 use crate::columns::{Numbers, Show::{Bytes, Device, Hex, Names, Plain}, columns};
-use crate::emit::FMODE_NOACCOUNT;
 use crate::derived::{By, Derived};
+use crate::emit::FMODE_NOACCOUNT;
 use crate::expr::{Expr, case, field, page_size, vma_name};
 use crate::targets::shared::{READER, READER_PID, READER_TGID};
 use crate::view::View;
@@ -28,8 +28,8 @@ pub(crate) const VIEW: View = View {
             case([(field("vma.vm_file").is_not_null(), field("vma.vm_pgoff") * page_size())])
         } in "bytes", "offset in the mapped file at which the mapping begins";
         dev, default, Device, {
-            of_file("f_inode.i_sb.s_dev", "d_inode.i_sb.s_dev");
-            unless_backing("f_inode.i_sb.s_dev")
+            of_file("f_inode.i_sb.s_dev", "d_inode.i_sb.s_dev").st_dev();
+            unless_backing("f_inode.i_sb.s_dev").st_dev()
         }, "device of the mapped file, major:minor, or st_dev as a number";
         inode, default, Plain, {
             of_file("f_inode.i_ino", "d_inode.i_ino");
