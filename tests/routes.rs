@@ -1,5 +1,6 @@
 //! IPv6 routes are those that `ip` shows, each hop in a row.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
 use crate::support::Need::{Bpf, Jit, Kernel, Root, Tool};
@@ -109,6 +110,9 @@ fn routes_are_those_of_ip() {
     );
     // What a condition says is of each hop.
     assert_eq!(rows("gateway = '2001:db8::f' and plen = 0"), ["::,0,unicast,254,1024,2001:db8::f,v0"]);
+    let netns = stdout(kwalk(args).args(["netns", "-w", "plen = 0"]));
+    let own = std::fs::metadata(format!("/proc/{pid}/ns/net")).unwrap().ino().to_string();
+    assert!(netns.lines().skip(1).all(|netns| netns == own) && netns.lines().count() > 2, "{netns}");
     let count = stdout(&mut kwalk(["ipv6_route", "--netns", &pid, "--count", "-w", "hops = 2"]));
     assert_eq!(count, "2\n");
     let ids =

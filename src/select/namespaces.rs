@@ -307,7 +307,10 @@ impl Found {
                         found.entry(inode).or_default().push(mount);
                     })
                 }
-                Err(error) if is_other && is_gone(error.raw_os_error()) => {}
+                // EINVAL is said of a process that has ended (`mounts_open_common`).
+                Err(error)
+                    if is_other
+                        && (is_gone(error.raw_os_error()) || error.raw_os_error() == Some(libc::EINVAL)) => {}
                 Err(error) => refused = Some(Error::open(&path, error)),
             }
         }

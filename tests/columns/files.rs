@@ -59,7 +59,7 @@ pub fn tests() -> Vec<Test> {
 }
 
 /// Paths are what the kernel's helper makes of them from here on; before, they are the names of directory entries.
-fn has_whole_paths() -> bool {
+pub(super) fn has_whole_paths() -> bool {
     kernel_version() >= (6, 6)
 }
 

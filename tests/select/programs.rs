@@ -52,7 +52,10 @@ pub(crate) fn what_is_shared_is_read_once() {
         let select = Select::new("task").fields(["rss_exact", "real_parent.tgid"]);
         let select = select.filter(sql::expression("rss_exact > 4096 and real_parent.tgid > 0").unwrap());
         let found = rows(&select, |values| (number(&values[0]), number(&values[1])));
-        assert!(found.len() > 2 && found.iter().all(|(rss, parent)| *rss > 4096 && *parent > 0), "{found:?}");
+        assert!(
+            !found.is_empty() && found.iter().all(|(rss, parent)| *rss > 4096 && *parent > 0),
+            "{found:?}"
+        );
     }
 }
 

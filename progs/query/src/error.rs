@@ -234,6 +234,13 @@ impl fmt::Display for Syntax {
     }
 }
 
+impl Reason {
+    /// Whether the kernel lacks something that others have.
+    pub(crate) fn is_lack(&self) -> bool {
+        matches!(self, Reason::Since { .. } | Reason::NoJit { .. })
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -112,6 +112,10 @@ impl Names<'_> {
         else {
             return fail(Reason::PerCpu { what: place.name.clone() });
         };
+        // Linux 6.1 got the field, but does not count.
+        if place.path.ends_with("elem_count[0]") && !self.has("bpf_map_sum_elem_count") {
+            return fail(Reason::Since { what: "elem_count", since: (6, 6) });
+        }
         if !self.has("bpf_map_lookup_percpu_elem") {
             return fail(Reason::Since { what: "sums over CPUs", since: (5, 19) });
         }

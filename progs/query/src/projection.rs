@@ -55,7 +55,15 @@ pub(crate) fn columns(
             return Err(Error::new(Reason::SameName(name), expr.span));
         }
         let fragment = planner.fragment(Role::Column, &expr);
-        let value = value(planner, &expr)?;
+        let derived = planner.names.derived.len();
+        let value = match value(planner, &expr) {
+            Err(error) if select.columns.is_none() && error.reason.is_lack() => {
+                // The default columns are those of them that the kernel has.
+                planner.names.derived.truncate(derived);
+                continue;
+            }
+            value => value?,
+        };
         if let Value::Literal(_) = value {
             let reason = Reason::Kind { what: name, is: Kind::Constant, needs: "a field" };
             return Err(Error::new(reason, expr.span));

@@ -44,7 +44,7 @@ impl From<&str> for Column {
 }
 
 impl Select {
-    /// Selects all objects of a target, with its default columns.
+    /// Selects all objects of a target, with those of its default columns that the kernel has.
     pub fn new(target: impl Into<String>) -> Select {
         Select { target: target.into(), columns: None, filter: None, order: Vec::new() }
     }

@@ -340,11 +340,10 @@ impl Emit<'_, '_> {
             }
             let base = self.follow(R3, place, null);
             let length = place.field.size as usize;
-            let aligned = first % 8 == 0 && place.field.offset % 8 == 0 && length % 8 == 0;
-            let step = if aligned { 8 } else { 4 };
-            for from in (0..length).step_by(step) {
-                self.load_from(R2, base, &place.part(from as u32, step as u32));
-                self.builder.asm.store(Memory::new(size(step as u32), start + (first + from) as i32), R2);
+            // Before Linux 6.2, verifiers refuse a load of more than the IPv4 address that a union has in this place.
+            for from in (0..length).step_by(4) {
+                self.load_from(R2, base, &place.part(from as u32, 4));
+                self.builder.asm.store(u32_at(start + (first + from) as i32), R2);
             }
             self.clear(start, first + length, 16 - length.min(16));
         }
