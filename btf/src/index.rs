@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::ops::ControlFlow;
@@ -146,11 +147,27 @@ impl<'a> Btf<'a> {
     ///
     /// The error of a damaged record before the last of the types.
     pub fn find_many<const N: usize>(&self, wanted: [(Kind, &str); N]) -> Result<[Option<TypeId>; N], Error> {
-        let mut found = wanted.map(|(kind, name)| self.found_before(kind, name));
-        if !found.iter().all(Option::is_some) {
-            self.find_missing(&wanted, &mut found)?;
-        }
+        let mut found = [None; N];
+        self.find_each(&wanted, &mut found)?;
         Ok(found)
+    }
+
+    /// The same for a list of types.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`find_many`](Btf::find_many).
+    pub fn find_all(&self, wanted: &[(Kind, &str)]) -> Result<Vec<Option<TypeId>>, Error> {
+        let mut found = vec![None; wanted.len()];
+        self.find_each(wanted, &mut found)?;
+        Ok(found)
+    }
+
+    fn find_each(&self, wanted: &[(Kind, &str)], found: &mut [Option<TypeId>]) -> Result<(), Error> {
+        for ((kind, name), found) in wanted.iter().zip(&mut *found) {
+            *found = self.found_before(*kind, name);
+        }
+        if found.iter().all(Option::is_some) { Ok(()) } else { self.find_missing(wanted, found) }
     }
 
     fn find_missing(&self, wanted: &[(Kind, &str)], found: &mut [Option<TypeId>]) -> Result<(), Error> {

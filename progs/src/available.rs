@@ -52,11 +52,28 @@ pub fn available(btf: &Btf<'_>) -> Result<Vec<Available>, kwalk_btf::Error> {
 ///
 /// [`Error::NoTarget`] with similar names, or those of [`available`].
 pub fn find(btf: &Btf<'_>, name: &str) -> Result<Available, Error> {
+    find_with(btf, name, [])
+}
+
+/// Finds the target with this name, and in the same pass over the types others that are looked up next: the BTF caches them.
+///
+/// # Errors
+///
+/// As those of [`find`].
+pub fn find_with<'n>(
+    btf: &Btf<'_>,
+    name: &str,
+    others: impl IntoIterator<Item = (Kind, &'n str)>,
+) -> Result<Available, Error> {
     if let Some(target) = targets::by_name(name) {
         let (func, context) = btf_names(name);
-        // The kfunc is found in the same pass: almost every walk looks it up next, and would take another pass.
-        let wanted = [(Kind::Func, &*func), (Kind::Struct, &*context), (Kind::Func, "bpf_rdonly_cast")];
-        if let [Some(_), Some(context), _] = btf.find_many(wanted)? {
+        // Almost every walk looks up the kfunc.
+        let mut wanted =
+            vec![(Kind::Func, &*func), (Kind::Struct, &*context), (Kind::Func, "bpf_rdonly_cast")];
+        for other in others {
+            wanted.push(other);
+        }
+        if let [Some(_), Some(context), ..] = *btf.find_all(&wanted)? {
             return Ok(Available { target: target.clone(), context });
         }
     }

@@ -38,7 +38,7 @@ pub mod targets;
 pub mod text;
 mod version;
 
-pub use available::{Available, available, btf_names, find};
+pub use available::{Available, available, btf_names, find, find_with};
 pub use builder::{Builder, CTX, OVERFLOW, Rows, SEQ, Saved};
 pub use error::{CommError, Error};
 pub use fragment::{Fragment, Role};

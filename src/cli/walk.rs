@@ -11,9 +11,9 @@ use crate::scope::ScopeArgs;
 use crate::{Common, elsewhere, explain, usage};
 use kwalk::Error;
 use kwalk::btf::Btf;
-use kwalk::progs::{self, Target, available, find, targets};
+use kwalk::progs::{self, Target, available, targets};
 use kwalk::select::{
-    Error as SelectError, MapElements, PlanOptions, Prepared, Select, Sink, Walk as Planned, sql,
+    Error as SelectError, MapElements, PlanOptions, Prepared, Select, Sink, Walk as Planned, find, sql,
 };
 
 /// Walks kernel objects of one kind: shows the requested fields of the objects that a condition picks.

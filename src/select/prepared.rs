@@ -2,8 +2,10 @@
 
 use std::iter::once;
 
-use kwalk_progs::{Kernel, Program, Target, find};
-use kwalk_query::{Expr, NthRow, Plan, PlanOptions, Pushed, Select, Sink, Undecided, cgroup_ids, field};
+use kwalk_progs::{Kernel, Program, Target};
+use kwalk_query::{
+    Expr, NthRow, Plan, PlanOptions, Pushed, Select, Sink, Undecided, cgroup_ids, field, find,
+};
 
 use super::namespaces::Search;
 use super::output::Output;

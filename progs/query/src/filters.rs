@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use kwalk_progs::{Available, Kernel, find};
+use kwalk_progs::{Available, Kernel};
 
 use crate::error::{Error, Reason};
 use crate::expr::Expr;
@@ -10,6 +10,7 @@ use crate::plan::PlanOptions;
 use crate::planner::Planner;
 use crate::resolve::Names;
 use crate::select::Select;
+use crate::targets::find;
 use crate::tested::{self, Tested};
 
 /// The verdict on a condition that an engine wants to push down.

@@ -122,5 +122,5 @@ pub use record::{ColumnInfo, List, NotARow, Row, Schema, Stack, Texts, Type, Val
 pub use resolved::{ResolvedName, ResolvedTarget, Root, resolved_columns, resolved_name, resolved_target};
 pub use select::{Column, Select};
 pub use stored::NotASchema;
-pub use targets::named_columns;
+pub use targets::{find, named_columns};
 pub use undecided::{Bound, Undecided};

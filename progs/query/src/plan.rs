@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-use kwalk_progs::{Available, Builder, Fragment, Kernel, Program, Saved, Target, find};
+use kwalk_progs::{Available, Builder, Fragment, Kernel, Program, Saved, Target};
 
 use crate::completion::Completion;
 use crate::derived::Found;
@@ -24,6 +24,7 @@ use crate::registers;
 use crate::resolve::Names;
 use crate::reuse::{Reused, reused};
 use crate::select::Select;
+use crate::targets::find;
 use crate::tested::{self, Tested};
 use crate::undecided::{Bound, Undecided};
 

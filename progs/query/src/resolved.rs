@@ -2,10 +2,9 @@
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use core::array;
 
 use kwalk_btf::{Field, Kind};
-use kwalk_progs::{Available, Kernel, Version, btf_names, find};
+use kwalk_progs::{Available, Kernel, Version, find_with};
 
 use crate::columns::{NamedColumn, Source};
 use crate::derived::Derived;
@@ -15,6 +14,7 @@ use crate::expr::{Node, field};
 use crate::function::{FUNCTIONS, FunctionInfo};
 use crate::planner::Planner;
 use crate::resolve::{self, Names};
+use crate::targets::view;
 
 /// A derived root: a pointer that programs get from a context argument by more than loads. Paths can begin with its name,
 /// as with that of an argument. Where an object has none, what is behind it is NULL.
@@ -46,13 +46,13 @@ fn planner<'a>(
     target: &str,
     elements: Option<Elements<'a>>,
 ) -> Result<Planner<'a>, Error> {
-    // One pass over the types finds all of these names; the BTF caches the results for the look-ups that follow.
-    let (func, context) = btf_names(target);
-    let own = [(Kind::Func, &*func), (Kind::Struct, &*context)];
-    let mut wanted = own.into_iter().chain(resolve::FUNCTIONS.map(|name| (Kind::Func, name)));
-    const COUNT: usize = 2 + resolve::FUNCTIONS.len();
-    kernel.btf.find_many::<COUNT>(array::from_fn(|_| wanted.next().unwrap_or((Kind::Func, ""))))?;
-    let Available { target, context } = find(kernel.btf, target)?;
+    let view = view(target);
+    // One pass over the types finds whatever a column of the target may look up.
+    let functions = resolve::FUNCTIONS.map(|name| (Kind::Func, name));
+    let derived = view.derived.iter().map(|derived| derived.ty);
+    let structs = derived.chain(view.looked_up.unwrap_or_default().iter().copied());
+    let others = functions.into_iter().chain(structs.map(|name| (Kind::Struct, name)));
+    let Available { target, context } = find_with(kernel.btf, target, others)?;
     Ok(Planner::new(Names::new(kernel, &target, context, elements)?))
 }
 

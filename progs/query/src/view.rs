@@ -13,6 +13,9 @@ pub(crate) struct View {
     /// The files that stay alive while a program runs. Only these may be passed to `bpf_d_path`: the helper trusts its
     /// argument, and could make the kernel oops with a file that is being freed.
     pub(crate) files: &'static [&'static str],
+    /// The structs that the default columns look up by name, if they look up functions too: all of them are found in one
+    /// pass over the types.
+    pub(crate) looked_up: Option<&'static [&'static str]>,
     /// If a walk shows more than the objects: the condition that is true for these.
     pub(crate) is_object: Option<fn() -> Expr>,
     /// If an object can have several rows: the number of them, one if it is NULL.
@@ -22,5 +25,5 @@ pub(crate) struct View {
 impl View {
     /// The view of a target that is newer than this crate.
     pub(crate) const NONE: View =
-        View { columns: &[], derived: &[], files: &[], is_object: None, rows: None };
+        View { columns: &[], derived: &[], files: &[], looked_up: None, is_object: None, rows: None };
 }

@@ -19,6 +19,7 @@ pub(crate) const VIEW: View = View {
         loaded, more, BootTime, "prog.aux.load_time", "when its program was loaded";
         uid, default, Plain, "prog.aux.user.uid.val", "user id that loaded its program";
     },
+    looked_up: Some(&["bpf_prog_aux", "bpf_func_info", "btf"]),
     ..View::NONE
 };
 

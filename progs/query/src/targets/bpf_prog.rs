@@ -34,5 +34,6 @@ pub(crate) const VIEW: View = View {
             "id of the program that it is to be attached to, until it is";
         sleepable, more, Plain, ["sleepable" | "aux.sleepable"], "whether it may sleep";
     },
+    looked_up: Some(&["bpf_prog_aux", "bpf_func_info", "btf"]),
     ..View::NONE
 };

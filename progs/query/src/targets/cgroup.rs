@@ -19,6 +19,7 @@ pub(crate) const VIEW: View = View {
         // CGRP_FROZEN
         frozen, more, Plain, { (field("cgroup.flags") >> 3) & 1 }, "1 if it and all below it are frozen";
     },
+    looked_up: Some(&["kernfs_node", "cgroup"]),
     ..View::NONE
 };
 

@@ -56,6 +56,7 @@ pub(crate) const VIEW: View = View {
     is_object: Some(|| field("rt.fib6_table").is_not_null()),
     // A route to a group of next hops has a row for each, as the routes of other multipaths are one each.
     rows: Some("nh_group.num_nh"),
+    looked_up: Some(&["nh_group", "fib6_nh", "nh_grp_entry"]),
     ..View::NONE
 };
 

@@ -3,9 +3,11 @@
 
 mod shared;
 
-use kwalk_progs::{Target, targets};
+use kwalk_btf::{Btf, Kind};
+use kwalk_progs::{Available, Target, find_with, targets};
 
 use crate::columns::NamedColumn;
+use crate::resolve::FUNCTIONS;
 use crate::view::View;
 
 macro_rules! views {
@@ -42,6 +44,18 @@ const _: () = assert!(ALL.len() == targets::ALL.len(), "each target has a file h
 /// The columns of a target; none if it is newer than this crate.
 pub(crate) fn view(target: &str) -> &'static View {
     ALL.iter().find(|(known, _)| known.name == target).map_or(&View::NONE, |(_, view)| view)
+}
+
+/// Finds the target with this name, and in the same pass over the types what its default columns look up.
+///
+/// # Errors
+///
+/// As those of [`kwalk_progs::find`].
+pub fn find(btf: &Btf<'_>, name: &str) -> Result<Available, kwalk_progs::Error> {
+    let structs = view(name).looked_up;
+    let functions = structs.map_or(&[][..], |_| &FUNCTIONS).iter().map(|name| (Kind::Func, *name));
+    let structs = structs.unwrap_or_default().iter().map(|name| (Kind::Struct, *name));
+    find_with(btf, name, functions.chain(structs))
 }
 
 /// The named columns of a target, in the order in which they are shown; none for a target that is newer than this

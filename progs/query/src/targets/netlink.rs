@@ -30,6 +30,7 @@ pub(crate) const VIEW: View = View {
         Derived { ty: "cpumask", ..Derived::new("groups", "sk.groups", By::Cast) },
         Derived::new("socket_alloc", "sk.sk.sk_socket", By::Cast),
     ],
+    looked_up: Some(&["cpumask", "socket_alloc"]),
     ..View::NONE
 };
 

@@ -87,6 +87,7 @@ pub(crate) const VIEW: View = View {
     ],
     // The walk holds a reference to the first. RCU keeps alive what the helper needs of the second.
     files: &["file", "task.mm.exe_file"],
+    looked_up: Some(&[]),
     ..View::NONE
 };
 

@@ -47,6 +47,16 @@ pub(crate) const VIEW: View = View {
     // The walk holds the lock that keeps the mapping, and so its file. RCU keeps alive what the helper needs of the
     // second.
     files: &["vma.vm_file", "task.mm.exe_file"],
+    looked_up: Some(&[
+        "backing_file",
+        "vm_area_struct",
+        "vm_operations_struct",
+        "vm_special_mapping",
+        "mm_struct",
+        "mount",
+        "dentry",
+        "file",
+    ]),
     ..View::NONE
 };
 

@@ -93,6 +93,7 @@ pub(crate) const VIEW: View = View {
         ),
         Derived::new("socket_alloc", "tcp_sock.inet_conn.icsk_inet.sk.sk_socket", By::Cast),
     ],
+    looked_up: Some(&["tcp_timewait_sock", "tcp_sock"]),
     ..View::NONE
 };
 

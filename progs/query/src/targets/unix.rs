@@ -31,6 +31,7 @@ pub(crate) const VIEW: View = View {
             "inode number of its network namespace";
     },
     derived: &[Derived::new("socket_alloc", "unix_sk.sk.sk_socket", By::Cast)],
+    looked_up: Some(&["socket_alloc", "unix_address", "sockaddr_un"]),
     ..View::NONE
 };
 
