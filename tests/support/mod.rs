@@ -186,7 +186,11 @@ pub fn main<const N: usize>(modules: [(&str, Vec<Test>); N]) -> ExitCode {
     }
     let tests =
         modules.into_iter().flat_map(|(module, tests)| tests.into_iter().map(|test| test.trial(module)));
-    libtest_mimic::run(&Arguments::from_args(), tests.collect()).exit_code()
+    let mut arguments = Arguments::from_args();
+    // Most tests wait for other processes half of the time.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(2 * cores);
+    libtest_mimic::run(&arguments, tests.collect()).exit_code()
 }
 
 /// The command under test.
