@@ -21,21 +21,7 @@ use crate::function::Function;
 use crate::ir::{Number, Text, TextKind, Value};
 use crate::place::{Base, Place};
 use crate::targets::view;
-use crate::view::View;
-
-/// Kernel functions whose absence makes some columns impossible.
-pub(crate) const FUNCTIONS: [&str; 10] = [
-    "bpf_copy_from_user_task",
-    "bpf_iter_num_destroy",
-    "bpf_iter_num_new",
-    "bpf_iter_num_next",
-    "bpf_map_lookup_percpu_elem",
-    "bpf_map_sum_elem_count",
-    "bpf_rcu_read_lock",
-    "bpf_rdonly_cast",
-    "bpf_skc_to_unix_sock",
-    "bpf_sock_from_file",
-];
+use crate::view::{FUNCTIONS, View};
 
 /// The first kernel with `bpf_rdonly_cast`.
 const CAST_SINCE: Version = (6, 2);

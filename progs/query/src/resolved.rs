@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::expr::{Node, field};
 use crate::function::{FUNCTIONS, FunctionInfo};
 use crate::planner::Planner;
-use crate::resolve::{self, Names};
+use crate::resolve::Names;
 use crate::targets::view;
 
 /// A derived root: a pointer that programs get from a context argument by more than loads. Paths can begin with its name,
@@ -48,7 +48,7 @@ fn planner<'a>(
 ) -> Result<Planner<'a>, Error> {
     let view = view(target);
     // One pass over the types finds whatever a column of the target may look up.
-    let functions = resolve::FUNCTIONS.map(|name| (Kind::Func, name));
+    let functions = crate::view::FUNCTIONS.map(|name| (Kind::Func, name));
     let derived = view.derived.iter().map(|derived| derived.ty);
     let structs = derived.chain(view.looked_up.unwrap_or_default().iter().copied());
     let others = functions.into_iter().chain(structs.map(|name| (Kind::Struct, name)));

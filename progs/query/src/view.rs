@@ -4,6 +4,20 @@ use crate::columns::NamedColumn;
 use crate::derived::Derived;
 use crate::expr::Expr;
 
+/// Kernel functions whose absence makes some columns impossible.
+pub(crate) const FUNCTIONS: [&str; 10] = [
+    "bpf_copy_from_user_task",
+    "bpf_iter_num_destroy",
+    "bpf_iter_num_new",
+    "bpf_iter_num_next",
+    "bpf_map_lookup_percpu_elem",
+    "bpf_map_sum_elem_count",
+    "bpf_rcu_read_lock",
+    "bpf_rdonly_cast",
+    "bpf_skc_to_unix_sock",
+    "bpf_sock_from_file",
+];
+
 /// The columns of a target, and what paths and functions find in its context.
 pub(crate) struct View {
     /// The named columns, in the order in which they are listed and shown.

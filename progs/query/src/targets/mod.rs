@@ -7,8 +7,7 @@ use kwalk_btf::{Btf, Kind};
 use kwalk_progs::{Available, Target, find_with, targets};
 
 use crate::columns::NamedColumn;
-use crate::resolve::FUNCTIONS;
-use crate::view::View;
+use crate::view::{FUNCTIONS, View};
 
 macro_rules! views {
     ($($name:ident)*) => {
