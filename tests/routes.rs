@@ -1,5 +1,6 @@
 //! IPv6 routes are those that `ip` shows, each hop in a row.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
@@ -49,12 +50,20 @@ fn routes_are_those_of_ip() {
         "-6 route add unreachable 2001:db8:3::/48",
         "-6 route add blackhole 2001:db8:3::/48 table 100",
         "-6 route add prohibit default metric 4294967295 table 100",
+        "-6 route add 2001:db8:7::/48 via 2001:db8::a table 255 proto bgp",
+        "-6 route add 2001:db8:7::/48 via 2001:db8::a proto 77",
         "-6 route add 2001:db8:6::/48 nexthop via 2001:db8::a dev v0 nexthop via 2001:db8:ff::b dev v2",
     ] {
         if args.starts_with("nexthop add id 7") {
             ip("nexthop add id 3 via 2001:db8::d dev v0");
         }
         ip(args);
+    }
+    // Of one network alone, for what comes from another one: not all kernels are built for it.
+    for (network, metric) in [("2001:db8:aa::/64", "1024"), ("2001:db8:bb::/56", "1024"), ("::/0", "9")] {
+        let args = format!("-6 route add 2001:db8:8::/48 from {network} via 2001:db8::a metric {metric}");
+        let _ =
+            Command::new("nsenter").args(["-t", &pid, "-n", "ip"]).args(args.split(' ')).output().unwrap();
     }
     // Each hop of a route in a line: the type, the network, and words with what follows them.
     let shown = ip("-6 -o -N route show table all").replace('\\', " ");
@@ -82,7 +91,14 @@ fn routes_are_those_of_ip() {
             let at = words.iter().position(|word| *word == name)?;
             words.get(at + 1).map(|word| (*word).to_owned())
         };
+        let from = of(&words, "from");
+        let (src, splen) = match &from {
+            Some(from) => from.split_once('/').unwrap_or((from, "128")),
+            None => ("::", "0"),
+        };
         let metric = of(&words, "metric").unwrap();
+        // That of what boots, or of who is not known.
+        let protocol = of(&words, "proto").unwrap_or("3".into());
         let table = of(&words, "table").unwrap_or("254".into());
         let mut hops: Vec<&[&str]> = words.split(|word| *word == "nexthop").collect();
         if hops.len() > 1 {
@@ -90,14 +106,15 @@ fn routes_are_those_of_ip() {
         }
         for hop in hops {
             let (gateway, device) = (of(hop, "via").unwrap_or_default(), of(hop, "dev").unwrap());
-            let fields = [dst, plen, ty, &table, &metric, &gateway, &device];
+            let fields = [dst, plen, src, splen, ty, &table, &protocol, &metric, &gateway, &device];
             wanted.push(fields.join(","));
         }
     }
+    const COLUMNS: &str =
+        "dst,plen,src,splen,type,table + 0 as table,protocol + 0 as protocol,metric,gateway,device";
     let args = ["ipv6_route", "--netns", &pid, "-o", "csv", "-f"];
     let rows = |condition: &str| {
-        let printed =
-            stdout(kwalk(args).args(["dst,plen,type,table,metric,gateway,device", "-w", condition]));
+        let printed = stdout(kwalk(args).args([COLUMNS, "-w", condition]));
         let mut rows: Vec<_> = printed.lines().skip(1).map(|line| line.trim().to_owned()).collect();
         rows.sort();
         rows
@@ -105,11 +122,11 @@ fn routes_are_those_of_ip() {
     wanted.sort();
     assert_eq!(rows("plen >= 0"), wanted, "{shown}");
     assert!(
-        wanted.iter().filter(|row| row.starts_with("::,0,unicast,254,1024,2001:db8:")).count() == 2,
+        wanted.iter().filter(|row| row.starts_with("::,0,::,0,unicast,254,3,1024,2001:db8:")).count() == 2,
         "{wanted:?}"
     );
     // What a condition says is of each hop.
-    assert_eq!(rows("gateway = '2001:db8::f' and plen = 0"), ["::,0,unicast,254,1024,2001:db8::f,v0"]);
+    assert_eq!(rows("gateway = '2001:db8::f' and plen = 0"), ["::,0,::,0,unicast,254,3,1024,2001:db8::f,v0"]);
     let netns = stdout(kwalk(args).args(["netns", "-w", "plen = 0"]));
     let own = std::fs::metadata(format!("/proc/{pid}/ns/net")).unwrap().ino().to_string();
     assert!(netns.lines().skip(1).all(|netns| netns == own) && netns.lines().count() > 2, "{netns}");
@@ -120,4 +137,23 @@ fn routes_are_those_of_ip() {
     let mut ids: Vec<_> = ids.lines().skip(1).map(str::trim).collect();
     ids.sort_unstable();
     assert_eq!(ids, ["8,,blackhole", "9,1,blackhole"]);
+    // Tables and protocols have names, where `ip` has numbers.
+    let named = |condition: &str| {
+        let shown = stdout(kwalk(args).args(["table,protocol", "-w", &format!("{condition} and plen = 48")]));
+        let mut lines: Vec<_> = shown.lines().skip(1).map(str::to_owned).collect();
+        lines.dedup();
+        lines
+    };
+    assert_eq!(named("table = 'local' and protocol = 'bgp'"), ["local,bgp"]);
+    assert_eq!(named("table = 254 and protocol = 77"), ["main,77"]);
+    assert_eq!(named("table = 'main' and protocol = 'boot'"), ["main,boot"]);
+    assert_eq!(named("table = 1234"), ["1234,boot"]);
+    let routes = ip("-6 -o -N route show table 254 proto 2");
+    let count =
+        kwalk(["ipv6_route", "--netns", &pid, "--count", "-w", "table = 'main' and protocol = 'kernel'"]);
+    assert_eq!(stdout(&mut { count }), format!("{}\n", routes.lines().count()));
+    // No two routes look alike.
+    let shown = stdout(&mut kwalk(["ipv6_route", "--netns", &pid, "-o", "csv"]));
+    let distinct: BTreeSet<_> = shown.lines().skip(1).collect();
+    assert_eq!(distinct.len(), wanted.len(), "{shown}");
 }

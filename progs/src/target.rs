@@ -23,6 +23,9 @@ pub struct Target {
     /// Whether a walk can lose objects between two reads, without an error. `unix` does since Linux 5.18: it loses the
     /// rest of a hash bucket, because the next read starts with the next bucket (`net/unix/af_unix.c`,
     /// `bpf_iter_unix_batch`; seen on 6.18).
+    /// `netlink` and `ipv6_route` begin each read anew, and pass over as many objects as they have shown, whichever these
+    /// are by then: they lose some, and show others twice (`net/netlink/af_netlink.c`, `netlink_seq_start`;
+    /// `net/ipv6/ip6_fib.c`, `ipv6_route_seq_start`; seen on 6.18).
     pub loses: bool,
     /// Whether the walk holds the `mmap_lock` of the current process, so that a program that reads the process's memory
     /// would deadlock (`kernel/bpf/task_iter.c`, `task_vma_seq_get_next`).

@@ -154,8 +154,10 @@ fn selection(error: &select::Error) -> Option<String> {
             return did_you_mean(near);
         }
         Reason::TooComplex => "select more than you need, and filter what comes out",
-        Reason::Kind { is: Kind::Text, needs: "a number", what } if what.starts_with('\'') => {
-            "numbers and the names of enum values are written without quotes"
+        Reason::Kind { is: Kind::Text, needs: "a number", what }
+            if what.trim_matches('\'').starts_with(|first: char| first.is_ascii_digit()) =>
+        {
+            "numbers are written without quotes"
         }
         Reason::Kind { is: Kind::Pointer, what, needs: "a condition" } => {
             return Some(format!("for \"is there one\", write {what} IS NOT NULL"));

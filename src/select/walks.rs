@@ -69,8 +69,10 @@ where
         });
     }
     let namespaces = this.namespaces();
-    if let Some(map) = this.plan.partition {
-        return rows.with(Partitions::new(prepared, map, namespaces)).begun();
+    let partition = this.plan.partition;
+    let repeats = Repeats::new(prepared, namespaces);
+    match partition {
+        Some(map) => rows.with(Partitions::new(repeats, map)).begun(),
+        None => rows.with(repeats).begun(),
     }
-    rows.with(Repeats::new(prepared, namespaces)).begun()
 }

@@ -1,20 +1,23 @@
 //! Of `udp`, and what `tcp` has in common with it, in a network namespace of a test's own.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
+use kwalk::Scope;
+use kwalk::select::Value;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::sockopt::RcvBuf;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockType, recv, sendto, setsockopt, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockType, bind, recv, sendto, setsockopt, socket,
 };
 
 use super::cell::{Cell, found};
 use super::tcp::sockets;
 use crate::support::Need::{Bpf, Root};
+use crate::support::rows::opened;
 use crate::support::{Need, Test, eventually, kwalk, many_files, stdout, test};
 
 const NET: &[Need] = &[Bpf, Root];
@@ -24,6 +27,8 @@ pub fn tests() -> Vec<Test> {
         test("udp_is_what_proc_says", NET, || elsewhere(udp_is_what_proc_says)),
         test("tcp_of_many_once", NET, || elsewhere(many_once)),
         test("tcp_networks_in_conditions", NET, || elsewhere(networks_in_conditions)),
+        test("netlink_of_many_once_whatever_goes", NET, || elsewhere(netlink_whatever_goes)),
+        test("ipv6_route_of_many_once_whatever_goes", NET, || elsewhere(routes_whatever_goes)),
         test("link_local_addresses_have_a_device", NET, || elsewhere(link_local_addresses_have_a_device)),
     ]
 }
@@ -236,6 +241,93 @@ fn many_once() {
         assert_eq!(rows.len(), 1500, "{target}");
         assert_eq!(rows.iter().map(|row| end(&row[0], &row[1])).collect::<BTreeSet<_>>(), wanted);
     }
+}
+
+/// Before a walk reads on, some of what it has shown goes, and others come. What was there from the beginning to the end
+/// is shown once.
+#[track_caller]
+fn once_whatever_goes<const N: usize, K: Ord + Clone + std::fmt::Debug>(
+    (target, columns): (&str, [&str; N]),
+    key: impl Fn(Value<'_>) -> Option<K>,
+    known: &BTreeSet<K>,
+    turn: impl FnOnce(&[K]),
+) {
+    let mut rows = opened(target, columns, Scope::All).unwrap();
+    let mut shown = Vec::new();
+    let mut next = |shown: &mut Vec<K>| {
+        let row = rows.next_row().unwrap();
+        shown.extend(row.as_ref().and_then(|row| key(row.get(0))).filter(|key| known.contains(key)));
+        row.is_some()
+    };
+    while shown.len() < 250 {
+        assert!(next(&mut shown), "{target}: {}", shown.len());
+    }
+    let gone = shown[..200].to_vec();
+    turn(&gone);
+    while next(&mut shown) {}
+    shown.retain(|key| !gone.contains(key));
+    shown.sort();
+    let kept: Vec<_> = known.iter().filter(|key| !gone.contains(key)).cloned().collect();
+    assert_eq!(shown, kept, "{target}");
+}
+
+fn netlink_whatever_goes() {
+    use std::os::unix::fs::MetadataExt;
+    many_files();
+    let open = |_| {
+        let made = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::empty(), None).unwrap();
+        bind(made.as_raw_fd(), &NetlinkAddr::new(0, 0)).unwrap();
+        (File::from(made.try_clone().unwrap()).metadata().unwrap().ino(), made)
+    };
+    let mut sockets: BTreeMap<u64, OwnedFd> = (0..3000).map(open).collect();
+    let known = sockets.keys().copied().collect();
+    const COLUMNS: [&str; 6] = ["inode", "netns", "portid", "protocol", "rx", "refs"];
+    let mut others = Vec::new();
+    once_whatever_goes(
+        ("netlink", COLUMNS),
+        |inode| match inode {
+            Value::Int(inode) => inode.try_into().ok(),
+            Value::Uint(inode) => Some(inode),
+            _ => None,
+        },
+        &known,
+        |gone| {
+            gone.iter().for_each(|inode| drop(sockets.remove(inode)));
+            others.extend((0..100).map(open));
+        },
+    );
+}
+
+fn routes_whatever_goes() {
+    const NEWROUTE: u16 = 24;
+    const DELROUTE: u16 = 25;
+    const NETS: u16 = 2000;
+    // struct rtmsg: family, lengths of destination and source, type of service, table, protocol, scope, type, flags; then
+    // the attributes RTA_DST and RTA_OIF.
+    let tell = |message, dst: Ipv6Addr| {
+        let mut body = vec![AddressFamily::Inet6 as u8, 64, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0];
+        body.extend([20u16, 1].map(u16::to_ne_bytes).concat());
+        body.extend(dst.octets());
+        body.extend([8u16, 4].map(u16::to_ne_bytes).concat());
+        body.extend(1u32.to_ne_bytes());
+        rtnetlink(message, &body);
+    };
+    let nth = |first, nth| Ipv6Addr::new(0x2001, first, 0, nth, 0, 0, 0, 0);
+    let known: BTreeSet<_> = (0..NETS).map(|net| nth(0xdb8, net)).collect();
+    known.iter().for_each(|dst| tell(NEWROUTE, *dst));
+    const COLUMNS: [&str; 6] = ["dst", "gateway", "device", "table", "metric", "refs"];
+    once_whatever_goes(
+        ("ipv6_route", COLUMNS),
+        |dst| match dst {
+            Value::Ip(IpAddr::V6(dst)) => Some(dst),
+            _ => None,
+        },
+        &known,
+        |gone| {
+            gone.iter().for_each(|dst| tell(DELROUTE, *dst));
+            (0..100).for_each(|net| tell(NEWROUTE, nth(0xda8, net)));
+        },
+    );
 }
 
 /// Whether an address is one of a network. One of version 6 that stands for one of version 4 is in networks of both.

@@ -1,22 +1,25 @@
 //! Of sockets: what their owners have set, and what they have been sent, in a network namespace of a test's own.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
-use nix::sys::socket::sockopt::{BindToDevice, Mark, RcvBuf};
+use nix::sys::socket::sockopt::{BindToDevice, Mark, RcvBuf, ReusePort};
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, UnixAddr, bind,
-    getsockname, listen, sendto, setsockopt, socket,
+    AddressFamily, Backlog, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, SockaddrStorage,
+    UnixAddr, bind, getsockname, listen, sendto, setsockopt, socket,
 };
 use nix::unistd::{Uid, setfsuid};
 
 use super::cell::{one, tells};
 use super::net::elsewhere;
 use crate::support::Need::{Bpf, Root, Target};
-use crate::support::{Need, Test, test, unique};
+use crate::support::{Need, Test, kwalk, stdout, test, unique};
 
 const NET: &[Need] = &[Bpf, Root];
 const UNIX: Need = Target(&kwalk::progs::targets::unix::TARGET);
@@ -25,6 +28,8 @@ pub fn tests() -> Vec<Test> {
     vec![
         test("tcp_and_udp_are_somebody_s", NET, || elsewhere(tcp_and_udp)),
         test("unix_is_somebody_s", &[Bpf, Root, UNIX], || elsewhere(unix)),
+        test("sockets_of_one_address_look_different", NET, || elsewhere(of_one_address)),
+        test("unix_connections_that_wait_look_different", &[Bpf, Root, UNIX], || elsewhere(unix_waiting)),
         test("netlink_messages_are_kept_and_dropped", NET, || elsewhere(netlink)),
     ]
 }
@@ -104,4 +109,49 @@ fn netlink() {
         tells("netlink.groups", &row[2], 1_u32);
     }
     tells("netlink.netns", &row[3], fs::metadata("/proc/thread-self/ns/net").unwrap().ino());
+}
+
+/// The default columns of all sockets, each of which differs from the others.
+#[track_caller]
+fn different(target: &str, count: usize) {
+    let shown = stdout(&mut kwalk([target, "-o", "csv"]));
+    let rows: BTreeSet<_> = shown.lines().skip(1).collect();
+    assert_eq!((rows.len(), shown.lines().count()), (count, count + 1), "{shown}");
+}
+
+/// Those that share a port, and those that have it on a device each.
+fn of_one_address() {
+    for (target, ty) in [("tcp", SockType::Stream), ("udp", SockType::Datagram)] {
+        let made = |device: Option<&str>, to: &SockaddrStorage| {
+            let made = socket(AddressFamily::Inet, ty, SockFlag::empty(), None).unwrap();
+            setsockopt(&made, ReusePort, &true).unwrap();
+            if let Some(device) = device {
+                setsockopt(&made, BindToDevice, &OsString::from(device)).unwrap();
+            }
+            bind(made.as_raw_fd(), to).unwrap();
+            if target == "tcp" {
+                listen(&made, Backlog::new(1).unwrap()).unwrap();
+            }
+            made
+        };
+        // A free port, which nobody else takes in this namespace.
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = getsockname(free.as_raw_fd()).unwrap();
+        drop(free);
+        let _sockets = [None, None, Some("lo"), Some("lo")].map(|device| made(device, &to));
+        different(target, 4);
+    }
+}
+
+/// Connections that nobody has accepted have no inode, and the name of their listener.
+fn unix_waiting() {
+    let name = SocketAddr::from_abstract_name(unique("kwwait")).unwrap();
+    let _listener = UnixListener::bind_addr(&name).unwrap();
+    let clients = [(); 3].map(|()| UnixStream::connect_addr(&name).unwrap());
+    different("unix", 1 + 2 * clients.len());
+    for client in &clients {
+        let inode = fs::metadata(format!("/proc/self/fd/{}", client.as_raw_fd())).unwrap().ino();
+        let row = one("unix", "inode, state", &format!("peer = {inode}"));
+        assert!((row[0] == () || row[0].is_absent()) && row[1] == "ESTABLISHED", "{row:?}");
+    }
 }

@@ -18,7 +18,7 @@ use nix::sys::socket::{
 };
 
 use super::cell::{Cell, found, one, walked};
-use super::net::{elsewhere, set_loopback, settled};
+use super::net::{elsewhere, netns, set_loopback, settled};
 use super::tcp::{OWNER, owned};
 use crate::support::Need::{Bpf, Root, Target, Tool};
 use crate::support::objects::function_btf;
@@ -325,8 +325,9 @@ fn sockets_in_maps() {
                 _ => update(&map, &client.as_raw_fd().to_ne_bytes(), &7_u32.to_ne_bytes()),
             }
         }
-        let columns = "map, name, family, src, sport, dst, dport, state";
-        let rows = walked(target, columns, "src is not null", Scope::Map(&map));
+        let columns = "map, name, family, src, sport, dst, dport, state, inode, netns";
+        // Empty places are no sockets.
+        let rows = walked(target, columns, "", Scope::Map(&map));
         let mut sports: Vec<_> = rows.iter().map(|row| row[4].number()).collect();
         let mut wanted = clients.each_ref().map(|client| i128::from(client.local_addr().unwrap().port()));
         sports.sort_unstable();
@@ -340,6 +341,7 @@ fn sockets_in_maps() {
             assert_eq!(row[2], if own.is_ipv4() { "inet" } else { "inet6" });
             assert!(row[3] == own.ip().to_string() && row[5] == other.ip().to_string(), "{row:?}");
             assert!(row[6] == i128::from(other.port()) && row[7] == "ESTABLISHED", "{row:?}");
+            assert!(row[8] == inode(client.as_raw_fd()) && row[9] == netns(), "{row:?}");
             let of = format!("src = '{}' and dport = {}", own.ip(), other.port());
             assert_eq!(walked(target, "sport", &of, Scope::Map(&map)), [[row[4].clone()]]);
         }

@@ -394,6 +394,14 @@ fn tcp_is_what_ss_says() {
         ["SYN_RECV", "TIME_WAIT"].iter().all(|state| all.iter().filter(|one| one == state).count() == 3)
             && all.iter().filter(|one| *one == "FIN_WAIT2").count() == 6
     });
+    // A state as ss shows it is understood.
+    let output = Command::new("ss").arg("-Htan").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let shown: BTreeSet<_> = text.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert!(shown.contains("FIN-WAIT-2") && shown.contains("SYN-RECV"), "{shown:?}");
+    for state in shown {
+        assert!(!of(&format!("state = '{state}'")).is_empty(), "{state}");
+    }
     for (filter, condition) in [
         ("", "1"),
         ("state established", "state = 'ESTAB'"),

@@ -28,6 +28,50 @@ pub(crate) fn messages_say_what_and_where() {
         "kwalk: real_parent.cred.uid is a struct, where a number, a text or a pointer is needed\n  \
          real_parent.cred.uid\n  ^^^^^^^^^^^^^^^^^^^^\nhint: name one of its fields: real_parent.cred.uid.FIELD\n",
     );
+    for (args, said, hint) in [
+        (
+            ["tcp", "-w", "state = 'OPEN'"],
+            "'OPEN' is not one of its names",
+            "ESTABLISHED, SYN_SENT, SYN_RECV, FIN_WAIT1",
+        ),
+        (
+            ["tcp", "-w", "family = 'ipv4'"],
+            "'ipv4' is not one of its names",
+            "did you mean unix, inet, inet6, netlink",
+        ),
+        (
+            ["udp", "-w", "state = 'OPEN'"],
+            "'OPEN' is not one of its names",
+            "did you mean ESTABLISHED, UNCONN?",
+        ),
+        (
+            ["tcp", "-w", "sport = '80'"],
+            "'80' is a text, where a number is needed",
+            "numbers are written without quotes",
+        ),
+        (["tcp", "-w", "sport = 'http'"], "'http' is a text, where a number is needed", ""),
+        (
+            ["tcp", "-w", "src = '::1/128'"],
+            "'::1/128' is not an IP address, but a network: cidr(ADDRESS, 'IP/BITS') tests it",
+            "",
+        ),
+        (
+            ["tcp", "-w", "src = '[::1]:80'"],
+            "'[::1]:80' is not an IP address alone; the port is a column of its own",
+            "",
+        ),
+        (
+            ["ipv6_route", "-w", "gateway = 'fe80::1%2'"],
+            "'fe80::1%2' is not an IP address; here, none has a device after %",
+            "",
+        ),
+    ] {
+        let whole = failure(&mut kwalk(args), 2);
+        let lines: Vec<_> = whole.lines().collect();
+        assert_eq!(lines[0], format!("kwalk: {said}"), "{whole}");
+        let hinted = lines.get(3).copied().unwrap_or_default();
+        assert!(hinted.contains(hint) && hinted.is_empty() == hint.is_empty(), "{whole}");
+    }
     refused(
         &mut kwalk(["bpf_prog", "--pid", "1"]),
         2,

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::error::{Error, Reason};
 use crate::expr::{Arithmetic, Compare, Expr, Node};
@@ -132,6 +132,13 @@ impl Planner<'_> {
         let (Ok(address), Some(zone)) = (address.parse::<IpAddr>(), zone) else {
             let needs = match (&ip.device, device) {
                 (Some(_), Some(_)) => "an IP address; after % comes the index of its device, not the name",
+                (None, Some(_)) => "an IP address; here, none has a device after %",
+                _ if prefix(&text).is_some() => {
+                    "an IP address, but a network: cidr(ADDRESS, 'IP/BITS') tests it"
+                }
+                _ if text.parse::<SocketAddr>().is_ok() => {
+                    "an IP address alone; the port is a column of its own"
+                }
                 _ => "an IP address",
             };
             return fail(Reason::Literal { text: text.into(), needs, near: Vec::new() });
@@ -158,11 +165,7 @@ impl Planner<'_> {
             return Err(Error::kind(network, self.kind(network), "a network in quotes"));
         };
         let text = String::from_utf8_lossy(bytes);
-        let parsed = text.split_once('/').and_then(|(ip, bits)| {
-            let (ip, bits) = (ip.parse::<IpAddr>().ok()?, bits.parse::<u32>().ok()?);
-            (bits <= if ip.is_ipv4() { 32 } else { 128 }).then_some((ip, bits))
-        });
-        match parsed {
+        match prefix(&text) {
             Some((network, bits)) => Ok(self.within(&ip, network, bits)),
             None => {
                 let needs = "a network, such as '10.0.0.0/8' or 'fe80::/10'";
@@ -173,4 +176,11 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// The address of a network and the length of its prefix, of a text such as `10.0.0.0/8`.
+fn prefix(text: &str) -> Option<(IpAddr, u32)> {
+    let (ip, bits) = text.split_once('/')?;
+    let (ip, bits) = (ip.parse::<IpAddr>().ok()?, bits.parse::<u32>().ok()?);
+    (bits <= if ip.is_ipv4() { 32 } else { 128 }).then_some((ip, bits))
 }

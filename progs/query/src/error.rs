@@ -121,7 +121,7 @@ pub enum Reason {
         text: String,
         /// What the text should be: "an IP address".
         needs: &'static str,
-        /// Similar texts that could be converted.
+        /// Similar texts that could be converted; all, if none is similar and there are few.
         near: Vec<String>,
     },
     /// A function is called with the wrong arguments.

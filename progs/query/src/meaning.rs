@@ -32,6 +32,18 @@ impl Meaning {
         meant.into_iter().map(|(value, _)| *value).collect()
     }
 
+    /// All names, one for each number, if there are few enough to choose from.
+    fn few(&self) -> Vec<String> {
+        const FEW: usize = 25;
+        let mut few = Vec::<&(i128, String)>::new();
+        for name in &self.names {
+            if few.iter().all(|(value, _)| *value != name.0) {
+                few.push(name);
+            }
+        }
+        if few.len() > FEW { Vec::new() } else { few.into_iter().map(|(_, name)| name.clone()).collect() }
+    }
+
     /// Converts a text to a number, or to all numbers that have it as their name.
     pub(crate) fn numbers(&self, text: &[u8], literal: &Expr) -> Result<Vec<i128>, Error> {
         let text = String::from_utf8_lossy(text);
@@ -48,7 +60,10 @@ impl Meaning {
             }
             (show, _) => {
                 let needs = if self.names.is_empty() { show.needs() } else { "one of its names" };
-                let near = kwalk_btf::near(&text, self.names.iter().map(|(_, name)| name.as_str()));
+                let mut near = kwalk_btf::near(&text, self.names.iter().map(|(_, name)| name.as_str()));
+                if near.is_empty() {
+                    near = self.few();
+                }
                 Reason::Literal { text: text.into(), needs, near }
             }
         };

@@ -9,8 +9,8 @@ pub(crate) const VIEW: View = View {
     columns: columns! {
         dst, default, Plain, { field("rt.fib6_dst.addr").ip() }, "destination network";
         plen, default, Plain, "rt.fib6_dst.plen" in "bits", "length of the destination's prefix";
-        src, more, Plain, { field("rt.fib6_src.addr").ip() }, "source network; :: with length 0 is any";
-        splen, more, Plain, "rt.fib6_src.plen" in "bits", "length of the source's prefix";
+        src, default, Plain, { field("rt.fib6_src.addr").ip() }, "source network; :: with length 0 is any";
+        splen, default, Plain, "rt.fib6_src.plen" in "bits", "length of the source's prefix";
         gateway, default, Plain, {
             gateway("fib6_nh.nh_common");
             gateway("fib6_nh_of_its_own.nh_common")
@@ -36,9 +36,9 @@ pub(crate) const VIEW: View = View {
             of_next_hop("rt.nh.nh_info.reject_nh", Some("nh_entry.nh.nh_info.reject_nh"));
             of_next_hop("rt.nh.nh_info.reject_nh", None)
         }, "type, without its RTN_; blackhole if the next hop object is one";
-        protocol, more, Plain, "rt.fib6_protocol",
-            "who added it (RTPROT_..., include/uapi/linux/rtnetlink.h)";
-        table, default, Plain, "rt.fib6_table.tb6_id", "id of its routing table: 254 is main, 255 local";
+        protocol, more, Names(PROTOCOLS), "rt.fib6_protocol", "who added it, without its RTPROT_";
+        table, default, Names(TABLES), "rt.fib6_table.tb6_id",
+            "its routing table: its id, or the name of one that every namespace has";
         // That of its device, of which each route has one; the loopback device, if it leads nowhere.
         netns, more, Plain, {
             case([(field("rt.nh").is_not_null(), field("rt.nh.net.ns.inum"))])
@@ -78,6 +78,37 @@ fn gateway(common: &str) -> Expr {
     let of = |name: &str| field(format!("{common}.{name}"));
     address(of("nhc_gw_family"), of("nhc_gw.ipv4"), of("nhc_gw.ipv6"))
 }
+
+/// `RTPROT_…` (`include/uapi/linux/rtnetlink.h`)
+const PROTOCOLS: Numbers = &[
+    (0, "unspec"),
+    (1, "redirect"),
+    (2, "kernel"),
+    (3, "boot"),
+    (4, "static"),
+    (8, "gated"),
+    (9, "ra"),
+    (10, "mrt"),
+    (11, "zebra"),
+    (12, "bird"),
+    (13, "dnrouted"),
+    (14, "xorp"),
+    (15, "ntk"),
+    (16, "dhcp"),
+    (17, "mrouted"),
+    (18, "keepalived"),
+    (42, "babel"),
+    (84, "openr"),
+    (99, "ovn"),
+    (186, "bgp"),
+    (187, "isis"),
+    (188, "ospf"),
+    (189, "rip"),
+    (192, "eigrp"),
+];
+
+/// `RT_TABLE_…` (`include/uapi/linux/rtnetlink.h`)
+const TABLES: Numbers = &[(253, "default"), (254, "main"), (255, "local")];
 
 /// `RTN_…` (`include/uapi/linux/rtnetlink.h`)
 const TYPES: Numbers = &[

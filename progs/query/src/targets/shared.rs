@@ -68,7 +68,7 @@ pub(crate) const FAMILIES: Numbers =
 pub(crate) const TCP_LISTEN: i32 = 10;
 
 /// `TCP_…` (`include/net/tcp_states.h`), which are states of other sockets, too. As `ss` does, what is neither connected
-/// nor listens is shown as UNCONN, and ESTAB is understood.
+/// nor listens is shown as UNCONN; its other names are understood.
 pub(crate) const STATES: Numbers = &[
     (1, "ESTABLISHED"),
     (1, "ESTAB"),
@@ -83,4 +83,11 @@ pub(crate) const STATES: Numbers = &[
     (9, "LAST_ACK"),
     (10, "LISTEN"),
     (11, "CLOSING"),
+    (2, "SYN-SENT"),
+    (3, "SYN-RECV"),
+    (4, "FIN-WAIT-1"),
+    (5, "FIN-WAIT-2"),
+    (6, "TIME-WAIT"),
+    (8, "CLOSE-WAIT"),
+    (9, "LAST-ACK"),
 ];

@@ -1,6 +1,7 @@
 //! The sockets in a sockmap or sockhash.
 
 use crate::columns::{Show::{Names, Plain}, columns};
+use crate::derived::{By, Derived};
 use crate::expr::field;
 use crate::targets::shared::{FAMILIES, STATES, port, socket, state};
 use crate::view::View;
@@ -20,6 +21,12 @@ pub(crate) const VIEW: View = View {
             "remote port of an IP socket";
         state, more, Names(STATES), { state("sk.__sk_common") },
             "state of the socket, by the names that TCP has for it";
+        inode, default, Plain, ["socket_alloc.vfs_inode.i_ino" | "sk.sk_socket.file.f_inode.i_ino"],
+            "inode number of the socket, as in /proc/PID/fd";
+        netns, more, Plain, "sk.__sk_common.skc_net.net.ns.inum", "inode number of its network namespace";
     },
+    derived: &[Derived::new("socket_alloc", "sk.sk_socket", By::Cast)],
+    // A sockmap is an array: where it has no socket, there is an empty place.
+    is_object: Some(|| field("sk").is_not_null()),
     ..View::NONE
 };

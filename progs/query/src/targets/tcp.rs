@@ -27,12 +27,12 @@ pub(crate) const VIEW: View = View {
         }, "user id of who has it open, or of the listener while half open";
         rx, more, Plain, {
             (field("tcp_sock.rcv_nxt") - field("tcp_sock.copied_seq")) & 0xffff_ffff_u32
-        } in "bytes", "bytes received in order and not yet read by the process";
+        } in "bytes", "bytes received in order and not yet read; a FIN counts as one";
         // A listener that was connected before has old numbers.
         tx, more, Plain, {
             case([(field(STATE).eq(TCP_LISTEN), Expr::from(0))])
                 .or_else((field("tcp_sock.write_seq") - field("tcp_sock.snd_una")) & 0xffff_ffff_u32)
-        } in "bytes", "bytes written and not yet acknowledged by the peer";
+        } in "bytes", "bytes written and not yet acknowledged; SYN and FIN count as one each";
         backlog, more, Plain, { of_listener(sock("sk_ack_backlog"), STATE) } in "connections",
             "of a listener: connections that wait for accept(2)";
         backlog_max, more, Plain, { of_listener(sock("sk_max_ack_backlog"), STATE) } in "connections",
@@ -73,7 +73,7 @@ pub(crate) const VIEW: View = View {
         }, "mark of its packets (SO_MARK)";
         ifindex, more, Plain, "sk_common.skc_bound_dev_if",
             "index of the interface that it is bound to; 0 for none";
-        inode, more, Plain, [
+        inode, default, Plain, [
             "socket_alloc.vfs_inode.i_ino" | "tcp_sock.inet_conn.icsk_inet.sk.sk_socket.file.f_inode.i_ino"
         ], "inode number of the socket, as in /proc/PID/fd";
         netns, more, Plain, "sk_common.skc_net.net.ns.inum", "inode number of its network namespace";

@@ -30,7 +30,7 @@ pub(crate) const VIEW: View = View {
             "datagrams that were received for it and dropped";
         ifindex, more, Plain, "udp_sk.inet.sk.__sk_common.skc_bound_dev_if",
             "index of the interface that it is bound to; 0 for none";
-        inode, more, Plain, ["socket_alloc.vfs_inode.i_ino" | "udp_sk.inet.sk.sk_socket.file.f_inode.i_ino"],
+        inode, default, Plain, ["socket_alloc.vfs_inode.i_ino" | "udp_sk.inet.sk.sk_socket.file.f_inode.i_ino"],
             "inode number of the socket, as in /proc/PID/fd";
         netns, more, Plain, "udp_sk.inet.sk.__sk_common.skc_net.net.ns.inum",
             "inode number of its network namespace";
@@ -43,7 +43,7 @@ pub(crate) const VIEW: View = View {
 };
 
 /// The values of `TCP_…` (`include/net/tcp_states.h`) that a UDP socket can have, by the names that `ss` has for them.
-const STATES: Numbers = &[(1, "ESTABLISHED"), (1, "ESTAB"), (7, "UNCONN")];
+const STATES: Numbers = &[(1, "ESTABLISHED"), (1, "ESTAB"), (7, "UNCONN"), (7, "CLOSE")];
 
 /// Since Linux 6.18, drops are counted per NUMA node, and `sk_drops` stays 0; unless there are no such counters.
 fn drops_of_nodes() -> Expr {

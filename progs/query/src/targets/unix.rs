@@ -25,7 +25,8 @@ pub(crate) const VIEW: View = View {
             "inode number of the socket, as in /proc/PID/fd";
         path, default, Plain, { field("unix_sk.addr").unix_name() },
             "name that it is bound to; in an abstract one, @ is a NUL";
-        peer, more, Plain, "unix_sk.peer.sk_socket.file.f_inode.i_ino",
+        // Connections that nobody has accepted yet differ in nothing else.
+        peer, default, Plain, "unix_sk.peer.sk_socket.file.f_inode.i_ino",
             "inode number of the socket that it is connected to";
         netns, more, Plain, "unix_sk.sk.__sk_common.skc_net.net.ns.inum",
             "inode number of its network namespace";
