@@ -142,6 +142,21 @@ fn titles_are_those_of_proc() {
     write(pid, start, &padded);
     assert_eq!(shown(pid), Some(arguments(pid)));
     assert_eq!(shown(pid).unwrap()[..2], [b"short: title".to_vec(), Vec::new()]);
+    let is = |condition: &str| {
+        let condition = sql::expression(condition).unwrap().and(field("pid").eq(pid));
+        counted(&Select::new("task").filter(condition), Scope::All).unwrap()
+    };
+    // In a condition, and where it is one text, it is what ps shows: without them.
+    for condition in
+        ["cmdline = 'short: title'", "cmdline like '%: title'", "cmdline in ('x', 'short: title')"]
+    {
+        assert_eq!(is(condition), 1, "{condition}");
+    }
+    for format in ["csv", "table"] {
+        let own = format!("pid = {pid}");
+        let said = stdout(&mut kwalk(["task", "-f", "cmdline", "-w", &own, "-o", format]));
+        assert_eq!(said.lines().nth(1), Some("short: title"));
+    }
     // Over all of them: there is no NUL where they end.
     let whole = vec![b'w'; len];
     write(pid, start, &[&whole[..], b"\0"].concat());
@@ -152,10 +167,6 @@ fn titles_are_those_of_proc() {
     write(pid, start, format!("{beyond}\0").as_bytes());
     assert_eq!(title(pid), format!("{beyond}\0").as_bytes());
     assert_eq!(shown(pid), Some(vec![beyond.clone().into()]));
-    let is = |condition: &str| {
-        let condition = sql::expression(condition).unwrap().and(field("pid").eq(pid));
-        counted(&Select::new("task").filter(condition), Scope::All).unwrap()
-    };
     assert_eq!(is(&format!("cmdline = '{beyond}'")), 1);
     assert_eq!(is("cmdline like '%: beyond the arguments'"), 1);
     assert_eq!(is("cmdline[0] like 'master %' and cmdline[1] is null"), 1);
