@@ -28,6 +28,7 @@ const PROC: &[Need] = &[Bpf, Root];
 /// To call what no safe function of Rust's does.
 const PYTHON: &[Need] = &[Bpf, Root, Need::Tool("python3")];
 const COPY: &[Need] = &[Bpf, Root, Need::Tool("python3"), Need::Kernel(5, 18), Need::Jit];
+const ARGV: &[Need] = &[Bpf, Root, Need::Kernel(5, 18)];
 const FUSE: &[Need] = &[Bpf, Root, Need::Tool("python3"), Need::Kernel(5, 18), Need::Jit, File("/dev/fuse")];
 const NUMBERS: &[Need] = &[Bpf, Root, File("/proc/sys/kernel/ns_last_pid")];
 const TIME: &[Need] = &[Bpf, Root, File("/proc/self/timens_offsets")];
@@ -49,6 +50,7 @@ pub fn tests() -> Vec<Test> {
         test("what_is_a_file_s_is_not_copied", COPY, what_is_a_file_s_is_not_copied),
         test("memory_that_never_answers_hangs_nobody", FUSE, memory_that_never_answers_hangs_nobody),
         test("what_is_too_long_is_undecided", PYTHON, what_is_too_long_is_undecided),
+        test("what_is_copied_in_part_is_undecided", ARGV, what_is_copied_in_part_is_undecided),
         test("a_process_that_has_ended_has_none", PROC, a_process_that_has_ended_has_none),
         test("a_reused_number_is_another_process", NUMBERS, a_reused_number_is_another_process),
         test_alone("without_proc_there_is_an_error", PROC, without_proc_there_is_an_error),
@@ -280,6 +282,11 @@ fn threads_may_outlive_the_first() {
     let select = Select::new("task").fields(["cmdline[3]", "cmdline[4]"]).filter(field("tgid").eq(pid));
     let texts = all(walked(&select, Scope::All).unwrap(), |row| format!("{row:?}")).unwrap();
     assert_eq!(texts, ["[Null, Null]", &format!("{:?}", [Value::Text(b"two words"), Value::Text(b"")])]);
+    // The process lives, and has no exit code yet; that of its first thread is there.
+    let select = Select::new("task").fields(["exit_code", "exit", "signal", "state"]);
+    let select = select.filter(field("pid").eq(pid));
+    let ends = all(walked(&select, Scope::All).unwrap(), |row| format!("{:?}", &row[..3])).unwrap();
+    assert_eq!(ends, [format!("{:?}", [Value::Int(7 << 8), Value::Null, Value::Null])]);
 }
 
 /// A process whose arguments are those `size` bytes that `map` allocates at `at`; `None` if this kernel lets none say where
@@ -390,6 +397,46 @@ fn what_is_too_long_is_undecided() {
         let lines = String::from_utf8(output.stdout).unwrap();
         let rows: Vec<_> = lines.lines().skip(1).map(str::trim).collect();
         assert!(if args.len() > 1 { rows == [own.to_string()] } else { lines.is_empty() }, "{lines}");
+    }
+}
+
+/// The kernel copies the first arguments: what depends on the others is not decided, and not decided wrongly.
+fn what_is_copied_in_part_is_undecided() {
+    let child = Child::new([format!("look={}", long(70_000)), "look=END".into()]);
+    let (pid, own) = (child.pid(), std::process::id());
+    let whole = arguments(pid).join(&b' ');
+    let begin = String::from_utf8_lossy(&whole[..4000]).into_owned();
+    let middle = &begin[1000..1050];
+    // What is last of those that are copied, and what is partly behind them.
+    let [cut, behind] =
+        [4075..4095, 4090..4110].map(|part| String::from_utf8_lossy(&whole[part]).into_owned());
+    for (condition, decided) in [
+        (format!("argv() like '{begin}%'"), Some(true)),
+        (format!("argv() like '%{middle}%'"), Some(true)),
+        (format!("argv() like 'x{middle}%'"), Some(false)),
+        (format!("argv() = '{begin}'"), Some(false)),
+        ("argv() like '%look=END'".into(), None),
+        ("argv() like '%=END%'".into(), None),
+        ("argv() not like '%=END'".into(), None),
+        ("argv() not like '%no such%'".into(), None),
+        (format!("argv() like '%{cut}'"), None),
+        (format!("argv() like '%{behind}%'"), None),
+    ] {
+        // The test itself has few arguments.
+        let filter = format!("pid in ({pid}, {own}) and ({condition} or pid = {own})");
+        let output = kwalk(["task", "-f", "pid", "-o", "csv", "-w", &filter]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let is_shown = lines.lines().any(|line| line == pid.to_string());
+        assert!(lines.lines().any(|line| line == own.to_string()), "{condition}: {lines} {said}");
+        match decided {
+            Some(wanted) => assert_eq!((is_shown, &*said), (wanted, ""), "{condition}"),
+            None => {
+                assert!(!is_shown && output.status.code() == Some(1), "{condition}: {lines}");
+                assert!(said.starts_with("kwalk: the condition: 1 object could not be decided: "), "{said}");
+                assert!(said.contains("cmdline has them all"), "{said}");
+            }
+        }
     }
 }
 
