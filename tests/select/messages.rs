@@ -133,6 +133,8 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
         "pid = 1 is a condition, where a number, a text or a pointer is needed",
         "",
     ),
+    ("task", "rss > 100M", "100M", "100M is no number of at most 64 bits", "in quotes: '100M'"),
+    ("task", "(utime > 1.5ms)", "1.5ms", "1.5ms is no number of at most 64 bits", "in quotes: '1.5ms'"),
     ("task", "comm like 'a' junk", "junk", "the end is expected here", ""),
     ("task", "comm ilike 'a'", "comm ilike 'a'", "ILIKE can't be done in the kernel", ""),
     (

@@ -146,7 +146,7 @@ pub enum Syntax {
     OpenQuote,
     /// A character that begins no word or sign.
     Unreadable,
-    /// A number without digits, or with more than 64 bits.
+    /// A number without digits, with more than 64 bits, or with a unit.
     Number(String),
 }
 

@@ -192,7 +192,24 @@ impl Source {
 
     fn expected(&self, what: &'static str) -> Error {
         let span = self.token(self.parser.peek_token_ref());
-        Error::new(Reason::Syntax(Syntax::Expected(what)), Some(span))
+        let reason = Reason::Syntax(Syntax::Expected(what));
+        self.number_with_unit(&span).unwrap_or_else(|| Error::new(reason, Some(span)))
+    }
+
+    /// The error for a number such as `10M`, where the parser can't go on with the word right behind the digits.
+    fn number_with_unit(&self, word: &Span) -> Option<Error> {
+        let range = word.range();
+        let before = self.text.get(..range.start).unwrap_or_default();
+        let digits = before.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let is_word = word.excerpt().starts_with(char::is_alphabetic);
+        if !is_word
+            || digits.len() == before.len()
+            || digits.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+        {
+            return None;
+        }
+        let span = Span::new(&self.text, digits.len()..range.end);
+        Some(Error::new(Reason::Syntax(Syntax::Number(span.excerpt().into())), Some(span)))
     }
 
     /// Converts an error of the parser, which is a message. It ends with the location of the token that the parser
@@ -207,6 +224,9 @@ impl Source {
         let token = tokens
             .find(|found| found.token == Token::EOF || message.ends_with(&found.span.start.to_string()));
         let span = token.map(|token| self.token(token));
+        if let Some(error) = span.as_ref().and_then(|span| self.number_with_unit(span)) {
+            return error;
+        }
         let syntax = match span.as_ref().map_or("", Span::excerpt) {
             "" => Syntax::End,
             text => Syntax::Unexpected(text.into()),
