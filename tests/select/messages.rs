@@ -219,6 +219,15 @@ pub(crate) fn limits_are_refused() {
     assert_eq!(reason(&task(1).filter(deep)), Reason::TooComplex);
     let one = sql::columns("'a' as b").unwrap();
     assert!(matches!(reason(&Select::new("task").fields(one)), Reason::Kind { needs: "a field", .. }));
+    // Patterns that are longer than programs can look for, in texts that may be longer or not.
+    for (name, message) in [
+        ("exe", "this pattern has 300 bytes, and one that begins with % can have at most 208"),
+        ("comm", "this text has 300 bytes, and what it is compared with has at most 15"),
+    ] {
+        let condition = format!("{name} like '%{}%'", "x".repeat(300));
+        let said = failure(&mut kwalk(["task", "-w", &condition]), 2);
+        assert!(said.starts_with(&format!("kwalk: {message}\n")), "{said}");
+    }
     for list in [
         "tgid comm",
         "tgid,",

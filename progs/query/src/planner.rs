@@ -162,8 +162,10 @@ impl<'a> Planner<'a> {
                     return Err(Error::kind(pattern, self.kind(pattern), "a text in quotes"));
                 };
                 let fail = |why| Error::new(why, pattern.span.clone());
-                let pattern = Pattern::like(bytes, |open| text.pattern_max(open)).map_err(fail)?;
+                let pattern = Pattern::like(bytes).map_err(fail)?;
                 self.fits_text(&text, pattern.bytes.len()).map_err(fail)?;
+                let max = text.pattern_max(pattern.open_start);
+                let pattern = pattern.of_at_most(max).map_err(fail)?;
                 Ok(match pattern.is_any() {
                     true => Condition::unless_null(Condition::text_is_null(text), true),
                     false => Condition::Like(text, pattern),
