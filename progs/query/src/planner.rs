@@ -371,6 +371,11 @@ impl<'a> Planner<'a> {
             Node::Name(name) => planner.names.place(name, of.span.as_ref()),
             _ => Err(Error::kind(of, planner.kind(of), "a field")),
         };
+        if let Some((argument, what)) = function.context()
+            && self.names.argument(argument, None).is_err()
+        {
+            return Err(Error::new(Reason::Unsupported(what), expr.span.clone()));
+        }
         match (function, arguments) {
             (Function::Ntohs | Function::Ntohl, [of]) => {
                 let place = place(self, of)?;
@@ -444,10 +449,7 @@ impl<'a> Planner<'a> {
             (Function::PageSize, []) => {
                 Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
             }
-            (Function::Cmdline, []) => {
-                self.names.argument("task", expr.span.as_ref())?;
-                Ok(Value::Filled(Fill::Arguments))
-            }
+            (Function::Cmdline, []) => Ok(Value::Filled(Fill::Arguments)),
             (Function::VmaName, []) => self.names.vma_name(expr.span.as_ref()).map(Value::Text),
             (Function::Argv, []) => self.names.argv(expr.span.as_ref()).map(Value::Text),
             (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),
