@@ -97,7 +97,7 @@ pub(crate) fn bound(bound: Bound) -> &'static str {
             "a path has more than 4,095 bytes, or more levels than a program can follow on this kernel"
         }
         Bound::Arguments => {
-            "a process has more than 4,096 bytes of arguments, of which argv() has the first; cmdline has them all"
+            "a process has more than 4,097 bytes of arguments, of which argv() has the first; cmdline has them all"
         }
         Bound::Search => {
             "a text has more than 2,000 bytes, of which a program can search no more on this kernel"

@@ -160,7 +160,7 @@ pub fn cmdline() -> Expr {
     Node::Call(Function::Cmdline, Vec::new()).into()
 }
 
-/// `argv()`: the arguments of the process, joined by spaces; of more than 4,096 bytes, the first 4,095 and `…`.
+/// `argv()`: the arguments of the process, joined by spaces; of more than 4,097 bytes, the first 4,095 and `…`.
 /// For the targets task and task_file, since Linux 5.18.
 ///
 /// The program copies them from the process's memory, and waits for that memory: a process can map a file over its
