@@ -28,6 +28,7 @@ const PROC: &[Need] = &[Bpf, Root];
 /// To call what no safe function of Rust's does.
 const PYTHON: &[Need] = &[Bpf, Root, Need::Tool("python3")];
 const COPY: &[Need] = &[Bpf, Root, Need::Tool("python3"), Need::Kernel(5, 18), Need::Jit];
+const ARGV: &[Need] = &[Bpf, Root, Need::Kernel(5, 18)];
 const FUSE: &[Need] = &[Bpf, Root, Need::Tool("python3"), Need::Kernel(5, 18), Need::Jit, File("/dev/fuse")];
 const NUMBERS: &[Need] = &[Bpf, Root, File("/proc/sys/kernel/ns_last_pid")];
 /// Kernels before refuse vfork(2) in a process that has asked for another time namespace.
@@ -52,6 +53,7 @@ pub fn tests() -> Vec<Test> {
         test("what_is_a_file_s_is_not_copied", COPY, what_is_a_file_s_is_not_copied),
         test("memory_that_never_answers_hangs_nobody", FUSE, memory_that_never_answers_hangs_nobody),
         test("what_is_too_long_is_undecided", PYTHON, what_is_too_long_is_undecided),
+        test("what_is_copied_in_part_is_undecided", ARGV, what_is_copied_in_part_is_undecided),
         test("a_process_that_has_ended_has_none", PROC, a_process_that_has_ended_has_none),
         test("a_reused_number_is_another_process", NUMBERS, a_reused_number_is_another_process),
         test_alone("without_proc_there_is_an_error", NUMBERED, without_proc_there_is_an_error),
@@ -145,6 +147,21 @@ fn titles_are_those_of_proc() {
     write(pid, start, &padded);
     assert_eq!(shown(pid), Some(arguments(pid)));
     assert_eq!(shown(pid).unwrap()[..2], [b"short: title".to_vec(), Vec::new()]);
+    let is = |condition: &str| {
+        let condition = sql::expression(condition).unwrap().and(field("pid").eq(pid));
+        counted(&Select::new("task").filter(condition), Scope::All).unwrap()
+    };
+    // In a condition, and where it is one text, it is what ps shows: without them.
+    for condition in
+        ["cmdline = 'short: title'", "cmdline like '%: title'", "cmdline in ('x', 'short: title')"]
+    {
+        assert_eq!(is(condition), 1, "{condition}");
+    }
+    for format in ["csv", "table"] {
+        let own = format!("pid = {pid}");
+        let said = stdout(&mut kwalk(["task", "-f", "cmdline", "-w", &own, "-o", format]));
+        assert_eq!(said.lines().nth(1), Some("short: title"));
+    }
     // Over all of them: there is no NUL where they end.
     let whole = vec![b'w'; len];
     write(pid, start, &[&whole[..], b"\0"].concat());
@@ -155,10 +172,6 @@ fn titles_are_those_of_proc() {
     write(pid, start, format!("{beyond}\0").as_bytes());
     assert_eq!(title(pid), format!("{beyond}\0").as_bytes());
     assert_eq!(shown(pid), Some(vec![beyond.clone().into()]));
-    let is = |condition: &str| {
-        let condition = sql::expression(condition).unwrap().and(field("pid").eq(pid));
-        counted(&Select::new("task").filter(condition), Scope::All).unwrap()
-    };
     assert_eq!(is(&format!("cmdline = '{beyond}'")), 1);
     assert_eq!(is("cmdline like '%: beyond the arguments'"), 1);
     assert_eq!(is("cmdline[0] like 'master %' and cmdline[1] is null"), 1);
@@ -262,7 +275,8 @@ fn python(script: &str, args: &[&str]) -> Started {
 fn threads_may_outlive_the_first() {
     let python = python(
         "def other():\n    time.sleep(0.3)\n    print('up', flush=True)\n    time.sleep(600)\n\
-         threading.Thread(target=other).start()\nlibc.pthread_exit(None)",
+         threading.Thread(target=other).start()\nimport os\n\
+         SYS_exit = {'x86_64': 60, 'aarch64': 93, 's390x': 1}[os.uname().machine]\nlibc.syscall(SYS_exit, 7)",
         &["two words", ""],
     );
     let pid = python.pid();
@@ -271,6 +285,11 @@ fn threads_may_outlive_the_first() {
     let select = Select::new("task").fields(["cmdline[3]", "cmdline[4]"]).filter(field("tgid").eq(pid));
     let texts = all(walked(&select, Scope::All).unwrap(), |row| format!("{row:?}")).unwrap();
     assert_eq!(texts, ["[Null, Null]", &format!("{:?}", [Value::Text(b"two words"), Value::Text(b"")])]);
+    // The process lives, and has no exit code yet; that of its first thread is there.
+    let select = Select::new("task").fields(["exit_code", "exit", "signal", "state"]);
+    let select = select.filter(field("pid").eq(pid));
+    let ends = all(walked(&select, Scope::All).unwrap(), |row| format!("{:?}", &row[..3])).unwrap();
+    assert_eq!(ends, [format!("{:?}", [Value::Int(7 << 8), Value::Null, Value::Null])]);
 }
 
 /// A process whose arguments are those `size` bytes that `map` allocates at `at`; `None` if this kernel lets none say where
@@ -381,6 +400,46 @@ fn what_is_too_long_is_undecided() {
         let lines = String::from_utf8(output.stdout).unwrap();
         let rows: Vec<_> = lines.lines().skip(1).map(str::trim).collect();
         assert!(if args.len() > 1 { rows == [own.to_string()] } else { lines.is_empty() }, "{lines}");
+    }
+}
+
+/// The kernel copies the first arguments: what depends on the others is not decided, and not decided wrongly.
+fn what_is_copied_in_part_is_undecided() {
+    let child = Child::new([format!("look={}", long(70_000)), "look=END".into()]);
+    let (pid, own) = (child.pid(), std::process::id());
+    let whole = arguments(pid).join(&b' ');
+    let begin = String::from_utf8_lossy(&whole[..4000]).into_owned();
+    let middle = &begin[1000..1050];
+    // What is last of those that are copied, and what is partly behind them.
+    let [cut, behind] =
+        [4075..4095, 4090..4110].map(|part| String::from_utf8_lossy(&whole[part]).into_owned());
+    for (condition, decided) in [
+        (format!("argv() like '{begin}%'"), Some(true)),
+        (format!("argv() like '%{middle}%'"), Some(true)),
+        (format!("argv() like 'x{middle}%'"), Some(false)),
+        (format!("argv() = '{begin}'"), Some(false)),
+        ("argv() like '%look=END'".into(), None),
+        ("argv() like '%=END%'".into(), None),
+        ("argv() not like '%=END'".into(), None),
+        ("argv() not like '%no such%'".into(), None),
+        (format!("argv() like '%{cut}'"), None),
+        (format!("argv() like '%{behind}%'"), None),
+    ] {
+        // The test itself has few arguments.
+        let filter = format!("pid in ({pid}, {own}) and ({condition} or pid = {own})");
+        let output = kwalk(["task", "-f", "pid", "-o", "csv", "-w", &filter]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let is_shown = lines.lines().any(|line| line == pid.to_string());
+        assert!(lines.lines().any(|line| line == own.to_string()), "{condition}: {lines} {said}");
+        match decided {
+            Some(wanted) => assert_eq!((is_shown, &*said), (wanted, ""), "{condition}"),
+            None => {
+                assert!(!is_shown && output.status.code() == Some(1), "{condition}: {lines}");
+                assert!(said.starts_with("kwalk: the condition: 1 object could not be decided: "), "{said}");
+                assert!(said.contains("cmdline has them all"), "{said}");
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use kwalk::asm::HelperId;
 use kwalk::progs::{self, Parameters, kfunc};
-use kwalk::select::{self, Bound, FUNCTIONS, Kind, Reason};
+use kwalk::select::{self, Bound, FUNCTIONS, Kind, Reason, Syntax};
 use kwalk::sys::{self, Caps, ENOTSUPP};
 use kwalk::{Error, Fault, MapError, PinError, ProcessError, Rejection, text};
 
@@ -96,6 +96,9 @@ pub(crate) fn bound(bound: Bound) -> &'static str {
         Bound::Path => {
             "a path has more than 4,095 bytes, or more levels than a program can follow on this kernel"
         }
+        Bound::Arguments => {
+            "a process has more than 4,097 bytes of arguments, of which argv() has the first; cmdline has them all"
+        }
         Bound::Search => {
             "a text has more than 2,000 bytes, of which a program can search no more on this kernel"
         }
@@ -152,6 +155,11 @@ fn selection(error: &select::Error) -> Option<String> {
         }
         Reason::Name { near, .. } | Reason::Function { near, .. } | Reason::Literal { near, .. } => {
             return did_you_mean(near);
+        }
+        Reason::Syntax(Syntax::Number(text))
+            if !text.starts_with("0x") && text.ends_with(char::is_alphabetic) =>
+        {
+            return Some(format!("sizes and durations are written in quotes: '{text}'"));
         }
         Reason::TooComplex => "select more than you need, and filter what comes out",
         Reason::Kind { is: Kind::Text, needs: "a number", what }

@@ -23,6 +23,7 @@ pub fn tests() -> Vec<Test> {
         test("capabilities_are_bits", PROC, capabilities),
         test("start_is_a_date", PROC, start_is_a_date),
         test("flags_and_modes_are_octal", PROC, octal),
+        test("capabilities_are_pasted_back", PROC, bits),
         test("devices_are_those_of_stat", &[Bpf, Root, VMA], devices),
     ]
 }
@@ -133,6 +134,44 @@ fn octal() {
     assert_eq!(is(&format!("fd = 0{}", file.as_raw_fd())), 1);
     let said = failure(&mut kwalk(["task_file", "-w", "flags = 08"]), 2);
     assert!(said.starts_with("kwalk: '08' is not an octal number"), "{said}");
+}
+
+/// Capabilities as /proc/PID/status shows them, pasted back: with quotes or without, with letters among the digits or not.
+fn bits() {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let set = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    let effective = set("CapEff:");
+    let number = u64::from_str_radix(&effective, 16).unwrap();
+    assert!(effective.starts_with("00") && effective.ends_with("ff"), "{effective}");
+    let own = of(std::process::id());
+    let shown = stdout(&mut kwalk(["task", "-f", "cap_effective", "-w", &own, "-o", "csv"]));
+    assert_eq!(shown.lines().nth(1), Some(&*effective));
+    let is = |condition: &str| found("task", "pid", &format!("{own} and ({condition})")).len();
+    for condition in [
+        format!("cap_effective = {effective}"),
+        format!("cap_effective = '{effective}'"),
+        format!("cap_effective = {number} and cap_effective in (1, {})", effective.to_uppercase()),
+        format!("{effective} = cap_effective and cap_effective between 0000000000000001 and {effective}"),
+        // Decimal, these digits would be other bits.
+        "cap_effective & 0000000000000010 = 16".into(),
+        "cap_effective & 00000000000001e1 = 0x1e1".into(),
+        "cap_effective & 00000000000001e1f = 7711".into(),
+    ] {
+        assert_eq!(is(&condition), 1, "{condition}");
+    }
+    assert_eq!(is(&format!("cap_effective <> {effective} or cap_effective = 0000000000000001")), 0);
+    // Elsewhere, hexadecimal digits are those behind 0x.
+    assert_eq!(is(&format!("pid = 00{}", std::process::id())), 1);
+    for wrong in ["pid = 00ff", "pid = 001e1"] {
+        let said = failure(&mut kwalk(["task", "-w", wrong]), 2);
+        let number = &wrong[6..];
+        assert!(
+            said.starts_with(&format!("kwalk: '{number}' is not a number: hexadecimal digits")),
+            "{said}"
+        );
+    }
+    let said = failure(&mut kwalk(["task", "-w", "cap_bset = 00ffffffffffffffffff"]), 2);
+    assert!(said.starts_with("kwalk: "), "{said}");
 }
 
 /// Device numbers as stat(2) has them, above the 8 bits that once were all of a minor number.

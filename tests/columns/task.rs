@@ -267,9 +267,14 @@ fn exe_and_argv() {
         text
     };
     let long = "x".repeat(5000);
+    // All of them have 4,097 bytes and the NUL, or one less.
+    let before = arguments(Child::of(&exe, ["look="]).pid()).len();
+    let [full, over] = [4096, 4097].map(|len| format!("look={}", "y".repeat(len - before)));
     for args in [
         &["look", "look=with a space", "", "", "look=ä\n"][..],
         &["look"],
+        &[&full],
+        &[&over],
         &[&format!("look={long}"), "look=z"],
     ] {
         let child = Child::of(&exe, args);
@@ -282,8 +287,11 @@ fn exe_and_argv() {
         let mut names = (0..if old { link.len() } else { 1 }).map(|from| &link[from..]);
         assert!(names.any(|name| name.starts_with(b"/") && shown(name)), "{link:?}");
         let mut wanted = arguments(pid);
-        // What does not fit is cut: 4,096 bytes with the NUL.
-        wanted.truncate(4095);
+        // What does not fit is cut, which a mark says.
+        if wanted.len() > 4096 {
+            wanted.truncate(4095);
+            wanted.extend_from_slice("\u{2026}".as_bytes());
+        }
         assert_eq!(one("task", "argv()", &of(pid))[0], *wanted);
     }
     // A title that is written over all of them, as setproctitle(3) does, has no NUL there.

@@ -133,6 +133,16 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
         "pid = 1 is a condition, where a number, a text or a pointer is needed",
         "",
     ),
+    (
+        "tcp",
+        "argv() like 'x'",
+        "argv",
+        "a function of tasks for a target without tasks can't be done in the kernel",
+        "",
+    ),
+    ("task_file", "cmdline like 'x'", "cmdline", "cmdline: there is no such column or field", "cmdline()"),
+    ("task", "rss > 100M", "100M", "100M is no number of at most 64 bits", "in quotes: '100M'"),
+    ("task", "(utime > 1.5ms)", "1.5ms", "1.5ms is no number of at most 64 bits", "in quotes: '1.5ms'"),
     ("task", "comm like 'a' junk", "junk", "the end is expected here", ""),
     ("task", "comm ilike 'a'", "comm ilike 'a'", "ILIKE can't be done in the kernel", ""),
     (
@@ -217,6 +227,19 @@ pub(crate) fn limits_are_refused() {
     assert_eq!(reason(&task(1).filter(deep)), Reason::TooComplex);
     let one = sql::columns("'a' as b").unwrap();
     assert!(matches!(reason(&Select::new("task").fields(one)), Reason::Kind { needs: "a field", .. }));
+    let cmdline = sql::columns("cmdline()").unwrap();
+    assert!(
+        matches!(reason(&Select::new("tcp").fields(cmdline)), Reason::Unsupported(what) if what.contains("of tasks"))
+    );
+    // Patterns that are longer than programs can look for, in texts that may be longer or not.
+    for (name, message) in [
+        ("exe", "this pattern has 300 bytes, and one that begins with % can have at most 208"),
+        ("comm", "this text has 300 bytes, and what it is compared with has at most 15"),
+    ] {
+        let condition = format!("{name} like '%{}%'", "x".repeat(300));
+        let said = failure(&mut kwalk(["task", "-w", &condition]), 2);
+        assert!(said.starts_with(&format!("kwalk: {message}\n")), "{said}");
+    }
     for list in [
         "tgid comm",
         "tgid,",

@@ -76,6 +76,13 @@ pub enum Reason {
         /// The greatest possible length, in bytes.
         max: usize,
     },
+    /// A pattern that begins with `%` is longer than programs can search for.
+    PatternLength {
+        /// Its length without its `%`, in bytes.
+        len: usize,
+        /// The greatest possible length, in bytes.
+        max: usize,
+    },
     /// A text has a NUL byte, which no text of the kernel has.
     TextNul,
     /// A pattern has a `%` between other characters.
@@ -146,7 +153,7 @@ pub enum Syntax {
     OpenQuote,
     /// A character that begins no word or sign.
     Unreadable,
-    /// A number without digits, or with more than 64 bits.
+    /// A number without digits, with more than 64 bits, or with a unit.
     Number(String),
 }
 
@@ -256,6 +263,9 @@ impl fmt::Display for Reason {
             }
             Reason::TextLength { len, max } => {
                 write!(f, "this text has {len} bytes, and what it is compared with has at most {max}")
+            }
+            Reason::PatternLength { len, max } => {
+                write!(f, "this pattern has {len} bytes, and one that begins with % can have at most {max}")
             }
             Reason::TextNul => f.write_str("this text has a NUL byte, which no text of the kernel has"),
             Reason::Percent => f.write_str("% is allowed only at the start and the end of a pattern"),

@@ -154,14 +154,14 @@ pub fn stack() -> Expr {
 }
 
 /// `cmdline()`: the arguments of the process, a list of texts that user space reads from /proc
-/// ([`Plan::completion`](crate::Plan::completion)). In conditions, they are one text, joined by spaces. For the targets
-/// task, task_file and task_vma.
+/// ([`Plan::completion`](crate::Plan::completion)). In conditions, they are one text, joined by spaces, without empty
+/// ones at the end. For the targets task, task_file and task_vma.
 pub fn cmdline() -> Expr {
     Node::Call(Function::Cmdline, Vec::new()).into()
 }
 
-/// `argv()`: the arguments of the process, joined by spaces; at most the first 4,095 bytes. For the targets task and
-/// task_file, since Linux 5.18.
+/// `argv()`: the arguments of the process, joined by spaces; of more than 4,097 bytes, the first 4,095 and `…`.
+/// For the targets task and task_file, since Linux 5.18.
 ///
 /// The program copies them from the process's memory, and waits for that memory: a process can map a file over its
 /// arguments whose server does not answer, and so hang the reader for ever, where no signal ends it. The program checks

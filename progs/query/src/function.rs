@@ -26,6 +26,19 @@ pub enum Function {
     Copied,
 }
 
+impl Function {
+    /// The context's argument that the function is about, and what is to be said of targets without it.
+    pub(crate) const fn context(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Function::Cmdline | Function::Argv | Function::Stack => {
+                Some(("task", "a function of tasks for a target without tasks"))
+            }
+            Function::VmaName => Some(("vma", "a function of mappings for a target without mappings")),
+            _ => None,
+        }
+    }
+}
+
 /// The description of a function for users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionInfo {

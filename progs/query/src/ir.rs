@@ -334,12 +334,17 @@ impl Text {
         }
     }
 
+    /// Whether the text is assembled from its beginning, and may lack its end.
+    pub(crate) fn is_cut_at_end(&self) -> bool {
+        matches!(self.kind, TextKind::Argv { .. })
+    }
+
     /// The greatest possible size, in bytes.
     pub(crate) fn size(&self) -> usize {
         match self.kind {
             TextKind::Array | TextKind::Pointer | TextKind::ProgName(_) => TEXT_MAX,
-            TextKind::Path | TextKind::Argv { .. } => LONG_MAX,
-            TextKind::Node(_) | TextKind::Vma(_) => NODE_MAX,
+            TextKind::Path => LONG_MAX,
+            TextKind::Node(_) | TextKind::Vma(_) | TextKind::Argv { .. } => NODE_MAX,
             TextKind::Stack => STACK_MAX,
             TextKind::UnixName { .. } => UNIX_MAX,
             TextKind::Bytes { size, .. } => size as usize,

@@ -31,11 +31,11 @@ pub(crate) const PATTERN_MAX: usize = STACK - TEXT_MAX - 16;
 pub const FILLED_MAX: usize = 16 << 20;
 /// The maximal size of a path or of arguments, its NUL included, in bytes (`PATH_MAX`).
 pub(crate) const LONG_MAX: usize = 4096;
-/// What stands for the first names of a path that is cut.
-pub(crate) const NODE_CUT: &str = "…";
-/// The maximal size of a path that is assembled from names, such as that of a cgroup, its NUL included, in bytes: one as
+/// What stands for the first names of a path that is cut, and for the last arguments.
+pub(crate) const CUT: &str = "…";
+/// The maximal size of arguments, or of a path that is assembled from names, such as that of a cgroup, its NUL included, in bytes: one as
 /// long as /proc shows, and what says that a longer one is cut.
-pub(crate) const NODE_MAX: usize = LONG_MAX + NODE_CUT.len();
+pub(crate) const NODE_MAX: usize = LONG_MAX + CUT.len();
 /// The maximal size of a stack's addresses, in bytes (`PERF_MAX_STACK_DEPTH` addresses).
 pub(crate) const STACK_MAX: usize = 127 * 8;
 /// The maximal size of a Unix socket's name (`sun_path`), its NUL included, in bytes.

@@ -1,5 +1,5 @@
-//! What a literal means beside the value that it is compared with: a date beside a time since boot, an octal number beside
-//! flags that are shown in octal; and which texts an array can't have.
+//! What a literal means beside the value that it is compared with: a date beside a time since boot, a number with a
+//! leading 0 beside one that is shown in octal, or as bits in hexadecimal; and which texts an array can't have.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -53,15 +53,22 @@ impl Planner<'_> {
         })
     }
 
-    /// A literal with a leading 0 as the octal number that it is beside a column that is shown in octal.
-    pub(crate) fn octal(&self, literal: &Expr) -> Result<Option<i128>, Error> {
+    /// A literal with a leading 0 as the number that it is beside a column that is shown with leading zeros.
+    pub(crate) fn with_zero(&self, literal: &Expr) -> Result<Option<i128>, Error> {
         let text = literal.span.as_ref().map_or("", Span::excerpt);
-        let is_octal = self.octal && text.len() > 1 && text.starts_with('0');
-        if !is_octal || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let has_zero = text.len() > 1 && text.starts_with('0');
+        if !has_zero || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(None);
         }
-        u64::from_str_radix(text, 8).map(|value| Some(value.into())).map_err(|_| {
-            let needs = "an octal number, as a leading 0 says beside a column that is shown in octal";
+        let (radix, needs) = match self.zeros {
+            Show::Octal => (8, "an octal number, as a leading 0 says beside a column that is shown in octal"),
+            Show::Bits64 => {
+                (16, "64 bits in hexadecimal, as a leading 0 says beside a column that is shown so")
+            }
+            _ if text.bytes().all(|byte| byte.is_ascii_digit()) => return Ok(None),
+            _ => (10, "a number: hexadecimal digits follow 0x"),
+        };
+        u64::from_str_radix(text, radix).map(|value| Some(value.into())).map_err(|_| {
             Error::new(Reason::Literal { text: text.into(), needs, near: Vec::new() }, literal.span.clone())
         })
     }

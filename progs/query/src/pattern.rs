@@ -19,19 +19,18 @@ impl Pattern {
         Pattern::checked(bytes.iter().map(|byte| Some(*byte)).collect(), false, false)?.of_at_most(max)
     }
 
-    /// Parses the right side of `LIKE`. There are at most `max` bytes, by whether others may precede them.
-    pub(crate) fn like(pattern: &[u8], max: impl Fn(bool) -> usize) -> Result<Pattern, Reason> {
-        let pattern = Pattern::parse(pattern)?;
-        let max = max(pattern.open_start);
-        pattern.of_at_most(max)
-    }
-
-    fn of_at_most(self, max: usize) -> Result<Pattern, Reason> {
+    /// Refuses a pattern of more bytes, without its `%`.
+    pub(crate) fn of_at_most(self, max: usize) -> Result<Pattern, Reason> {
         let len = self.bytes.len();
-        if len > max { Err(Reason::TextLength { len, max }) } else { Ok(self) }
+        match (len > max, self.open_start) {
+            (false, _) => Ok(self),
+            (true, false) => Err(Reason::TextLength { len, max }),
+            (true, true) => Err(Reason::PatternLength { len, max }),
+        }
     }
 
-    fn parse(pattern: &[u8]) -> Result<Pattern, Reason> {
+    /// Parses the right side of `LIKE`.
+    pub(crate) fn like(pattern: &[u8]) -> Result<Pattern, Reason> {
         let any = |byte: &u8| *byte == b'%';
         let start = pattern.iter().take_while(|byte| any(byte)).count();
         let rest = pattern.get(start..).unwrap_or_default();
@@ -82,7 +81,7 @@ mod tests {
     #[test]
     fn percents_are_taken_from_either_end() {
         let of = |pattern: &str| {
-            Pattern::parse(pattern.as_bytes()).map(|p| (p.bytes.len(), p.open_start, p.open_end))
+            Pattern::like(pattern.as_bytes()).map(|p| (p.bytes.len(), p.open_start, p.open_end))
         };
         assert_eq!(of("abc"), Ok((3, false, false)));
         assert_eq!(of("a_c%%"), Ok((3, false, true)));
@@ -90,7 +89,7 @@ mod tests {
         assert_eq!(of("%a%"), Ok((1, true, true)));
         assert_eq!(of(""), Ok((0, false, false)));
         for any in ["%", "%%"] {
-            assert!(Pattern::parse(any.as_bytes()).unwrap().is_any());
+            assert!(Pattern::like(any.as_bytes()).unwrap().is_any());
         }
         assert_eq!(of("a%b"), Err(Reason::Percent));
         assert_eq!(of("a\0"), Err(Reason::TextNul));

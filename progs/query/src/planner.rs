@@ -33,15 +33,23 @@ pub(crate) struct Planner<'a> {
     marks: bool,
     /// The column whose expression is being planned: in that, its own name is the field that it hides.
     column: Option<&'static str>,
-    /// Whether a number with a leading 0 is octal: if the fragment has a column that is shown in octal.
-    pub(crate) octal: bool,
+    /// What a number with a leading 0 is: octal, or bits in hexadecimal, if the fragment has a column that is shown so.
+    pub(crate) zeros: Show,
     terms: usize,
     depth: usize,
 }
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(names: Names<'a>) -> Planner<'a> {
-        Planner { names, fragments: Vec::new(), marks: true, column: None, octal: false, terms: 0, depth: 0 }
+        Planner {
+            names,
+            fragments: Vec::new(),
+            marks: true,
+            column: None,
+            zeros: Show::Plain,
+            terms: 0,
+            depth: 0,
+        }
     }
 
     /// The value of an expression by itself. An earlier error does not affect it.
@@ -77,13 +85,15 @@ impl<'a> Planner<'a> {
         }
         self.fragments.push(Fragment { role, text: text.text, span: expr.span().cloned() });
         self.names.fragment = fragment;
-        let shown_octal =
-            |name: &str| self.names.column(name).is_some_and(|column| column.show == Show::Octal);
+        let shown = |name: &str| self.names.column(name).map_or(Show::Plain, |column| column.show);
         let found = expr.visit(&mut |part| match &part.node {
-            Node::Name(name) if shown_octal(name) => ControlFlow::Break(()),
+            Node::Name(name) => match shown(name) {
+                show @ (Show::Octal | Show::Bits64) => ControlFlow::Break(show),
+                _ => ControlFlow::Continue(()),
+            },
             _ => ControlFlow::Continue(()),
         });
-        self.octal = found.is_break();
+        self.zeros = found.break_value().unwrap_or_default();
         fragment
     }
 
@@ -152,8 +162,10 @@ impl<'a> Planner<'a> {
                     return Err(Error::kind(pattern, self.kind(pattern), "a text in quotes"));
                 };
                 let fail = |why| Error::new(why, pattern.span.clone());
-                let pattern = Pattern::like(bytes, |open| text.pattern_max(open)).map_err(fail)?;
+                let pattern = Pattern::like(bytes).map_err(fail)?;
                 self.fits_text(&text, pattern.bytes.len()).map_err(fail)?;
+                let max = text.pattern_max(pattern.open_start);
+                let pattern = pattern.of_at_most(max).map_err(fail)?;
                 Ok(match pattern.is_any() {
                     true => Condition::unless_null(Condition::text_is_null(text), true),
                     false => Condition::Like(text, pattern),
@@ -313,7 +325,7 @@ impl<'a> Planner<'a> {
                 let what = "a number of 64 bits".into();
                 return Err(Error::new(Reason::Range { value: *value, what, min, max }, expr.span.clone()));
             }
-            Node::Int(value) => Value::Number(Number::constant(self.octal(expr)?.unwrap_or(*value))),
+            Node::Int(value) => Value::Number(Number::constant(self.with_zero(expr)?.unwrap_or(*value))),
             Node::Text(bytes) => Value::Literal(bytes.clone()),
             Node::Neg(of) => {
                 let of = self.number(of)?;
@@ -359,6 +371,11 @@ impl<'a> Planner<'a> {
             Node::Name(name) => planner.names.place(name, of.span.as_ref()),
             _ => Err(Error::kind(of, planner.kind(of), "a field")),
         };
+        if let Some((argument, what)) = function.context()
+            && self.names.argument(argument, None).is_err()
+        {
+            return Err(Error::new(Reason::Unsupported(what), expr.span.clone()));
+        }
         match (function, arguments) {
             (Function::Ntohs | Function::Ntohl, [of]) => {
                 let place = place(self, of)?;
@@ -432,10 +449,7 @@ impl<'a> Planner<'a> {
             (Function::PageSize, []) => {
                 Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
             }
-            (Function::Cmdline, []) => {
-                self.names.argument("task", expr.span.as_ref())?;
-                Ok(Value::Filled(Fill::Arguments))
-            }
+            (Function::Cmdline, []) => Ok(Value::Filled(Fill::Arguments)),
             (Function::VmaName, []) => self.names.vma_name(expr.span.as_ref()).map(Value::Text),
             (Function::Argv, []) => self.names.argv(expr.span.as_ref()).map(Value::Text),
             (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),

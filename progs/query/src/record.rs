@@ -149,6 +149,7 @@ impl<'a> Texts<'a> {
     /// let texts = Texts::new(b"sh\0-c\0\0echo hi\0");
     /// assert_eq!(texts.iter().collect::<Vec<_>>(), [&b"sh"[..], b"-c", b"", b"echo hi"]);
     /// assert!(texts.joined().eq(*b"sh -c  echo hi"));
+    /// assert!(Texts::new(b"a title\0\0\0").joined().eq(*b"a title"));
     /// ```
     pub fn new(bytes: &'a [u8]) -> Texts<'a> {
         Texts(bytes.strip_suffix(&[0]).unwrap_or(bytes))
@@ -159,9 +160,12 @@ impl<'a> Texts<'a> {
         self.0.split(|byte| *byte == 0)
     }
 
-    /// The bytes of all texts, with a space between each and the next.
+    /// The bytes of all texts, with a space between each and the next, without the empty texts at the end: a process that
+    /// sets a shorter title fills the place of its arguments up with NULs, and `ps` doesn't show these.
     pub fn joined(&self) -> impl ExactSizeIterator<Item = u8> + Clone + use<'a> {
-        self.0.iter().map(|byte| if *byte == 0 { b' ' } else { *byte })
+        let end = self.0.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let text = self.0.get(..end).unwrap_or_default();
+        text.iter().map(|byte| if *byte == 0 { b' ' } else { *byte })
     }
 }
 

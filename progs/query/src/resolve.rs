@@ -17,7 +17,7 @@ use crate::derived::{By, Derived, Found};
 use crate::elements::{Elements, first, whole};
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Expr, Node};
-use crate::function::Function;
+use crate::function::{self, Function, FunctionInfo};
 use crate::ir::{Number, Text, TextKind, Value};
 use crate::place::{Base, Place};
 use crate::targets::view;
@@ -412,6 +412,12 @@ impl<'a> Names<'a> {
         let columns = self.view.columns.iter().map(|column| column.name);
         let roots = self.view.derived.iter().map(|derived| derived.name);
         let mut all = kwalk_btf::near(name, columns.chain(roots).filter(|known| *known != name));
+        // A function that is written without its parentheses.
+        let is_function = |known: &&FunctionInfo| {
+            let has = |(argument, _)| self.target.path(self.kernel.btf, argument).is_ok();
+            known.name == name && known.function.context().is_some_and(has)
+        };
+        all.extend(function::FUNCTIONS.iter().find(is_function).map(|_| format!("{name}()")));
         // Similar names for the first segment that failed. What comes before the path is the root that it begins with.
         let at = name.strip_suffix(path.as_str()).map_or(0, |before| before.len() + at);
         let (before, rest) = name.split_at_checked(at).unwrap_or(("", name));

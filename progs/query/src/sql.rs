@@ -122,7 +122,7 @@ impl Source {
         let mut source = Source { text: text.into(), parser, operators: 0, is_ascii: text.is_ascii() };
         let tokens = Tokenizer::new(&GenericDialect, text).tokenize_with_location();
         let tokens = tokens.map_err(|error| source.unreadable(&error))?;
-        let tokens = without_redundant_parentheses(with_octal_numbers(tokens));
+        let tokens = without_redundant_parentheses(with_whole_numbers(tokens));
         let all = tokens.len();
         source.operators = most_operators(tokens.iter().map(|token| &token.token));
         if all > TOKENS_MAX || source.operators > OPERATORS_MAX {
@@ -192,7 +192,24 @@ impl Source {
 
     fn expected(&self, what: &'static str) -> Error {
         let span = self.token(self.parser.peek_token_ref());
-        Error::new(Reason::Syntax(Syntax::Expected(what)), Some(span))
+        let reason = Reason::Syntax(Syntax::Expected(what));
+        self.number_with_unit(&span).unwrap_or_else(|| Error::new(reason, Some(span)))
+    }
+
+    /// The error for a number such as `10M`, where the parser can't go on with the word right behind the digits.
+    fn number_with_unit(&self, word: &Span) -> Option<Error> {
+        let range = word.range();
+        let before = self.text.get(..range.start).unwrap_or_default();
+        let digits = before.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let is_word = word.excerpt().starts_with(char::is_alphabetic);
+        if !is_word
+            || digits.len() == before.len()
+            || digits.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+        {
+            return None;
+        }
+        let span = Span::new(&self.text, digits.len()..range.end);
+        Some(Error::new(Reason::Syntax(Syntax::Number(span.excerpt().into())), Some(span)))
     }
 
     /// Converts an error of the parser, which is a message. It ends with the location of the token that the parser
@@ -207,6 +224,9 @@ impl Source {
         let token = tokens
             .find(|found| found.token == Token::EOF || message.ends_with(&found.span.start.to_string()));
         let span = token.map(|token| self.token(token));
+        if let Some(error) = span.as_ref().and_then(|span| self.number_with_unit(span)) {
+            return error;
+        }
         let syntax = match span.as_ref().map_or("", Span::excerpt) {
             "" => Syntax::End,
             text => Syntax::Unexpected(text.into()),
@@ -421,26 +441,49 @@ impl Source {
     }
 }
 
-/// The tokens with `0o17` as one number, which the tokenizer takes for a number and a word behind it.
-fn with_octal_numbers(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+/// The tokens with `0o17` and `000001ff` each as one number, which the tokenizer takes for a number and a word behind it,
+/// or for a number with an exponent.
+fn with_whole_numbers(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     for token in tokens {
-        let digits = match &token.token {
-            Token::Word(Word { value, quote_style: None, .. }) => value.strip_prefix(['o', 'O']),
+        let word = match &token.token {
+            Token::Word(Word { value, quote_style: None, .. }) => Some(value.as_str()),
             _ => None,
         };
-        let value = digits.and_then(|digits| u64::from_str_radix(digits, 8).ok());
-        match (joined.last_mut(), value) {
-            (Some(TokenWithSpan { token: Token::Number(zero, false), span }), Some(value))
-                if zero == "0" && span.end == token.span.start =>
-            {
-                *zero = value.to_string();
+        let before = joined.last_mut().filter(|before| before.span.end == token.span.start);
+        if let (Some(TokenWithSpan { token: Token::Number(digits, false), span }), Some(word)) =
+            (before, word)
+        {
+            let octal = word.strip_prefix(['o', 'O']).filter(|_| digits == "0");
+            let value = match octal {
+                Some(word) => u64::from_str_radix(word, 8).ok().map(|value| value.to_string()),
+                None => hexadecimal(&format!("{digits}{word}")),
+            };
+            if let Some(value) = value {
+                *digits = value;
                 span.end = token.span.end;
+                continue;
             }
-            _ => joined.push(token),
+        }
+        joined.push(token);
+    }
+    for token in &mut joined {
+        if let Token::Number(digits, false) = &mut token.token
+            && let Some(value) = hexadecimal(digits)
+        {
+            *digits = value;
         }
     }
     joined
+}
+
+/// The decimal digits of a number with zeros before its hexadecimal digits, of which some are letters. What it is beside is
+/// known only later ([`Planner::with_zero`](crate::planner::Planner::with_zero)).
+fn hexadecimal(digits: &str) -> Option<String> {
+    let has_letters = digits.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let is_hexadecimal = digits.starts_with("00") && has_letters;
+    let value = u64::from_str_radix(digits, 16).ok().filter(|_| is_hexadecimal);
+    value.map(|value| value.to_string())
 }
 
 /// The tokens without white space and without redundant parentheses, which would count against the parser's limit of

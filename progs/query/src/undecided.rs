@@ -19,6 +19,8 @@ pub enum Bound {
     /// A path that is assembled from the names of a tree, such as that of a cgroup: it has more than 4,095 bytes; or on
     /// kernels before 6.4 and without a JIT, more than 255 levels.
     Path,
+    /// `LIKE '%…'` and `LIKE '%…%'` for arguments that a program copies: they have 4,098 bytes or more.
+    Arguments,
     /// `LIKE '%…%'` on kernels before 6.4 and without a JIT: the text has more than 2,000 bytes, and the first ones don't
     /// match.
     Search,

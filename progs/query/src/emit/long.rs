@@ -8,10 +8,12 @@ use kwalk_progs::{Buffer, Map};
 use super::{Emit, NULLS};
 use crate::error::Error;
 use crate::ir::{Text, TextKind};
-use crate::limits::{LONG_MAX, NODE_CUT, STACK_MAX, TEXT_MAX, UNIX_MAX};
+use crate::limits::{CUT, LONG_MAX, NODE_MAX, STACK_MAX, TEXT_MAX, UNIX_MAX};
 
 /// The offset of a text in the map's value. The 2 bytes before it are for its length.
 pub(super) const TEXT: u32 = 8;
+/// The length of arguments that are cut, without a NUL. Others are shorter, also with the NUL that they may lack.
+const ARGV_CUT: i32 = NODE_MAX as i32 - 1;
 /// The size of the longest name of a node, with its NUL (`NAME_MAX`).
 pub(super) const NAME_MAX: i32 = 256;
 
@@ -85,8 +87,19 @@ impl Emit<'_, '_> {
             // What is cut begins with the first byte of what says so.
             let whole = self.builder.asm.label();
             self.builder.asm.load(R1, u8_at(R3));
-            self.builder.asm.jump_if(R1.ne(NODE_CUT.bytes().next().map_or(0, i32::from)), whole);
+            self.builder.asm.jump_if(R1.ne(CUT.bytes().next().map_or(0, i32::from)), whole);
             self.undecided(null)?;
+            self.builder.asm.bind(whole);
+        }
+        Ok(())
+    }
+
+    /// Goes to where what is not decided is counted if the text lacks its end: it has R0 bytes and `more`, NUL included.
+    pub(super) fn has_end(&mut self, text: &Text, more: usize, unknown: Label) -> Result<(), Error> {
+        if text.is_cut_at_end() {
+            let whole = self.builder.asm.label();
+            self.builder.asm.jump_if(R0.sle(ARGV_CUT - more as i32), whole);
+            self.undecided(unknown)?;
             self.builder.asm.bind(whole);
         }
         Ok(())
@@ -170,8 +183,8 @@ impl Emit<'_, '_> {
         asm.load(NULLS, u64_at(R1 + end as i32));
         asm.sub(NULLS, R3);
         asm.jump_if(NULLS.sle(0), null);
-        asm.jump_if(NULLS.sle(LONG_MAX as i32 - 1), fits);
-        asm.mov(NULLS, LONG_MAX as i32 - 1);
+        asm.jump_if(NULLS.slt(ARGV_CUT), fits);
+        asm.mov(NULLS, ARGV_CUT);
         asm.bind(fits);
         // The first address, the last one, and the result of the check.
         let range = self.room(24);
@@ -190,6 +203,14 @@ impl Emit<'_, '_> {
         asm.mov(R5, 0);
         asm.call(Helper::CopyFromUserTask);
         asm.jump_if(R0.ne(0), null);
+        // The last bytes of arguments that are cut say so.
+        let whole = asm.label();
+        asm.jump_if(NULLS.ne(ARGV_CUT), whole);
+        asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT + ARGV_CUT as u32 });
+        for (byte, before) in CUT.bytes().rev().zip(1..) {
+            asm.store(u8_at(R1 - before), i32::from(byte));
+        }
+        asm.bind(whole);
         // A process that has written a title over its arguments may have left no NUL at their end, and arguments that were
         // cut have none there. If the last byte is not 0, a NUL is added behind it.
         asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
@@ -200,8 +221,8 @@ impl Emit<'_, '_> {
         asm.rsh(R2, 8);
         asm.add(NULLS, R2);
 
-        self.replace_nuls(buffer, b' ', LONG_MAX);
-        self.forget(buffer, LONG_MAX as i32, null);
+        self.replace_nuls(buffer, b' ', NODE_MAX);
+        self.forget(buffer, NODE_MAX as i32, null);
         let asm = &mut self.builder.asm;
         asm.jump_if(NULLS.eq(0), null);
         // The NUL of the last argument ends the text.

@@ -28,8 +28,11 @@ impl Emit<'_, '_> {
         if pattern.open_start && text.kind.is_made() {
             self.long_address(text, fork.unknown)?;
             match pattern.open_end {
-                true => self.search_long(&pattern.bytes, fork)?,
-                false => self.ends(&wanted, 0, fork),
+                true => self.search_long(text, &pattern.bytes, fork)?,
+                false => {
+                    self.has_end(text, 0, fork.unknown)?;
+                    self.ends(&wanted, 0, fork);
+                }
             }
             return Ok(());
         }
@@ -243,8 +246,9 @@ impl Emit<'_, '_> {
     }
 
     /// Goes to `yes` if the assembled text of R0 bytes at R3 contains these bytes. Where the verifier follows every
-    /// round, only the first positions of a longer text are searched; if none of them matches, nothing is decided.
-    fn search_long(&mut self, wanted: &[Option<u8>], fork: Fork) -> Result<(), Error> {
+    /// round, only the first positions of a longer text are searched; if none of them matches, nothing is decided, nor if
+    /// the text lacks its end.
+    fn search_long(&mut self, text: &Text, wanted: &[Option<u8>], fork: Fork) -> Result<(), Error> {
         let labels = [(); 4].map(|()| self.builder.asm.label());
         let [each, over, found, none] = labels;
         let slots = self.room(24);
@@ -289,6 +293,10 @@ impl Emit<'_, '_> {
         self.builder.asm.jump(fork.yes);
         self.builder.asm.bind(none);
         self.end_rounds(&rounds)?;
+        if text.is_cut_at_end() {
+            self.builder.asm.load(R0, u64_at(positions));
+            self.has_end(text, wanted.len(), fork.unknown)?;
+        }
         self.builder.asm.jump(fork.no);
         self.builder.asm.bind(over);
         self.end_rounds(&rounds)?;

@@ -7,7 +7,7 @@ use super::long::{NAME_MAX, TEXT};
 use super::{Emit, NULLS};
 use crate::error::Error;
 use crate::ir::{Cgroups, Text, Tree};
-use crate::limits::{NODE_CUT, NODE_MAX};
+use crate::limits::{CUT, NODE_MAX};
 
 /// The most levels of a tree: a path of [`NODE_MAX`] bytes has no more.
 const LEVELS_MAX: i32 = NODE_MAX as i32 / 2;
@@ -81,7 +81,7 @@ impl Emit<'_, '_> {
     /// Follows the parents of a node up to the root, and writes each name before those of its descendants, so that the
     /// text ends at the end of the buffer. The offset of the text's start is left in NULLS, its length in R0.
     ///
-    /// A path that is too long, or has too many levels, begins with [`NODE_CUT`] in place of its first names; any other
+    /// A path that is too long, or has too many levels, begins with [`CUT`] in place of its first names; any other
     /// begins with a slash.
     pub(super) fn climb(&mut self, way: &Way, tree: Tree, null: Label) -> Result<(), Error> {
         let labels = [(); 5].map(|()| self.builder.asm.label());
@@ -143,7 +143,7 @@ impl Emit<'_, '_> {
         // The slash takes the room of the NUL.
         asm.mov(R5, NULLS);
         asm.sub(R5, R0);
-        asm.jump_if(R5.slt(NODE_CUT.len() as i32), cut);
+        asm.jump_if(R5.slt(CUT.len() as i32), cut);
         asm.mov(NULLS, R5);
         asm.load_reloc(R1, Reloc::MapValue { index: buffer, offset: TEXT });
         asm.add(R1, NULLS);
@@ -159,8 +159,8 @@ impl Emit<'_, '_> {
     /// Writes what says that the rest is missing.
     fn write_cut(&mut self, failed: Label) {
         // There is always room, which the verifier does not know any more.
-        self.builder.asm.jump_if(NULLS.lt(NODE_CUT.len() as i32), failed);
-        self.write_before(NODE_CUT.as_bytes());
+        self.builder.asm.jump_if(NULLS.lt(CUT.len() as i32), failed);
+        self.write_before(CUT.as_bytes());
     }
 
     /// Writes some bytes before the text. There must be room for them.
@@ -262,7 +262,7 @@ impl Emit<'_, '_> {
         asm.load(R2, u64_at(above_count));
         asm.jump_if(R1.ge(R2), over);
         const UP: &[u8; 3] = b"/..";
-        asm.jump_if(NULLS.lt((UP.len() + NODE_CUT.len()) as i32), cut);
+        asm.jump_if(NULLS.lt((UP.len() + CUT.len()) as i32), cut);
         self.write_before(UP);
         let buffer = self.buffer();
         self.forget(buffer, END, failed);

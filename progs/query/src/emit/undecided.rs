@@ -81,6 +81,7 @@ fn collect(leaf: Leaf<'_>, bounds: &mut Vec<Bound>) -> bool {
         }
         Condition::Like(text, pattern) => {
             bounds.extend(text.is_cut_at_front().then_some(Bound::Path));
+            bounds.extend((pattern.open_start && text.is_cut_at_end()).then_some(Bound::Arguments));
             let searches = pattern.open_start && pattern.open_end && text.kind.is_made();
             bounds.extend((searches && text.size() > 2000).then_some(Bound::Search));
             bounds.extend((pattern.open_start && text.may_be_cut()).then_some(Bound::Beginning));

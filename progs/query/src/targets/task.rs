@@ -165,9 +165,10 @@ fn part(part: Expr, whole: Expr, of: Expr) -> Expr {
     case([((of.clone() | whole.clone()).lt(1_u64 << 48), in_units(16))]).or_else(in_units(26))
 }
 
-/// Whether it has ended: EXIT_ZOMBIE or EXIT_DEAD.
+/// Whether it has ended (EXIT_ZOMBIE or EXIT_DEAD), and its process with it: the first thread of a process may end long
+/// before the others.
 fn ended() -> Expr {
-    field("task.exit_state").ne(0)
+    field("task.exit_state").ne(0).and(field("task.signal.live.counter").eq(0))
 }
 
 /// The status that waitpid(2) gives of it: that of the whole process if all its threads ended at once
