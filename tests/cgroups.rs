@@ -244,12 +244,15 @@ fn the_command_walks_cgroups() {
         assert_eq!(stdout(kwalk(args).arg("--count")), format!("{}\n", wanted.len()), "{name}");
     }
     let own = format!("id = {}", fs::metadata(&own.0).unwrap().ino());
-    assert_eq!(stdout(&mut kwalk(["cgroup", "--order", "pre", "-w", &own, "--count"])), "1\n");
+    assert_eq!(stdout(&mut kwalk(["cgroup", "-w", &own, "--count"])), "1\n");
+    // Unless another order is given, parents come before their children.
+    let walked =
+        |args: &[&str]| stdout(kwalk(["cgroup", "--cgroup", dir, "-f", "id", "-o", "csv"]).args(args));
+    assert_eq!(walked(&[]), walked(&["--order", "pre"]));
 
-    let hint = "[--cgroup PATH] --order self|pre|post|up|children";
     let wrong = "it can't be walked with these parameters";
-    refused(&mut kwalk(["cgroup"]), 2, &format!("target cgroup: {wrong}"), hint);
-    refused(&mut kwalk(["cgroup", "--cgroup", dir]), 2, &format!("target cgroup: {wrong}"), hint);
+    let hint = "[--cgroup PATH] [--order self|pre|post|up|children]";
+    refused(&mut kwalk(["cgroup", "--pid", "1"]), 2, &format!("target cgroup: {wrong}"), hint);
     refused(
         &mut kwalk(["task", "--order", "pre"]),
         2,

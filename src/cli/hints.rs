@@ -113,7 +113,7 @@ pub(crate) fn options(parameters: Parameters) -> &'static str {
         Parameters::None => "",
         Parameters::Task => "[--pid N | --tid N]",
         Parameters::Map => "--map WHAT",
-        Parameters::Cgroup => "[--cgroup PATH] --order self|pre|post|up|children",
+        Parameters::Cgroup => "[--cgroup PATH] [--order self|pre|post|up|children]",
         Parameters::Net => "[--netns PATH|PID|all]",
     }
 }

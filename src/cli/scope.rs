@@ -42,6 +42,7 @@ pub(crate) struct ScopeArgs {
     cgroup: Option<PathBuf>,
     /// cgroup: only itself (self), with its descendants, each before (pre) or after (post) its children, with its
     /// ancestors (up), or only its children, since Linux 7.0 (children)
+    /// [default: pre]
     #[arg(long, hide_possible_values = true, value_parser = PossibleValuesParser::new(ORDERS.map(|(name, _)| name)).map(|name| order(&name)))]
     order: Option<CgroupOrder>,
     /// tcp, udp, unix, netlink, ipv6_route: of this network namespace, by its path or the id of a process in it, or of
@@ -117,11 +118,7 @@ impl ScopeArgs {
             (self.netns.is_some(), Parameters::Net),
         ];
         let foreign = given.iter().any(|(given, kind)| *given && target.parameters != *kind);
-        let lacks = match target.parameters {
-            Parameters::Map => self.map.is_none(),
-            Parameters::Cgroup => self.order.is_none(),
-            Parameters::None | Parameters::Task | Parameters::Net => false,
-        };
+        let lacks = target.parameters == Parameters::Map && self.map.is_none();
         match foreign || lacks {
             true => Err(Error::Scope { target: target.name.clone().into(), takes: target.parameters }),
             false => Ok(()),
@@ -142,14 +139,15 @@ impl ScopeArgs {
         })
     }
 
-    /// The scope that the options describe.
-    pub(crate) fn scope<'a>(&self, opened: &'a Opened) -> Scope<'a> {
+    /// The scope of this target that the options describe.
+    pub(crate) fn scope<'a>(&self, opened: &'a Opened, target: &Target) -> Scope<'a> {
+        let order = self.order.unwrap_or(CgroupOrder::DESCENDANTS_PRE);
         let cgroup = opened.cgroup.as_ref();
         let start = cgroup.map_or(CgroupStart::Root, |cgroup| CgroupStart::Fd(cgroup.as_fd()));
         match *self {
             ScopeArgs { pid: Some(pid), .. } => Scope::Pid(pid),
             ScopeArgs { tid: Some(tid), .. } => Scope::Tid(tid),
-            ScopeArgs { order: Some(order), .. } => Scope::Cgroup { order, start },
+            _ if target.parameters == Parameters::Cgroup => Scope::Cgroup { order, start },
             ScopeArgs { netns: Some(Namespaces::All), .. } => Scope::AllNetns,
             _ => match opened {
                 Opened { map: Some(map), .. } => Scope::Map(map),

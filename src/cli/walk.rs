@@ -92,13 +92,14 @@ pub(crate) fn walk(Walk { target, what, common }: &Walk) -> Result<ExitCode, Fai
     })?;
     let btf = Btf::new(types.bytes())?;
     let kernel = if output.is_some() { kwalk::kernel(&btf) } else { types.kernel(&btf) };
-    what.scope.check(&found(&btf, target)?)?;
+    let found = found(&btf, target)?;
+    what.scope.check(&found)?;
     let opened = what.scope.open()?;
     let elements = opened.map.as_ref().map(MapElements::of).transpose()?;
     let map_types = elements.as_ref().map(MapElements::btf).transpose()?.flatten();
     let elements = elements.as_ref().map(|elements| elements.elements(map_types.as_ref()));
     let options = PlanOptions { count: what.count, elements, ..PlanOptions::default() };
-    let walk = Planned::plan_with(&select, &kernel, what.scope.scope(&opened), &options)
+    let walk = Planned::plan_with(&select, &kernel, what.scope.scope(&opened, &found), &options)
         .map_err(|error| elsewhere::explained(error, &kernel))?;
     let Some(output) = output else {
         return explain::explain(&walk.plan, &what.scope.explain(&walk.link), &kernel);
