@@ -102,6 +102,16 @@ impl<'a> Elements<'a> {
         index().unwrap_or((0, rest))
     }
 
+    /// The number of values that a per-CPU map's element has, if a path names a CPU beyond them, as `value[99]` does.
+    pub(crate) fn lacks(&self, path: &str) -> Option<u32> {
+        let (argument, rest) = first(path);
+        let values = self.per_cpu.filter(|_| argument == "value")?;
+        let (digits, _) = rest.strip_prefix('[')?.split_once(']')?;
+        let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+        let is_there = digits.parse::<u32>().is_ok_and(|cpu| cpu < values.count);
+        (is_number && !is_there).then_some(values.count)
+    }
+
     /// What a path leads to in each of the values of a per-CPU map's element: `value`, or a member of it. `None` if the
     /// path does not begin with the value or names a CPU, or the map has one value for all CPUs. Without types, it is the
     /// whole value.
@@ -114,6 +124,17 @@ impl<'a> Elements<'a> {
         }
     }
 
+    /// A column for each CPU, if this one is a bitfield that each CPU has: of those there are no lists.
+    fn each_bitfield(&self, name: String) -> Vec<String> {
+        match self.each(&name) {
+            Some(Ok((values, Some(Field { bits: Some(_), .. })))) => {
+                let (argument, rest) = name.split_at(name.find(['.', '[']).unwrap_or(name.len()));
+                (0..values.count).map(|cpu| format!("{argument}[{cpu}]{rest}")).take(COLUMNS_MAX).collect()
+            }
+            _ => vec![name],
+        }
+    }
+
     /// The default columns of a key or a value: its members that are numbers or texts, or else its bytes.
     pub(crate) fn columns(&self, argument: &str) -> Vec<String> {
         let mut columns = Vec::new();
@@ -123,8 +144,19 @@ impl<'a> Elements<'a> {
         if columns.is_empty() {
             columns.push(argument.into());
         }
+        let mut columns: Vec<String> =
+            columns.into_iter().flat_map(|name| self.each_bitfield(name)).collect();
         columns.truncate(COLUMNS_MAX);
         columns
+    }
+}
+
+/// Whether a field of an element is shown as its bytes: it has members, or is a number wider than those of programs.
+pub(crate) fn is_bytes(field: &Field) -> bool {
+    match field.class {
+        Class::Struct | Class::Array { .. } => true,
+        Class::Int { .. } | Class::Float => field.size > 8,
+        _ => false,
     }
 }
 

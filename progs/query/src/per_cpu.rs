@@ -25,7 +25,9 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("block_device", &["bd_stats"]),
     ("bpf_array", &["pptrs"]),
     ("bpf_cgroup_storage", &["percpu_buf"]),
-    ("bpf_htab", &["map_locked"]),
+    ("bpf_common_lru", &["local_list"]),
+    ("bpf_cpu_map_entry", &["bulkq"]),
+    ("bpf_htab", &["extra_elems", "map_locked"]),
     ("bpf_lru", &["percpu_lru"]),
     ("bpf_map", &["elem_count"]),
     ("bpf_mem_alloc", &["cache", "caches"]),
@@ -106,7 +108,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("percpu_counter", &["counters"]),
     ("percpu_rw_semaphore", &["read_count"]),
     ("pglist_data", &["per_cpu_nodestats"]),
-    ("pmu", &["cpu_pmu_context", "pmu_cpu_context"]),
+    ("pmu", &["cpu_pmu_context", "pmu_cpu_context", "pmu_disable_count"]),
     ("proto", &["orphan_count", "per_cpu_fw_alloc"]),
     ("psi_group", &["pcpu"]),
     ("Qdisc", &["cpu_bstats", "cpu_qstats"]),
@@ -176,6 +178,10 @@ impl Names<'_> {
 
     /// What each CPU has of a per-CPU map's value, if `name` is that value or a member of it.
     pub(crate) fn each_cpu(&mut self, name: &str, span: Option<&Span>) -> Option<Result<Value, Error>> {
+        if let Some(cpus) = self.elements?.lacks(name) {
+            let what = name.into();
+            return Some(Err(Error::new(Reason::NoCpu { what, cpus }, span.cloned())));
+        }
         let each = self.elements?.each(name)?;
         let size = self.elements?.value_size;
         let place = self.argument("value", None).ok()?;
