@@ -29,7 +29,7 @@ use crate::support::helper::{Helper, fds};
 use crate::support::objects::{idle_program, small_map};
 use crate::support::pins::attach;
 use crate::support::{Need, Test, dir, eventually, kernel_version, many_files, test, unique};
-use kwalk::sys::pidfd_open;
+use kwalk::sys::{pidfd_open, pidfd_open_thread};
 
 const PROC: &[Need] = &[Bpf, Root];
 const VMA: Need = Target(&kwalk::progs::targets::task_vma::TARGET);
@@ -273,6 +273,10 @@ fn anonymous_files() {
     let dead = Child::new(["look"]);
     let of_dead = pidfd_open(dead.pid()).unwrap();
     drop(dead);
+    // A thread that leads no process, where pidfds can be of such.
+    let thread = Helper::with_threads("kwan", 1);
+    let tid = thread.tids().into_iter().find(|tid| *tid != thread.pid()).unwrap();
+    let of_thread = pidfd_open_thread(tid);
     let link = attach("maps", &unique("kwan"));
     let prog = idle_program("kwan", None);
     let map = small_map("kwan");
@@ -287,7 +291,10 @@ fn anonymous_files() {
     let [event_fd, signal_fd] = [event.as_raw_fd(), signals.as_raw_fd()];
     let [map_fd, prog_fd, link_fd] = [map.as_raw_fd(), prog.as_raw_fd(), link.fd().as_raw_fd()];
     assert_eq!(number(of_dead.as_raw_fd(), "Pid", 10), -1);
-    for (fd, column, value) in [
+    let of_thread = of_thread.as_ref().map(AsRawFd::as_raw_fd);
+    assert!(of_thread.is_ok() || kernel_version() < (6, 9));
+    let pidfd = |fd| (fd, Some("pidfd"), number(fd, "Pid", 10));
+    for (fd, column, value) in of_thread.into_iter().map(pidfd).chain([
         // The kernel shows the counter in hexadecimal.
         (event_fd, Some("eventfd"), number(event_fd, "eventfd-count", 16)),
         (signal_fd, Some("signals"), number(signal_fd, "sigmask", 16)),

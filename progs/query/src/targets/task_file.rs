@@ -15,7 +15,7 @@ pub(crate) const VIEW: View = View {
         tgid, default, Plain, ("tgid", field("reader_tgid.nr")),
             "process id (thread group id), in the pid namespace of who asks";
         pid, default, Plain, ("pid", field("reader_pid.nr")),
-            "thread id, in the pid namespace of who asks; the first, unless asked for";
+            "thread id in the pid namespace of who asks; the first, unless asked";
         comm, default, Plain, "comm", "name of the thread, at most 15 bytes";
         uid, more, Plain, "real_cred.uid.val", "real user id, in the initial user namespace";
         fd, default, Plain, "fd", "number of the file descriptor";
@@ -54,7 +54,7 @@ pub(crate) const VIEW: View = View {
         pidfd, more, Plain, {
             pidfd("pidfs_pid", "pidfs_number", field("pidfs_pid.ino").ne(0).and(is_of(PID_FS_MAGIC)));
             pidfd("pidfd_pid", "pidfd_number", is_anon("[pidfd]"))
-        }, "of a pidfd: the id of its process, while that is there" since (6, 2);
+        }, "of a pidfd: the id of its process or thread, while that is there" since (6, 2);
         eventfd, more, Plain, { case([(is_anon("[eventfd]"), field("eventfd_ctx.count"))]) },
             "of an eventfd: its counter" since (6, 2);
         signals, more, Hex, {
@@ -104,9 +104,10 @@ fn is_anon(kind: &str) -> Expr {
     is_of(ANON_INODE_FS_MAGIC).and(field("file.f_path.dentry.d_name.name").eq(kind))
 }
 
-/// The number of a pidfd's process in the reader's pid namespace; NULL if it is not in there, or has ended.
+/// The number of a pidfd's process or thread in the reader's pid namespace; NULL if it is not in there, or has ended.
 fn pidfd(pid: &str, number: &str, is_pidfd: Expr) -> Expr {
-    let is_there = field(format!("{pid}.tasks[1].first")).is_not_null();
+    // PIDTYPE_PID: a pidfd can be a thread's, since Linux 6.9.
+    let is_there = field(format!("{pid}.tasks[0].first")).is_not_null();
     let is_below = field(format!("{pid}.level")).ge(field("reader.thread_pid.level"));
     let is_same = field(format!("{number}.ns.ns.inum")).eq(field("reader_own.ns.ns.inum"));
     case([(is_pidfd.and(is_there).and(is_below).and(is_same), field(format!("{number}.nr")))])

@@ -12,7 +12,7 @@ pub(crate) const VIEW: View = View {
         tgid, default, Plain, ("tgid", field("reader_tgid.nr")),
             "process id (thread group id), in the pid namespace of who asks";
         pid, more, Plain, ("pid", field("reader_pid.nr")),
-            "thread id, in the pid namespace of who asks; the first, unless asked for";
+            "thread id in the pid namespace of who asks; the first, unless asked";
         comm, default, Plain, "comm", "name of the thread, at most 15 bytes";
         uid, more, Plain, "real_cred.uid.val", "real user id, in the initial user namespace";
         start, default, Hex, "vma.vm_start", "first address";
