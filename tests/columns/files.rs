@@ -13,6 +13,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::EventFd;
@@ -50,6 +51,7 @@ pub fn tests() -> Vec<Test> {
             &[Bpf, Root, Kernel(6, 2), Jit],
             anonymous_files,
         ),
+        test("task_file_flags_have_cloexec", PROC, cloexec),
         test("task_file_of_many_once", PROC, many_once),
         test("task_file_names_in_conditions", PROC, names_in_conditions),
         test("task_vma_is_maps", &[Bpf, Root, VMA], vma_is_maps),
@@ -82,9 +84,7 @@ fn is_as_proc_says(fd: i32, kind: &str) -> Vec<Cell> {
     if has_whole_paths() {
         assert_eq!(row[2], *link.as_os_str().as_bytes(), "{link:?}");
     }
-    // What /proc adds is how the descriptor is shared with programs that it starts.
-    let cloexec = i128::from(nix::libc::O_CLOEXEC);
-    assert_eq!(row[3].number(), i128::from_str_radix(info["flags"], 8).unwrap() & !cloexec, "{link:?}");
+    assert_eq!(row[3], i128::from_str_radix(info["flags"], 8).unwrap(), "{link:?}");
     assert_eq!(row[4], i128::from(meta.mode() & 0o7777), "{link:?}");
     assert_eq!(row[5], info["pos"].parse::<i128>().unwrap(), "{link:?}");
     if !meta.file_type().is_fifo() {
@@ -255,6 +255,27 @@ fn sockets_have_ends() {
     assert_eq!(row[6], "UNCONN");
 }
 
+/// Descriptors of one file of which an exec closes some, in each word of the bitmap that says so.
+fn cloexec() {
+    let dir = dir();
+    let file = File::create(dir.path().join("file")).unwrap();
+    let copies: Vec<File> = (0..200).map(|_| file.try_clone().unwrap()).collect();
+    for copy in copies.iter().enumerate().filter_map(|(nth, copy)| (nth % 3 != 0).then_some(copy)) {
+        fcntl(copy, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    }
+    let of_file = format!("tgid = {} and inode = {}", std::process::id(), file.metadata().unwrap().ino());
+    let rows = found("task_file", "fd, flags", &of_file);
+    let flags = |fd: i32| rows.iter().find(|row| row[0] == i128::from(fd)).unwrap()[1].number();
+    let cloexec = i128::from(nix::libc::O_CLOEXEC);
+    for (nth, copy) in copies.iter().enumerate() {
+        let fd = copy.as_raw_fd();
+        assert_eq!(flags(fd), i128::from_str_radix(&fdinfo(fd, "flags").unwrap(), 8).unwrap(), "{fd}");
+        assert_eq!(flags(fd) & cloexec != 0, nth % 3 == 0);
+    }
+    // Every third copy, and the file itself.
+    assert_eq!(found("task_file", "fd", &format!("{of_file} and flags & 0o2000000 <> 0")).len(), 67 + 1);
+}
+
 /// What /proc says of a descriptor of this process.
 fn fdinfo(fd: i32, key: &str) -> Option<String> {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
@@ -304,7 +325,7 @@ fn anonymous_files() {
         (link_fd, Some("bpf_link"), number(link_fd, "link_id", 10)),
         (of_dead.as_raw_fd(), None, 0),
         (other.as_raw_fd(), None, 0),
-    ] {
+    ]) {
         let own = format!("tgid = {} and fd = {fd}", std::process::id());
         let row = one("task_file", &COLUMNS.join(", "), &own);
         for (cell, name) in row.iter().zip(COLUMNS) {

@@ -22,7 +22,8 @@ pub(crate) const VIEW: View = View {
         kind, default, Names(KINDS), { field("file.f_inode.i_mode") & 0xf000 },
             "type of the file, by its mode; anon if that has none";
         path, default, Plain, { field("file").d_path() }, "path of the open file";
-        flags, default, Octal, "file.f_flags", "access mode and status flags (O_...), as in open(2)";
+        flags, default, Octal, { flags() },
+            "access mode and flags (O_...), with O_CLOEXEC, as in /proc/PID/fdinfo";
         mode, more, Octal, { field("file.f_inode.i_mode") & 0o7777 },
             "permission, set-id and sticky bits of the file's mode";
         pos, default, Plain, "file.f_pos" in "bytes", "offset in the file";
@@ -93,6 +94,13 @@ pub(crate) const VIEW: View = View {
 /// `ANON_INODE_FS_MAGIC`, `PID_FS_MAGIC` (`include/uapi/linux/magic.h`)
 const ANON_INODE_FS_MAGIC: u32 = 0x0904_1934;
 const PID_FS_MAGIC: u32 = 0x5049_4446;
+
+/// The flags of an open file. That it is closed when the process executes another program is known of its descriptor.
+fn flags() -> Expr {
+    const O_CLOEXEC: u32 = 0o2_000_000;
+    let closes = field("files.fdt.close_on_exec[0]").bit(field("fd")).eq(1);
+    case([(closes, field("file.f_flags") | O_CLOEXEC)]).or_else(field("file.f_flags"))
+}
 
 /// Whether a file is of this type of file system.
 fn is_of(magic: u32) -> Expr {
