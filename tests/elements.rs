@@ -20,6 +20,7 @@ pub fn tests() -> Vec<Test> {
         test("large_values_are_whole", &[Bpf], large_values_are_whole),
         test("each_cpu_has_its_value", &[Bpf, Kernel(5, 14)], each_cpu_has_its_value),
         test("wide_numbers_and_bitfields", &[Bpf, Kernel(5, 14)], wide_numbers_and_bitfields),
+        test("many_members", &[Bpf], many_members),
         test("each_cpu_has_its_bytes", &[Bpf, Kernel(5, 14)], each_cpu_has_its_bytes),
     ]
 }
@@ -444,6 +445,39 @@ fn wide_numbers_and_bitfields() {
     let count = running().possible_cpus.unwrap();
     let error = open(&each, &elements().fields([format!("value[{count}].end").as_str()])).unwrap_err();
     assert!(error.to_string().contains(&format!("{count} values, from value[0] on")), "{error}");
+}
+
+/// Of more members than have columns, the last are in the bytes of the whole: two elements that differ look different.
+fn many_members() {
+    let mut w = Writer::new();
+    let u32 = w.int("u32", 4, Int::new(32)).unwrap();
+    let names: Vec<String> = (0..60).map(|nth| format!("m{nth}")).collect();
+    let member =
+        |(nth, name): (u32, _)| Member { name, type_id: u32, bit_offset: 32 * nth, bitfield_width: 0 };
+    let members: Vec<_> = (0_u32..).zip(names.iter().map(String::as_str)).map(member).collect();
+    let mut value = |name, count: u32| w.struct_(name, 4 * count, &members[..count as usize]).unwrap();
+    let (many, few) = (value("many", 60), value("few", 40));
+    let btf = bpf(BtfLoad { btf: &w.finish(), log: None }).unwrap();
+    for (ty, count) in [(many, 60_u32), (few, 40)] {
+        let map = bpf(MapCreate {
+            btf: Some(MapBtf { btf: &btf, key_type_id: u32.0, value_type_id: ty.0 }),
+            ..MapCreate::new(MapType::HASH, 4, 4 * count, 3)
+        })
+        .unwrap();
+        let bytes = |last: u32| -> Vec<u8> {
+            (0..count)
+                .map(|nth| if nth == count - 1 { last } else { nth })
+                .flat_map(u32::to_ne_bytes)
+                .collect()
+        };
+        let element = |nth: u32| (nth.to_ne_bytes().to_vec(), bytes(1000 + nth));
+        fill(&map, [element(1), element(2)]);
+        let shown = open(&map, &elements()).unwrap();
+        let hex = bytes(1001).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let wanted = if count == 60 { ["value", &hex] } else { ["value.m39", "1001"] };
+        assert_eq!([shown[0].last().unwrap(), shown[1].last().unwrap()], wanted);
+        assert_eq!((&*shown[0][2], &*shown[1][3], shown[0].len()), ("value.m0", "1", 42));
+    }
 }
 
 fn each_cpu_has_its_bytes() {

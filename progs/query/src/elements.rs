@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use kwalk_btf::{Btf, Class, Error, Field, Path, Reason, SectionVar, TypeId, near};
 
-/// How many columns the members of keys and values give at most, if a selection names no columns.
+/// How many columns the members of a key or a value give at most, if a selection names no columns. If there are more, the
+/// last is the whole as bytes.
 const COLUMNS_MAX: usize = 40;
 /// How many levels of nested structs and arrays give columns.
 const DEPTH_MAX: usize = 4;
@@ -146,7 +147,11 @@ impl<'a> Elements<'a> {
         }
         let mut columns: Vec<String> =
             columns.into_iter().flat_map(|name| self.each_bitfield(name)).collect();
-        columns.truncate(COLUMNS_MAX);
+        if columns.len() > COLUMNS_MAX {
+            // What has no column of its own is among the bytes of the whole.
+            columns.truncate(COLUMNS_MAX - 1);
+            columns.push(argument.into());
+        }
         columns
     }
 }
@@ -216,7 +221,7 @@ pub(crate) fn whole(btf: &Btf<'_>, ty: TypeId) -> Result<Path, Error> {
 }
 
 fn spread(btf: &Btf<'_>, ty: TypeId, name: &str, depth: usize, columns: &mut Vec<String>) {
-    if columns.len() >= COLUMNS_MAX {
+    if columns.len() > COLUMNS_MAX {
         return;
     }
     let Some(depth) = depth.checked_sub(1) else { return columns.push(name.into()) };
