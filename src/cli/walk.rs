@@ -37,9 +37,9 @@ pub(crate) struct What {
     /// EXPR [AS NAME]
     #[arg(short, long, value_name = "LIST", allow_hyphen_values = true)]
     fields: Option<String>,
-    /// A SQL condition, run in the kernel, but for what looks at cmdline, which is read from /proc afterwards: = <> < <=
-    /// > >= AND OR NOT IN BETWEEN LIKE (case matters) IS NULL, + - * / % & | ^ << >>, numbers (decimal, 0x..., 0o...),
-    /// 'text', x'BYTES', names of enum values
+    /// A SQL condition, run in the kernel, but for what looks at cmdline, which is read from /proc afterwards:
+    /// = <> < <= > >= AND OR NOT IN BETWEEN LIKE (case matters) IS NULL, + - * / % & | ^ << >>, numbers (decimal, 0x...,
+    /// 0o...), 'text', x'BYTES', names of enum values
     #[arg(short = 'w', long = "where", value_name = "EXPR", allow_hyphen_values = true)]
     condition: Option<String>,
     /// Sort the rows: each EXPR [ASC | DESC]; NULLs come last
