@@ -26,7 +26,7 @@ use nix::unistd::{Pid, mkfifo, pipe};
 use super::cell::{Cell, found, one};
 use super::child::Child;
 use crate::support::Need::{Bpf, Jit, Kernel, Root, Target, That, Tool};
-use crate::support::helper::{Helper, fds};
+use crate::support::helper::{Helper, fds, numbers};
 use crate::support::objects::{idle_program, small_map};
 use crate::support::pins::attach;
 use crate::support::{Need, Test, dir, eventually, kernel_version, many_files, test, unique};
@@ -499,10 +499,16 @@ fn vma_is_maps() {
     let dir = dir();
     let exe = dir.path().join(OsStr::from_bytes(b"m \n\x1b[0m\xff\\ (deleted)"));
     fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
-    let child = Child::of(&exe, ["thread=x", "memory=5000000"]);
+    // The first thread has descriptors of its own (CLONE_FILES): to the kernel's walk, the other is another process.
+    let child = Child::of(&exe, ["thread=x", "unshare=1024", "memory=5000000"]);
     child.signal(Signal::SIGSTOP);
     eventually("the child is stopped", || child.stat(3) == "T");
     agrees_with_maps(child.pid());
+    // The other thread has them, too, where it is asked for.
+    let tids = numbers(&format!("/proc/{}/task", child.pid()));
+    let other = tids.into_iter().find(|tid| *tid != child.pid()).unwrap();
+    let starts = |condition: String| found("task_vma", "start", &condition);
+    assert_eq!(starts(format!("pid = {other}")), starts(format!("tgid = {}", child.pid())));
     fs::remove_file(&exe).unwrap();
     agrees_with_maps(child.pid());
 }

@@ -47,6 +47,9 @@ pub(crate) const VIEW: View = View {
     // The walk holds the lock that keeps the mapping, and so its file. RCU keeps alive what the helper needs of the
     // second.
     files: &["vma.vm_file", "task.mm.exe_file"],
+    // The kernel shows the mappings of a process again for each thread with descriptors of its own. Of a process whose first
+    // thread has ended, others have the mappings.
+    is_object: Some(|| field("task.pid").eq(field("task.tgid")).or(field("task.group_leader.mm").is_null())),
     ..View::NONE
 };
 
