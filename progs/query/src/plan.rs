@@ -149,9 +149,10 @@ impl Plan {
         let derived_tested = planner.names.derived.len();
         let pushed = pushed(&target, &mut planner.names, &asked.clone().simplified(false));
         // A thread that is asked for is an object, whatever a walk of all leaves out.
-        let condition = match pushed {
-            Some(Pushed::Tid(_)) => asked,
-            _ => Condition::And(vec![is_object, asked]),
+        let condition = match (pushed, is_object, asked) {
+            (Some(Pushed::Tid(_)), _, asked) | (_, Condition::Known(Some(true)), asked) => asked,
+            (_, is_object, Condition::And(all)) => Condition::And([vec![is_object], all].concat()),
+            (_, is_object, asked) => Condition::And(vec![is_object, asked]),
         };
         let condition = condition.simplified(false);
         let mut columns = match options.count {
