@@ -11,6 +11,7 @@ use kwalk_btf::near;
 
 use crate::error::{Error, MapError};
 use crate::path::{c_path, is_dotted};
+use crate::pin::is_bpffs;
 use crate::sys::{self, MapFd, ObjGet, bpf, ids, open_id};
 
 /// An id, name or path that refers to a map.
@@ -102,6 +103,8 @@ impl MapName {
             // A path of one component may be meant as the name of a map.
             libc::ENOENT if path.components().count() < 2 => self.missing(Vec::new()),
             libc::EPERM if !is_dotted(path) => error.into(),
+            // So the kernel answers for files of other file systems, also to those who may read them.
+            libc::EACCES if is_bpffs(path) == Ok(false) => Error::NotA { path: path.into(), needs: "a map" },
             errno => Error::open(path, io::Error::from_raw_os_error(errno)),
         })?;
         MapFd::try_from(fd).map_err(|error| match error.errno() {

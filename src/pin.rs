@@ -57,7 +57,7 @@ fn in_bpffs(path: &Path) -> Result<(), PinError> {
     }
 }
 
-fn is_bpffs(path: &Path) -> nix::Result<bool> {
+pub(crate) fn is_bpffs(path: &Path) -> nix::Result<bool> {
     Ok(statfs(path)?.filesystem_type() == BPF_FS_MAGIC)
 }
 

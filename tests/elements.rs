@@ -19,6 +19,8 @@ pub fn tests() -> Vec<Test> {
         test("what_has_no_types_is_bytes", &[Bpf], what_has_no_types_is_bytes),
         test("large_values_are_whole", &[Bpf], large_values_are_whole),
         test("each_cpu_has_its_value", &[Bpf, Kernel(5, 14)], each_cpu_has_its_value),
+        test("wide_numbers_and_bitfields", &[Bpf, Kernel(5, 14)], wide_numbers_and_bitfields),
+        test("many_members", &[Bpf], many_members),
         test("each_cpu_has_its_bytes", &[Bpf, Kernel(5, 14)], each_cpu_has_its_bytes),
     ]
 }
@@ -381,6 +383,101 @@ fn each_cpu_has_its_value() {
     let Error::Select(refused) = refused else { panic!("{refused}") };
     assert!(matches!(&*refused.reason, Reason::Kind { is: Kind::List, .. }), "{refused}");
     assert!(open(&map, &elements().fields([format!("value[{count}].name").as_str()])).is_err());
+}
+
+/// Members that are no numbers of programs: one of 16 bytes, and bitfields of which each CPU has its own. And a name that
+/// is a word of SQL.
+fn wide_numbers_and_bitfields() {
+    let mut w = Writer::new();
+    let u32 = w.int("u32", 4, Int::new(32)).unwrap();
+    let wide = w.int("__int128", 16, Int { signed: true, ..Int::new(128) }).unwrap();
+    let member =
+        |name, type_id, bit_offset, bitfield_width| Member { name, type_id, bit_offset, bitfield_width };
+    let members = [
+        member("wide", wide, 0, 0),
+        member("low", u32, 128, 3),
+        member("rest", u32, 131, 29),
+        member("end", u32, 160, 0),
+    ];
+    let value = w.struct_("value", 32, &members).unwrap();
+    let btf = bpf(BtfLoad { btf: &w.finish(), log: None }).unwrap();
+    let map = |ty| {
+        let map = MapCreate {
+            btf: Some(MapBtf { btf: &btf, key_type_id: u32.0, value_type_id: value.0 }),
+            ..MapCreate::new(ty, 4, 32, 3)
+        };
+        bpf(map).unwrap()
+    };
+    let little = cfg!(target_endian = "little");
+    let bits: u32 = if little { 5 | 1234 << 3 } else { 5 << 29 | 1234 };
+    let wide = (i128::MIN + 7).to_ne_bytes();
+    let value = [&wide[..], &bits.to_ne_bytes(), &77_u32.to_ne_bytes(), &[0; 8]].concat();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+
+    let one = map(MapType::HASH);
+    fill(&one, [(3_u32.to_ne_bytes().to_vec(), value.clone())]);
+    let id = one.info().unwrap().id.to_string();
+    let wanted = [
+        ["map", "key", "value.wide", "value.low", "value.rest", "value.end"],
+        [&id, "3", &hex(&wide), "5", "1234", "77"],
+    ];
+    assert_eq!(open(&one, &elements()).unwrap(), wanted);
+    // As the command names them.
+    let csv = stdout(&mut kwalk(["bpf_map_elem", "--map", &format!("id:{id}"), "-o", "csv"]));
+    assert_eq!(csv, wanted.map(|row| row.join(",") + "\n").concat());
+
+    let each = map(MapType::PERCPU_HASH);
+    let writer = MapWriter::new(&each, 4, 32);
+    let cpus = Cpus::all();
+    (0..cpus.count()).for_each(|nth| {
+        cpus.on(nth);
+        writer.write(&3_u32.to_ne_bytes(), &value);
+    });
+    let shown = open(&each, &elements()).unwrap();
+    let first = cpus.number(0);
+    let of = |name: &str| shown[0].iter().position(|column| column == name).map(|nth| &*shown[1][nth]);
+    assert!(of("value.wide").unwrap().contains(&hex(&wide)), "{shown:?}");
+    if first < 8 {
+        assert_eq!(of(&format!("value[{first}].low")), Some("5"), "{shown:?}");
+        assert_eq!(of(&format!("value[{first}].rest")), Some("1234"), "{shown:?}");
+    }
+    // A CPU that there is not, and what a pointer in a map leads to, are named.
+    let count = running().possible_cpus.unwrap();
+    let error = open(&each, &elements().fields([format!("value[{count}].end").as_str()])).unwrap_err();
+    assert!(error.to_string().contains(&format!("{count} values, from value[0] on")), "{error}");
+}
+
+/// Of more members than have columns, the last are in the bytes of the whole: two elements that differ look different.
+fn many_members() {
+    let mut w = Writer::new();
+    let u32 = w.int("u32", 4, Int::new(32)).unwrap();
+    let names: Vec<String> = (0..60).map(|nth| format!("m{nth}")).collect();
+    let member =
+        |(nth, name): (u32, _)| Member { name, type_id: u32, bit_offset: 32 * nth, bitfield_width: 0 };
+    let members: Vec<_> = (0_u32..).zip(names.iter().map(String::as_str)).map(member).collect();
+    let mut value = |name, count: u32| w.struct_(name, 4 * count, &members[..count as usize]).unwrap();
+    let (many, few) = (value("many", 60), value("few", 40));
+    let btf = bpf(BtfLoad { btf: &w.finish(), log: None }).unwrap();
+    for (ty, count) in [(many, 60_u32), (few, 40)] {
+        let map = bpf(MapCreate {
+            btf: Some(MapBtf { btf: &btf, key_type_id: u32.0, value_type_id: ty.0 }),
+            ..MapCreate::new(MapType::HASH, 4, 4 * count, 3)
+        })
+        .unwrap();
+        let bytes = |last: u32| -> Vec<u8> {
+            (0..count)
+                .map(|nth| if nth == count - 1 { last } else { nth })
+                .flat_map(u32::to_ne_bytes)
+                .collect()
+        };
+        let element = |nth: u32| (nth.to_ne_bytes().to_vec(), bytes(1000 + nth));
+        fill(&map, [element(1), element(2)]);
+        let shown = open(&map, &elements()).unwrap();
+        let hex = bytes(1001).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let wanted = if count == 60 { ["value", &hex] } else { ["value.m39", "1001"] };
+        assert_eq!([shown[0].last().unwrap(), shown[1].last().unwrap()], wanted);
+        assert_eq!((&*shown[0][2], &*shown[1][3], shown[0].len()), ("value.m0", "1", 42));
+    }
 }
 
 fn each_cpu_has_its_bytes() {

@@ -209,7 +209,7 @@ fn a_map_that_is_none_is_refused() {
     let file = crate::support::dir();
     let file = file.path().join("file");
     fs::write(&file, "").unwrap();
-    for (path, why) in [(bpffs.path("gone"), "No such file"), (file, "Permission denied")] {
+    for (path, why) in [(bpffs.path("gone"), "No such file"), (file, "it is not a map")] {
         let message = refusal(path.to_str().unwrap()).to_string();
         assert!(message.starts_with(&format!("{}: {why}", path.display())), "{message}");
     }

@@ -14,7 +14,7 @@ use kwalk::sys::{CgroupOrder, CgroupStart, ElemFlags, MapCreate, MapType, MapUpd
 use kwalk::{Error, Link, Loaded, Scope};
 use nix::unistd::gettid;
 
-use crate::support::{Need, Test, running, test};
+use crate::support::{Need, Test, kwalk, running, stdout, test};
 
 /// A program that writes a byte for each object.
 fn load(target: &Target) -> Loaded {
@@ -25,6 +25,22 @@ fn load(target: &Target) -> Loaded {
     walk.asm.mov(R0, 0);
     let program = walk.finish("count", done).unwrap();
     Loaded::load(&program).unwrap_or_else(|error| panic!("{}: {error}", target.name))
+}
+
+/// The first line of csv has the names that `kwalk targets` lists, of which some are words of SQL.
+fn default_columns_have_their_names() {
+    let mut seen = 0;
+    for line in stdout(&mut kwalk(["targets"])).lines().skip(1) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (target, columns) = (words[0], words.last().unwrap());
+        let output = kwalk([target, "-o", "csv", "--limit", "1"]).output().unwrap();
+        // Some need to be told where, and some have no objects.
+        if let Some(first) = String::from_utf8(output.stdout).unwrap().lines().next() {
+            assert_eq!(first, *columns, "{target}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "{seen}");
 }
 
 /// The kernel answers EINVAL for whatever does not suit it.
@@ -201,6 +217,7 @@ pub fn tests() -> Vec<Test> {
     let mut tests = walks();
     tests.extend([
         test("every_target_is_tested", &[], every_target_is_tested),
+        test("default_columns_have_their_names", &[Need::Bpf, Need::Root], default_columns_have_their_names),
         test("sleepable_programs_are_taken_or_refused_in_words", SLEEPING, sleepable_programs),
         test("no_symbol_is_shown_twice", KSYMS, no_symbol_is_shown_twice),
         test("parameter_pid", TASKS, pid),

@@ -13,6 +13,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::EventFd;
@@ -25,11 +26,11 @@ use nix::unistd::{Pid, mkfifo, pipe};
 use super::cell::{Cell, found, one};
 use super::child::Child;
 use crate::support::Need::{Bpf, Jit, Kernel, Root, Target, That, Tool};
-use crate::support::helper::{Helper, fds};
+use crate::support::helper::{Helper, fds, numbers};
 use crate::support::objects::{idle_program, small_map};
 use crate::support::pins::attach;
 use crate::support::{Need, Test, dir, eventually, kernel_version, many_files, test, unique};
-use kwalk::sys::pidfd_open;
+use kwalk::sys::{pidfd_open, pidfd_open_thread};
 
 const PROC: &[Need] = &[Bpf, Root];
 const VMA: Need = Target(&kwalk::progs::targets::task_vma::TARGET);
@@ -50,6 +51,7 @@ pub fn tests() -> Vec<Test> {
             &[Bpf, Root, Kernel(6, 2), Jit],
             anonymous_files,
         ),
+        test("task_file_flags_have_cloexec", PROC, cloexec),
         test("task_file_of_many_once", PROC, many_once),
         test("task_file_names_in_conditions", PROC, names_in_conditions),
         test("task_vma_is_maps", &[Bpf, Root, VMA], vma_is_maps),
@@ -82,9 +84,7 @@ fn is_as_proc_says(fd: i32, kind: &str) -> Vec<Cell> {
     if has_whole_paths() {
         assert_eq!(row[2], *link.as_os_str().as_bytes(), "{link:?}");
     }
-    // What /proc adds is how the descriptor is shared with programs that it starts.
-    let cloexec = i128::from(nix::libc::O_CLOEXEC);
-    assert_eq!(row[3].number(), i128::from_str_radix(info["flags"], 8).unwrap() & !cloexec, "{link:?}");
+    assert_eq!(row[3], i128::from_str_radix(info["flags"], 8).unwrap(), "{link:?}");
     assert_eq!(row[4], i128::from(meta.mode() & 0o7777), "{link:?}");
     assert_eq!(row[5], info["pos"].parse::<i128>().unwrap(), "{link:?}");
     if !meta.file_type().is_fifo() {
@@ -255,6 +255,27 @@ fn sockets_have_ends() {
     assert_eq!(row[6], "UNCONN");
 }
 
+/// Descriptors of one file of which an exec closes some, in each word of the bitmap that says so.
+fn cloexec() {
+    let dir = dir();
+    let file = File::create(dir.path().join("file")).unwrap();
+    let copies: Vec<File> = (0..200).map(|_| file.try_clone().unwrap()).collect();
+    for copy in copies.iter().enumerate().filter_map(|(nth, copy)| (nth % 3 != 0).then_some(copy)) {
+        fcntl(copy, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    }
+    let of_file = format!("tgid = {} and inode = {}", std::process::id(), file.metadata().unwrap().ino());
+    let rows = found("task_file", "fd, flags", &of_file);
+    let flags = |fd: i32| rows.iter().find(|row| row[0] == i128::from(fd)).unwrap()[1].number();
+    let cloexec = i128::from(nix::libc::O_CLOEXEC);
+    for (nth, copy) in copies.iter().enumerate() {
+        let fd = copy.as_raw_fd();
+        assert_eq!(flags(fd), i128::from_str_radix(&fdinfo(fd, "flags").unwrap(), 8).unwrap(), "{fd}");
+        assert_eq!(flags(fd) & cloexec != 0, nth % 3 == 0);
+    }
+    // Every third copy, and the file itself.
+    assert_eq!(found("task_file", "fd", &format!("{of_file} and flags & 0o2000000 <> 0")).len(), 67 + 1);
+}
+
 /// What /proc says of a descriptor of this process.
 fn fdinfo(fd: i32, key: &str) -> Option<String> {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
@@ -273,6 +294,10 @@ fn anonymous_files() {
     let dead = Child::new(["look"]);
     let of_dead = pidfd_open(dead.pid()).unwrap();
     drop(dead);
+    // A thread that leads no process, where pidfds can be of such.
+    let thread = Helper::with_threads("kwan", 1);
+    let tid = thread.tids().into_iter().find(|tid| *tid != thread.pid()).unwrap();
+    let of_thread = pidfd_open_thread(tid);
     let link = attach("maps", &unique("kwan"));
     let prog = idle_program("kwan", None);
     let map = small_map("kwan");
@@ -287,7 +312,10 @@ fn anonymous_files() {
     let [event_fd, signal_fd] = [event.as_raw_fd(), signals.as_raw_fd()];
     let [map_fd, prog_fd, link_fd] = [map.as_raw_fd(), prog.as_raw_fd(), link.fd().as_raw_fd()];
     assert_eq!(number(of_dead.as_raw_fd(), "Pid", 10), -1);
-    for (fd, column, value) in [
+    let of_thread = of_thread.as_ref().map(AsRawFd::as_raw_fd);
+    assert!(of_thread.is_ok() || kernel_version() < (6, 9));
+    let pidfd = |fd| (fd, Some("pidfd"), number(fd, "Pid", 10));
+    for (fd, column, value) in of_thread.into_iter().map(pidfd).chain([
         // The kernel shows the counter in hexadecimal.
         (event_fd, Some("eventfd"), number(event_fd, "eventfd-count", 16)),
         (signal_fd, Some("signals"), number(signal_fd, "sigmask", 16)),
@@ -297,7 +325,7 @@ fn anonymous_files() {
         (link_fd, Some("bpf_link"), number(link_fd, "link_id", 10)),
         (of_dead.as_raw_fd(), None, 0),
         (other.as_raw_fd(), None, 0),
-    ] {
+    ]) {
         let own = format!("tgid = {} and fd = {fd}", std::process::id());
         let row = one("task_file", &COLUMNS.join(", "), &own);
         for (cell, name) in row.iter().zip(COLUMNS) {
@@ -471,10 +499,16 @@ fn vma_is_maps() {
     let dir = dir();
     let exe = dir.path().join(OsStr::from_bytes(b"m \n\x1b[0m\xff\\ (deleted)"));
     fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
-    let child = Child::of(&exe, ["thread=x", "memory=5000000"]);
+    // The first thread has descriptors of its own (CLONE_FILES): to the kernel's walk, the other is another process.
+    let child = Child::of(&exe, ["thread=x", "unshare=1024", "memory=5000000"]);
     child.signal(Signal::SIGSTOP);
     eventually("the child is stopped", || child.stat(3) == "T");
     agrees_with_maps(child.pid());
+    // The other thread has them, too, where it is asked for.
+    let tids = numbers(&format!("/proc/{}/task", child.pid()));
+    let other = tids.into_iter().find(|tid| *tid != child.pid()).unwrap();
+    let starts = |condition: String| found("task_vma", "start", &condition);
+    assert_eq!(starts(format!("pid = {other}")), starts(format!("tgid = {}", child.pid())));
     fs::remove_file(&exe).unwrap();
     agrees_with_maps(child.pid());
 }

@@ -2,20 +2,26 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
-use kwalk::Scope;
 use kwalk::progs::Kernel;
 use kwalk::progs::targets::kmem_cache;
 use kwalk::select::{Reason, Select, Value, Walk, sql};
+use kwalk::{Netns, Scope};
 
-use super::cell::found;
+use super::cell::{found, walked};
 use super::child::Cpus;
 use crate::support::Need::{self, Bpf, Root, Target};
-use crate::support::{Test, running, test};
+use crate::support::helper::Helper;
+use crate::support::{Test, running, stdout, test};
+
+const NEXT_HOPS: &[Need] =
+    &[Bpf, Root, Need::Kernel(6, 9), Need::Jit, Need::Tool("ip"), Need::Tool("nsenter")];
 
 pub fn tests() -> Vec<Test> {
     vec![
         test("tcp_statistics_are_those_of_snmp", &[Bpf, Root, Need::Kernel(5, 19)], tcp_statistics),
+        test("next_hops_count_their_packets", NEXT_HOPS, next_hops),
         test("sums_over_many_cpus_load", &[Bpf, Root, Need::Kernel(5, 19)], many_cpus),
         test("what_has_no_sum_is_refused", &[Bpf, Need::Kernel(5, 19), Target(&kmem_cache::TARGET)], no_sum),
     ]
@@ -56,6 +62,44 @@ fn tcp_statistics() {
     }
     if before == after {
         assert_eq!(rows[0][2], before[2]);
+    }
+}
+
+/// The packets that each member of a group of next hops has sent, counted by each CPU, of which BTF has no tag.
+fn next_hops() {
+    let helper = Helper::with_netns(0);
+    let pid = helper.pid().to_string();
+    let inside = |program: &str, args: &str| {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &pid, "-n", program]).args(args.split(' '));
+        stdout(&mut command)
+    };
+    for args in [
+        "link set lo up",
+        "link add v0 type veth peer name v1",
+        "link set v0 up",
+        "link set v1 up",
+        "-6 addr add 2001:db8::1/64 dev v0 nodad",
+        "nexthop add id 5 via 2001:db8::e dev v0",
+        "nexthop add id 6 via 2001:db8::f dev v0",
+        "nexthop add id 7 group 5/6",
+        "-6 route add 2001:db8:1::/48 nhid 7",
+    ] {
+        inside("ip", args);
+    }
+    // Each is an address that the kernel looks a route up for.
+    const LOOKUPS: i128 = 100;
+    for nth in 1..=LOOKUPS {
+        inside("ip", &format!("-6 route get 2001:db8:1::{nth:x}"));
+    }
+    let netns = Netns::of_process(helper.pid()).unwrap();
+    let of = |nth: u32| format!("rt.nh.nh_grp.nh_entries[{nth}].stats.packets.v.a.a.counter as c{nth}");
+    let columns = [of(0), of(1), "nh_entry.stats.packets.v.a.a.counter as own".into()].join(", ");
+    let rows = walked("ipv6_route", &columns, "nexthop = 7", Scope::Netns(std::slice::from_ref(&netns)));
+    assert_eq!(rows.len(), 2);
+    for (nth, row) in rows.iter().enumerate() {
+        assert_eq!(row[0].number() + row[1].number(), LOOKUPS, "{rows:?}");
+        assert_eq!(row[2], row[nth], "{rows:?}");
     }
 }
 

@@ -199,7 +199,7 @@ fn simplified(terms: Vec<Condition>, unknown: bool, all: bool) -> Condition {
 
 fn is_exact(number: &Number) -> bool {
     match &number.node {
-        Node::Null | Node::Constant | Node::Field(_) | Node::Sum(_) | Node::Copied(_) => true,
+        Node::Null | Node::Constant | Node::Field(_) | Node::Sum(_) | Node::Copied(_) | Node::Bit(_) => true,
         Node::Unary(_, of) => is_exact(of),
         Node::Binary(_, left, right) => is_exact(left) && is_exact(right),
         Node::Case(arms, otherwise) => {
@@ -214,6 +214,7 @@ fn cost(number: &Number) -> usize {
         Node::Null | Node::Constant => 0,
         Node::Field(place) => hops(place) + 1,
         Node::Copied(place) => hops(place) + 30,
+        Node::Bit(bit) => hops(&bit.pointer) + 70,
         Node::Unary(_, of) => cost(of) + 8,
         // A call for each CPU.
         Node::Sum(sum) => hops(&sum.pointer) + 30 * sum.cpus as usize,

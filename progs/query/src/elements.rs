@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use kwalk_btf::{Btf, Class, Error, Field, Path, Reason, SectionVar, TypeId, near};
 
-/// How many columns the members of keys and values give at most, if a selection names no columns.
+/// How many columns the members of a key or a value give at most, if a selection names no columns. If there are more, the
+/// last is the whole as bytes.
 const COLUMNS_MAX: usize = 40;
 /// How many levels of nested structs and arrays give columns.
 const DEPTH_MAX: usize = 4;
@@ -102,6 +103,16 @@ impl<'a> Elements<'a> {
         index().unwrap_or((0, rest))
     }
 
+    /// The number of values that a per-CPU map's element has, if a path names a CPU beyond them, as `value[99]` does.
+    pub(crate) fn lacks(&self, path: &str) -> Option<u32> {
+        let (argument, rest) = first(path);
+        let values = self.per_cpu.filter(|_| argument == "value")?;
+        let (digits, _) = rest.strip_prefix('[')?.split_once(']')?;
+        let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+        let is_there = digits.parse::<u32>().is_ok_and(|cpu| cpu < values.count);
+        (is_number && !is_there).then_some(values.count)
+    }
+
     /// What a path leads to in each of the values of a per-CPU map's element: `value`, or a member of it. `None` if the
     /// path does not begin with the value or names a CPU, or the map has one value for all CPUs. Without types, it is the
     /// whole value.
@@ -114,6 +125,17 @@ impl<'a> Elements<'a> {
         }
     }
 
+    /// A column for each CPU, if this one is a bitfield that each CPU has: of those there are no lists.
+    fn each_bitfield(&self, name: String) -> Vec<String> {
+        match self.each(&name) {
+            Some(Ok((values, Some(Field { bits: Some(_), .. })))) => {
+                let (argument, rest) = name.split_at(name.find(['.', '[']).unwrap_or(name.len()));
+                (0..values.count).map(|cpu| format!("{argument}[{cpu}]{rest}")).take(COLUMNS_MAX).collect()
+            }
+            _ => vec![name],
+        }
+    }
+
     /// The default columns of a key or a value: its members that are numbers or texts, or else its bytes.
     pub(crate) fn columns(&self, argument: &str) -> Vec<String> {
         let mut columns = Vec::new();
@@ -123,8 +145,23 @@ impl<'a> Elements<'a> {
         if columns.is_empty() {
             columns.push(argument.into());
         }
-        columns.truncate(COLUMNS_MAX);
+        let mut columns: Vec<String> =
+            columns.into_iter().flat_map(|name| self.each_bitfield(name)).collect();
+        if columns.len() > COLUMNS_MAX {
+            // What has no column of its own is among the bytes of the whole.
+            columns.truncate(COLUMNS_MAX - 1);
+            columns.push(argument.into());
+        }
         columns
+    }
+}
+
+/// Whether a field of an element is shown as its bytes: it has members, or is a number wider than those of programs.
+pub(crate) fn is_bytes(field: &Field) -> bool {
+    match field.class {
+        Class::Struct | Class::Array { .. } => true,
+        Class::Int { .. } | Class::Float => field.size > 8,
+        _ => false,
     }
 }
 
@@ -184,7 +221,7 @@ pub(crate) fn whole(btf: &Btf<'_>, ty: TypeId) -> Result<Path, Error> {
 }
 
 fn spread(btf: &Btf<'_>, ty: TypeId, name: &str, depth: usize, columns: &mut Vec<String>) {
-    if columns.len() >= COLUMNS_MAX {
+    if columns.len() > COLUMNS_MAX {
         return;
     }
     let Some(depth) = depth.checked_sub(1) else { return columns.push(name.into()) };

@@ -100,6 +100,13 @@ pub enum Reason {
         /// The path.
         what: String,
     },
+    /// A path names a CPU of which a per-CPU map has no value.
+    NoCpu {
+        /// The path.
+        what: String,
+        /// The number of values that an element has: one for each possible CPU.
+        cpus: u32,
+    },
     /// A shift by a number of bits that is not in 0..64.
     Shift(i128),
     /// A list of values is empty.
@@ -272,6 +279,9 @@ impl fmt::Display for Reason {
             Reason::Null => f.write_str("a comparison with NULL is never true"),
             Reason::NullPointer { what } => {
                 write!(f, "{what} is a pointer: as 0 it is NULL, and no comparison with NULL is ever true")
+            }
+            Reason::NoCpu { what, cpus } => {
+                write!(f, "{what}: there is no such CPU: an element has {cpus} values, from value[0] on")
             }
             Reason::PerCpu { what } => {
                 write!(f, "{what} is behind a per-CPU pointer: each CPU has its own, and they have no sum")

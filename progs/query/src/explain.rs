@@ -73,6 +73,7 @@ impl Display for Number {
             Node::Constant => self.min.fmt(f),
             Node::Field(place) | Node::Copied(place) => f.write_str(&place.path),
             Node::Sum(sum) => write!(f, "sum over CPUs of {}", sum.value.path),
+            Node::Bit(bit) => write!(f, "bit({}, {})", bit.word.path, bit.number.path),
             Node::Unary(Unary::Positive, of) => write!(f, "positive({of})"),
             Node::Unary(Unary::Device, of) => write!(f, "st_dev({of})"),
             Node::Binary(op, left, right) => write!(f, "({left} {op} {right})"),

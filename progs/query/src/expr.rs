@@ -385,6 +385,11 @@ impl Expr {
         Node::Call(Function::Copied, vec![self]).into()
     }
 
+    /// `bit`: the bit of this number in a bitmap, of which this is the first word.
+    pub(crate) fn bit(self, number: Expr) -> Expr {
+        Node::Call(Function::Bit, vec![self, number]).into()
+    }
+
     /// `st_dev`: a device number of the kernel's own encoding as stat(2) gives it.
     pub fn st_dev(self) -> Expr {
         Node::Call(Function::StDev, vec![self]).into()

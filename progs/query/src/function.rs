@@ -24,6 +24,7 @@ pub enum Function {
     Positive,
     StDev,
     Copied,
+    Bit,
 }
 
 impl Function {
@@ -82,6 +83,7 @@ pub const FUNCTIONS: &[FunctionInfo] = functions! {
     positive("X")               Positive   "a number, or 0 if it is negative";
     st_dev("FIELD")             StDev      "a device number of the kernel's own encoding as stat(2) gives it";
     copied("FIELD")             Copied     "a number that a helper copies: some verifiers refuse to load it";
+    bit("FIELD", "NUMBER")      Bit        "the bit of this number in words of 64 bits, of which FIELD is the first, behind a pointer";
     page_size()                 PageSize   "the size of a page in bytes: the kernel counts memory in pages";
     stack()                     Stack      "the kernel stack of the task";
 };

@@ -42,6 +42,8 @@ pub(crate) enum Node {
     Sum(Box<Sum>),
     /// A field that a helper copies, because verifiers refuse to load it.
     Copied(Box<Place>),
+    /// A bit of a bitmap.
+    Bit(Box<Bit>),
     /// The number of the first condition that is true, else the last number.
     Case(Vec<(Condition, Number)>, Box<Number>),
 }
@@ -66,6 +68,17 @@ pub(crate) struct Sum {
     pub(crate) cpus: u32,
     /// The offset of a per-CPU array's first pointer in its `struct bpf_array`.
     pub(crate) pptrs: u32,
+}
+
+/// A bit of a bitmap, and which one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Bit {
+    /// The last pointer on the path to the bitmap.
+    pub(crate) pointer: Place,
+    /// The first of its words. Only its field counts: it is behind the pointer.
+    pub(crate) word: Place,
+    /// The field with the number of the bit, of at most 32 bits.
+    pub(crate) number: Place,
 }
 
 /// A condition: true, false or unknown.

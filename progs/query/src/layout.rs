@@ -9,7 +9,7 @@ use kwalk_btf::{Class, Field};
 
 use crate::columns::Show;
 use crate::completion::Fill;
-use crate::elements::PerCpuValues;
+use crate::elements::{PerCpuValues, is_bytes};
 use crate::emit::{Chunk, Column, ColumnKind, Rows};
 use crate::ir::{IpPlace, Value};
 use crate::ir::{Node, Number, Text, TextKind};
@@ -213,6 +213,7 @@ fn ty(value: &Value, show: Show, names: &Names<'_>) -> Type {
 fn list(text: &Text, values: PerCpuValues, field: Option<&Field>, names: &Names<'_>) -> Type {
     let (offset, size) = field.map_or((0, values.size), |field| (field.offset, field.size));
     let of = match field.map(|field| field.class) {
+        _ if field.is_none_or(is_bytes) => Type::Bytes,
         Some(Class::Int { signed }) => Type::Int { signed },
         Some(Class::Char) => Type::Int { signed: false },
         Some(Class::Bool) => Type::Bool,

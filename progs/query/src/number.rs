@@ -117,6 +117,7 @@ impl Number {
             Node::Null | Node::Constant => Vec::new(),
             Node::Field(place) | Node::Copied(place) => vec![place],
             Node::Sum(sum) => vec![&sum.pointer],
+            Node::Bit(bit) => vec![&bit.pointer, &bit.number],
             Node::Unary(_, of) => of.places(),
             Node::Binary(_, left, right) => [left.places(), right.places()].concat(),
             // Which of its fields a CASE reads depends on its conditions.
@@ -130,6 +131,7 @@ impl Number {
             Node::Null | Node::Constant => {}
             Node::Field(place) | Node::Copied(place) => each(place),
             Node::Sum(sum) => each(&mut sum.pointer),
+            Node::Bit(bit) => [&mut bit.pointer, &mut bit.number].into_iter().for_each(each),
             Node::Unary(_, of) => of.each_place(each),
             Node::Binary(_, left, right) => {
                 left.each_place(each);
@@ -146,7 +148,7 @@ impl Number {
     pub(crate) fn may_be_null(&self) -> bool {
         match &self.node {
             // A per-CPU pointer may be NULL, and a copy may fail.
-            Node::Null | Node::Sum(_) | Node::Copied(_) => true,
+            Node::Null | Node::Sum(_) | Node::Copied(_) | Node::Bit(_) => true,
             Node::Constant => false,
             Node::Unary(_, of) => of.may_be_null(),
             // A pointer of 0 is NULL itself.

@@ -14,14 +14,20 @@ use crate::place::Place;
 use crate::resolve::Names;
 
 /// The structs whose fields are per-CPU pointers (`__percpu` in the kernel's sources), with the names of these fields: those
-/// that paths from the targets can lead to.
+/// that paths from the targets can lead to, those of modules included.
 const FIELDS: &[(&str, &[&str])] = &[
+    ("alloc_tag", &["counters"]),
     ("array_buffer", &["data"]),
+    ("blk_stat_callback", &["cpu_stat"]),
+    ("blk_trace", &["msg_data", "sequence"]),
+    ("blkcg", &["lhead"]),
     ("blkcg_gq", &["iostat_cpu"]),
     ("block_device", &["bd_stats"]),
     ("bpf_array", &["pptrs"]),
     ("bpf_cgroup_storage", &["percpu_buf"]),
-    ("bpf_htab", &["map_locked"]),
+    ("bpf_common_lru", &["local_list"]),
+    ("bpf_cpu_map_entry", &["bulkq"]),
+    ("bpf_htab", &["extra_elems", "map_locked"]),
     ("bpf_lru", &["percpu_lru"]),
     ("bpf_map", &["elem_count"]),
     ("bpf_mem_alloc", &["cache", "caches"]),
@@ -30,11 +36,22 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("cgroup", &["rstat_base_cpu", "rstat_cpu"]),
     ("cgroup_subsys_state", &["rstat_cpu"]),
     ("cpuacct", &["cpuusage"]),
+    ("dma_chan", &["local"]),
+    ("dst_cache", &["cache"]),
     ("fib6_nh", &["rt6i_pcpu"]),
     ("fib_nh_common", &["nhc_pcpu_rth_output"]),
+    ("gen_cookie", &["local"]),
     ("gendisk", &["dkstats"]),
+    ("gro_cells", &["cells"]),
     ("hd_struct", &["dkstats"]),
+    ("ioc", &["pcpu_stat"]),
+    ("ioc_gq", &["pcpu_stat"]),
+    ("iommu_dma_cookie", &["percpu_fq"]),
+    ("iova_domain", &["fq"]),
+    ("iova_rcache", &["cpu_rcaches"]),
+    ("ip_vs_stats", &["cpustats"]),
     ("ipv6_devstat", &["ipv6"]),
+    ("ipvl_dev", &["pcpu_stats"]),
     ("irq_desc", &["kstat_irqs"]),
     ("kioctx", &["cpu"]),
     ("kmem_cache", &["cpu_sheaves", "cpu_slab"]),
@@ -47,10 +64,18 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("mm_struct", &["futex_ref", "pcpu_cid"]),
     ("module", &["percpu"]),
     ("mount", &["mnt_pcp"]),
+    ("mpls_dev", &["stats"]),
     ("neigh_table", &["stats"]),
+    ("net_bridge", &["mcast_stats"]),
+    ("net_bridge_port", &["mcast_stats"]),
+    ("net_bridge_vlan", &["stats"]),
     ("net_device", &["core_stats", "dstats", "lstats", "pcpu_refcnt", "tstats", "xdp_bulkq"]),
+    ("net_rate_estimator", &["cpu_bstats"]),
     ("netns_core", &["prot_inuse", "sock_inuse"]),
-    ("netns_ct", &["stat"]),
+    ("netns_ct", &["pcpu_lists", "stat"]),
+    ("netns_ft", &["stat"]),
+    ("netns_ipv4", &["icmp_sk", "tcp_sk"]),
+    ("netns_ipv6", &["icmp_sk"]),
     (
         "netns_mib",
         &[
@@ -69,20 +94,45 @@ const FIELDS: &[(&str, &[&str])] = &[
             "xfrm_statistics",
         ],
     ),
+    ("netns_sctp", &["sctp_statistics"]),
+    ("netns_smc", &["smc_stats"]),
+    ("netns_xfrm", &["state_cache_input"]),
+    ("nft_base_chain", &["stats"]),
+    ("nft_counter_percpu_priv", &["counter"]),
+    ("nft_trans_chain", &["stats"]),
+    ("nh_grp_entry", &["stats"]),
+    ("packet_ring_buffer", &["pending_refcnt"]),
+    ("page_pool", &["recycle_stats"]),
+    ("pcpu_freelist", &["freelist"]),
+    ("perf_ibs", &["pcpu"]),
     ("percpu_counter", &["counters"]),
     ("percpu_rw_semaphore", &["read_count"]),
     ("pglist_data", &["per_cpu_nodestats"]),
-    ("pmu", &["cpu_pmu_context", "pmu_cpu_context"]),
+    ("pmu", &["cpu_pmu_context", "pmu_cpu_context", "pmu_disable_count"]),
     ("proto", &["orphan_count", "per_cpu_fw_alloc"]),
     ("psi_group", &["pcpu"]),
     ("Qdisc", &["cpu_bstats", "cpu_qstats"]),
+    ("rchan", &["buf"]),
+    ("rcu_tasks", &["rtpcpu"]),
     ("request_queue", &["queue_ctx"]),
     ("sbitmap", &["alloc_hint"]),
+    ("scx_dispatch_q", &["pcpu"]),
+    ("scx_sched", &["event_stats_cpu", "pcpu"]),
+    ("sd_data", &["sd", "sds", "sg", "sgc"]),
+    ("seg6_local_lwt", &["pcpu_counters"]),
     ("srcu_struct", &["sda"]),
+    ("swap_info_struct", &["percpu_cluster"]),
+    ("synproxy_net", &["stats"]),
     ("tc_action", &["cpu_bstats", "cpu_bstats_hw", "cpu_qstats"]),
+    ("trace_array", &["last_func_repeats"]),
+    ("trace_event_call", &["perf_events"]),
+    ("trace_uprobe", &["nhits"]),
     ("vlan_dev_priv", &["vlan_pcpu_stats"]),
+    ("vxlan_vni_node", &["stats"]),
     ("workqueue_struct", &["cpu_pwq", "cpu_pwqs"]),
+    ("xstats", &["xs_stats"]),
     ("zone", &["pageset", "per_cpu_pageset", "per_cpu_zonestats"]),
+    ("zswap_pool", &["acomp_ctx"]),
 ];
 
 impl Names<'_> {
@@ -132,6 +182,10 @@ impl Names<'_> {
 
     /// What each CPU has of a per-CPU map's value, if `name` is that value or a member of it.
     pub(crate) fn each_cpu(&mut self, name: &str, span: Option<&Span>) -> Option<Result<Value, Error>> {
+        if let Some(cpus) = self.elements?.lacks(name) {
+            let what = name.into();
+            return Some(Err(Error::new(Reason::NoCpu { what, cpus }, span.cloned())));
+        }
         let each = self.elements?.each(name)?;
         let size = self.elements?.value_size;
         let place = self.argument("value", None).ok()?;

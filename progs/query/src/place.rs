@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use kwalk_btf::{Class, Field};
+use kwalk_btf::{Class, Field, TypeId};
 
 /// Where a path starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,14 @@ impl Place {
         let class = Class::Int { signed: false };
         let field = Field { offset: self.field.offset + from, size, class, bits: None, ..self.field };
         Place { field, ..self.clone() }
+    }
+
+    /// The last pointer on the path, as a field, and the field behind it.
+    pub(crate) fn behind(self) -> Option<(Place, Place)> {
+        let (&offset, before) = self.hops.split_last()?;
+        let class = Class::Ptr { pointee: TypeId(0) };
+        let pointer = Field { offset, size: 8, class, bits: None, ..self.field };
+        Some((Place { hops: before.to_vec(), field: pointer, per_cpu: None, ..self.clone() }, self))
     }
 
     /// Whether the field is read from the same pointer as `other`.

@@ -10,6 +10,7 @@ use crate::derived::Found;
 use crate::elements::Elements;
 use crate::emit::{self, Emit, Fork, OBJECT};
 use crate::error::{Error, Reason};
+use crate::expr::Expr;
 use crate::ir::{Condition, Sum, Value};
 use crate::layout;
 use crate::limits::{MAPS_MAX, ROW_MAX, SLOTS_MAX};
@@ -139,17 +140,22 @@ impl Plan {
             Some(filter) => tested::split(&planner.names, filter),
             None => (None, Vec::new()),
         };
-        let is_object = planner.names.view.is_object.map(|condition| condition());
-        let first = match (is_object, first) {
-            (Some(condition), Some(first)) => Some(condition.and(first)),
-            (is_object, first) => is_object.or(first),
+        let target_view = planner.names.view;
+        let mut terms_of = |expr: Option<Expr>| match expr {
+            Some(expr) => planner.condition(&expr),
+            None => Ok(Condition::Known(Some(true))),
         };
-        let condition = match first {
-            Some(condition) => planner.condition(&condition)?.simplified(false),
-            None => Condition::Known(Some(true)),
-        };
+        let is_object = terms_of(target_view.is_object.map(|condition| condition()))?;
+        let asked = terms_of(first)?;
         let derived_tested = planner.names.derived.len();
-        let pushed = pushed(&target, &mut planner.names, &condition);
+        let pushed = pushed(&target, &mut planner.names, &asked.clone().simplified(false));
+        // A thread that is asked for is an object, whatever a walk of all leaves out.
+        let condition = match (pushed, is_object, asked) {
+            (Some(Pushed::Tid(_)), _, asked) | (_, Condition::Known(Some(true)), asked) => asked,
+            (_, is_object, Condition::And(all)) => Condition::And([vec![is_object], all].concat()),
+            (_, is_object, asked) => Condition::And(vec![is_object, asked]),
+        };
+        let condition = condition.simplified(false);
         let mut columns = match options.count {
             true => Vec::new(),
             false => projection::columns(select, &target, options.netns, &mut planner)?,

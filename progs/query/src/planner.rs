@@ -446,6 +446,7 @@ impl<'a> Planner<'a> {
                 }
                 _ => Err(Error::kind(of, Kind::Number, "a field")),
             },
+            (Function::Bit, [word, number]) => self.bit(word, number),
             (Function::PageSize, []) => {
                 Ok(Value::Number(Number::constant(self.names.kernel.page_size.into())))
             }
@@ -455,6 +456,22 @@ impl<'a> Planner<'a> {
             (Function::Stack, []) => self.names.stack(expr.span.as_ref()).map(Value::Stack),
             _ => Err(arguments_of(function, expr)),
         }
+    }
+
+    /// A bit of a bitmap behind a pointer.
+    fn bit(&mut self, word: &Expr, number: &Expr) -> Result<Value, Error> {
+        let field = |found: Number| match found.node {
+            ir::Node::Field(place) if place.field.bits.is_none() && !place.swap => Some(*place),
+            _ => None,
+        };
+        let index = field(self.number(number)?).filter(|place| place.field.size <= 4);
+        let index = index.ok_or_else(|| Error::kind(number, Kind::Number, "a field of at most 32 bits"))?;
+        let first = field(self.number(word)?).filter(|place| place.field.size == 8);
+        let behind = first.and_then(|place| place.behind());
+        let (pointer, word) =
+            behind.ok_or_else(|| Error::kind(word, Kind::Number, "a field of 64 bits behind a pointer"))?;
+        let node = ir::Node::Bit(Box::new(ir::Bit { pointer, word, number: index }));
+        Ok(Value::Number(Number { node, unsigned: false, min: 0, max: 1 }))
     }
 
     fn named(&mut self, name: &str, expr: &Expr, with: Option<&Meaning>) -> Result<Value, Error> {

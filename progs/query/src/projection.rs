@@ -49,7 +49,11 @@ pub(crate) fn columns(
         };
         let name = name.unwrap_or_else(|| match expr.span() {
             Some(span) => span.excerpt().into(),
-            None => expr.to_string(),
+            // SQL would quote a word of its own, such as `end`: the name of a column is the bare one.
+            None => match &expr.node {
+                Node::Name(name) => name.clone(),
+                _ => expr.to_string(),
+            },
         });
         if !names.insert(name.clone()) {
             return Err(Error::new(Reason::SameName(name), expr.span));

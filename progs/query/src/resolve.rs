@@ -14,7 +14,7 @@ use kwalk_progs::{Available, Kernel, Target, Version};
 use crate::columns::{NamedColumn, Source};
 use crate::completion::Fill;
 use crate::derived::{By, Derived, Found};
-use crate::elements::{Elements, first, whole};
+use crate::elements::{Elements, first, is_bytes, whole};
 use crate::error::{Error, Kind, Reason};
 use crate::expr::{Expr, Node};
 use crate::function::{self, Function, FunctionInfo};
@@ -272,15 +272,14 @@ impl<'a> Names<'a> {
         }))
     }
 
-    /// A map's key or value, or a struct or an array in it, as bytes; `None` if `name` is none of these.
+    /// A map's key or value, or a struct, an array or a number of more than 8 bytes in it, as bytes; `None` if `name` is none
+    /// of these.
     pub(crate) fn bytes(&mut self, name: &str) -> Option<Text> {
         let (argument, below) = first(name);
         let (whole, found) = (self.elements?.size(argument)?, self.elements?.path(name));
         let place = self.argument(argument, None).ok()?;
         let (at, size) = match (found, below) {
-            (Some(Ok(path)), _) if !matches!(path.field.class, Class::Struct | Class::Array { .. }) => {
-                return None;
-            }
+            (Some(Ok(path)), _) if !is_bytes(&path.field) => return None,
             (_, "") => (0, whole),
             (Some(Ok(path)), _) if path.field.size > 0 => (path.field.offset, path.field.size),
             _ => return None,
@@ -404,6 +403,9 @@ impl<'a> Names<'a> {
 
     /// The reason for an unknown name.
     pub(crate) fn unknown(&self, name: &str, error: kwalk_btf::Error) -> Reason {
+        if error == kwalk_btf::Error::Void && self.elements.is_some_and(|all| all.btf(name).is_some()) {
+            return Reason::Unsupported("a path through a pointer that a map has stored");
+        }
         let kwalk_btf::Error::Path { path, at, segment, reason: PathReason::NoSuchMember { near }, .. } =
             &error
         else {

@@ -38,6 +38,7 @@ impl Emit<'_, '_> {
             Node::Unary(op, of) => self.unary(*op, of, null),
             Node::Sum(sum) => self.sum(sum, null),
             Node::Copied(place) => self.copied_field(place, null),
+            Node::Bit(bit) => self.bit(bit, null),
         }
     }
 
@@ -322,7 +323,7 @@ fn plain(op: Arithmetic, unsigned: bool) -> AluOp {
 /// The number of registers that the computation of a number takes.
 pub(crate) fn need(number: &Number) -> usize {
     match &number.node {
-        Node::Null | Node::Constant | Node::Field(_) | Node::Sum(_) | Node::Copied(_) => 1,
+        Node::Null | Node::Constant | Node::Field(_) | Node::Sum(_) | Node::Copied(_) | Node::Bit(_) => 1,
         Node::Unary(Unary::Positive, of) => need(of),
         Node::Unary(Unary::Device, of) => need(of).max(3),
         Node::Binary(op, left, right) => {
@@ -420,7 +421,7 @@ pub(super) fn any_in_number(number: &Number, is: &mut impl FnMut(Leaf<'_>) -> bo
     match &number.node {
         Node::Null | Node::Constant | Node::Field(_) => false,
         Node::Sum(sum) => is(Leaf::Sum(sum)),
-        Node::Copied(_) => is(Leaf::Copied),
+        Node::Copied(_) | Node::Bit(_) => is(Leaf::Copied),
         Node::Unary(_, of) => any_in_number(of, is),
         Node::Binary(_, left, right) => any_in_number(left, is) || any_in_number(right, is),
         Node::Case(arms, otherwise) => {

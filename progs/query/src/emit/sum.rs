@@ -12,7 +12,7 @@ use kwalk_progs::{Map, MapKind};
 use super::Emit;
 use super::number::size;
 use crate::error::Error;
-use crate::ir::Sum;
+use crate::ir::{Bit, Sum};
 use crate::place::Place;
 
 /// The bit that is set in an offset that is known. Offsets are multiples of a page.
@@ -97,6 +97,38 @@ impl Emit<'_, '_> {
         let reg = self.take()?;
         self.builder.asm.load(reg, Memory::new(size(place.field.size), to));
         self.extend(reg, place);
+        Ok(reg)
+    }
+
+    /// Reads a bit of a bitmap, or goes to `null`. All registers are free.
+    pub(crate) fn bit(&mut self, bit: &Bit, null: Label) -> Result<Reg, Error> {
+        let room = self.room(16);
+        let (number, word) = (room, room + 8);
+        let base = self.follow(R2, &bit.number, null);
+        self.load_from(R2, base, &bit.number);
+        self.builder.asm.store(u64_at(number), R2);
+        let base = self.follow(R3, &bit.pointer, null);
+        // As for a sum, the pointer is copied as a number.
+        self.copied(word, 8, |asm| asm.address(R3, base + bit.pointer.field.offset as i32));
+        let asm = &mut self.builder.asm;
+        asm.load(R3, u64_at(word));
+        asm.jump_if(R3.eq(0), null);
+        asm.add(R3, bit.word.field.offset as i32);
+        self.copied(word, 8, |asm| {
+            asm.load(R1, u64_at(number));
+            asm.rsh(R1, 6);
+            asm.lsh(R1, 3);
+            asm.add(R3, R1);
+        });
+        self.builder.asm.jump_if(R0.ne(0), null);
+        let reg = self.take()?;
+        let by = if reg == R1 { R2 } else { R1 };
+        let asm = &mut self.builder.asm;
+        asm.load(by, u64_at(number));
+        asm.load(reg, u64_at(word));
+        asm.and(by, 63);
+        asm.rsh(reg, by);
+        asm.and(reg, 1);
         Ok(reg)
     }
 

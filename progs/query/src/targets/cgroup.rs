@@ -1,7 +1,7 @@
 //! Control groups: a cgroup, its descendants or its ancestors.
 
 use crate::columns::{Show::Plain, columns};
-use crate::expr::{Expr, field};
+use crate::expr::{Expr, case, field};
 use crate::view::View;
 
 pub(crate) const VIEW: View = View {
@@ -12,7 +12,7 @@ pub(crate) const VIEW: View = View {
         populated, default, Plain, {
             populated("cgroup.nr_populated_csets");
             populated("cgroup.self.nr_populated_csets")
-        }, "0 if neither it nor a descendant has tasks";
+        }, "1 if it or a descendant has tasks, as in cgroup.events";
         descendants, default, Plain, "cgroup.nr_descendants" in "cgroups", "cgroups below it";
         dying, more, Plain, "cgroup.nr_dying_descendants" in "cgroups",
             "cgroups below it that are removed, but still in use";
@@ -23,7 +23,10 @@ pub(crate) const VIEW: View = View {
     ..View::NONE
 };
 
-/// The number of task sets that a cgroup has, and of its children that have some.
+/// Whether a cgroup has task sets, or children that have some: 1 or 0, as in cgroup.events.
 fn populated(own: &str) -> Expr {
-    field(own) + field("cgroup.nr_populated_domain_children") + field("cgroup.nr_populated_threaded_children")
+    let all = field(own)
+        + field("cgroup.nr_populated_domain_children")
+        + field("cgroup.nr_populated_threaded_children");
+    case([(all.ne(0), 1)]).or_else(0)
 }

@@ -22,7 +22,8 @@ pub(crate) const VIEW: View = View {
         kind, default, Names(KINDS), { field("file.f_inode.i_mode") & 0xf000 },
             "type of the file, by its mode; anon if that has none";
         path, default, Plain, { field("file").d_path() }, "path of the open file";
-        flags, default, Octal, "file.f_flags", "access mode and status flags (O_...), as in open(2)";
+        flags, default, Octal, { flags() },
+            "access mode and flags (O_...), with O_CLOEXEC, as in /proc/PID/fdinfo";
         mode, more, Octal, { field("file.f_inode.i_mode") & 0o7777 },
             "permission, set-id and sticky bits of the file's mode";
         pos, default, Plain, "file.f_pos" in "bytes", "offset in the file";
@@ -54,7 +55,7 @@ pub(crate) const VIEW: View = View {
         pidfd, more, Plain, {
             pidfd("pidfs_pid", "pidfs_number", field("pidfs_pid.ino").ne(0).and(is_of(PID_FS_MAGIC)));
             pidfd("pidfd_pid", "pidfd_number", is_anon("[pidfd]"))
-        }, "of a pidfd: the id of its process, while that is there" since (6, 2);
+        }, "of a pidfd: the id of its process or thread, while that is there" since (6, 2);
         eventfd, more, Plain, { case([(is_anon("[eventfd]"), field("eventfd_ctx.count"))]) },
             "of an eventfd: its counter" since (6, 2);
         signals, more, Hex, {
@@ -95,6 +96,13 @@ pub(crate) const VIEW: View = View {
 const ANON_INODE_FS_MAGIC: u32 = 0x0904_1934;
 const PID_FS_MAGIC: u32 = 0x5049_4446;
 
+/// The flags of an open file. That it is closed when the process executes another program is known of its descriptor.
+fn flags() -> Expr {
+    const O_CLOEXEC: u32 = 0o2_000_000;
+    let closes = field("files.fdt.close_on_exec[0]").bit(field("fd")).eq(1);
+    case([(closes, field("file.f_flags") | O_CLOEXEC)]).or_else(field("file.f_flags"))
+}
+
 /// Whether a file is of this type of file system.
 fn is_of(magic: u32) -> Expr {
     field("file.f_inode.i_sb.s_magic").eq(magic)
@@ -105,9 +113,10 @@ fn is_anon(kind: &str) -> Expr {
     is_of(ANON_INODE_FS_MAGIC).and(field("file.f_path.dentry.d_name.name").eq(kind))
 }
 
-/// The number of a pidfd's process in the reader's pid namespace; NULL if it is not in there, or has ended.
+/// The number of a pidfd's process or thread in the reader's pid namespace; NULL if it is not in there, or has ended.
 fn pidfd(pid: &str, number: &str, is_pidfd: Expr) -> Expr {
-    let is_there = field(format!("{pid}.tasks[1].first")).is_not_null();
+    // PIDTYPE_PID: a pidfd can be a thread's, since Linux 6.9.
+    let is_there = field(format!("{pid}.tasks[0].first")).is_not_null();
     let is_below = field(format!("{pid}.level")).ge(field("reader.thread_pid.level"));
     let is_same = field(format!("{number}.ns.ns.inum")).eq(field("reader_own.ns.ns.inum"));
     case([(is_pidfd.and(is_there).and(is_below).and(is_same), field(format!("{number}.nr")))])

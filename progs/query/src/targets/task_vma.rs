@@ -57,6 +57,9 @@ pub(crate) const VIEW: View = View {
         "dentry",
         "file",
     ]),
+    // The kernel shows the mappings of a process again for each thread with descriptors of its own. Of a process whose first
+    // thread has ended, others have the mappings.
+    is_object: Some(|| field("task.pid").eq(field("task.tgid")).or(field("task.group_leader.mm").is_null())),
     ..View::NONE
 };
 
