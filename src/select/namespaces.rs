@@ -154,8 +154,8 @@ struct Found {
     step: Step,
     /// What is left of the last step.
     holders: Vec<Candidate>,
-    /// A thread in each mount namespace.
-    threads: BTreeMap<u64, (u32, u32)>,
+    /// The threads in each mount namespace.
+    threads: BTreeMap<u64, Vec<(u32, u32)>>,
     seen: HashSet<u64>,
 }
 
@@ -214,7 +214,7 @@ impl Found {
             let [Some(tgid), Some(tid), netns, mntns] = row else { continue };
             let (tgid, tid) = (tgid as u32, tid as u32);
             if let Some(mntns) = mntns {
-                self.threads.entry(mntns).or_insert((tgid, tid));
+                self.threads.entry(mntns).or_default().push((tgid, tid));
             }
             if let Some(netns) = netns {
                 found.entry(netns).or_default().push(Holder::Thread { tgid, tid });
@@ -293,26 +293,33 @@ impl Found {
     fn mounts(&mut self) -> Result<(), Error> {
         let mut found = HashMap::<u64, Vec<Holder>>::new();
         let mut refused = None;
-        let others = self.threads.values().map(|(tgid, tid)| format!("/proc/{tgid}/task/{tid}"));
-        let processes = others.map(|process| (process, true)).chain([("/proc/thread-self".into(), false)]);
-        for (process, is_other) in processes {
-            let path = PathBuf::from(format!("{process}/mountinfo"));
-            let root = if is_other { format!("{process}/root") } else { String::new() };
-            match fs::read(&path) {
-                Ok(mounts) => {
-                    mounts.split(|byte| *byte == b'\n').filter_map(mount).for_each(|(inode, point)| {
-                        let mut at = root.clone().into_bytes();
-                        at.extend(point);
-                        let mount = Holder::Mount(std::ffi::OsString::from_vec(at).into());
-                        found.entry(inode).or_default().push(mount);
-                    })
+        let mut add = |mounts: &[u8], root: &str| {
+            mounts.split(|byte| *byte == b'\n').filter_map(mount).for_each(|(inode, point)| {
+                let mut at = root.as_bytes().to_vec();
+                at.extend(point);
+                let mount = Holder::Mount(std::ffi::OsString::from_vec(at).into());
+                found.entry(inode).or_default().push(mount);
+            });
+        };
+        for threads in self.threads.values() {
+            // Some may have ended since: the first that is still there tells.
+            for (tgid, tid) in threads {
+                let process = format!("/proc/{tgid}/task/{tid}");
+                let path = PathBuf::from(format!("{process}/mountinfo"));
+                match fs::read(&path) {
+                    Ok(mounts) => add(&mounts, &format!("{process}/root")),
+                    // Without a mount namespace, a thread is about to end (`mounts_open_common`).
+                    Err(error) if error.raw_os_error() == Some(libc::EINVAL) => continue,
+                    Err(error) if is_gone(error.raw_os_error()) => continue,
+                    Err(error) => refused = Some(Error::open(&path, error)),
                 }
-                // EINVAL is said of a process that has ended (`mounts_open_common`).
-                Err(error)
-                    if is_other
-                        && (is_gone(error.raw_os_error()) || error.raw_os_error() == Some(libc::EINVAL)) => {}
-                Err(error) => refused = Some(Error::open(&path, error)),
+                break;
             }
+        }
+        let path = Path::new("/proc/thread-self/mountinfo");
+        match fs::read(path) {
+            Ok(mounts) => add(&mounts, ""),
+            Err(error) => refused = Some(Error::open(path, error)),
         }
         self.holders.extend(found.into_iter().map(|(inode, holders)| (Some(inode), holders)));
         refused.map_or(Ok(()), Err)

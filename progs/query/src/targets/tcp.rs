@@ -41,11 +41,11 @@ pub(crate) const VIEW: View = View {
         timer, more, Names(TIMERS), {
             timer(field("tcp_sock.inet_conn.icsk_keepalive_timer.entry.pprev"));
             timer(sock("sk_timer.entry.pprev"))
-        }, "pending timer: of what is sent, else of keepalive or of the end";
+        }, "pending timer: that of segments sent, else keepalive or time_wait";
         retransmits, more, Plain, {
             case([(field(STATE).eq(TCP_NEW_SYN_RECV), field("tcp_request_sock.req.req.num_timeout"))])
                 .or_else(field("tcp_sock.inet_conn.icsk_retransmits"))
-        } in "timeouts", "unrecovered retransmission timeouts";
+        } in "timeouts", "retransmission timeouts since the peer last acknowledged";
         total_retrans, more, Plain, { of_connection(field("tcp_sock.total_retrans")) } in "segments",
             "segments that were sent again, in all";
         congestion, more, Plain, "tcp_sock.inet_conn.icsk_ca_ops.name", "congestion control algorithm";
