@@ -6,6 +6,7 @@ use kwalk_progs::text::Only;
 use kwalk_progs::{Kernel, Parameters, Target};
 
 use crate::error::{Error, ProcessError};
+use crate::facts::has_initial_pids;
 use crate::netns::Netns;
 use crate::process::{exists, leads};
 use crate::sys::{CgroupOrder, CgroupStart, IterLinkInfo, MapFd};
@@ -73,7 +74,7 @@ impl<'a> Scope<'a> {
             }
             _ => None,
         };
-        let test = test.filter(|_| kernel.has_initial_pids);
+        let test = test.filter(|_| has_initial_pids());
         let link = if test.is_some() { Scope::All } else { self };
         Ok(Resolved { link, test })
     }

@@ -33,6 +33,7 @@ mod cgroups;
 mod completed;
 mod elements;
 mod evaluate;
+mod facts;
 mod namespaces;
 mod output;
 mod partitions;
@@ -45,6 +46,7 @@ mod walks;
 pub use kwalk_query::*;
 
 pub use elements::MapElements;
+pub(crate) use facts::gather;
 pub use prepared::{Prepared, Walk};
 pub use rows::Rows;
 pub use sorted::Sorted;

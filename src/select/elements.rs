@@ -3,8 +3,8 @@
 use kwalk_btf::{Btf, TypeId};
 use kwalk_query::{ElementTypes, Elements, PerCpuValues};
 
+use super::facts::possible_cpus;
 use crate::error::Error;
-use crate::facts::possible_cpus;
 use crate::sys::{BtfFd, MapFd, MapType, open_id};
 
 /// The keys and values of a map, for planning a selection of its elements.
