@@ -26,6 +26,9 @@ pub struct Target {
     /// `netlink` and `ipv6_route` begin each read anew, and pass over as many objects as they have shown, whichever these
     /// are by then: they lose some, and show others twice (`net/netlink/af_netlink.c`, `netlink_seq_start`;
     /// `net/ipv6/ip6_fib.c`, `ipv6_route_seq_start`; seen on 6.18).
+    /// `bpf_sk_storage_map` does so in each hash bucket, of which there are about as many as CPUs
+    /// (`net/core/bpf_sk_storage.c`, `bpf_sk_storage_map_seq_find_next`; seen on 6.18). `sockmap` begins the bucket of a sockhash again, where it ended a
+    /// read (`net/core/sock_map.c`, `sock_hash_seq_find_next`; seen on 6.18).
     pub loses: bool,
     /// Whether the walk holds the `mmap_lock` of the current process, so that a program that reads the process's memory
     /// would deadlock (`kernel/bpf/task_iter.c`, `task_vma_seq_get_next`).

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::net::{Ipv6Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
@@ -22,7 +22,7 @@ use super::net::{elsewhere, netns, set_loopback, settled};
 use super::tcp::{OWNER, owned};
 use crate::support::Need::{Bpf, Root, Target, Tool};
 use crate::support::objects::function_btf;
-use crate::support::{Need, Test, dir, eventually, kernel_version, running, test, unique};
+use crate::support::{Need, Test, dir, eventually, kernel_version, many_files, running, test, unique};
 
 const UNIX: Need = Target(&kwalk::progs::targets::unix::TARGET);
 
@@ -35,6 +35,7 @@ pub fn tests() -> Vec<Test> {
             elsewhere(routes_are_what_proc_says)
         }),
         test("sockets_in_maps", &[Bpf, Root], sockets_in_maps),
+        test("sockets_of_a_sockhash_are_shown_once", &[Bpf, Root], sockets_of_a_sockhash),
     ]
 }
 
@@ -355,4 +356,22 @@ fn sockets_in_maps() {
             assert!(row[0] == "inet" && row[1] == "0.0.0.0" && row[2] == () && row[3] == (), "{row:?}");
         }
     }
+}
+
+/// Where the kernel reads on among the sockets of one hash bucket, it begins with the first again.
+fn sockets_of_a_sockhash() {
+    const COLUMNS: &str = "inode, map, name, family, src, sport, dst, dport, state, netns";
+    many_files();
+    let map = bpf(MapCreate::new(MapType::SOCKHASH, 4, 8, 2048)).unwrap();
+    let sockets: Vec<_> = (0..2000).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    for (nth, socket) in sockets.iter().enumerate() {
+        let (key, value) = (&(nth as u32).to_ne_bytes(), &(socket.as_raw_fd() as u64).to_ne_bytes());
+        bpf(MapUpdateElem { map: &map, key, value, flags: ElemFlags::empty() }).unwrap();
+    }
+    let rows = walked("sockmap", COLUMNS, "", Scope::Map(&map));
+    let mut shown: Vec<_> = rows.iter().map(|row| row[0].number()).collect();
+    let mut wanted: Vec<_> = sockets.iter().map(|socket| inode(socket.as_raw_fd())).collect();
+    shown.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(shown, wanted);
 }

@@ -272,7 +272,9 @@ impl Plan {
         }
         let shown = builder.asm.label();
         let mut emit = Emit::new(&mut builder, self.reused.clone());
-        let partition = if self.partition.is_some() { Some(emit.partition(done)?) } else { None };
+        // The key of a sockmap is at one address, whichever it is. Its sockets are not.
+        let argument = (self.target.name == kwalk_progs::targets::sockmap::TARGET.name).then_some("sk");
+        let partition = if self.partition.is_some() { Some(emit.partition(argument, done)?) } else { None };
         // Emitted first, because the counter's map must be number 0.
         let counter = matches!(self.sink, Sink::Count { .. }).then(|| emit.counter());
         if let Some((count, derived)) = &self.row_count {

@@ -13,7 +13,7 @@ pub const TARGET: Target = Target {
     end: End::Null,
     trusted: false,
     shared: false,
-    loses: false,
+    loses: true,
     locks_memory: false,
     parameters: Parameters::Map,
 };

@@ -12,7 +12,7 @@ pub const TARGET: Target = Target {
     end: End::Null,
     trusted: false,
     shared: false,
-    loses: false,
+    loses: true,
     locks_memory: false,
     parameters: Parameters::Map,
 };
