@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use kwalk::btf::{Btf, Kind};
-use kwalk::sys::{BtfFd, MapCreate, MapType, bpf};
+use kwalk::sys::{BtfFd, ElemFlags, MapCreate, MapType, MapUpdateElem, bpf};
 use kwalk::{KernelBtf, Kfunc};
 
 use crate::support::{Need, Test, dir, kwalk, refused, running, stdout, test};
@@ -115,11 +115,16 @@ fn a_copy_serves_for_the_values_of_each_cpu() {
     let copy = dir.path().join("btf");
     fs::copy(VMLINUX, &copy).unwrap();
     let map = bpf(MapCreate::new(MapType::PERCPU_ARRAY, 4, 8, 1)).unwrap();
-    // At least those that are there.
-    let cpus = std::thread::available_parallelism().unwrap().get();
+    let possible = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap();
+    let last: u64 = possible.trim().rsplit(['-', ',']).next().unwrap().parse().unwrap();
+    let values: Vec<_> = (0..=last).map(|cpu| (0xabcd_0001 + cpu).to_ne_bytes()).collect();
+    let value = &values.concat();
+    bpf(MapUpdateElem { map: &map, key: &[0; 4], value, flags: ElemFlags::empty() }).unwrap();
     let question = format!("bpf_map_elem --map id:{} -f value -o ndjson", map.info().unwrap().id);
     let shown = stdout(&mut with(&copy, &question));
-    assert!(shown.contains(&"0".repeat(16 * cpus)), "{shown}");
+    let hex = |value: &[u8; 8]| value.map(|byte| format!("{byte:02x}")).concat();
+    let wanted: Vec<_> = values.iter().map(|value| format!("\"{}\"", hex(value))).collect();
+    assert_eq!(shown, format!("{{\"value\":[{}]}}\n", wanted.join(",")));
     assert_eq!(shown, stdout(&mut kwalk(question.split(' '))));
 }
 
