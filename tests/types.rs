@@ -7,22 +7,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use kwalk::btf::{Btf, Kind};
-use kwalk::sys::{BtfFd, ElemFlags, MapCreate, MapType, MapUpdateElem, bpf};
+use kwalk::sys::{BtfFd, MapCreate, MapType, bpf};
 use kwalk::{KernelBtf, Kfunc};
 
+use crate::columns::child::Cpus;
+use crate::support::objects::MapWriter;
 use crate::support::{Need, Test, dir, kwalk, refused, running, stdout, test};
 
 const NONE: &[Need] = &[];
 const BPF: &[Need] = &[Need::Bpf];
 const NAMED: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(5, 11)];
 const OBJCOPY: &[Need] = &[Need::Bpf, Need::Tool("objcopy")];
-const ROOT: &[Need] = &[Need::Bpf, Need::Root];
+/// Programs of the type SYSCALL, one of which writes.
+const WRITER: &[Need] = &[Need::Bpf, Need::Root, Need::Kernel(5, 14)];
 const BASH: &[Need] = &[Need::Bpf, Need::Tool("bash")];
 
 pub fn tests() -> Vec<Test> {
     vec![
         test("a_copy_serves_all_commands", BPF, a_copy_serves_all_commands),
-        test("a_copy_serves_for_the_values_of_each_cpu", ROOT, a_copy_serves_for_the_values_of_each_cpu),
+        test("a_copy_serves_for_the_values_of_each_cpu", WRITER, a_copy_serves_for_the_values_of_each_cpu),
         test("an_elf_file_s_section_serves", BPF, an_elf_file_s_section_serves),
         test("objcopy_s_elf_files_serve", OBJCOPY, objcopy_s_elf_files_serve),
         test("a_pipe_serves", BASH, a_pipe_serves),
@@ -116,10 +119,20 @@ fn a_copy_serves_for_the_values_of_each_cpu() {
     fs::copy(VMLINUX, &copy).unwrap();
     let map = bpf(MapCreate::new(MapType::PERCPU_ARRAY, 4, 8, 1)).unwrap();
     let possible = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap();
-    let last: u64 = possible.trim().rsplit(['-', ',']).next().unwrap().parse().unwrap();
-    let values: Vec<_> = (0..=last).map(|cpu| (0xabcd_0001 + cpu).to_ne_bytes()).collect();
-    let value = &values.concat();
-    bpf(MapUpdateElem { map: &map, key: &[0; 4], value, flags: ElemFlags::empty() }).unwrap();
+    let last: usize = possible.trim().rsplit(['-', ',']).next().unwrap().parse().unwrap();
+    // Those that are not there have none of their own.
+    let (writer, cpus) = (MapWriter::new(&map, 4, 8), Cpus::all());
+    let value = |cpu: usize| {
+        let value = cpus.nth_of(cpu).map_or(0, |nth| {
+            cpus.on(nth);
+            0xabcd_0001 + cpu as u64
+        });
+        if value > 0 {
+            writer.write(&[0; 4], &value.to_ne_bytes());
+        }
+        value.to_ne_bytes()
+    };
+    let values: Vec<_> = (0..=last).map(value).collect();
     let question = format!("bpf_map_elem --map id:{} -f value -o ndjson", map.info().unwrap().id);
     let shown = stdout(&mut with(&copy, &question));
     let hex = |value: &[u8; 8]| value.map(|byte| format!("{byte:02x}")).concat();
