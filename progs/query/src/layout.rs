@@ -16,8 +16,9 @@ use crate::ir::{Node, Number, Text, TextKind};
 use crate::limits::{FILLED_MAX, STACK, TEXT_MAX};
 use crate::place::Place;
 use crate::planned::Planned;
-use crate::record::{At, ColumnInfo, Schema, Type};
+use crate::record::{At, ColumnInfo, Schema};
 use crate::resolve::Names;
+use crate::value::Type;
 
 /// Distributes columns to chunks that fit the stack, in their order; within a chunk, the widest come first. What user
 /// space fills in, each of `fills`, comes after all that the program writes.

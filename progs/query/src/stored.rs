@@ -14,7 +14,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::columns::Show;
-use crate::record::{At, ColumnInfo, Schema, Type};
+use crate::record::{At, ColumnInfo, Schema};
+use crate::value::Type;
 
 /// Bytes that are no schema, or the schema of a newer version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
