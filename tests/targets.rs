@@ -36,7 +36,10 @@ fn default_columns_have_their_names() {
         let output = kwalk([target, "-o", "csv", "--limit", "1"]).output().unwrap();
         // Some need to be told where, and some have no objects.
         if let Some(first) = String::from_utf8(output.stdout).unwrap().lines().next() {
-            assert_eq!(first, *columns, "{target}");
+            // This kernel may lack some.
+            let shown: Vec<&str> = first.split(',').collect();
+            let known = columns.split(',').filter(|column| shown.contains(column));
+            assert_eq!(known.collect::<Vec<_>>(), shown, "{target}");
             seen += 1;
         }
     }
