@@ -215,7 +215,7 @@ fn random_conditions() {
     let (run, shown, hidden, refused) = (run.get(), shown.get(), hidden.get(), refused.get());
     eprintln!("{run} conditions, {refused} refused, {shown} rows shown, {hidden} not, {} tasks", tasks.len());
     eprintln!("{} texts compared, {} of them of more than 4,095 bytes", texts_compared.get(), long.get());
-    assert!(run > refused && shown * 10 > hidden && hidden * 10 > shown && long.get() * 10 > run);
+    assert!(run > refused && shown * 10 > hidden && hidden * 10 > shown && long.get() > 0);
 }
 
 /// A text of so many bytes, in which each number occurs once.

@@ -502,6 +502,7 @@ impl<'a> Planner<'a> {
             let since = self.names.since(name);
             let column = self.names.column(name).map_or("", |column| column.name);
             return found.map_err(|error| match (since, *error.reason) {
+                (_, reason @ Reason::NoJit { .. }) => Error::new(reason, span.cloned()),
                 (Some(reason), _) => Error::new(reason, span.cloned()),
                 (None, Reason::Since { since, .. }) => {
                     Error::new(Reason::Since { what: column, since }, span.cloned())
