@@ -4,6 +4,7 @@ use kwalk_asm::Reg::*;
 use kwalk_asm::{Address, Helper, Label, Reloc, u8_at, u32_at, u64_at};
 
 use super::long::{NAME_MAX, TEXT};
+use super::rounds::Rounds;
 use super::{Emit, NULLS};
 use crate::error::Error;
 use crate::ir::{Cgroups, Text, Tree};
@@ -26,6 +27,18 @@ pub(super) struct Way {
     pub(super) node: Address,
     /// The pointer to its mount, if nodes are directory entries of several file systems.
     pub(super) mount: Address,
+}
+
+/// The ways out of the rounds that write a path.
+struct Ends {
+    /// There is no room for more.
+    cut: Label,
+    /// The path is whole.
+    done: Label,
+    /// A name can't be read.
+    failed: Label,
+    /// Behind the rounds.
+    ended: Label,
 }
 
 impl Emit<'_, '_> {
@@ -116,17 +129,22 @@ impl Emit<'_, '_> {
         self.write_name(way, cut, failed);
         self.builder.asm.jump(each);
 
-        self.builder.asm.bind(cut);
-        self.write_cut(failed);
-        self.builder.asm.bind(done);
-        self.end_rounds(&rounds)?;
-        self.builder.asm.jump(ended);
+        self.leave_rounds(&rounds, Ends { cut, done, failed, ended }, null)
+    }
 
-        self.builder.asm.bind(failed);
-        self.end_rounds(&rounds)?;
+    /// Ends the rounds that wrote a path from its end: marks what was cut, or goes to `null` where that failed.
+    fn leave_rounds(&mut self, rounds: &Rounds, ends: Ends, null: Label) -> Result<(), Error> {
+        self.builder.asm.bind(ends.cut);
+        self.write_cut(ends.failed);
+        self.builder.asm.bind(ends.done);
+        self.end_rounds(rounds)?;
+        self.builder.asm.jump(ends.ended);
+
+        self.builder.asm.bind(ends.failed);
+        self.end_rounds(rounds)?;
         self.builder.asm.jump(null);
 
-        self.builder.asm.bind(ended);
+        self.builder.asm.bind(ends.ended);
         self.begin_path(null);
         Ok(())
     }
@@ -268,17 +286,7 @@ impl Emit<'_, '_> {
         self.forget(buffer, END, failed);
         self.builder.asm.jump(above);
 
-        self.builder.asm.bind(cut);
-        self.write_cut(failed);
-        self.builder.asm.bind(over);
-        self.end_rounds(&rounds)?;
-        self.builder.asm.jump(ended);
-        self.builder.asm.bind(failed);
-        self.end_rounds(&rounds)?;
-        self.builder.asm.jump(null);
-        self.builder.asm.bind(ended);
-        self.begin_path(null);
-        Ok(())
+        self.leave_rounds(&rounds, Ends { cut, done: over, failed, ended }, null)
     }
 
     /// Stores the root of the reader's namespace in one hierarchy.
